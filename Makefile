@@ -1,0 +1,102 @@
+# mst: ANN-to-SNN conversion, execution and error analysis in C.
+# One Makefile, no recursion. `make help` lists the targets.
+
+VERSION := 0.1.0
+MODE    ?= release
+CC      ?= cc
+PREFIX  ?= /usr/local
+PYTHON  ?= python3
+B       := build/$(MODE)
+GEN     := build/gen
+VENV    := build/venv
+
+OPT_release := -O3 -g
+OPT_debug   := -O0 -g3
+OPT_asan    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+OPT_tsan    := -O1 -g -fsanitize=thread -fno-omit-frame-pointer
+ifeq ($(OPT_$(MODE)),)
+$(error MODE=$(MODE) is not one of release, debug, asan, tsan)
+endif
+
+WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
+        -Wwrite-strings -Wvla -Wundef -Wno-sign-conversion
+INC  := -Iruntime/include -Iconverter/include -Icalibrate/include -I. -I$(GEN)
+DEPS_PC := libprotobuf-c gsl yaml-0.1 jansson zlib
+PC_CFLAGS = $(shell pkg-config --cflags $(DEPS_PC) 2>/dev/null)
+# One order of float operations on every machine: no contraction, no -march=native, no -Ofast.
+CFLAGS  ?= $(OPT_$(MODE))
+ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -DMST_VERSION='"$(VERSION)"' $(CFLAGS) -ffp-contract=off -fPIC \
+             -fvisibility=default -pthread $(WARN) $(INC) -MMD -MP
+
+src = $(sort $(foreach d,$(1),$(wildcard $(d)/*.c)))
+obj = $(patsubst %.c,$(B)/%.o,$(1))
+
+RUNTIME_SRC := $(call src,runtime/core runtime/ir runtime/format runtime/kernels runtime/exec)
+DATA_SRC    := $(call src,runtime/data)
+CONV_SRC    := $(call src,converter/onnx converter/lower converter/passes converter)
+CALIB_SRC   := $(call src,calibrate)
+TOOLS_LIB   := $(filter-out $(wildcard tools/mst*.c),$(call src,tools))
+TOOLS       := mstconv mstrun mstcalib
+GEN_SRC     := $(GEN)/onnx.pb-c.c
+
+LIBMST   := $(B)/libmst.a
+LIBMSTSO := $(B)/libmst.so
+LIBDATA  := $(B)/libmstdata.a
+LIBCONV  := $(B)/libmstconv.a
+LIBCALIB := $(B)/libmstcalib.a
+LIBTOOLS := $(B)/libmsttools.a
+# order: users before what they use
+LIBS     := $(LIBTOOLS) $(LIBCALIB) $(LIBCONV) $(LIBDATA) $(LIBMST)
+LDLIBS   := -lprotobuf-c -lmd -lyaml -ljansson -lgsl -lgslcblas -lz -lm -pthread
+
+UNIT_SRC  := $(sort $(wildcard tests/unit/*/test_*.c))
+UNIT_BIN  := $(patsubst %.c,$(B)/%,$(UNIT_SRC))
+FUZZ_SRC  := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_BIN  := $(patsubst %.c,$(B)/%,$(FUZZ_SRC))
+SUPPORT   := $(call src,tests/support)
+
+.PHONY: all
+all: $(addprefix $(B)/,$(TOOLS)) $(LIBMSTSO) ## build the tools and libraries (MODE=release|debug|asan|tsan)
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  %-12s %s\n", $$1, $$2}'
+
+# ---- generated: the ONNX schema of the distribution, through protoc-c ----
+ONNX_PROTO ?= $(firstword $(wildcard /usr/include/onnx/onnx.proto /usr/local/include/onnx/onnx.proto))
+$(GEN)/onnx.pb-c.c $(GEN)/onnx.pb-c.h &: $(ONNX_PROTO)
+	@test -n "$(ONNX_PROTO)" || { echo "onnx.proto not found: run 'make deps' (package libonnx-dev)"; exit 1; }
+	@mkdir -p $(GEN)
+	protoc-c --c_out=$(GEN) --proto_path=$(dir $(ONNX_PROTO)) $(ONNX_PROTO)
+$(B)/gen/onnx.pb-c.o: $(GEN_SRC)
+	@mkdir -p $(@D)
+	$(CC) -std=c11 $(CFLAGS) -fPIC -w -I$(GEN) -MMD -MP -c -o $@ $<
+$(call obj,$(call src,converter/onnx)): | $(GEN)/onnx.pb-c.h
+
+# ---- objects; instruction set flags only on the files of that set ----
+$(B)/runtime/kernels/%_avx2.o: ISA_FLAGS := -mavx2
+$(B)/runtime/kernels/%_avx512.o: ISA_FLAGS := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mprefer-vector-width=512
+$(B)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(PC_CFLAGS) $(ISA_FLAGS) -c -o $@ $<
+
+$(LIBMST):   $(call obj,$(RUNTIME_SRC))
+$(LIBDATA):  $(call obj,$(DATA_SRC))
+$(LIBCONV):  $(call obj,$(CONV_SRC)) $(B)/gen/onnx.pb-c.o
+$(LIBCALIB): $(call obj,$(CALIB_SRC))
+$(LIBTOOLS): $(call obj,$(TOOLS_LIB))
+$(B)/%.a:
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(AR) rcs $@ $^
+$(LIBMSTSO): $(call obj,$(RUNTIME_SRC))
+	$(CC) $(CFLAGS) -shared -Wl,-soname,libmst.so.0 -o $@ $^ -lm -pthread
+
+$(addprefix $(B)/,$(TOOLS)): $(B)/%: $(B)/tools/%.o $(LIBS)
+	$(CC) $(CFLAGS) -o $@ $< $(LIBS) $(LDLIBS)
+
+# ---- tests ----
+$(UNIT_BIN): $(B)/%: $(B)/%.o $(call obj,$(SUPPORT)) $(LIBS)
+	$(CC) $(CFLAGS) -o $@ $< $(call obj,$(SUPPORT)) $(LIBS) $(LDLIBS) $(shell pkg-config --libs check 2>/dev/null)
+
+-include $(shell find build -name '*.d' 2>/dev/null)

@@ -1,0 +1,99 @@
+/* ONNX model -> SNN graph: the converter's public API.
+ *
+ *     mst_onnx_import(path, &iopts, &graph, &err);   float graph, QCFS matched
+ *     mst_convert(graph, &copts, &report, &err);     policy applied, ready to save
+ *     mst_graph_save(graph, "snn.bin", &err);
+ */
+#ifndef MST_CONVERT_H
+#define MST_CONVERT_H
+
+#include "mst/graph.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define MST_MAX_RULES 256
+
+/* Random Spike Masking policy (Section 3.4). Rules are applied in order of
+ * specificity: default, then site, then stage, then block range, then node. A
+ * rule applies to a neuron if every field that it sets matches. */
+typedef struct mst_rule {
+    int site;               /* enum mst_site; -1: every mask site */
+    int stage;              /* -1: any */
+    int block_lo, block_hi; /* inclusive, counted over the network; -1: any */
+    const char *node;       /* ONNX node name (fnmatch pattern); NULL: any */
+    double ratio;           /* [0,1) */
+    int line;               /* in the policy file, for messages */
+    unsigned used;          /* out: neurons that it matched */
+} mst_rule;
+
+typedef struct mst_policy {
+    mst_arena arena;   /* strings */
+    const char *file;  /* for messages; "" when not from a file */
+    mst_rule rules[MST_MAX_RULES];
+    uint32_t n_rules;
+    mst_rule trained[MST_MAX_RULES]; /* ratios the weights were trained with */
+    uint32_t n_trained;
+    bool has_seed, has_timesteps, has_shift;
+    uint64_t seed;
+    uint32_t timesteps;
+    double shift; /* overrides v(0)/theta of every neuron */
+} mst_policy;
+
+typedef struct mst_import_opts {
+    const mst_allocator *alloc;
+    const char *dump_dir;    /* NULL, or a folder: NN-pass.txt and NN-pass.dot after each pass */
+    const char *stop_after;  /* NULL, or a pass to stop after (for bisection) */
+    uint32_t input_rank;     /* 0, or binds symbolic input dimensions (without batch) */
+    uint32_t input_dims[MST_MAX_RANK];
+} mst_import_opts;
+
+/* Read an ONNX file (opset 9 to 21), fold its constants and shape arithmetic
+ * with the batch bound to 1, and lower it to a graph in which each QCFS is a
+ * NEURON and BatchNorm is folded. The graph runs in float mode as the ANN
+ * does. EUNSUPPORTED names node, operator and what would help. */
+mst_status mst_onnx_import(const char *path, const mst_import_opts *opts, mst_graph **out, mst_err *err);
+
+/* One line of the report: a neuron layer, or a node that does not spike. */
+typedef struct mst_report_row {
+    const char *name, *kind; /* kind: "linear+IF", "conv+IF", "attention+IF", "softmax", ... */
+    bool spiking;
+    uint32_t node;
+    uint64_t neurons;        /* outputs, for a node that does not spike */
+    double theta_min, theta_max;
+    int levels;
+    mst_site site;
+    int stage, block;
+    double ratio, trained;   /* mask; -1: none / not known */
+    const char *reason;      /* why it does not spike */
+} mst_report_row;
+
+typedef struct mst_report {
+    mst_arena arena;
+    mst_report_row *rows; /* execution order */
+    uint32_t n_rows;
+    uint32_t n_neuron_layers, n_non_spiking, n_masks, bn_folded, bn_kept;
+    uint64_t parameters;
+    const char *attention; /* "spiking", "softmax", "none" */
+} mst_report;
+
+typedef struct mst_convert_opts {
+
+    mst_policy *policy;          /* NULL: no masks but those in the graph; rule.used is set */
+    bool require_spiking;        /* a node that does not spike is an error */
+    const char *dump_dir, *stop_after;
+} mst_convert_opts;
+
+/* Insert masks, label sites, fill the report (released with mst_report_free).
+ * EINVAL with file and line where a rule matches nothing. */
+mst_status mst_convert(mst_graph *g, const mst_convert_opts *opts, mst_report *report, mst_err *err);
+void mst_report_free(mst_report *r);
+
+/* Names of the passes in order, NULL-terminated, for --stop-after and --help. */
+const char *const *mst_pass_names(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,79 @@
+"""ONNX export through each of PyTorch's exporters, and a check against ONNX Runtime.
+
+ways: 'ts'      TorchScript exporter, static batch 1
+      'tsdyn'   TorchScript exporter, dynamic batch
+      'dynamo'  torch.export-based exporter, dynamic batch (PyTorch 2.5 and later)
+"""
+import inspect
+import io
+import warnings
+
+import torch
+
+WAYS = ("ts", "tsdyn", "dynamo")
+
+
+def strip_notes(model):
+    """Remove documentation strings and metadata (exporters put source paths there)."""
+    model.doc_string = ""
+    del model.metadata_props[:]
+    for holder in [model.graph] + list(model.functions):
+        holder.doc_string = ""
+        if hasattr(holder, "metadata_props"):
+            del holder.metadata_props[:]
+        items = list(holder.node) + list(holder.value_info)
+        if holder is model.graph:
+            items += list(holder.input) + list(holder.output) + list(holder.initializer)
+        for item in items:
+            item.doc_string = ""
+            if hasattr(item, "metadata_props"):
+                del item.metadata_props[:]
+
+
+def export(model, example, way="tsdyn", opset=None):
+    """The ONNX model (onnx.ModelProto) of `model` for inputs shaped like `example` [B, C, H, W]."""
+    import onnx
+
+    model.eval()
+    buffer = io.BytesIO()
+    common = dict(input_names=["input"], output_names=["logits"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if way == "dynamo":
+            batch = torch.export.Dim("batch", min=1, max=4096)
+            example = example if len(example) > 1 else example.expand(2, -1, -1, -1).contiguous()
+            program = torch.onnx.export(model, (example,), dynamo=True, opset_version=opset or 18,
+                                        dynamic_shapes=({0: batch},), verbose=False, **common)
+            proto = program.model_proto
+        else:
+            if "dynamo" in inspect.signature(torch.onnx.export).parameters:
+                common["dynamo"] = False
+            if way == "tsdyn":
+                common["dynamic_axes"] = {"input": {0: "batch"}, "logits": {0: "batch"}}
+            else:
+                example = example[:1]
+            torch.onnx.export(model, (example,), buffer, opset_version=opset or 13, **common)
+            proto = onnx.load_from_string(buffer.getvalue())
+    strip_notes(proto)
+    onnx.checker.check_model(proto)
+    return proto
+
+
+def run(proto, x):
+    """Logits of ONNX Runtime for x (numpy), one image at a time when the batch is static."""
+    import numpy as np
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
+    entry = session.get_inputs()[0]
+    step = entry.shape[0] if isinstance(entry.shape[0], int) else len(x)
+    parts = [session.run(None, {entry.name: x[i:i + step]})[0] for i in range(0, len(x), step)]
+    return np.concatenate(parts)
+
+
+def compare(proto, model, x):
+    """(largest difference to PyTorch, share of images within 1e-4) on x (tensor)."""
+    with torch.no_grad():
+        expected = model(x).numpy()
+    worst = abs(run(proto, x.numpy()) - expected).max(axis=1)
+    return float(worst.max()), float((worst < 1e-4).mean())

@@ -1,0 +1,104 @@
+"""Small layers that the models share: linear and convolution with BatchNorm,
+normalization of tokens, and Random Spike Masking."""
+import torch
+from torch import nn
+
+
+def _affine(bn):
+    """Gain and offset of a BatchNorm with its running statistics, in float64."""
+    gain = bn.weight.double() / torch.sqrt(bn.running_var.double() + bn.eps)
+    return gain, bn.bias.double() - gain * bn.running_mean.double()
+
+
+class _Foldable(nn.Module):
+    """A linear operation, then (optionally) a BatchNorm that can be folded into it."""
+
+    def fold(self):
+        if self.bn is None:
+            return
+        gain, offset = _affine(self.bn)
+        weight = self.linear.weight.detach().double()
+        if self.linear.bias is not None:
+            offset = offset + gain * self.linear.bias.detach().double()
+        weight = weight * gain.reshape([-1] + [1] * (weight.dim() - 1))
+        self.linear.weight = nn.Parameter(weight.float())
+        self.linear.bias = nn.Parameter(offset.detach().float())
+        self.bn = None
+
+
+class LinearBN(_Foldable):
+    """[..., inputs] -> [..., outputs]"""
+
+    def __init__(self, inputs, outputs, bn=True, bias=True):
+        super().__init__()
+        self.linear = nn.Linear(inputs, outputs, bias=bias)
+        self.bn = nn.BatchNorm1d(outputs) if bn else None
+        nn.init.normal_(self.linear.weight, std=inputs ** -0.5)
+        if bias:
+            nn.init.zeros_(self.linear.bias)
+
+    def forward(self, x):
+        x = self.linear(x)
+        if self.bn is not None:
+            shape = x.shape
+            x = self.bn(x.reshape(-1, shape[-1])).reshape(shape)
+        return x
+
+
+class ConvBN(_Foldable):
+    """[B, inputs, H, W] -> [B, outputs, H/stride, W/stride]"""
+
+    def __init__(self, inputs, outputs, kernel=3, stride=1, bias=False):
+        super().__init__()
+        self.linear = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=bias)
+        self.bn = nn.BatchNorm2d(outputs)
+        nn.init.kaiming_normal_(self.linear.weight, mode="fan_in", nonlinearity="relu")
+
+    def forward(self, x):
+        x = self.linear(x)
+        return x if self.bn is None else self.bn(x)
+
+
+class TokenNorm(nn.Module):
+    """BatchNorm or LayerNorm of tokens [B, N, C], per channel."""
+
+    def __init__(self, channels, kind="bn"):
+        super().__init__()
+        self.kind = kind
+        self.norm = nn.BatchNorm1d(channels) if kind == "bn" else nn.LayerNorm(channels)
+
+    def forward(self, x):
+        if self.kind == "ln":
+            return self.norm(x)
+        return self.norm(x.transpose(1, 2)).transpose(1, 2)
+
+
+class SpikeMask(nn.Module):
+    """Random Spike Masking: each element is kept with probability 1 - ratio.
+
+    Active in training and in inference alike, fresh at each call, not rescaled.
+    """
+
+    def __init__(self, ratio=0.0):
+        super().__init__()
+        self.ratio = ratio
+
+    def forward(self, x):
+        if self.ratio == 0.0:
+            return x
+        return x * (torch.rand_like(x) > self.ratio).to(x.dtype)
+
+
+def set_mask_ratio(model, ratio):
+    """Give every mask site of the model the same ratio; 0 takes the masks away."""
+    for module in model.modules():
+        if isinstance(module, SpikeMask):
+            module.ratio = float(ratio)
+
+
+def fold_batchnorm(model):
+    """Fold each BatchNorm that follows a linear layer into that layer, in place."""
+    for module in model.modules():
+        if isinstance(module, _Foldable):
+            module.fold()
+    return model

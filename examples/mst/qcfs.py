@@ -1,0 +1,71 @@
+"""QCFS, the quantized activation that an integrate-and-fire neuron can replace.
+
+a = theta * clip(floor(x * L / theta + 1/2) / L, 0, 1)      (Bu et al., ICLR 2022)
+"""
+import torch
+from torch import nn
+
+
+class QCFSFunction(torch.autograd.Function):
+    """QCFS with the straight-through gradients of Bu et al., ICLR 2022.
+
+    Inside -theta/(2L) < x < theta - theta/(2L) the gradient passes to x as it is
+    and theta gets (a - x) / theta; above that theta gets 1; below, nobody gets any.
+    """
+
+    @staticmethod
+    def forward(ctx, x, theta, levels):
+        a = torch.floor(x * (levels / theta) + 0.5).clamp_(0, levels) * (theta / levels)
+        ctx.save_for_backward(x, a, theta)
+        ctx.half_step = 0.5 / levels
+        return a
+
+    @staticmethod
+    def backward(ctx, grad):
+        x, a, theta = ctx.saved_tensors
+        low = -theta * ctx.half_step
+        above = x >= theta + low
+        grad_x = grad * ((x > low) & ~above)
+        grad_theta = (grad_x * (a - x)).sum() / theta + (grad * above).sum()
+        return grad_x, grad_theta.reshape(theta.shape), None
+
+
+class QCFS(nn.Module):
+    """One scalar theta per layer, learned; `levels` is L.
+
+    `form` picks how the same activation is written in an exported graph:
+    'plain'  x / theta * L, floor, / L, clip to 0..1, * theta
+    'merged' x * (L / theta), floor, clip to 0..L, * (theta / L)
+    """
+
+    smallest = 1e-3
+
+    def __init__(self, levels=16, theta=2.0, form="plain"):
+        super().__init__()
+        self.levels = levels
+        self.form = form
+        self.theta = nn.Parameter(torch.tensor(float(theta)))
+
+    def forward(self, x):
+        if self.training:
+            return QCFSFunction.apply(x, self.theta, self.levels)
+        if self.form == "merged":
+            level = torch.floor(x * (self.levels / self.theta) + 0.5)
+            return torch.clamp(level, 0, self.levels) * (self.theta / self.levels)
+        level = torch.floor(x / self.theta * self.levels + 0.5)
+        return torch.clamp(level / self.levels, 0, 1) * self.theta
+
+    def extra_repr(self):
+        return "L=%d, theta=%.4g" % (self.levels, float(self.theta.detach()))
+
+
+def activations(model):
+    """[(name, QCFS)] in the order of definition."""
+    return [(name, m) for name, m in model.named_modules() if isinstance(m, QCFS)]
+
+
+def keep_positive(model):
+    """Bring every theta back above zero: call it after each optimizer step."""
+    with torch.no_grad():
+        for _, activation in activations(model):
+            activation.theta.clamp_(min=QCFS.smallest)

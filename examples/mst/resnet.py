@@ -1,0 +1,45 @@
+"""ResNet-18 for small images, with QCFS in place of ReLU and average pooling."""
+import torch
+from torch import nn
+
+from .layers import ConvBN, SpikeMask
+from .qcfs import QCFS
+
+
+class ResidualBlock(nn.Module):
+    """[B, inputs, H, W] -> [B, outputs, H/stride, W/stride]"""
+
+    def __init__(self, inputs, outputs, stride, levels, form):
+        super().__init__()
+        self.conv1, self.if1 = ConvBN(inputs, outputs, 3, stride), QCFS(levels, form=form)
+        self.conv2, self.if2 = ConvBN(outputs, outputs), QCFS(levels, form=form)
+        self.mask1, self.mask2 = SpikeMask(), SpikeMask()
+        same = stride == 1 and inputs == outputs
+        self.shortcut = nn.Identity() if same else ConvBN(inputs, outputs, 1, stride)
+
+    def forward(self, x):
+        y = self.mask1(self.if1(self.conv1(x)))
+        return self.mask2(self.if2(self.conv2(y) + self.shortcut(x)))
+
+
+class ResNet18(nn.Module):
+    """[B, channels, S, S] -> logits [B, classes]; width 64 is the usual network."""
+
+    def __init__(self, channels=3, classes=10, width=64, levels=16, form="plain", image=32):
+        super().__init__()
+        self.conv1, self.if1 = ConvBN(channels, width), QCFS(levels, form=form)
+        self.mask1 = SpikeMask()
+        blocks, inputs = [], width
+        for stage in range(4):
+            outputs = width << stage
+            for i in range(2):
+                stride = 2 if stage and i == 0 else 1
+                blocks.append(ResidualBlock(inputs, outputs, stride, levels, form))
+                inputs = outputs
+        self.blocks = nn.Sequential(*blocks)
+        self.pool = nn.AvgPool2d(image // 8)
+        self.head = nn.Linear(inputs, classes)
+
+    def forward(self, x):
+        x = self.blocks(self.mask1(self.if1(self.conv1(x))))
+        return self.head(torch.flatten(self.pool(x), 1))

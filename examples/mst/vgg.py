@@ -1,0 +1,31 @@
+"""VGG-16 for small images, with BatchNorm, QCFS in place of ReLU and average pooling."""
+import torch
+from torch import nn
+
+from .layers import ConvBN, SpikeMask
+from .qcfs import QCFS
+
+PLAN = (1, 1, "pool", 2, 2, "pool", 4, 4, 4, "pool", 8, 8, 8, "pool", 8, 8, 8, "pool")
+
+
+class VGG16(nn.Module):
+    """[B, channels, S, S], S a multiple of 32 -> logits [B, classes]; width 64 is the usual network."""
+
+    def __init__(self, channels=3, classes=10, width=64, levels=16, form="plain", image=32, dropout=0.0):
+        super().__init__()
+        layers, inputs = [], channels
+        for step in PLAN:
+            if step == "pool":
+                layers.append(nn.AvgPool2d(2))
+            else:
+                layers += [ConvBN(inputs, step * width), QCFS(levels, form=form), SpikeMask()]
+                inputs = step * width
+        self.features = nn.Sequential(*layers)
+        hidden = 8 * width
+        self.classifier = nn.Sequential(
+            nn.Linear(inputs * (image // 32) ** 2, hidden), QCFS(levels, form=form), nn.Dropout(dropout),
+            nn.Linear(hidden, hidden), QCFS(levels, form=form), nn.Dropout(dropout),
+            nn.Linear(hidden, classes))
+
+    def forward(self, x):
+        return self.classifier(torch.flatten(self.features(x), 1))

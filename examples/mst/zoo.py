@@ -1,0 +1,56 @@
+"""Models by name, random weights for tests, and checkpoints that carry their options."""
+import torch
+from torch import nn
+
+from .calibrate import estimate_batchnorm, set_thetas
+from .resnet import ResNet18
+from .swin import Swin, published
+from .vgg import VGG16
+
+MODELS = {"swin": Swin, "swin-published": published, "resnet18": ResNet18, "vgg16": VGG16}
+
+
+def build(name, **options):
+    """A model with fresh weights, in evaluation mode; unknown options raise TypeError or are refused."""
+    return MODELS[name](**options).eval()
+
+
+def random_images(count, channels, side, generator):
+    """[count, channels, side, side]: smooth blobs and noise, different from one another."""
+    coarse = torch.randn(count, channels, 4, 4, generator=generator)
+    smooth = nn.functional.interpolate(coarse, size=(side, side), mode="bilinear", align_corners=False)
+    level = torch.randn(count, channels, 1, 1, generator=generator) * 0.7
+    return smooth * 1.2 + level + torch.randn(count, channels, side, side, generator=generator) * 0.4
+
+
+@torch.no_grad()
+def calibrate_random(model, channels, side, seed=0):
+    """Random gains and offsets of every norm, then thetas, BatchNorm statistics and the
+    scale of the logits (mean 0, deviation 1) from random images."""
+    generator = torch.Generator().manual_seed(seed)
+    for module in model.modules():
+        if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d, nn.LayerNorm)):
+            shape = module.weight.shape
+            module.weight.copy_(torch.rand(shape, generator=generator) * 0.6 + 0.7)
+            module.bias.copy_(torch.randn(shape, generator=generator) * 0.3)
+    set_thetas(model, random_images(64, channels, side, generator))
+    estimate_batchnorm(model, [random_images(64, channels, side, generator) for _ in range(4)])
+    model.eval()
+    logits = model(random_images(64, channels, side, generator))
+    head = [m for m in model.modules() if isinstance(m, nn.Linear)][-1]
+    spread = logits.std(0)
+    head.weight /= spread[:, None]
+    head.bias.copy_((head.bias - logits.mean(0)) / spread)
+    return model
+
+
+def save(path, model, name, options, note=""):
+    torch.save({"name": name, "options": options, "note": note, "state": model.state_dict()}, path)
+
+
+def load(path):
+    """(model in evaluation mode, the checkpoint's name and options)"""
+    checkpoint = torch.load(path, map_location="cpu")
+    model = build(checkpoint["name"], **checkpoint["options"])
+    model.load_state_dict(checkpoint["state"])
+    return model, checkpoint

@@ -1,0 +1,198 @@
+/* The SNN graph: what the converter makes, snn.bin stores, the runtime runs.
+ *
+ * Plain arrays of tensors and nodes; ids are indices. Passes edit them in
+ * place. Float mode and spiking mode run the same graph: a NEURON is the QCFS
+ * staircase in the one and an integrate-and-fire neuron in the other.
+ */
+#ifndef MST_GRAPH_H
+#define MST_GRAPH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "mst/alloc.h"
+#include "mst/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define MST_MAX_RANK 8
+#define MST_MAX_IP 16
+#define MST_MAX_FP 2
+#define MST_MAX_CHANNELS 64 /* input channels with a mean and std of their own */
+#define MST_NONE UINT32_MAX
+
+/* limits on what a file may ask for */
+#define MST_MAX_TENSORS (1u << 20)
+#define MST_MAX_NODES (1u << 20)
+#define MST_MAX_ELEMENTS (1u << 30) /* of one tensor */
+#define MST_MAX_TIMESTEPS 65536u
+
+enum { MST_F_MOVE = 1, MST_F_UNIT = 2, MST_F_LINEAR = 4, MST_F_SYNAPSE = 8, MST_F_STATE = 16 };
+
+typedef enum mst_op {
+#define MST_OP_BEGIN(id, name, min, max, flags) MST_OP_##id,
+#define MST_IP(id, field, n)
+#define MST_FP(id, field)
+#define MST_OP_END(id)
+#include "mst/ops.def"
+#undef MST_OP_BEGIN
+#undef MST_IP
+#undef MST_FP
+#undef MST_OP_END
+    MST_OP_COUNT
+} mst_op;
+
+/* MST_CONV_STRIDE and the like: where in node.ip a parameter starts */
+#define MST_OP_BEGIN(id, name, min, max, flags) enum {
+#define MST_IP(id, field, n) MST_##id##_##field, MST_##id##_##field##_END = MST_##id##_##field + (n)-1,
+#define MST_FP(id, field)
+#define MST_OP_END(id) MST_##id##_IP_COUNT };
+#include "mst/ops.def"
+#undef MST_OP_BEGIN
+#undef MST_IP
+#undef MST_FP
+#undef MST_OP_END
+
+/* MST_CLIP_LO and the like: where in node.fp */
+#define MST_OP_BEGIN(id, name, min, max, flags) enum {
+#define MST_IP(id, field, n)
+#define MST_FP(id, field) MST_##id##_##field,
+#define MST_OP_END(id) MST_##id##_FP_COUNT };
+#include "mst/ops.def"
+#undef MST_OP_BEGIN
+#undef MST_IP
+#undef MST_FP
+#undef MST_OP_END
+
+/* What ops.def says of one operator. */
+typedef struct mst_op_info {
+    const char *name;
+    uint32_t min_in, max_in, flags, n_ip, n_fp;
+    const char *ip_names[MST_MAX_IP]; /* "STRIDE", one entry a parameter slot; NULL: part of the one before */
+    const char *fp_names[MST_MAX_FP];
+} mst_op_info;
+const mst_op_info *mst_op_get(mst_op op); /* static; NULL for an unknown op */
+
+typedef enum mst_binary_fn {
+    MST_BIN_ADD, MST_BIN_SUB, MST_BIN_MUL, MST_BIN_DIV, MST_BIN_MIN, MST_BIN_MAX, MST_BIN_POW, MST_BIN_COUNT
+} mst_binary_fn;
+typedef enum mst_reduce_fn { MST_RED_MEAN, MST_RED_SUM, MST_RED_MAX, MST_RED_COUNT } mst_reduce_fn;
+typedef enum mst_unary_fn {
+    MST_UN_FLOOR, MST_UN_CEIL, MST_UN_ROUND, MST_UN_ABS, MST_UN_NEG, MST_UN_SQRT, MST_UN_RECIPROCAL,
+    MST_UN_EXP, MST_UN_LOG, MST_UN_TANH, MST_UN_SIGMOID, MST_UN_ERF, MST_UN_GELU, MST_UN_GELU_TANH,
+    MST_UN_SILU, MST_UN_SOFTPLUS, MST_UN_SIGN, MST_UN_COUNT
+} mst_unary_fn;
+const char *mst_binary_name(int fn); /* "add"; NULL when unknown */
+const char *mst_reduce_name(int fn);
+const char *mst_unary_name(int fn);
+
+/* Where a neuron sits. Q, K, ATTN, MLP_FC1 and CONV are the mask sites of the
+ * paper (Section 3.4); the others name a neuron in tables. */
+typedef enum mst_site {
+    MST_SITE_OTHER, MST_SITE_Q, MST_SITE_K, MST_SITE_V, MST_SITE_ATTN, MST_SITE_AV, MST_SITE_PROJ,
+    MST_SITE_MLP_FC1, MST_SITE_MLP_FC2, MST_SITE_CONV, MST_SITE_COUNT
+} mst_site;
+const char *mst_site_name(int site); /* "mlp_fc1"; NULL when unknown */
+
+/* F64 lives in the converter only, so that folding rounds once, at the end. */
+typedef enum mst_dtype { MST_F32, MST_I32, MST_F64, MST_DTYPE_COUNT } mst_dtype;
+size_t mst_dtype_size(mst_dtype t);
+
+typedef struct mst_tensor {
+    const char *name; /* the ONNX name where there is one; "" otherwise */
+    mst_dtype dtype;
+    uint32_t rank; /* 0: a scalar */
+    uint32_t dims[MST_MAX_RANK];
+    const void *data; /* constants: row-major values; NULL: computed (or the graph's input) */
+} mst_tensor;
+
+typedef enum mst_node_mode { MST_MODE_STEP = 0 /* products and softmax see one step's spikes */ } mst_node_mode;
+
+typedef struct mst_node {
+    mst_op op;
+    mst_node_mode mode;
+    const char *name; /* ONNX node name */
+    uint32_t n_in;
+    uint32_t *in; /* tensor ids; an absent optional input is MST_NONE */
+    uint32_t out; /* tensor id */
+    int32_t ip[MST_MAX_IP];
+    float fp[MST_MAX_FP];
+} mst_node;
+
+/* What a user needs to run the model, beside the graph. */
+typedef struct mst_meta {
+    uint32_t timesteps;  /* T to run when the user gives none */
+    uint64_t seed;       /* Philox key of the masks */
+    uint32_t n_norm;     /* 0: input enters as it is; else channels in mean/std */
+    float mean[MST_MAX_CHANNELS], std[MST_MAX_CHANNELS]; /* (x/255 - mean)/std */
+    uint8_t source_sha256[32]; /* of the .onnx file; all zero: not known */
+    const char *source_name;   /* its file name without the folder; "" when not known */
+    const char *producer;      /* tool and version that wrote this */
+    uint32_t n_classes;        /* 0: names not known */
+    const char **class_names;
+} mst_meta;
+
+typedef struct mst_graph {
+    mst_arena arena; /* owns names, node inputs and constants made by passes */
+    mst_tensor *tensors;
+    uint32_t n_tensors, cap_tensors;
+    mst_node *nodes; /* in an order in which they can run */
+    uint32_t n_nodes, cap_nodes;
+    uint32_t input;  /* tensor ids; the input is [1,C,H,W] as in the ONNX model */
+    uint32_t output; /* logits, [1,classes] */
+    mst_meta meta;
+    void *backing; /* a mapped snn.bin that constants point into; released with the graph */
+    size_t backing_size;
+} mst_graph;
+
+/* Create an empty graph; alloc NULL: the C library. mst_graph_destroy takes it
+ * (NULL allowed). ENOMEM. */
+mst_status mst_graph_create(const mst_allocator *alloc, mst_graph **out, mst_err *err);
+void mst_graph_destroy(mst_graph *g);
+
+/* Append a tensor (dims copied, data lent or NULL); its id in *id. ENOMEM, ELIMIT. */
+mst_status mst_graph_add_tensor(mst_graph *g, const char *name, mst_dtype dtype, uint32_t rank,
+                                const uint32_t *dims, const void *data, uint32_t *id, mst_err *err);
+
+/* Append a node with n_in inputs that makes tensor out; parameters are zero.
+ * The pointer in *node is lent until the next node is added. ENOMEM, ELIMIT. */
+mst_status mst_graph_add_node(mst_graph *g, mst_op op, const char *name, uint32_t n_in, const uint32_t *in,
+                              uint32_t out, mst_node **node, mst_err *err);
+
+/* Insert before position at (0..n_nodes) instead of at the end. */
+mst_status mst_graph_insert_node(mst_graph *g, uint32_t at, mst_op op, const char *name, uint32_t n_in,
+                                 const uint32_t *in, uint32_t out, mst_node **node, mst_err *err);
+
+/* Check everything a reader or pass could get wrong: arity, ids, order, single
+ * producer, shapes of every operator, parameter ranges, constants present,
+ * finite theta > 0. EINVAL with the node's name. */
+mst_status mst_graph_validate(const mst_graph *g, mst_err *err);
+
+size_t mst_tensor_elements(const mst_tensor *t); /* product of dims (1 for a scalar) */
+bool mst_is_const(const mst_graph *g, uint32_t tensor);
+
+/* One line a node; and Graphviz. EIO is the caller's to see with ferror(). */
+void mst_graph_print(const mst_graph *g, FILE *f);
+void mst_graph_print_dot(const mst_graph *g, FILE *f);
+
+/* ---- snn.bin (byte by byte in docs/FORMAT.md) ------------------------- */
+
+/* Write g to path: a temporary file beside it, fsync, rename. The same graph
+ * gives the same bytes. EIO, ELIMIT; EINVAL if g does not validate. */
+mst_status mst_graph_save(const mst_graph *g, const char *path, mst_err *err);
+
+/* Map path and decode it; constants stay in the mapping. Validated: a graph
+ * that loads can be run. EIO, EFORMAT, ECORRUPT, EVERSION, ELIMIT, ENOMEM. */
+mst_status mst_graph_load(const char *path, const mst_allocator *alloc, mst_graph **out, mst_err *err);
+
+/* The same from memory that stays valid (64-byte aligned) as long as the graph. */
+mst_status mst_graph_load_mem(const void *bytes, size_t n, const mst_allocator *alloc, mst_graph **out,
+                              mst_err *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

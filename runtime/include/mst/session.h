@@ -1,0 +1,120 @@
+/* Running a graph.
+ *
+ * A program is a graph compiled for one mode: immutable, shared by threads. A
+ * session is one thread's state over a program: membranes, counters, one
+ * planned arena. Several sessions may run one program at the same time.
+ *
+ *     mst_program_create(graph, &opts, &program, &err);
+ *     mst_session_create(program, &session, &err);
+ *     mst_session_begin(session, x, sample_index);
+ *     for (t = 1; t <= T; t++) mst_session_step(session);
+ *     mst_session_mean_logits(session, logits);
+ *
+ * Nothing is allocated after mst_session_create. What each step computes, and
+ * in which order of floating point operations, is in docs/EXECUTION.md.
+ */
+#ifndef MST_SESSION_H
+#define MST_SESSION_H
+
+#include "mst/graph.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum mst_run_mode {
+    MST_RUN_SPIKING, /* NEURON integrates and fires (Eq. 2, 3) */
+    MST_RUN_FLOAT    /* NEURON is the QCFS staircase; MASK multiplies by 1 - ratio, its mean */
+} mst_run_mode;
+
+typedef struct mst_run_opts {
+    mst_run_mode mode;
+    const char *isa;   /* kernel set: "scalar", "avx2", "avx512"; NULL: the best this machine has */
+    uint64_t seed;     /* of the masks; the caller passes graph->meta.seed or his own */
+    const mst_allocator *alloc; /* NULL: the C library */
+} mst_run_opts;
+
+typedef struct mst_program mst_program;
+typedef struct mst_session mst_session;
+
+/* Compile g, which must outlive the program. EUNSUPPORTED names the node that
+ * cannot run; EINVAL for an isa that this machine lacks. */
+mst_status mst_program_create(const mst_graph *g, const mst_run_opts *opts, mst_program **out, mst_err *err);
+void mst_program_destroy(mst_program *p);
+const mst_graph *mst_program_graph(const mst_program *p);
+const char *mst_program_isa(const mst_program *p); /* the set in use */
+
+/* One NEURON of the graph, in execution order. */
+typedef struct mst_layer {
+    const char *name;
+    uint32_t node;     /* index in graph->nodes */
+    mst_site site;
+    int stage, block;  /* -1: outside */
+    uint64_t neurons;
+    double theta;      /* the mean where theta is per channel */
+    bool theta_per_channel;
+    int levels;        /* L */
+    bool masked;       /* a MASK follows */
+    double ratio;      /* of that mask; 0 without one */
+    double trained;    /* ratio trained with; -1: not known */
+    uint64_t dense_in; /* synapses driven per step if every input fired: dense MACs of the layers that feed it */
+} mst_layer;
+size_t mst_program_layers(const mst_program *p);
+const mst_layer *mst_program_layer(const mst_program *p, size_t k);
+
+/* Multiply-adds of one pass in which nothing is skipped. */
+uint64_t mst_program_dense_ops(const mst_program *p);
+/* The part of them that only depends on the constant input: done once a sample, not once a step. */
+uint64_t mst_program_dense_ops_static(const mst_program *p);
+
+/* Bytes of one session's state and arena. */
+size_t mst_program_session_bytes(const mst_program *p);
+
+mst_status mst_session_create(const mst_program *p, mst_session **out, mst_err *err);
+void mst_session_destroy(mst_session *s);
+
+/* Start a sample: membranes to v(0), time to 0, counters to 0; x is copied,
+ * float32, shape of graph->input. sample is the index in the data set: it
+ * enters the mask counters. x NULL: keep the input (a plain reset). */
+void mst_session_begin(mst_session *s, const float *x, uint32_t sample);
+
+/* Run one time step (spiking) or one forward pass (float). */
+void mst_session_step(mst_session *s);
+
+uint32_t mst_session_time(const mst_session *s);        /* steps since begin */
+size_t mst_session_classes(const mst_session *s);
+const float *mst_session_logits(const mst_session *s);  /* of the last step, [classes] */
+void mst_session_mean_logits(const mst_session *s, float *out); /* mean over steps 1..t, [classes] */
+
+/* Sums since mst_session_begin. "sops" are additions that a spike caused
+ * (spike x fan-out; coincidences for products of spikes), "macs" those of
+ * analog inputs that were not zero. */
+typedef struct mst_counters {
+    uint64_t spikes;        /* that leave neurons, after masks */
+    uint64_t spikes_before; /* before masks */
+    uint64_t sops;
+    uint64_t macs;
+} mst_counters;
+mst_counters mst_session_counters(const mst_session *s);
+
+/* Per layer k, since begin: spikes fired before its mask, and after it (the
+ * same without one). */
+uint64_t mst_session_layer_fired(const mst_session *s, size_t k);
+uint64_t mst_session_layer_spikes(const mst_session *s, size_t k);
+/* Synaptic operations of the layers that feed layer k (spikes and analog inputs together). */
+uint64_t mst_session_layer_ops(const mst_session *s, size_t k);
+
+/* Membrane potentials v(t) after reset, [neurons], float32, in the layer's
+ * tensor order. Spiking mode; NULL in float mode. Lent until the next step. */
+const float *mst_session_potential(const mst_session *s, size_t k);
+
+/* Called after each node of a step with its output values (theta*s for a
+ * NEURON), n = elements. Lent during the call. Static nodes are reported only
+ * at the first step of a sample. NULL: none. */
+typedef void (*mst_observer)(void *ctx, const mst_session *s, uint32_t node, const float *out, size_t n);
+void mst_session_observe(mst_session *s, mst_observer fn, void *ctx);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,59 @@
+/* The operator table, expanded from ops.def, and the names of the enums. */
+#include "mst/graph.h"
+
+/* ops.def expanded into one table; field names are written by slot number */
+static const mst_op_info op_table[MST_OP_COUNT] = {
+#define MST_OP_BEGIN(id, text, min, max, fl)                                                       \
+    [MST_OP_##id] = {.name = text, .min_in = min, .max_in = max, .flags = fl,                      \
+                     .n_ip = MST_##id##_IP_COUNT, .n_fp = MST_##id##_FP_COUNT,
+#define MST_IP(id, field, n) .ip_names[MST_##id##_##field] = #field,
+#define MST_FP(id, field) .fp_names[MST_##id##_##field] = #field,
+#define MST_OP_END(id) },
+#include "mst/ops.def"
+#undef MST_OP_BEGIN
+#undef MST_IP
+#undef MST_FP
+#undef MST_OP_END
+};
+
+#define MST_OP_BEGIN(id, text, min, max, fl)                                                       \
+    _Static_assert(MST_##id##_IP_COUNT <= MST_MAX_IP && MST_##id##_FP_COUNT <= MST_MAX_FP, text);
+#define MST_IP(id, field, n)
+#define MST_FP(id, field)
+#define MST_OP_END(id)
+#include "mst/ops.def"
+#undef MST_OP_BEGIN
+#undef MST_IP
+#undef MST_FP
+#undef MST_OP_END
+
+const mst_op_info *mst_op_get(mst_op op)
+{
+    return (unsigned)op < MST_OP_COUNT ? &op_table[op] : NULL;
+}
+
+static const char *const binary_names[MST_BIN_COUNT] = {"add", "sub", "mul", "div", "min", "max", "pow"};
+static const char *const reduce_names[MST_RED_COUNT] = {"mean", "sum", "max"};
+static const char *const unary_names[MST_UN_COUNT] = {"floor", "ceil", "round", "abs", "neg", "sqrt",
+                                                      "reciprocal", "exp", "log", "tanh", "sigmoid", "erf",
+                                                      "gelu", "gelu_tanh", "silu", "softplus", "sign"};
+static const char *const site_names[MST_SITE_COUNT] = {"other", "q", "k", "v", "attn", "av", "proj",
+                                                       "mlp_fc1", "mlp_fc2", "conv"};
+
+#define NAME_OF(table, i) ((unsigned)(i) < sizeof(table) / sizeof(table)[0] ? (table)[i] : NULL)
+
+const char *mst_binary_name(int fn) { return NAME_OF(binary_names, fn); }
+const char *mst_reduce_name(int fn) { return NAME_OF(reduce_names, fn); }
+const char *mst_unary_name(int fn) { return NAME_OF(unary_names, fn); }
+const char *mst_site_name(int site) { return NAME_OF(site_names, site); }
+
+size_t mst_dtype_size(mst_dtype t)
+{
+    switch (t) {
+    case MST_F32: return 4;
+    case MST_I32: return 4;
+    case MST_F64: return 8;
+    case MST_DTYPE_COUNT: break;
+    }
+    return 0;
+}
