@@ -7,13 +7,10 @@
 
 #define FAIL(...) mst_fail(err, MST_EINVAL, __VA_ARGS__)
 
-/* What stands behind a tensor: nothing yet, a constant or the input, or a node. */
-enum { MADE_NOT = 0, MADE_GIVEN = 1, MADE_BY_OP = 2 /* + the op */ };
-
 typedef struct ctx {
     const mst_graph *g;
     const mst_node *n;
-    uint8_t *made;    /* [n_tensors] */
+    bool *made;       /* [n_tensors] a constant, the input, or made by an earlier node */
     bool *mask_index; /* [n_nodes] MASK indices seen */
     mst_err *err;
 } ctx;
@@ -377,8 +374,6 @@ static mst_status check_MASK(const ctx *c)
         return bad(c, "RATIO is not in [0,1)");
     if (!(trained == -1 || (trained >= 0 && trained < 1)))
         return bad(c, "TRAINED is neither -1 nor in [0,1)");
-    if (c->made[c->n->in[0]] != MADE_BY_OP + MST_OP_NEURON)
-        return bad(c, "does not follow a neuron");
     if (ip[MST_MASK_INDEX] < 0 || (uint32_t)ip[MST_MASK_INDEX] >= c->g->n_nodes ||
         c->mask_index[ip[MST_MASK_INDEX]])
         return bad(c, "INDEX is out of range or used twice");
@@ -429,17 +424,17 @@ static mst_status check_node(ctx *c, uint32_t i)
     for (uint32_t k = 0; k < n->n_in; k++) {
         if (n->in[k] == MST_NONE && k >= info->min_in)
             continue;
-        if (n->in[k] >= c->g->n_tensors || c->made[n->in[k]] == MADE_NOT)
+        if (n->in[k] >= c->g->n_tensors || !c->made[n->in[k]])
             return bad(c, "an input is not made by an earlier node");
     }
-    if (n->out >= c->g->n_tensors || c->made[n->out] != MADE_NOT)
+    if (n->out >= c->g->n_tensors || c->made[n->out])
         return bad(c, "its output is missing or made twice");
     if (!is_float(in_tensor(c, 0)) || out_tensor(c)->dtype != MST_F32)
         return bad(c, "data is not float");
     if ((info->flags & MST_F_UNIT) != 0 && !same_shape(in_tensor(c, 0), out_tensor(c)))
         return bad(c, "output shape differs from input shape");
     MST_TRY(checks[n->op](c));
-    c->made[n->out] = (uint8_t)(MADE_BY_OP + n->op);
+    c->made[n->out] = true;
     return MST_OK;
 }
 
@@ -459,12 +454,12 @@ static mst_status check_all(ctx *c)
     mst_err *err = c->err;
     for (uint32_t i = 0; i < g->n_tensors; i++) {
         MST_TRY(check_tensor(g, i, err));
-        c->made[i] = g->tensors[i].data != NULL ? MADE_GIVEN : MADE_NOT;
+        c->made[i] = g->tensors[i].data != NULL;
     }
-    c->made[g->input] = MADE_GIVEN;
+    c->made[g->input] = true;
     for (uint32_t i = 0; i < g->n_nodes; i++)
         MST_TRY(check_node(c, i));
-    if (c->made[g->output] == MADE_NOT)
+    if (!c->made[g->output])
         return FAIL("the graph's output is not made by any node");
     return MST_OK;
 }

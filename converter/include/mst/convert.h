@@ -59,6 +59,7 @@ mst_status mst_onnx_import(const char *path, const mst_import_opts *opts, mst_gr
 typedef struct mst_report_row {
     const char *name, *kind; /* kind: "linear+IF", "conv+IF", "attention+IF", "softmax", ... */
     bool spiking;
+    bool linear;             /* of a row that does not spike: linear in rates, only its values are analog */
     uint32_t node;
     uint64_t neurons;        /* outputs, for a node that does not spike */
     double theta_min, theta_max;
@@ -73,13 +74,15 @@ typedef struct mst_report {
     mst_arena arena;
     mst_report_row *rows; /* execution order */
     uint32_t n_rows;
-    uint32_t n_neuron_layers, n_non_spiking, n_masks, bn_folded, bn_kept;
-    uint64_t parameters;
+    uint32_t n_neuron_layers;
+    uint32_t n_non_spiking;  /* nonlinear analog islands */
+    uint32_t n_masks;
+    uint32_t bn_kept;        /* BatchNorm (affine) nodes that could not be folded */
+    uint64_t parameters;     /* float constants */
     const char *attention; /* "spiking", "softmax", "none" */
 } mst_report;
 
 typedef struct mst_convert_opts {
-
     mst_policy *policy;          /* NULL: no masks but those in the graph; rule.used is set */
     bool require_spiking;        /* a node that does not spike is an error */
     const char *dump_dir, *stop_after;

@@ -1,0 +1,75 @@
+/* Lowering: one live ONNX node becomes a few nodes of the SNN graph.
+ *
+ * Private to converter/lower. Each operator has one function of type
+ * lower_fn; lower_table.c names them all.
+ */
+#ifndef MST_LOWER_H
+#define MST_LOWER_H
+
+#include "converter/onnx/onnx_graph.h"
+#include "mst/graph.h"
+
+/* A random value on its way to a mask: uniform numbers, or survival bits. */
+typedef struct lower_random {
+    enum { LR_NOT_RANDOM, LR_UNIFORM, LR_SURVIVES } kind;
+    double lo, hi;   /* LR_UNIFORM */
+    double survival; /* LR_SURVIVES: probability of 1 */
+} lower_random;
+
+typedef struct lower_ctx {
+    const ox_graph *ox;
+    const ox_node *n; /* being lowered */
+    mst_graph *g;
+    uint32_t *map;        /* [ox values] -> tensor id, MST_NONE: not lowered yet */
+    lower_random *random; /* [ox values] */
+    uint32_t n_masks;
+    mst_err *err;
+} lower_ctx;
+
+typedef mst_status (*lower_fn)(lower_ctx *c);
+
+typedef struct lower_entry {
+    const char *op;
+    lower_fn fn;
+} lower_entry;
+extern const lower_entry lower_table[]; /* ends with op NULL */
+
+/* Lower every live node of ox (folded) into g (empty). */
+mst_status mst_lower(const ox_graph *ox, mst_graph *g, mst_err *err);
+
+/* ---- for the operators ---- */
+
+/* "node 'x' (Conv): " + text; help says what the user can do */
+mst_status lower_refuse(lower_ctx *c, const char *why, const char *help);
+
+const ox_value *lower_in(const lower_ctx *c, uint32_t k);  /* NULL: absent */
+const ox_value *lower_out(const lower_ctx *c, uint32_t k); /* NULL: absent */
+bool lower_is_const(const lower_ctx *c, uint32_t k);
+double lower_const_at(const ox_value *v, size_t i); /* any numeric dtype */
+size_t lower_elements(const ox_value *v);
+int32_t lower_axis(int64_t axis, uint32_t rank); /* negative counts from the end; -1: outside */
+
+/* Tensor of input k: live, or a constant copied as float32. */
+mst_status lower_tensor(lower_ctx *c, uint32_t k, uint32_t *id);
+/* A constant of n float64 values, to be filled in. */
+mst_status lower_new_f64(lower_ctx *c, uint32_t rank, const uint32_t *dims, double **data, uint32_t *id);
+mst_status lower_new_f32(lower_ctx *c, uint32_t rank, const uint32_t *dims, float **data, uint32_t *id);
+
+/* Emit one node with a fresh output tensor of the given shape. */
+mst_status lower_emit(lower_ctx *c, mst_op op, uint32_t n_in, const uint32_t *in, uint32_t rank,
+                      const uint32_t *dims, uint32_t *out, mst_node **node);
+mst_status lower_emit_reshape(lower_ctx *c, uint32_t x, uint32_t rank, const uint32_t *dims, uint32_t *out);
+mst_status lower_emit_transpose(lower_ctx *c, uint32_t x, const int32_t *perm, uint32_t *out);
+/* y = g*x + h with scalars */
+mst_status lower_emit_scale(lower_ctx *c, uint32_t x, double g, double h, uint32_t *out);
+mst_status lower_emit_affine(lower_ctx *c, uint32_t x, int32_t axis, uint32_t g, uint32_t h, uint32_t *out);
+mst_status lower_emit_binary(lower_ctx *c, mst_binary_fn fn, uint32_t a, uint32_t b, uint32_t *out);
+
+/* Say that tensor id is ONNX output k of this node. */
+void lower_bind(lower_ctx *c, uint32_t k, uint32_t id);
+/* Shape of ONNX output k as uint32. */
+mst_status lower_out_dims(lower_ctx *c, uint32_t k, uint32_t *rank, uint32_t dims[MST_MAX_RANK]);
+/* ints of attribute name, or of constant input k where the attribute moved to an input; -1: absent */
+int lower_ints(lower_ctx *c, const char *attr, uint32_t k, int64_t out[2 * MST_MAX_RANK]);
+
+#endif

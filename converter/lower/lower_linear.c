@@ -1,0 +1,383 @@
+/* ONNX Conv, Gemm, MatMul, BatchNormalization, LayerNormalization. Weights are
+ * stored input-major, so that kernels run over outputs. */
+#include <math.h>
+#include <string.h>
+
+#include "converter/lower/lower_ops.h"
+
+/* NCHW <-> NHWC */
+static const int32_t to_last[4] = {0, 2, 3, 1}, to_first[4] = {0, 3, 1, 2};
+
+/* Kernel, stride, dilation and padding of Conv and the pools, for images. Signals
+ * of one axis are treated as images of height 1. */
+typedef struct window {
+    uint32_t kernel[2], stride[2], dilation[2], pad[2];
+} window;
+
+static mst_status read_pair(lower_ctx *c, const char *attr, int spatial, uint32_t out[2])
+{
+    int64_t v[2 * MST_MAX_RANK];
+    int n = ox_attr_ints(c->n, attr, v, 2 * MST_MAX_RANK);
+    if (n >= 0 && n != spatial)
+        return lower_refuse(c, "an attribute does not have one entry per spatial axis", "re-export the model");
+    out[0] = out[1] = 1;
+    for (int i = 0; i < n; i++) {
+        if (v[i] < 1 || v[i] > 65535)
+            return lower_refuse(c, "a kernel, stride or dilation is out of range", "use values of 1 to 65535");
+        out[2 - spatial + i] = (uint32_t)v[i];
+    }
+    return MST_OK;
+}
+
+static mst_status read_padding(lower_ctx *c, int spatial, const uint32_t *in, const uint32_t *out, window *w)
+{
+    int64_t v[2 * MST_MAX_RANK];
+    const char *mode = ox_attr_string(c->n, "auto_pad", "NOTSET");
+    int n = ox_attr_ints(c->n, "pads", v, 2 * MST_MAX_RANK);
+    if (strcmp(mode, "SAME_UPPER") == 0 || strcmp(mode, "SAME_LOWER") == 0) {
+        for (int i = 0; i < 2; i++) {
+            int64_t need = (int64_t)(out[i] - 1) * w->stride[i] + (int64_t)(w->kernel[i] - 1) * w->dilation[i] + 1 - in[i];
+            need = need > 0 ? need : 0;
+            w->pad[i] = (uint32_t)(strcmp(mode, "SAME_UPPER") == 0 ? need / 2 : need - need / 2);
+        }
+        return MST_OK;
+    }
+    if (n >= 0 && n != 2 * spatial)
+        return lower_refuse(c, "pads does not have two entries per spatial axis", "re-export the model");
+    for (int i = 0; i < n; i++)
+        if (v[i] < 0 || v[i] > 65535)
+            return lower_refuse(c, "padding is out of range", "use padding of 0 to 65535");
+    w->pad[0] = w->pad[1] = 0;
+    for (int i = 0; i < (n > 0 && strcmp(mode, "VALID") != 0 ? spatial : 0); i++)
+        w->pad[2 - spatial + i] = (uint32_t)v[i];
+    return MST_OK;
+}
+
+/* An NC(H)W live input as [N,H,W,C] in *x, and the output's shape in the same layout. */
+static mst_status enter_channel_last(lower_ctx *c, uint32_t *x, uint32_t out_dims[4], int *spatial)
+{
+    uint32_t rank, dims[MST_MAX_RANK], y = MST_NONE;
+    MST_TRY(lower_tensor(c, 0, x));
+    MST_TRY(lower_out_dims(c, 0, &rank, dims));
+    if ((rank != 4 && rank != 3) || c->g->tensors[*x].rank != rank)
+        return lower_refuse(c, "only 1-d and 2-d images are supported", "reshape to [N,C,H,W]");
+    *spatial = (int)rank - 2;
+    if (rank == 3) {
+        const mst_tensor t = c->g->tensors[*x];
+        uint32_t as_image[4] = {t.dims[0], t.dims[1], 1, t.dims[2]};
+        MST_TRY(lower_emit_reshape(c, *x, 4, as_image, &y));
+        *x = y;
+    }
+    MST_TRY(lower_emit_transpose(c, *x, to_last, &y));
+    *x = y;
+    out_dims[0] = dims[0];
+    out_dims[1] = rank == 4 ? dims[2] : 1;
+    out_dims[2] = dims[rank - 1];
+    out_dims[3] = dims[1];
+    return MST_OK;
+}
+
+static mst_status leave_channel_last(lower_ctx *c, uint32_t y)
+{
+    uint32_t z, rank, dims[MST_MAX_RANK];
+    MST_TRY(lower_out_dims(c, 0, &rank, dims));
+    MST_TRY(lower_emit_transpose(c, y, to_first, &z));
+    if (rank == 3) {
+        y = z;
+        MST_TRY(lower_emit_reshape(c, y, rank, dims, &z));
+    }
+    lower_bind(c, 0, z);
+    return MST_OK;
+}
+
+static mst_status read_window(lower_ctx *c, int spatial, uint32_t x, const uint32_t *out_dims, window *w)
+{
+    const mst_tensor *t = &c->g->tensors[x];
+    MST_TRY(read_pair(c, "strides", spatial, w->stride));
+    MST_TRY(read_pair(c, "dilations", spatial, w->dilation));
+    return read_padding(c, spatial, &t->dims[1], &out_dims[1], w);
+}
+
+static void store_window(const window *w, int32_t *stride, int32_t *pad, int32_t *dilation)
+{
+    for (int i = 0; i < 2; i++) {
+        stride[i] = (int32_t)w->stride[i];
+        pad[i] = (int32_t)w->pad[i];
+        dilation[i] = (int32_t)w->dilation[i];
+    }
+}
+
+/* ONNX weights are [out][in/group][kh][kw]; ours [kh][kw][in/group][out]. */
+static mst_status conv_weight(lower_ctx *c, int spatial, window *w, uint32_t *id)
+{
+    const ox_value *v = lower_in(c, 1);
+    if (v == NULL || v->data == NULL || v->rank != (uint32_t)spatial + 2)
+        return lower_refuse(c, "the weight is not a constant [out,in,kh,kw]", "export the model with its weights");
+    for (uint32_t d = 0; d < v->rank; d++)
+        if (v->dims[d] < 1 || v->dims[d] > 65535)
+            return lower_refuse(c, "a weight dimension is out of range", "use 1 to 65535");
+    uint32_t out = (uint32_t)v->dims[0], in = (uint32_t)v->dims[1];
+    w->kernel[0] = spatial == 2 ? (uint32_t)v->dims[2] : 1;
+    w->kernel[1] = (uint32_t)v->dims[v->rank - 1];
+    uint32_t taps = w->kernel[0] * w->kernel[1];
+    uint32_t dims[4] = {w->kernel[0], w->kernel[1], in, out};
+    float *data;
+    MST_TRY(lower_new_f32(c, 4, dims, &data, id));
+    for (size_t o = 0; o < out; o++)
+        for (size_t i = 0; i < in; i++)
+            for (size_t k = 0; k < taps; k++)
+                data[(k * in + i) * out + o] = (float)lower_const_at(v, (o * in + i) * taps + k);
+    return MST_OK;
+}
+
+mst_status lower_conv(lower_ctx *c)
+{
+    uint32_t in[3], out_dims[4], y, n_in = 2;
+    int spatial;
+    window w;
+    MST_TRY(enter_channel_last(c, &in[0], out_dims, &spatial));
+    MST_TRY(conv_weight(c, spatial, &w, &in[1]));
+    MST_TRY(read_window(c, spatial, in[0], out_dims, &w));
+    if (lower_in(c, 2) != NULL) {
+        if (!lower_is_const(c, 2))
+            return lower_refuse(c, "the bias is not constant", "export the model with its weights");
+        MST_TRY(lower_tensor(c, 2, &in[2]));
+        n_in = 3;
+    }
+    mst_node *node;
+    MST_TRY(lower_emit(c, MST_OP_CONV, n_in, in, 4, out_dims, &y, &node));
+    store_window(&w, &node->ip[MST_CONV_STRIDE], &node->ip[MST_CONV_PAD], &node->ip[MST_CONV_DILATION]);
+    int64_t group = ox_attr_int(c->n, "group", 1);
+    node->ip[MST_CONV_GROUP] = group > 0 && group < 65536 ? (int32_t)group : 0;
+    return leave_channel_last(c, y);
+}
+
+static mst_status lower_pool(lower_ctx *c, mst_reduce_fn fn)
+{
+    uint32_t x, out_dims[4], y;
+    int spatial;
+    window w;
+    MST_TRY(enter_channel_last(c, &x, out_dims, &spatial));
+    MST_TRY(read_pair(c, "kernel_shape", spatial, w.kernel));
+    MST_TRY(read_window(c, spatial, x, out_dims, &w));
+    mst_node *node;
+    MST_TRY(lower_emit(c, MST_OP_POOL, 1, &x, 4, out_dims, &y, &node));
+    store_window(&w, &node->ip[MST_POOL_STRIDE], &node->ip[MST_POOL_PAD], &node->ip[MST_POOL_DILATION]);
+    node->ip[MST_POOL_FN] = (int32_t)fn;
+    node->ip[MST_POOL_KERNEL] = (int32_t)w.kernel[0];
+    node->ip[MST_POOL_KERNEL + 1] = (int32_t)w.kernel[1];
+    node->ip[MST_POOL_COUNT_PAD] = ox_attr_int(c->n, "count_include_pad", 0) != 0;
+    return leave_channel_last(c, y);
+}
+
+mst_status lower_max_pool(lower_ctx *c)
+{
+    if (lower_out(c, 1) != NULL)
+        return lower_refuse(c, "its index output is used", "use MaxPool without indices");
+    return lower_pool(c, MST_RED_MAX);
+}
+
+mst_status lower_average_pool(lower_ctx *c)
+{
+    return lower_pool(c, MST_RED_MEAN);
+}
+
+/* W of Gemm or MatMul, [in][out], from a constant that is [in][out] or, transposed, [out][in]. */
+static mst_status linear_weight(lower_ctx *c, const ox_value *v, bool transposed, double scale, uint32_t *id)
+{
+    size_t rows = (size_t)v->dims[0], cols = (size_t)v->dims[1];
+    uint32_t dims[2] = {(uint32_t)(transposed ? cols : rows), (uint32_t)(transposed ? rows : cols)};
+    float *data;
+    MST_TRY(lower_new_f32(c, 2, dims, &data, id));
+    for (size_t r = 0; r < rows; r++)
+        for (size_t k = 0; k < cols; k++)
+            data[transposed ? k * rows + r : r * cols + k] = (float)(scale * lower_const_at(v, r * cols + k));
+    return MST_OK;
+}
+
+static mst_status emit_linear(lower_ctx *c, uint32_t x, uint32_t w, uint32_t *y)
+{
+    uint32_t in[2] = {x, w}, dims[MST_MAX_RANK];
+    const mst_tensor t = c->g->tensors[x];
+    memcpy(dims, t.dims, sizeof dims);
+    dims[t.rank - 1] = c->g->tensors[w].dims[1];
+    return lower_emit(c, MST_OP_LINEAR, 2, in, t.rank, dims, y, NULL);
+}
+
+static mst_status emit_matmul(lower_ctx *c, uint32_t a, uint32_t b, bool trans_b, double alpha, uint32_t rank,
+                              const uint32_t *dims, uint32_t *y)
+{
+    uint32_t in[2] = {a, b};
+    mst_node *node;
+    MST_TRY(lower_emit(c, MST_OP_MATMUL, 2, in, rank, dims, y, &node));
+    node->ip[MST_MATMUL_TRANS_B] = trans_b;
+    node->fp[MST_MATMUL_ALPHA] = (float)alpha;
+    return MST_OK;
+}
+
+/* beta*C of Gemm, C broadcast over [M,N]. */
+static mst_status add_gemm_c(lower_ctx *c, double beta, uint32_t *y)
+{
+    uint32_t addend, out;
+    if (lower_in(c, 2) == NULL || beta == 0)
+        return MST_OK;
+    MST_TRY(lower_tensor(c, 2, &addend));
+    const mst_tensor t = c->g->tensors[addend], ty = c->g->tensors[*y];
+    uint32_t n = ty.dims[ty.rank - 1], one = 1, gid, hid;
+    if (t.data != NULL && mst_tensor_elements(&t) == n && (t.rank == 0 || t.dims[t.rank - 1] == n)) {
+        double *g, *h;
+        MST_TRY(lower_new_f64(c, 1, &one, &g, &gid));
+        MST_TRY(lower_new_f64(c, 1, &n, &h, &hid));
+        *g = 1;
+        for (uint32_t i = 0; i < n; i++)
+            h[i] = beta * (double)((const float *)t.data)[i];
+        MST_TRY(lower_emit_affine(c, *y, (int32_t)ty.rank - 1, gid, hid, &out));
+    } else {
+        if (beta != 1) {
+            MST_TRY(lower_emit_scale(c, addend, beta, 0, &out));
+            addend = out;
+        }
+        MST_TRY(lower_emit_binary(c, MST_BIN_ADD, *y, addend, &out));
+    }
+    *y = out;
+    return MST_OK;
+}
+
+mst_status lower_gemm(lower_ctx *c)
+{
+    static const int32_t swap[2] = {1, 0};
+    uint32_t a, b, y, rank, dims[MST_MAX_RANK];
+    double alpha = (double)ox_attr_float(c->n, "alpha", 1), beta = (double)ox_attr_float(c->n, "beta", 1);
+    bool trans_b = ox_attr_int(c->n, "transB", 0) != 0;
+    const ox_value *w = lower_in(c, 1);
+    MST_TRY(lower_tensor(c, 0, &a));
+    MST_TRY(lower_out_dims(c, 0, &rank, dims));
+    if (c->g->tensors[a].rank != 2 || w == NULL || w->rank != 2)
+        return lower_refuse(c, "its operands are not matrices", "use MatMul");
+    if (ox_attr_int(c->n, "transA", 0) != 0) {
+        MST_TRY(lower_emit_transpose(c, a, swap, &y));
+        a = y;
+    }
+    if (w->data != NULL) {
+        MST_TRY(linear_weight(c, w, trans_b, alpha, &b));
+        MST_TRY(emit_linear(c, a, b, &y));
+    } else {
+        MST_TRY(lower_tensor(c, 1, &b));
+        MST_TRY(emit_matmul(c, a, b, trans_b, alpha, rank, dims, &y));
+    }
+    MST_TRY(add_gemm_c(c, beta, &y));
+    lower_bind(c, 0, y);
+    return MST_OK;
+}
+
+/* A vector operand of MatMul as a matrix: a row on the left, a column on the right. */
+static mst_status as_matrix(lower_ctx *c, uint32_t *id, bool left)
+{
+    const mst_tensor t = c->g->tensors[*id];
+    if (t.rank != 1)
+        return MST_OK;
+    uint32_t dims[2] = {left ? 1 : t.dims[0], left ? t.dims[0] : 1}, y;
+    if (t.data != NULL)
+        MST_TRY(mst_graph_add_tensor(c->g, t.name, t.dtype, 2, dims, t.data, &y, c->err));
+    else
+        MST_TRY(lower_emit_reshape(c, *id, 2, dims, &y));
+    *id = y;
+    return MST_OK;
+}
+
+mst_status lower_matmul(lower_ctx *c)
+{
+    uint32_t a, b, y, rank, dims[MST_MAX_RANK], full[MST_MAX_RANK];
+    const ox_value *w = lower_in(c, 1);
+    MST_TRY(lower_out_dims(c, 0, &rank, dims));
+    MST_TRY(lower_tensor(c, 0, &a));
+    if (w != NULL && w->data != NULL && w->rank == 2 && !lower_is_const(c, 0)) {
+        MST_TRY(linear_weight(c, w, false, 1, &b));
+        MST_TRY(emit_linear(c, a, b, &y));
+        lower_bind(c, 0, y);
+        return MST_OK;
+    }
+    MST_TRY(lower_tensor(c, 1, &b));
+    MST_TRY(as_matrix(c, &a, true));
+    MST_TRY(as_matrix(c, &b, false));
+    const mst_tensor ta = c->g->tensors[a], tb = c->g->tensors[b];
+    uint32_t r = ta.rank > tb.rank ? ta.rank : tb.rank;
+    for (uint32_t d = 2; d < r; d++) {
+        uint32_t x = d < ta.rank ? ta.dims[ta.rank - 1 - d] : 1, z = d < tb.rank ? tb.dims[tb.rank - 1 - d] : 1;
+        full[r - 1 - d] = x == 1 ? z : x;
+    }
+    full[r - 2] = ta.dims[ta.rank - 2];
+    full[r - 1] = tb.dims[tb.rank - 1];
+    MST_TRY(emit_matmul(c, a, b, false, 1, r, full, &y));
+    if (r != rank) {
+        a = y;
+        MST_TRY(lower_emit_reshape(c, a, rank, dims, &y));
+    }
+    lower_bind(c, 0, y);
+    return MST_OK;
+}
+
+/* y = g*x + h with g = gamma/sqrt(var+eps), h = beta - g*mean (running statistics) */
+mst_status lower_batch_norm(lower_ctx *c)
+{
+    uint32_t x, gid, hid, y;
+    double *g, *h, eps = (double)ox_attr_float(c->n, "epsilon", 1e-5f);
+    MST_TRY(lower_tensor(c, 0, &x));
+    const mst_tensor t = c->g->tensors[x];
+    if (ox_attr_int(c->n, "training_mode", 0) != 0 || lower_out(c, 1) != NULL)
+        return lower_refuse(c, "is in training mode", "call model.eval() before the export");
+    if (t.rank < 2)
+        return lower_refuse(c, "its input has no channel axis", "re-export the model");
+    uint32_t n = t.dims[1];
+    for (uint32_t k = 1; k < 5; k++)
+        if (!lower_is_const(c, k) || lower_elements(lower_in(c, k)) != n)
+            return lower_refuse(c, "its statistics are not constants of one value per channel",
+                                "call model.eval() before the export");
+    MST_TRY(lower_new_f64(c, 1, &n, &g, &gid));
+    MST_TRY(lower_new_f64(c, 1, &n, &h, &hid));
+    for (uint32_t i = 0; i < n; i++) {
+        double var = lower_const_at(lower_in(c, 4), i);
+        if (!(var + eps > 0))
+            return lower_refuse(c, "a variance is not positive", "check the model's running statistics");
+        g[i] = lower_const_at(lower_in(c, 1), i) / sqrt(var + eps);
+        h[i] = lower_const_at(lower_in(c, 2), i) - g[i] * lower_const_at(lower_in(c, 3), i);
+    }
+    MST_TRY(lower_emit_affine(c, x, 1, gid, hid, &y));
+    lower_bind(c, 0, y);
+    return MST_OK;
+}
+
+mst_status lower_layer_norm(lower_ctx *c)
+{
+    uint32_t in[3], y, z, rank, dims[MST_MAX_RANK], flat[MST_MAX_RANK], n_in = 1, n = 1;
+    MST_TRY(lower_tensor(c, 0, &in[0]));
+    MST_TRY(lower_out_dims(c, 0, &rank, dims));
+    int32_t axis = lower_axis(ox_attr_int(c->n, "axis", -1), rank);
+    if (axis < 0 || lower_out(c, 1) != NULL || lower_out(c, 2) != NULL)
+        return lower_refuse(c, "its mean or deviation output is used", "use only the first output");
+    for (uint32_t d = 0; d < rank; d++) {
+        if (d < (uint32_t)axis)
+            flat[d] = dims[d];
+        else
+            n *= dims[d];
+    }
+    flat[axis] = n;
+    if ((uint32_t)axis + 1 != rank) {
+        MST_TRY(lower_emit_reshape(c, in[0], (uint32_t)axis + 1, flat, &y));
+        in[0] = y;
+    }
+    for (uint32_t k = 1; k < 3 && lower_in(c, k) != NULL; k++, n_in++) {
+        if (!lower_is_const(c, k) || lower_elements(lower_in(c, k)) != n)
+            return lower_refuse(c, "scale or bias is not a constant of one value per element", "re-export the model");
+        MST_TRY(lower_tensor(c, k, &in[k]));
+    }
+    mst_node *node;
+    MST_TRY(lower_emit(c, MST_OP_LAYERNORM, n_in, in, (uint32_t)axis + 1, flat, &y, &node));
+    node->fp[MST_LAYERNORM_EPS] = ox_attr_float(c->n, "epsilon", 1e-5f);
+    if ((uint32_t)axis + 1 != rank) {
+        MST_TRY(lower_emit_reshape(c, y, rank, dims, &z));
+        y = z;
+    }
+    lower_bind(c, 0, y);
+    return MST_OK;
+}

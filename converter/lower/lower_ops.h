@@ -1,0 +1,56 @@
+/* The lowering functions, one per ONNX operator or family. */
+#ifndef MST_LOWER_OPS_H
+#define MST_LOWER_OPS_H
+
+#include "converter/lower/lower.h"
+
+/* lower_move.c */
+mst_status lower_alias(lower_ctx *c);
+mst_status lower_reshape(lower_ctx *c);
+mst_status lower_transpose(lower_ctx *c);
+mst_status lower_slice(lower_ctx *c);
+mst_status lower_split(lower_ctx *c);
+mst_status lower_concat(lower_ctx *c);
+mst_status lower_gather(lower_ctx *c);
+mst_status lower_pad(lower_ctx *c);
+mst_status lower_expand(lower_ctx *c);
+
+/* lower_linear.c */
+mst_status lower_conv(lower_ctx *c);
+mst_status lower_max_pool(lower_ctx *c);
+mst_status lower_average_pool(lower_ctx *c);
+mst_status lower_gemm(lower_ctx *c);
+mst_status lower_matmul(lower_ctx *c);
+mst_status lower_batch_norm(lower_ctx *c);
+mst_status lower_layer_norm(lower_ctx *c);
+
+/* lower_elementwise.c */
+mst_status lower_add(lower_ctx *c);
+mst_status lower_sub(lower_ctx *c);
+mst_status lower_mul(lower_ctx *c);
+mst_status lower_div(lower_ctx *c);
+mst_status lower_min(lower_ctx *c);
+mst_status lower_max(lower_ctx *c);
+mst_status lower_pow(lower_ctx *c);
+mst_status lower_relu(lower_ctx *c);
+mst_status lower_clip(lower_ctx *c);
+mst_status lower_unary(lower_ctx *c);
+mst_status lower_softmax(lower_ctx *c);
+mst_status lower_reduce_mean(lower_ctx *c);
+mst_status lower_reduce_sum(lower_ctx *c);
+mst_status lower_reduce_max(lower_ctx *c);
+mst_status lower_global_average_pool(lower_ctx *c);
+mst_status lower_global_max_pool(lower_ctx *c);
+mst_status lower_where(lower_ctx *c);
+
+/* lower_random.c */
+mst_status lower_random_uniform(lower_ctx *c);
+mst_status lower_bernoulli(lower_ctx *c);
+mst_status lower_compare(lower_ctx *c);
+mst_status lower_not(lower_ctx *c);
+mst_status lower_cast(lower_ctx *c);
+/* x * mask, Where(mask, x, 0): *done says whether it was one */
+mst_status lower_mask_product(lower_ctx *c, bool *done);
+mst_status lower_mask_where(lower_ctx *c, bool *done);
+
+#endif

@@ -1,0 +1,128 @@
+/* Random Spike Masking as exporters write it: uniform numbers compared with a
+ * constant, cast, multiplied on. Follows the random values and turns the
+ * product into a MASK. */
+#include <string.h>
+
+#include "converter/lower/lower_ops.h"
+
+static lower_random *random_in(const lower_ctx *c, uint32_t k)
+{
+    static const lower_random none; /* all zero: not random */
+    return k < c->n->n_in && c->n->in[k] != OX_NONE ? &c->random[c->n->in[k]] : (lower_random *)&none;
+}
+
+static void bind_random(lower_ctx *c, lower_random r)
+{
+    if (lower_out(c, 0) != NULL)
+        c->random[c->n->out[0]] = r;
+}
+
+mst_status lower_random_uniform(lower_ctx *c)
+{
+    lower_random r = {.kind = LR_UNIFORM};
+    r.lo = (double)ox_attr_float(c->n, "low", 0);
+    r.hi = (double)ox_attr_float(c->n, "high", 1);
+    if (!(r.lo < r.hi))
+        return lower_refuse(c, "low is not below high", "use a range such as 0..1");
+    bind_random(c, r);
+    return MST_OK;
+}
+
+static bool scalar_const(const ox_value *v, double *value)
+{
+    if (v == NULL || v->data == NULL)
+        return false;
+    *value = lower_const_at(v, 0);
+    for (size_t i = 1, n = lower_elements(v); i < n; i++)
+        if (lower_const_at(v, i) != *value)
+            return false;
+    return true;
+}
+
+mst_status lower_bernoulli(lower_ctx *c)
+{
+    lower_random r = {.kind = LR_SURVIVES};
+    if (!scalar_const(lower_in(c, 0), &r.survival))
+        return lower_refuse(c, "its probability is not one constant", "use one ratio per site");
+    bind_random(c, r);
+    return MST_OK;
+}
+
+/* Less, LessOrEqual, Greater, GreaterOrEqual of a uniform number and a constant */
+mst_status lower_compare(lower_ctx *c)
+{
+    uint32_t side = random_in(c, 0)->kind == LR_UNIFORM ? 0 : 1;
+    lower_random u = *random_in(c, side), r = {.kind = LR_SURVIVES};
+    double bound;
+    if (u.kind != LR_UNIFORM || !scalar_const(lower_in(c, 1 - side), &bound))
+        return lower_refuse(c, "compares live values", "only masks of the form rand > ratio are supported");
+    double below = (bound - u.lo) / (u.hi - u.lo);
+    below = below < 0 ? 0 : below > 1 ? 1 : below;
+    bool less = (strncmp(c->n->op, "Less", 4) == 0) == (side == 0);
+    r.survival = less ? below : 1 - below;
+    bind_random(c, r);
+    return MST_OK;
+}
+
+mst_status lower_not(lower_ctx *c)
+{
+    lower_random r = *random_in(c, 0);
+    if (r.kind != LR_SURVIVES)
+        return lower_refuse(c, "negates live values", "only random masks may be negated");
+    r.survival = 1 - r.survival;
+    bind_random(c, r);
+    return MST_OK;
+}
+
+/* Cast: between float types the value itself; of a random mask, still the mask. */
+mst_status lower_cast(lower_ctx *c)
+{
+    const ox_value *y = lower_out(c, 0);
+    if (random_in(c, 0)->kind != LR_NOT_RANDOM) {
+        bind_random(c, *random_in(c, 0));
+        return MST_OK;
+    }
+    if (y == NULL || (y->dtype != OX_FLOAT && y->dtype != OX_DOUBLE && y->dtype != OX_FLOAT16 && y->dtype != OX_BFLOAT16))
+        return lower_refuse(c, "turns live values into integers or booleans", "keep the data path in floats");
+    return lower_alias(c);
+}
+
+static mst_status emit_mask(lower_ctx *c, uint32_t k_data, double survival)
+{
+    uint32_t x, y;
+    if (!(survival > 0 && survival <= 1))
+        return lower_refuse(c, "a mask that keeps nothing", "use a ratio in [0,1)");
+    MST_TRY(lower_tensor(c, k_data, &x));
+    const mst_tensor t = c->g->tensors[x];
+    const ox_value *out = lower_out(c, 0);
+    if (out == NULL || out->rank != t.rank || lower_elements(out) != mst_tensor_elements(&t))
+        return lower_refuse(c, "the mask is larger than its data", "draw the mask with rand_like");
+    mst_node *node;
+    MST_TRY(lower_emit(c, MST_OP_MASK, 1, &x, t.rank, t.dims, &y, &node));
+    node->ip[MST_MASK_STAGE] = node->ip[MST_MASK_BLOCK] = -1;
+    node->ip[MST_MASK_INDEX] = (int32_t)c->n_masks++;
+    node->fp[MST_MASK_RATIO] = node->fp[MST_MASK_TRAINED] = (float)(1 - survival);
+    lower_bind(c, 0, y);
+    return MST_OK;
+}
+
+mst_status lower_mask_product(lower_ctx *c, bool *done)
+{
+    uint32_t side = random_in(c, 0)->kind == LR_SURVIVES ? 0 : 1;
+    *done = random_in(c, side)->kind == LR_SURVIVES && random_in(c, 1 - side)->kind == LR_NOT_RANDOM;
+    return *done ? emit_mask(c, 1 - side, random_in(c, side)->survival) : MST_OK;
+}
+
+/* Where(mask, x, 0) or Where(mask, 0, x) */
+mst_status lower_mask_where(lower_ctx *c, bool *done)
+{
+    double zero = 1;
+    lower_random r = *random_in(c, 0);
+    *done = r.kind == LR_SURVIVES;
+    if (!*done)
+        return MST_OK;
+    uint32_t data = lower_is_const(c, 1) ? 2 : 1;
+    if (!scalar_const(lower_in(c, 3 - data), &zero) || zero != 0)
+        return lower_refuse(c, "a random choice that is not a mask", "write the mask as x * (rand > ratio)");
+    return emit_mask(c, data, data == 1 ? r.survival : 1 - r.survival);
+}

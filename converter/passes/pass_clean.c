@@ -1,0 +1,90 @@
+/* Removes data movement that does nothing and joins chains of it. */
+#include <math.h>
+#include <string.h>
+
+#include "converter/passes/passes.h"
+
+static bool same_shape(const mst_tensor *a, const mst_tensor *b)
+{
+    return a->rank == b->rank && memcmp(a->dims, b->dims, a->rank * sizeof a->dims[0]) == 0;
+}
+
+/* Does the permutation only move axes of length 1? Then no value moves. */
+static bool moves_nothing(const mst_tensor *x, const int32_t *perm)
+{
+    int32_t last = -1;
+    for (uint32_t d = 0; d < x->rank; d++) {
+        if (x->dims[perm[d]] == 1)
+            continue;
+        if (perm[d] < last)
+            return false;
+        last = perm[d];
+    }
+    return true;
+}
+
+static bool does_nothing(const mst_edit *e, const mst_node *n)
+{
+    const mst_tensor *x = edit_tensor(e, n->in[0]), *y = edit_tensor(e, n->out);
+    switch (n->op) {
+    case MST_OP_RESHAPE:
+    case MST_OP_EXPAND:
+    case MST_OP_PAD:
+    case MST_OP_CONCAT: return same_shape(x, y);
+    case MST_OP_TRANSPOSE: return same_shape(x, y) && moves_nothing(x, &n->ip[MST_TRANSPOSE_PERM]);
+    case MST_OP_SLICE:
+        for (uint32_t d = 0; d < x->rank; d++)
+            if (n->ip[MST_SLICE_STEP + d] != 1 && x->dims[d] != 1)
+                return false;
+        return same_shape(x, y);
+    case MST_OP_CLIP: return n->fp[MST_CLIP_LO] == -INFINITY && n->fp[MST_CLIP_HI] == INFINITY;
+    case MST_OP_AFFINE: {
+        const mst_tensor *g = edit_tensor(e, n->in[1]), *h = edit_tensor(e, n->in[2]);
+        return mst_tensor_elements(g) == 1 && mst_tensor_elements(h) == 1 && edit_const_at(g, 0) == 1 &&
+               edit_const_at(h, 0) == 0;
+    }
+    default: return false;
+    }
+}
+
+/* transpose of a transpose, reshape of a reshape: read the first one's input */
+static void join_with_maker(mst_edit *e, uint32_t i)
+{
+    mst_node *n = edit_node(e, i);
+    uint32_t m = edit_maker(e, i, 0);
+    if (m == MST_NONE || edit_node(e, m)->op != n->op)
+        return;
+    const mst_node *before = edit_node(e, m);
+    if (n->op == MST_OP_TRANSPOSE) {
+        int32_t perm[MST_MAX_RANK];
+        uint32_t rank = edit_tensor(e, n->out)->rank;
+        for (uint32_t d = 0; d < rank; d++)
+            perm[d] = before->ip[MST_TRANSPOSE_PERM + n->ip[MST_TRANSPOSE_PERM + d]];
+        memcpy(&n->ip[MST_TRANSPOSE_PERM], perm, rank * sizeof perm[0]);
+        edit_set_input(e, i, 0, before->in[0]);
+    } else if (n->op == MST_OP_RESHAPE) {
+        edit_set_input(e, i, 0, before->in[0]);
+    }
+}
+
+mst_status pass_clean(mst_graph *g, mst_err *err)
+{
+    mst_edit e;
+    mst_status st = edit_begin(&e, g, err);
+    for (uint32_t i = 0; i < g->n_nodes && st == MST_OK; i++) {
+        mst_node *n = edit_node(&e, i);
+        if (e.dead[i])
+            continue;
+        join_with_maker(&e, i);
+        if (n->op == MST_OP_TRANSPOSE && moves_nothing(edit_tensor(&e, n->in[0]), &n->ip[MST_TRANSPOSE_PERM])) {
+            n->op = MST_OP_RESHAPE;
+            memset(n->ip, 0, sizeof n->ip);
+            join_with_maker(&e, i);
+        }
+        if (does_nothing(&e, n)) {
+            edit_replace(&e, n->out, n->in[0]);
+            edit_kill(&e, i);
+        }
+    }
+    return edit_finish(&e, st);
+}

@@ -1,0 +1,28 @@
+/* The passes: each takes a graph that validates and leaves one that does. */
+#ifndef MST_PASSES_H
+#define MST_PASSES_H
+
+#include "converter/passes/graph_edit.h"
+#include "mst/convert.h"
+
+/* pass_clean.c: reshapes, transposes, slices, ... that do nothing; chains of them */
+mst_status pass_clean(mst_graph *g, mst_err *err);
+/* pass_qcfs.c: floor/round with its scales and bounds -> NEURON (SEMANTICS 2) */
+mst_status pass_qcfs(mst_graph *g, mst_err *err);
+/* pass_layernorm.c: LayerNorm written out in elementary operators -> LAYERNORM */
+mst_status pass_layernorm(mst_graph *g, mst_err *err);
+/* pass_layout.c: move transposes past elementwise nodes until they cancel */
+mst_status pass_layout(mst_graph *g, mst_err *err);
+/* pass_affine.c: BatchNorm and scales into weights, thresholds' currents, products (SEMANTICS 4) */
+mst_status pass_affine(mst_graph *g, mst_err *err);
+/* pass_matmul.c: a transposed second factor -> TRANS_B */
+mst_status pass_matmul(mst_graph *g, mst_err *err);
+/* pass_sites.c: which neuron is Q, K, attention, MLP-fc1, ...; stage and block */
+mst_status pass_sites(mst_graph *g, mst_err *err);
+/* pass_narrow.c: float64 constants -> float32, rounded once */
+mst_status pass_narrow(mst_graph *g, mst_err *err);
+
+/* pass_mask.c: Random Spike Masking as the policy says (SEMANTICS 7) */
+mst_status pass_mask(mst_graph *g, mst_policy *policy, mst_err *err);
+
+#endif

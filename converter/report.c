@@ -1,0 +1,221 @@
+/* What became of each layer: the rows of the conversion report. Reads the graph,
+ * changes nothing. */
+#include "converter/report.h"
+
+#include <math.h>
+#include <string.h>
+
+#define MAX_WALK 64
+
+typedef struct tracer {
+    const mst_graph *g;
+    uint32_t *producer; /* [tensors] */
+    bool *spikes;       /* [tensors] theta*s of a neuron, moved or masked */
+} tracer;
+
+static const mst_node *maker(const tracer *t, uint32_t tensor)
+{
+    return t->producer[tensor] != MST_NONE ? &t->g->nodes[t->producer[tensor]] : NULL;
+}
+
+static bool is_spiking(const tracer *t, uint32_t i)
+{
+    const mst_node *n = &t->g->nodes[i];
+    if (n->op == MST_OP_NEURON)
+        return true;
+    bool moves = (mst_op_get(n->op)->flags & MST_F_MOVE) != 0 || n->op == MST_OP_MASK;
+    for (uint32_t k = 0; k < n->n_in && moves; k++)
+        if (!mst_is_const(t->g, n->in[k]))
+            moves = t->spikes[n->in[k]];
+    return moves;
+}
+
+static mst_status trace(const mst_graph *g, mst_arena *arena, tracer *t, mst_err *err)
+{
+    t->g = g;
+    t->producer = mst_arena_array(arena, g->n_tensors, sizeof *t->producer);
+    t->spikes = mst_arena_array(arena, g->n_tensors, sizeof *t->spikes);
+    if (t->producer == NULL || t->spikes == NULL)
+        return mst_fail(err, MST_ENOMEM, "out of memory: writing the report");
+    for (uint32_t i = 0; i < g->n_tensors; i++)
+        t->producer[i] = MST_NONE;
+    for (uint32_t i = 0; i < g->n_nodes; i++) {
+        t->producer[g->nodes[i].out] = i;
+        t->spikes[g->nodes[i].out] = is_spiking(t, i);
+    }
+    return MST_OK;
+}
+
+/* What makes a neuron's current: "linear+IF", ... */
+static const char *neuron_kind(const tracer *t, const mst_node *neuron)
+{
+    uint32_t tensor = neuron->in[0];
+    for (int steps = 0; steps < MAX_WALK; steps++) {
+        const mst_node *n = maker(t, tensor);
+        if (n == NULL)
+            return "input+IF";
+        switch (n->op) {
+        case MST_OP_LINEAR: return "linear+IF";
+        case MST_OP_CONV: return "conv+IF";
+        case MST_OP_MATMUL: return "product+IF";
+        case MST_OP_POOL:
+        case MST_OP_REDUCE: return "pool+IF";
+        case MST_OP_NEURON: return "spikes+IF";
+        case MST_OP_SOFTMAX: return "softmax+IF";
+        case MST_OP_LAYERNORM: return "layernorm+IF";
+        case MST_OP_BINARY:
+            if (!mst_is_const(t->g, n->in[0]) && !mst_is_const(t->g, n->in[1]))
+                return "sum+IF";
+            tensor = mst_is_const(t->g, n->in[0]) ? n->in[1] : n->in[0];
+            break;
+        default: tensor = n->in[0];
+        }
+    }
+    return "IF";
+}
+
+/* Why a node is reported as not spiking; NULL: it is not reported. *linear: it keeps
+ * the equality of rates (only its values are analog). */
+static const char *analog_reason(const tracer *t, const mst_node *n, bool *linear)
+{
+    *linear = true;
+    switch (n->op) {
+    case MST_OP_AFFINE: return "per-channel affine (BatchNorm) with readers that cannot take it; on analog values";
+    case MST_OP_LINEAR:
+    case MST_OP_CONV:
+        if (t->spikes[n->in[0]])
+            return NULL;
+        return n->in[0] == t->g->input || maker(t, n->in[0]) == NULL || maker(t, n->in[0])->in[0] == t->g->input
+                   ? "first layer: constant analog current"
+                   : "its input is an analog sum, not spikes";
+    case MST_OP_MATMUL:
+        if (t->spikes[n->in[0]] && t->spikes[n->in[1]])
+            return NULL;
+        return t->spikes[n->in[0]] || t->spikes[n->in[1]] ? "product of spikes with analog values"
+                                                          : "product of two analog values";
+    default: break;
+    }
+    *linear = false;
+    switch (n->op) {
+    case MST_OP_SOFTMAX: return "softmax of each step: an analog island";
+    case MST_OP_LAYERNORM: return "layer normalization of each step: an analog island";
+    case MST_OP_CLIP: return "a bound (ReLU or clip) that is not part of a QCFS activation";
+    case MST_OP_UNARY: return "a nonlinear function of analog values";
+    case MST_OP_BINARY:
+        if (n->ip[MST_BINARY_FN] == MST_BIN_ADD || n->ip[MST_BINARY_FN] == MST_BIN_SUB)
+            return NULL;
+        return "a product, quotient, minimum, maximum or power of analog values";
+    case MST_OP_POOL:
+        return n->ip[MST_POOL_FN] == MST_RED_MAX ? "max pooling takes the maximum of each step, not of rates; "
+                                                   "train with average pooling"
+                                                 : NULL;
+    case MST_OP_REDUCE: return n->ip[MST_REDUCE_FN] == MST_RED_MAX ? "a maximum of each step, not of rates" : NULL;
+    default: return NULL;
+    }
+}
+
+static const char *analog_kind(const mst_node *n)
+{
+    const char *fn = n->op == MST_OP_UNARY ? mst_unary_name(n->ip[MST_UNARY_FN])
+                     : n->op == MST_OP_BINARY ? mst_binary_name(n->ip[MST_BINARY_FN])
+                     : n->op == MST_OP_POOL ? "maxpool" : NULL;
+    return fn != NULL ? fn : mst_op_get(n->op)->name;
+}
+
+static double theta_at(const mst_tensor *t, size_t i)
+{
+    return t->dtype == MST_F64 ? ((const double *)t->data)[i] : (double)((const float *)t->data)[i];
+}
+
+static void fill_neuron(const tracer *t, const mst_node *n, mst_report_row *row)
+{
+    const mst_tensor *theta = &t->g->tensors[n->in[1]];
+    row->spiking = true;
+    row->kind = neuron_kind(t, n);
+    row->theta_min = row->theta_max = theta_at(theta, 0);
+    for (size_t i = 1, count = mst_tensor_elements(theta); i < count; i++) {
+        row->theta_min = fmin(row->theta_min, theta_at(theta, i));
+        row->theta_max = fmax(row->theta_max, theta_at(theta, i));
+    }
+    row->levels = n->ip[MST_NEURON_LEVELS];
+    row->site = (mst_site)n->ip[MST_NEURON_SITE];
+    row->stage = n->ip[MST_NEURON_STAGE];
+    row->block = n->ip[MST_NEURON_BLOCK];
+    row->ratio = row->trained = -1;
+}
+
+/* A mask's ratio goes to the row of its neuron, which comes before it. */
+static mst_status note_mask(const tracer *t, const mst_node *mask, mst_report *r, mst_err *err)
+{
+    uint32_t neuron = t->producer[mask->in[0]];
+    for (uint32_t k = r->n_rows; k-- > 0;)
+        if (r->rows[k].node == neuron && r->rows[k].spiking) {
+            r->rows[k].ratio = (double)mask->fp[MST_MASK_RATIO];
+            r->rows[k].trained = (double)mask->fp[MST_MASK_TRAINED];
+            r->n_masks++;
+            return MST_OK;
+        }
+    return mst_fail(err, MST_EUNSUPPORTED,
+                    "node '%s': a random mask that does not follow a QCFS activation; mask spikes only", mask->name);
+}
+
+static mst_status add_rows(const tracer *t, mst_report *r, mst_err *err)
+{
+    const mst_graph *g = t->g;
+    bool product = false, softmax = false;
+    for (uint32_t i = 0; i < g->n_nodes; i++) {
+        const mst_node *n = &g->nodes[i];
+        bool linear;
+        const char *reason = analog_reason(t, n, &linear);
+        mst_report_row *row = &r->rows[r->n_rows];
+        product = product || (n->op == MST_OP_MATMUL && !mst_is_const(g, n->in[0]) && !mst_is_const(g, n->in[1]));
+        softmax = softmax || n->op == MST_OP_SOFTMAX;
+        if (n->op == MST_OP_MASK)
+            MST_TRY(note_mask(t, n, r, err));
+        if (n->op != MST_OP_NEURON && reason == NULL)
+            continue;
+        row->name = n->name;
+        row->node = i;
+        row->neurons = mst_tensor_elements(&g->tensors[n->out]);
+        row->stage = row->block = -1;
+        row->ratio = row->trained = -1;
+        r->n_rows++;
+        if (n->op == MST_OP_NEURON) {
+            fill_neuron(t, n, row);
+            r->n_neuron_layers++;
+            continue;
+        }
+        row->kind = analog_kind(n);
+        row->reason = reason;
+        row->linear = linear;
+        r->n_non_spiking += !linear;
+        r->bn_kept += n->op == MST_OP_AFFINE;
+    }
+    r->attention = !product ? "none" : softmax ? "softmax" : "spiking";
+    return MST_OK;
+}
+
+mst_status mst_report_fill(const mst_graph *g, mst_report *r, mst_err *err)
+{
+    memset(r, 0, sizeof *r);
+    r->arena.alloc = g->arena.alloc;
+    tracer t;
+    mst_status st = trace(g, &r->arena, &t, err);
+    r->rows = st == MST_OK ? mst_arena_array(&r->arena, (size_t)g->n_nodes + 1, sizeof *r->rows) : NULL;
+    if (st == MST_OK && r->rows == NULL)
+        st = mst_fail(err, MST_ENOMEM, "out of memory: writing the report");
+    if (st == MST_OK)
+        st = add_rows(&t, r, err);
+    for (uint32_t i = 0; i < g->n_tensors && st == MST_OK; i++)
+        if (g->tensors[i].data != NULL && g->tensors[i].dtype == MST_F32)
+            r->parameters += mst_tensor_elements(&g->tensors[i]);
+    if (st != MST_OK)
+        mst_report_free(r);
+    return st;
+}
+
+void mst_report_free(mst_report *r)
+{
+    mst_arena_release(&r->arena);
+    memset(r, 0, sizeof *r);
+}
