@@ -6,13 +6,14 @@ MODE    ?= release
 CC      ?= cc
 PREFIX  ?= /usr/local
 PYTHON  ?= python3
-B       := build/$(MODE)
+B       := build/$(MODE)$(if $(findstring clang,$(CC)),-clang)
 GEN     := build/gen
 VENV    := build/venv
 
 OPT_release := -O3 -g
 OPT_debug   := -O0 -g3
 OPT_asan    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+OPT_fuzz    := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 OPT_tsan    := -O1 -g -fsanitize=thread -fno-omit-frame-pointer
 ifeq ($(OPT_$(MODE)),)
 $(error MODE=$(MODE) is not one of release, debug, asan, tsan)
@@ -54,6 +55,8 @@ UNIT_BIN  := $(patsubst %.c,$(B)/%,$(UNIT_SRC))
 FUZZ_SRC  := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_BIN  := $(patsubst %.c,$(B)/%,$(FUZZ_SRC))
 SUPPORT   := $(call src,tests/support)
+KIT_SRC   := $(call src,tests/tools)
+KIT_BIN   := $(patsubst %.c,$(B)/%,$(KIT_SRC))
 
 .PHONY: all
 all: $(addprefix $(B)/,$(TOOLS)) $(LIBMSTSO) ## build the tools and libraries (MODE=release|debug|asan|tsan)
@@ -98,5 +101,84 @@ $(addprefix $(B)/,$(TOOLS)): $(B)/%: $(B)/tools/%.o $(LIBS)
 # ---- tests ----
 $(UNIT_BIN): $(B)/%: $(B)/%.o $(call obj,$(SUPPORT)) $(LIBS)
 	$(CC) $(CFLAGS) -o $@ $< $(call obj,$(SUPPORT)) $(LIBS) $(LDLIBS) $(shell pkg-config --libs check 2>/dev/null)
+# small programs that the Python tests drive
+$(KIT_BIN): $(B)/%: $(B)/%.o $(LIBS)
+	$(CC) $(CFLAGS) -o $@ $< $(LIBS) $(LDLIBS)
+# a fuzz target with a main that replays files; `make fuzz` links libFuzzer instead
+$(FUZZ_BIN): $(B)/%: $(B)/%.o $(B)/tests/fuzz/replay_main.o $(LIBS)
+	$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
+
+.PHONY: unit
+unit: $(UNIT_BIN) ## build and run the C unit tests of this MODE
+	@for t in $(UNIT_BIN); do echo "== $$t"; MST_FIXTURES=tests $$t || exit 1; done
+
+.PHONY: replay
+replay: $(FUZZ_BIN) ## run every fuzz target once over its corpus and the golden bad files
+	@for t in $(FUZZ_BIN); do \
+	  n=$$(basename $$t); echo "== $$n"; $$t $$(find tests/fuzz/corpus/$${n#fuzz_} tests/golden -type f) || exit 1; done
+
+.PHONY: fuzz
+fuzz: ## fuzz every target for FUZZ_SECONDS (needs clang): make fuzz FUZZ_SECONDS=300
+	$(MAKE) CC=clang MODE=fuzz B=build/fuzz fuzz-run
+.PHONY: fuzz-run
+fuzz-run: $(FUZZ_SRC:%.c=$(B)/%.libfuzzer)
+	@for t in $^; do n=$$(basename $$t .libfuzzer); mkdir -p build/corpus/$$n; \
+	  $$t -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=2048 -timeout=20 build/corpus/$$n tests/fuzz/corpus/$${n#fuzz_} || exit 1; done
+$(B)/%.libfuzzer: $(B)/%.o $(LIBS)
+	$(CC) $(CFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
+FUZZ_SECONDS ?= 60
+
+# the oracles: ONNX, ONNX Runtime, NumPy
+$(VENV)/ok: tests/requirements.txt
+	@rm -rf $(VENV); $(PYTHON) -m venv $(VENV) && $(VENV)/bin/pip install -q -r $< && touch $@ || \
+	  { rm -rf $(VENV); echo "make: could not install tests/requirements.txt into $(VENV)" >&2; \
+	    test "$(CI)" != true; }
+.PHONY: pytest
+pytest: all $(KIT_BIN) $(VENV)/ok ## test the tools against the oracles (ONNX Runtime, NumPy simulator)
+	@if [ -e $(VENV)/ok ]; then MST_BUILD=$(B) $(VENV)/bin/python -m pytest -q -rs tests/python $(PYTEST_ARGS); \
+	else echo "SKIP: Python tests: the packages of tests/requirements.txt could not be installed"; fi
+
+.PHONY: check
+check: deps ## build and pass every test: what CI runs
+	$(MAKE) lint
+	$(MAKE) MODE=release all unit
+	$(MAKE) MODE=asan unit replay
+	@if command -v clang >/dev/null; then $(MAKE) MODE=asan CC=clang unit replay; \
+	else echo "SKIP: clang is not installed"; fi
+	$(MAKE) MODE=tsan unit-threads
+	$(MAKE) MODE=release pytest
+
+.PHONY: unit-threads
+unit-threads: $(filter %/test_threads,$(UNIT_BIN)) ## the tests that use threads (MODE=tsan)
+	@for t in $^; do echo "== $$t"; $$t || exit 1; done
+
+.PHONY: lint
+lint: ## check include edges, file sizes and names
+	@sh tests/lint.sh
+
+# ---- for users ----
+.PHONY: deps
+deps: ## install what is missing through the system's package manager
+	@sh third_party/deps.sh
+
+.PHONY: demo
+demo: deps ## build, convert the bundled digits model, run and validate it
+	@$(MAKE) --no-print-directory all
+	@sh examples/demo.sh $(B)
+
+.PHONY: install
+install: all ## install tools, libraries, headers, pkg-config file (PREFIX=, DESTDIR=)
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include/mst
+	install $(addprefix $(B)/,$(TOOLS)) $(DESTDIR)$(PREFIX)/bin
+	install -m 644 $(LIBMST) $(DESTDIR)$(PREFIX)/lib
+	install $(LIBMSTSO) $(DESTDIR)$(PREFIX)/lib/libmst.so.$(VERSION)
+	ln -sf libmst.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib/libmst.so.0
+	ln -sf libmst.so.0 $(DESTDIR)$(PREFIX)/lib/libmst.so
+	install -m 644 runtime/include/mst/* $(DESTDIR)$(PREFIX)/include/mst
+	sed -e 's,@PREFIX@,$(PREFIX),' -e 's,@VERSION@,$(VERSION),' runtime/mst.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/mst.pc
+
+.PHONY: clean
+clean: ## remove everything built
+	rm -rf build
 
 -include $(shell find build -name '*.d' 2>/dev/null)

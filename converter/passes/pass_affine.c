@@ -246,19 +246,19 @@ static bool collect_readers(const fold *f, uint32_t tensor, int32_t axis, reader
     struct {
         uint32_t tensor;
         int32_t axis;
-    } todo[MAX_READERS] = {{tensor, axis}};
-    uint32_t n_todo = 1;
+    } queue[MAX_READERS] = {{tensor, axis}};
+    uint32_t n_queue = 1;
     *n_out = 0;
-    for (uint32_t at = 0; at < n_todo; at++) {
-        uint32_t t = todo[at].tensor;
+    for (uint32_t at = 0; at < n_queue; at++) {
+        uint32_t t = queue[at].tensor;
         if (t == e->g->output || e->uses[t] == 0)
             return false;
         for (uint32_t k = e->head[t]; k != MST_NONE; k = e->edge[k].next) {
-            reader r = {e->edge[k].node, e->edge[k].slot, todo[at].axis};
+            reader r = {e->edge[k].node, e->edge[k].slot, queue[at].axis};
             int32_t across = r.slot == 0 ? axis_across(f, r.node, r.axis, false) : -1;
-            if (across >= 0 && n_todo < MAX_READERS) {
-                todo[n_todo].tensor = edit_node(e, r.node)->out;
-                todo[n_todo++].axis = across;
+            if (across >= 0 && n_queue < MAX_READERS) {
+                queue[n_queue].tensor = edit_node(e, r.node)->out;
+                queue[n_queue++].axis = across;
             } else if (*n_out < MAX_READERS && accepts(f, &r)) {
                 out[(*n_out)++] = r;
             } else {

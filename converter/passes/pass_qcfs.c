@@ -135,9 +135,11 @@ static uint32_t vec_len(const vec *a, const vec *b) { return a->n > b->n ? a->n 
 static mst_status vec_fma(matcher *m, const vec *a, const vec *b, const vec *c, vec *out)
 {
     uint32_t n = vec_len(a, b) > c->n ? vec_len(a, b) : c->n;
-    MST_TRY(vec_new(m, n, 0, out));
+    vec r; /* out may be one of the operands */
+    MST_TRY(vec_new(m, n, 0, &r));
     for (uint32_t i = 0; i < n; i++)
-        out->v[i] = at(a, i) * at(b, i) + at(c, i);
+        r.v[i] = at(a, i) * at(b, i) + at(c, i);
+    *out = r;
     return MST_OK;
 }
 
@@ -280,27 +282,24 @@ static bool one_shift(const cut *pre, double *shift)
     return *shift > -TOLERANCE && *shift < 1;
 }
 
-/* The cuts that make a QCFS: those with the shift of 1/2 first, then the shortest. */
-static bool choose_cuts(const matcher *m, const cut **pre, const cut **post, int *levels)
+/* The cuts that make a QCFS: those with the shift of 1/2 if there are any. The longest
+ * chains win, so that theta comes out even where the inner part alone is a
+ * staircase of unit height. */
+static bool choose_cuts(const matcher *m, bool half_only, const cut **pre, const cut **post, int *levels)
 {
-    bool found = false;
-    for (uint32_t j = 0; j < m->n_post; j++)
-        for (uint32_t i = 0; i < m->n_pre; i++) {
+    for (uint32_t j = m->n_post; j-- > 0;)
+        for (uint32_t i = m->n_pre; i-- > 0;) {
             double shift;
-            int l = levels_of(&m->pre[i], &m->post[j]);
-            if (l == 0 || !follows_input(&m->pre[i], &m->post[j]) || !one_shift(&m->pre[i], &shift))
+            *levels = levels_of(&m->pre[i], &m->post[j]);
+            if (*levels == 0 || !follows_input(&m->pre[i], &m->post[j]) || !one_shift(&m->pre[i], &shift))
                 continue;
-            bool half = fabs(shift - 0.5) < TOLERANCE;
-            if (found && !half)
+            if (half_only && fabs(shift - 0.5) >= TOLERANCE)
                 continue;
             *pre = &m->pre[i];
             *post = &m->post[j];
-            *levels = l;
-            found = true;
-            if (half)
-                return true;
+            return true;
         }
-    return found;
+    return false;
 }
 
 /* A staircase whose slope was merged into the weights in front of it: the input
@@ -308,7 +307,7 @@ static bool choose_cuts(const matcher *m, const cut **pre, const cut **post, int
 static bool choose_gained(matcher *m, const cut **pre, const cut **post, int *levels, bool *has_gain)
 {
     *has_gain = false;
-    if (choose_cuts(m, pre, post, levels))
+    if (choose_cuts(m, true, pre, post, levels) || choose_cuts(m, false, pre, post, levels))
         return true;
     double shift;
     *has_gain = true;

@@ -1,0 +1,36 @@
+#!/bin/sh
+# Structure that the compiler does not check: include edges, file sizes, names.
+set -u
+cd "$(dirname "$0")/.."
+bad=0
+fail() { echo "lint: $*" >&2; bad=1; }
+
+# forbid FOLDER REGEX WHY: no #include in FOLDER may match REGEX
+forbid() {
+    hits=$(grep -rnE "^ *# *include *[<\"]($2)" "$1" --include='*.c' --include='*.h' 2>/dev/null)
+    [ -z "$hits" ] || { echo "$hits" >&2; fail "$1: $3"; }
+}
+forbid runtime 'converter/|calibrate/|tools/|mst/(convert|calibrate)\.h' "the runtime knows nothing of what is above it"
+forbid runtime 'yaml|jansson|gsl/|protobuf|onnx\.pb|sha256' "libraries of the tools and the converter"
+for d in core ir format kernels exec; do
+    forbid runtime/$d 'runtime/data/|zlib|openssl' "libmst links libm and pthreads only"
+done
+forbid runtime/core 'runtime/(ir|format|kernels|exec|data)/' "core is below everything"
+forbid runtime/ir 'runtime/(format|kernels|exec|data)/' "the graph is below format and execution"
+forbid runtime/format 'runtime/(kernels|exec|data)/' "the format does not execute"
+forbid runtime/kernels 'runtime/(ir|format|exec|data)/|mst/session' "kernels are plain functions"
+forbid converter 'calibrate/|tools/|runtime/(format|kernels|exec|data)/|yaml|jansson|gsl/' "the converter ends at the graph"
+forbid converter/passes 'converter/(lower|onnx)/|onnx\.pb' "passes see the SNN graph only"
+forbid converter/lower 'onnx\.pb|protobuf' "protobuf stays in converter/onnx"
+forbid calibrate 'converter/|tools/|runtime/data/|mst/convert\.h|yaml|jansson' "calibrate meets the converter in the public API"
+
+for f in $(git ls-files '*.c' '*.h' '*.py' '*.sh' 2>/dev/null); do
+    n=$(wc -l < "$f")
+    [ "$n" -le 600 ] || fail "$f has $n lines: is there a second idea in it?"
+done
+dup=$(git ls-files '*.c' '*.h' 2>/dev/null | sed 's,.*/,,' | sort | uniq -d)
+[ -z "$dup" ] || fail "file names used twice: $dup"
+marks=$(git grep -nIiE '\b(TODO|FIXME|XXX)\b' -- '*.c' '*.h' '*.py' Makefile 2>/dev/null | grep -v tests/lint.sh)
+[ -z "$marks" ] || fail "unfinished marks: $marks"
+[ $bad = 0 ] && echo "lint: ok"
+exit $bad
