@@ -89,7 +89,8 @@ const ox_attr *ox_attr_find(const ox_node *n, const char *name);
 int64_t ox_attr_int(const ox_node *n, const char *name, int64_t fallback);
 float ox_attr_float(const ox_node *n, const char *name, float fallback);
 const char *ox_attr_string(const ox_node *n, const char *name, const char *fallback);
-/* ints of at most MST_MAX_RANK*2 into out; returns count, or -1 if absent */
+/* ints of at most MST_MAX_RANK*2 into out; returns count, -1 if absent,
+ * -2 if it is there but is not a list of ints or has more than cap */
 int ox_attr_ints(const ox_node *n, const char *name, int64_t *out, size_t cap);
 
 /* onnx_fold.c: bind symbolic dimensions (batch = 1), infer every shape and dtype in

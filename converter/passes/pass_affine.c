@@ -1,12 +1,12 @@
 /* Folds each AFFINE (BatchNorm, scales, biases) into a neighbour, in float64:
  *
  *   upwards    into the LINEAR or CONV that makes its input, into a product's
- *              ALPHA, or into an AFFINE before it;
+ *              ALPHA, a LAYERNORM's scale and shift, or an AFFINE before it;
  *   downwards  if every reader of its output can take it: LINEAR and CONV (where
  *              padding stays exact), products (a scale), NEURON (gain and bias of
  *              its input current, SEMANTICS 4).
  *
- * Both directions look through data movement that keeps the channel axis. What
+ * Both directions look through data movement and means that keep the channel axis. What
  * cannot be folded stays.
  */
 #include <string.h>
@@ -67,6 +67,18 @@ static int32_t reshape_axis(const mst_tensor *from, const mst_tensor *to, int32_
     return -1;
 }
 
+/* The same across a mean over other axes, with which an affine commutes. */
+static int32_t mean_axis(const mst_tensor *x, const mst_tensor *y, uint32_t reduced, int32_t axis, bool up)
+{
+    mst_tensor kept = *x;
+    for (uint32_t d = 0; d < x->rank; d++)
+        if ((reduced >> d & 1) != 0)
+            kept.dims[d] = 1;
+    if (!up && (reduced >> axis & 1) != 0)
+        return -1;
+    return up ? reshape_axis(y, &kept, axis) : reshape_axis(&kept, y, axis);
+}
+
 /* The channel axis on the other side of movement node i; up: from its output to its
  * input. -1: the channels do not survive, or the node is none of these. */
 static int32_t axis_across(const fold *f, uint32_t i, int32_t axis, bool up)
@@ -88,6 +100,14 @@ static int32_t axis_across(const fold *f, uint32_t i, int32_t axis, bool up)
     case MST_OP_SLICE:
         return f->scalar ? 0 : x->dims[axis] == y->dims[axis] && n->ip[MST_SLICE_STEP + axis] == 1 ? axis : -1;
     case MST_OP_GATHER: return f->scalar && !up ? 0 : -1;
+    case MST_OP_REDUCE:
+        if (n->ip[MST_REDUCE_FN] != MST_RED_MEAN)
+            return -1;
+        return f->scalar ? 0 : mean_axis(x, y, (uint32_t)n->ip[MST_REDUCE_AXES], axis, up);
+    case MST_OP_POOL: /* a window that counts padding would dilute an offset */
+        if (n->ip[MST_POOL_FN] != MST_RED_MEAN || (n->ip[MST_POOL_COUNT_PAD] != 0 && !f->no_offset))
+            return -1;
+        return f->scalar ? 0 : axis == 3 ? 3 : -1;
     default: return -1;
     }
 }
@@ -150,6 +170,27 @@ static mst_status into_weights_above(fold *f, uint32_t target)
     return MST_OK;
 }
 
+/* The scale and shift of a LayerNorm: g2*(g1*x + h1) + h2 per element of the last axis */
+static mst_status into_layernorm_above(fold *f, uint32_t target)
+{
+    mst_edit *e = f->e;
+    const mst_node *n = edit_node(e, target);
+    uint32_t old[2] = {n->n_in > 1 ? n->in[1] : MST_NONE, n->n_in > 2 ? n->in[2] : MST_NONE}, in[3] = {n->in[0]};
+    const mst_tensor *x = edit_tensor(e, n->in[0]);
+    uint32_t channels = x->dims[x->rank - 1];
+    double *g, *h;
+    MST_TRY(edit_new_const(e, 1, &channels, &g, &in[1]));
+    MST_TRY(edit_new_const(e, 1, &channels, &h, &in[2]));
+    refresh(f);
+    for (uint32_t i = 0; i < channels; i++) {
+        double g1 = old[0] != MST_NONE ? edit_const_at(edit_tensor(e, old[0]), i) : 1;
+        double h1 = old[1] != MST_NONE ? edit_const_at(edit_tensor(e, old[1]), i) : 0;
+        g[i] = g_at(f, i) * g1;
+        h[i] = g_at(f, i) * h1 + h_at(f, i);
+    }
+    return edit_reinput(e, target, 3, in);
+}
+
 /* g2*(g1*x + h1) + h2 */
 static mst_status into_affine_above(fold *f, uint32_t target, int32_t axis)
 {
@@ -191,6 +232,10 @@ static mst_status fold_up(fold *f, bool *done)
             if (*done)
                 n->fp[MST_MATMUL_ALPHA] = (float)((double)n->fp[MST_MATMUL_ALPHA] * g_at(f, 0));
             return MST_OK;
+        }
+        if (n->op == MST_OP_LAYERNORM) {
+            *done = on_last_axis(f, edit_tensor(e, n->out), axis);
+            return *done ? into_layernorm_above(f, p) : MST_OK;
         }
         if (n->op == MST_OP_AFFINE) {
             fold first = open_fold(e, p);
