@@ -35,7 +35,7 @@ def parse():
     p.add_argument("--shift", type=int, default=2, help="augmentation: shift by up to so many pixels")
     p.add_argument("--validation", type=int, default=4000, help="images held out to choose the epoch")
     p.add_argument("--levels", type=int, default=16, help="L of every activation")
-    p.add_argument("--mlp-ratio", type=float, default=3)
+    p.add_argument("--mlp-ratio", type=float, default=2)
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--threads", type=int, default=1)
     return p.parse_args()
@@ -119,6 +119,7 @@ def main():
     args = parse()
     torch.manual_seed(args.seed)
     torch.set_num_threads(args.threads)
+    torch.set_flush_denormal(True)
     x, y = load_training(args)
     order = torch.randperm(len(x), generator=torch.Generator().manual_seed(args.seed))
     held = order[:args.validation]

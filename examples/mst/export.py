@@ -21,7 +21,7 @@ def strip_notes(model):
         holder.doc_string = ""
         if hasattr(holder, "metadata_props"):
             del holder.metadata_props[:]
-        items = list(holder.node) + list(holder.value_info)
+        items = list(holder.node) + list(getattr(holder, "value_info", []))
         if holder is model.graph:
             items += list(holder.input) + list(holder.output) + list(holder.initializer)
         for item in items:

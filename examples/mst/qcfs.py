@@ -15,7 +15,7 @@ class QCFSFunction(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, x, theta, levels):
-        a = torch.floor(x * (levels / theta) + 0.5).clamp_(0, levels) * (theta / levels)
+        a = (x * (levels / theta)).add_(0.5).floor_().clamp_(0, levels).mul_(theta / levels)
         ctx.save_for_backward(x, a, theta)
         ctx.half_step = 0.5 / levels
         return a
@@ -23,11 +23,12 @@ class QCFSFunction(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad):
         x, a, theta = ctx.saved_tensors
-        low = -theta * ctx.half_step
-        above = x >= theta + low
-        grad_x = grad * ((x > low) & ~above)
-        grad_theta = (grad_x * (a - x)).sum() / theta + (grad * above).sum()
-        return grad_x, grad_theta.reshape(theta.shape), None
+        low = -float(theta) * ctx.half_step
+        grad_x = torch.ops.aten.hardtanh_backward(grad, x, low, float(theta) + low)
+        # With those slopes theta * da/dtheta = a - x * da/dx at every point, so two dot
+        # products give the sum over all elements.
+        total = torch.dot(grad.reshape(-1), a.reshape(-1)) - torch.dot(grad_x.reshape(-1), x.reshape(-1))
+        return grad_x, (total / theta).reshape(theta.shape), None
 
 
 class QCFS(nn.Module):

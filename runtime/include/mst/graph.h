@@ -174,6 +174,11 @@ mst_status mst_graph_validate(const mst_graph *g, mst_err *err);
 size_t mst_tensor_elements(const mst_tensor *t); /* product of dims (1 for a scalar) */
 bool mst_is_const(const mst_graph *g, uint32_t tensor);
 
+/* What makes the current of a NEURON, for tables: "linear+IF", "conv+IF", "product+IF" (attention),
+ * "sum+IF" (residual), ... producer [n_tensors]: the node that makes each tensor, MST_NONE without
+ * one. A static string. */
+const char *mst_graph_neuron_kind(const mst_graph *g, const uint32_t *producer, const mst_node *neuron);
+
 /* One line a node; and Graphviz. EIO is the caller's to see with ferror(). */
 void mst_graph_print(const mst_graph *g, FILE *f);
 void mst_graph_print_dot(const mst_graph *g, FILE *f);

@@ -1,0 +1,224 @@
+/* A calibration: pairs the layers of two programs, and sums what its workers
+ * commit. Knows nothing of files, of the converter, or of threads.
+ */
+#include "calibrate/calib.h"
+
+#include <gsl/gsl_errno.h>
+#include <math.h>
+#include <string.h>
+
+const char *mst_calib_part_name(mst_calib_part part)
+{
+    static const char *const names[MST_PART_COUNT] = {"clipping", "unevenness", "quantization", "inherited"};
+    return (unsigned)part < MST_PART_COUNT ? names[part] : NULL;
+}
+
+/* The k-th ANN layer of that name, k = how many layers of that name the SNN has had so far. */
+static uint32_t find_partner(const mst_program *ann, const mst_program *snn, size_t layer)
+{
+    const char *name = mst_program_layer(snn, layer)->name;
+    size_t skip = 0;
+    for (size_t i = 0; i < layer; i++)
+        skip += strcmp(mst_program_layer(snn, i)->name, name) == 0;
+    for (size_t i = 0; i < mst_program_layers(ann); i++)
+        if (strcmp(mst_program_layer(ann, i)->name, name) == 0 && skip-- == 0)
+            return (uint32_t)i;
+    return MST_NONE;
+}
+
+static void set_threshold(calib_pair *p, const mst_graph *g, const mst_node *node)
+{
+    const mst_tensor *x = &g->tensors[node->out], *theta = &g->tensors[node->in[1]];
+    int32_t axis = node->ip[MST_NEURON_AXIS];
+    p->theta = theta->data;
+    p->channels = mst_tensor_elements(theta);
+    p->inner = 1;
+    for (uint32_t d = (uint32_t)axis + 1; d < x->rank; d++)
+        p->inner *= x->dims[d];
+    p->levels = node->ip[MST_NEURON_LEVELS];
+    p->shift = (double)node->fp[MST_NEURON_SHIFT];
+}
+
+static mst_status pair_layer(mst_calib *c, size_t k, mst_err *err)
+{
+    const mst_layer *snn = mst_program_layer(c->snn, k);
+    uint32_t partner = find_partner(c->ann, c->snn, k);
+    if (partner == MST_NONE)
+        return mst_fail(err, MST_EINVAL,
+                        "layer '%s': in the spiking network, not in the ANN: is the model another one?",
+                        snn->name);
+    const mst_layer *ann = mst_program_layer(c->ann, partner);
+    if (ann->neurons != snn->neurons)
+        return mst_fail(err, MST_EINVAL, "layer '%s': expected %llu neurons as the ANN has, found %llu",
+                        snn->name, (unsigned long long)ann->neurons, (unsigned long long)snn->neurons);
+    calib_pair *p = &c->pairs[k];
+    p->snn_layer = (uint32_t)k;
+    p->ann_layer = partner;
+    p->neurons = (size_t)snn->neurons;
+    if (p->neurons > c->max_neurons)
+        c->max_neurons = p->neurons;
+    const mst_graph *g = mst_program_graph(c->snn);
+    set_threshold(p, g, &g->nodes[snn->node]);
+    c->snn_of_node[snn->node] = (uint32_t)k;
+    c->ann_of_node[ann->node] = (uint32_t)k;
+    return MST_OK;
+}
+
+static mst_status pair_layers(mst_calib *c, mst_err *err)
+{
+    const mst_graph *ga = mst_program_graph(c->ann), *gs = mst_program_graph(c->snn);
+    memset(c->ann_of_node, 0xff, ga->n_nodes * sizeof *c->ann_of_node);
+    memset(c->snn_of_node, 0xff, gs->n_nodes * sizeof *c->snn_of_node);
+    for (size_t k = 0; k < c->n_layers; k++)
+        MST_TRY(pair_layer(c, k, err));
+    for (size_t k = 0; k < mst_program_layers(c->ann); k++) {
+        const mst_layer *ann = mst_program_layer(c->ann, k);
+        if (c->ann_of_node[ann->node] == MST_NONE)
+            return mst_fail(err, MST_EINVAL,
+                            "layer '%s': in the ANN, not in the spiking network: is the model another "
+                            "one?", ann->name);
+    }
+    return MST_OK;
+}
+
+static mst_status check_shapes(mst_calib *c, mst_err *err)
+{
+    const mst_graph *ga = mst_program_graph(c->ann), *gs = mst_program_graph(c->snn);
+    size_t in_a = mst_tensor_elements(&ga->tensors[ga->input]),
+    out_a = mst_tensor_elements(&ga->tensors[ga->output]);
+    c->input_size = mst_tensor_elements(&gs->tensors[gs->input]);
+    c->classes = mst_tensor_elements(&gs->tensors[gs->output]);
+    if (in_a != c->input_size || out_a != c->classes)
+        return mst_fail(err, MST_EINVAL,
+                        "networks differ: expected input of %zu and %zu classes as the ANN has, found %zu "
+                        "and %zu", in_a, out_a, c->input_size, c->classes);
+    return MST_OK;
+}
+
+static mst_status check_steps(const mst_calib_opts *opts, mst_err *err)
+{
+    if (opts->n_at == 0)
+        return mst_fail(err, MST_EINVAL, "calibration: expected at least one time step, found none");
+    for (uint32_t i = 0; i < opts->n_at; i++)
+        if (opts->at[i] == 0 || opts->at[i] > MST_MAX_TIMESTEPS || (i != 0 && opts->at[i] <= opts->at[i - 1]))
+            return mst_fail(err, MST_EINVAL, "calibration: expected ascending time steps 1..%u, found %u",
+                            MST_MAX_TIMESTEPS, opts->at[i]);
+    return MST_OK;
+}
+
+static bool allocate(mst_calib *c)
+{
+    mst_arena *a = &c->arena;
+    size_t n = c->n_layers != 0 ? c->n_layers : 1, n_at = c->opts.n_at;
+    c->opts.at = mst_arena_copy(a, c->opts.at, n_at * sizeof *c->opts.at);
+    c->pairs = mst_arena_array(a, n, sizeof *c->pairs);
+    c->totals = mst_arena_array(a, n, sizeof *c->totals);
+    c->ann_of_node = mst_arena_array(a, mst_program_graph(c->ann)->n_nodes, sizeof *c->ann_of_node);
+    c->snn_of_node = mst_arena_array(a, mst_program_graph(c->snn)->n_nodes, sizeof *c->snn_of_node);
+    c->right = mst_arena_array(a, n_at, sizeof *c->right);
+    c->agree = mst_arena_array(a, n_at, sizeof *c->agree);
+    c->logit_sq = mst_arena_array(a, n_at, sizeof *c->logit_sq);
+    if (c->opts.at == NULL || c->pairs == NULL || c->totals == NULL || c->ann_of_node == NULL ||
+        c->snn_of_node == NULL || c->right == NULL || c->agree == NULL || c->logit_sq == NULL)
+        return false;
+    for (size_t k = 0; k < c->n_layers; k++)
+        if ((c->totals[k].mae = gsl_rstat_alloc()) == NULL)
+            return false;
+    return true;
+}
+
+mst_status mst_calib_create(const mst_program *ann, const mst_program *snn, const mst_calib_opts *opts,
+                            mst_calib **out, mst_err *err)
+{
+    *out = NULL;
+    MST_TRY(check_steps(opts, err));
+    gsl_set_error_handler_off();
+    mst_calib *c = mst_alloc(NULL, sizeof *c);
+    if (c == NULL)
+        return mst_fail(err, MST_ENOMEM, "out of memory");
+    c->ann = ann;
+    c->snn = snn;
+    c->opts = *opts;
+    c->steps = opts->at[opts->n_at - 1];
+    c->n_layers = mst_program_layers(snn);
+    mst_status st = allocate(c) ? MST_OK : mst_fail(err, MST_ENOMEM, "out of memory for %zu layers",
+                                                    c->n_layers);
+    if (st == MST_OK)
+        st = check_shapes(c, err);
+    if (st == MST_OK)
+        st = pair_layers(c, err);
+    if (st != MST_OK)
+        mst_calib_destroy(c);
+    else
+        *out = c;
+    return st;
+}
+
+void mst_calib_destroy(mst_calib *c)
+{
+    if (c == NULL)
+        return;
+    for (size_t k = 0; c->totals != NULL && k < c->n_layers; k++)
+        if (c->totals[k].mae != NULL)
+            gsl_rstat_free(c->totals[k].mae);
+    mst_arena_release(&c->arena);
+    mst_free(NULL, c, sizeof *c);
+}
+
+static double share(double part, double whole)
+{
+    return whole > 0 ? part / whole : NAN;
+}
+
+static void fill_layer(const mst_calib *c, size_t k, mst_calib_layer *out)
+{
+    const mst_layer *l = mst_program_layer(c->snn, k);
+    const calib_total *t = &c->totals[k];
+    double n = (double)c->samples;
+    *out = (mst_calib_layer){
+        .name = l->name, .site = l->site, .stage = l->stage, .block = l->block, .neurons = l->neurons,
+        .theta = l->theta, .levels = l->levels,
+        .rate = t->spikes / (n * (double)l->neurons * c->steps),
+        .mae = gsl_rstat_mean(t->mae), .mae_se = c->samples > 1 ? gsl_rstat_sd_mean(t->mae) : NAN,
+        .rel_l2 = sqrt(share(t->error_sq, t->ann_sq)), .max = t->max, .bias = t->bias / n,
+        .within = t->within / n, .residual = t->residual / n,
+    };
+    for (int p = 0; p < MST_PART_COUNT; p++) {
+        out->part_abs[p] = t->part_abs[p] / n;
+        out->part_mean[p] = t->part_mean[p] / n;
+    }
+}
+
+mst_status mst_calib_report_make(const mst_calib *c, mst_calib_report *out, mst_err *err)
+{
+    *out = (mst_calib_report){0};
+    if (c->samples == 0)
+        return mst_fail(err, MST_EINVAL, "calibration: expected at least one sample, found none");
+    out->points = mst_arena_array(&out->arena, c->opts.n_at, sizeof *out->points);
+    out->layers = mst_arena_array(&out->arena, c->n_layers != 0 ? c->n_layers : 1, sizeof *out->layers);
+    if (out->points == NULL || out->layers == NULL) {
+        mst_arena_release(&out->arena);
+        return mst_fail(err, MST_ENOMEM, "out of memory for the report");
+    }
+    out->samples = c->samples;
+    out->labelled = c->labelled;
+    out->ann_top1 = share((double)c->ann_right, (double)c->labelled);
+    out->n_points = c->opts.n_at;
+    for (uint32_t i = 0; i < out->n_points; i++)
+        out->points[i] = (mst_calib_point){
+            .t = c->opts.at[i],
+            .top1 = share((double)c->right[i], (double)c->labelled),
+            .agreement = (double)c->agree[i] / (double)c->samples,
+            .logit_rel_l2 = sqrt(share(c->logit_sq[i], c->ann_logit_sq)),
+        };
+    out->n_layers = c->n_layers;
+    for (size_t k = 0; k < c->n_layers; k++)
+        fill_layer(c, k, &out->layers[k]);
+    return MST_OK;
+}
+
+void mst_calib_report_free(mst_calib_report *r)
+{
+    mst_arena_release(&r->arena);
+    *r = (mst_calib_report){0};
+}

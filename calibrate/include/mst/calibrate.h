@@ -1,0 +1,116 @@
+/* Conversion error: the quantized ANN against its spiking network, layer by layer.
+ *
+ * Two programs, one in float mode (the ANN) and one in spiking mode, see the same
+ * samples; their NEURON layers pair by node name. For a neuron of a layer, on one
+ * sample, with threshold theta, levels L and shift c = v(0)/theta:
+ *
+ *   a      activation of the ANN
+ *   phi    theta/T * (spikes in T steps), before any mask
+ *   r      (v(T) - v(0))/T, the charge that was left over (Eq. 5)
+ *   m      phi + r, the mean input current of the spiking neuron: exact for soft reset
+ *   Q(m,N) theta * clip(floor(m*N/theta + c)/N, 0, 1), the staircase with N steps
+ *
+ * The error e = phi - a is the sum of four parts, each reported apart:
+ *   clipping      phi - Q(m,T) where m is outside [0,theta]: the mean current asks for fewer
+ *                 spikes than none or more than one a step, yet some fired early or fell short
+ *   unevenness    phi - Q(m,T) where m is inside: the current of m did not arrive evenly
+ *   quantization  Q(m,T) - Q(m,L): T steps against L levels
+ *   inherited     Q(m,L) - a: the mean current itself differs from the ANN's, by errors of the
+ *                 layers before and by products whose factors fire together (attention)
+ * (SEMANTICS: clipping, quantization, unevenness of Bu et al., ICLR 2022.)
+ *
+ * Single-threaded by itself: workers measure samples in any order on any thread,
+ * commits come in sample order, so every figure is the same for any number of threads.
+ *
+ *     mst_calib_create(ann, snn, &opts, &calib, &err);
+ *     mst_calib_worker_create(calib, &worker, &err);          one a thread
+ *     mst_calib_measure(worker, i, &err);                     any thread
+ *     mst_calib_commit(worker);                               one at a time, i ascending
+ *     mst_calib_report_make(calib, &report, &err);
+ */
+#ifndef MST_CALIBRATE_H
+#define MST_CALIBRATE_H
+
+#include "mst/session.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Give sample i: x as mst_session_begin takes it, and its label (-1: none). Called from
+ * mst_calib_measure, so from several threads where there are several workers. */
+typedef mst_status (*mst_calib_get)(void *ctx, size_t i, float *x, int *label, mst_err *err);
+
+typedef struct mst_calib_opts {
+    const uint32_t *at; /* time steps to report, ascending, [n_at]; T is the last */
+    uint32_t n_at;
+    mst_calib_get get;
+    void *ctx;
+} mst_calib_opts;
+
+typedef enum mst_calib_part {
+    MST_PART_CLIPPING, MST_PART_UNEVENNESS, MST_PART_QUANTIZATION, MST_PART_INHERITED, MST_PART_COUNT
+} mst_calib_part;
+const char *mst_calib_part_name(mst_calib_part part);
+
+/* One pair of NEURON layers at t = T, over neurons and samples. */
+typedef struct mst_calib_layer {
+    const char *name; /* lent by the spiking program's graph */
+    mst_site site;
+    int stage, block;
+    uint64_t neurons;
+    double theta;     /* mean over channels */
+    int levels;
+    double rate;      /* spikes after the mask / (neurons * T) */
+    double mae;       /* mean |e| */
+    double mae_se;    /* its standard error over samples; NaN for one sample */
+    double rel_l2;    /* |e|_2 / |a|_2; NaN where every a is 0 */
+    double max;       /* largest |e| */
+    double bias;      /* mean e */
+    double within;    /* share of neurons with |e| <= theta/(2L) */
+    double residual;  /* mean |r| */
+    double part_abs[MST_PART_COUNT];  /* mean |part| */
+    double part_mean[MST_PART_COUNT]; /* mean part: they add up to bias */
+} mst_calib_layer;
+
+typedef struct mst_calib_point {
+    uint32_t t;
+    double top1;         /* of the labelled samples; NaN without labels */
+    double agreement;    /* share of samples where both networks choose the same class */
+    double logit_rel_l2; /* |mean logits(t) - ANN logits|_2 / |ANN logits|_2, over all samples */
+} mst_calib_point;
+
+typedef struct mst_calib_report {
+    mst_arena arena; /* owns the arrays */
+    size_t samples, labelled;
+    double ann_top1; /* NaN without labels */
+    mst_calib_point *points;
+    uint32_t n_points;
+    mst_calib_layer *layers; /* execution order of the spiking network */
+    size_t n_layers;
+} mst_calib_report;
+
+typedef struct mst_calib mst_calib;
+typedef struct mst_calib_worker mst_calib_worker;
+
+/* ann runs in float mode, snn in spiking mode; both outlive the calibration. EINVAL names the
+ * layer that has no partner or another size. Turns GSL's own error handler (which aborts) off. */
+mst_status mst_calib_create(const mst_program *ann, const mst_program *snn, const mst_calib_opts *opts,
+                            mst_calib **out, mst_err *err);
+void mst_calib_destroy(mst_calib *c); /* after its workers */
+
+mst_status mst_calib_worker_create(mst_calib *c, mst_calib_worker **out, mst_err *err);
+void mst_calib_worker_destroy(mst_calib_worker *w);
+
+/* Run both networks on sample i; the figures stay in the worker until they are committed. */
+mst_status mst_calib_measure(mst_calib_worker *w, size_t i, mst_err *err);
+void mst_calib_commit(mst_calib_worker *w);
+
+/* Figures of all samples committed so far; EINVAL if there are none. Release with _free. */
+mst_status mst_calib_report_make(const mst_calib *c, mst_calib_report *out, mst_err *err);
+void mst_calib_report_free(mst_calib_report *r);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,118 @@
+/* Files behind the readers: exact reads, gzip or not, sizes checked before
+ * anything is allocated. Knows nothing of what is in them.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "runtime/data/data_format.h"
+
+/* deflate cannot pack more than this many bytes into one */
+#define DEFLATE_MAX_RATIO 1032u
+#define READ_CHUNK ((size_t)1 << 28)
+
+mst_status mst_data_file_size(const char *path, uint64_t *size, mst_err *err)
+{
+    struct stat st;
+    if (stat(path, &st) != 0)
+        return mst_fail(err, MST_EIO, "%s: %s", path, strerror(errno));
+    if (!S_ISREG(st.st_mode))
+        return mst_fail(err, MST_EIO, "%s: expected a regular file, found %s", path,
+                        S_ISDIR(st.st_mode) ? "a folder" : "something else");
+    *size = (uint64_t)st.st_size;
+    return MST_OK;
+}
+
+bool mst_data_is_dir(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+mst_status mst_data_file_open(mst_data_file *f, const char *path, mst_err *err)
+{
+    *f = (mst_data_file){.path = path};
+    MST_TRY(mst_data_file_size(path, &f->size, err));
+    errno = 0;
+    f->gz = gzopen(path, "rb");
+    if (f->gz == NULL)
+        return mst_fail(err, errno != 0 ? MST_EIO : MST_ENOMEM, "%s: %s", path,
+                        errno != 0 ? strerror(errno) : "out of memory");
+    return MST_OK;
+}
+
+void mst_data_file_close(mst_data_file *f)
+{
+    if (f->gz != NULL)
+        gzclose_r(f->gz);
+    f->gz = NULL;
+}
+
+static const char *zlib_text(mst_data_file *f)
+{
+    int code;
+    const char *text = gzerror(f->gz, &code);
+    return code == Z_ERRNO ? strerror(errno) : text;
+}
+
+mst_status mst_data_file_read(mst_data_file *f, void *out, size_t n, const char *what, mst_err *err)
+{
+    size_t done = 0;
+    while (done < n) {
+        size_t want = n - done < READ_CHUNK ? n - done : READ_CHUNK;
+        int got = gzread(f->gz, (uint8_t *)out + done, (unsigned)want);
+        if (got < 0)
+            return mst_fail(err, MST_ECORRUPT, "%s: offset %" PRIu64 ": reading %s: %s", f->path,
+                            f->offset + done, what, zlib_text(f));
+        if (got == 0)
+            return mst_fail(err, MST_ECORRUPT, "%s: offset %" PRIu64 ": %s: expected %zu bytes, found %zu",
+                            f->path, f->offset, what, n, done);
+        done += (size_t)got;
+    }
+    f->offset += n;
+    return MST_OK;
+}
+
+mst_status mst_data_file_expect(const mst_data_file *f, uint64_t n, const char *what, mst_err *err)
+{
+    if (n > MST_DATA_MAX_BYTES)
+        return mst_fail(err, MST_ELIMIT, "%s: offset %" PRIu64 ": %s of %" PRIu64 " bytes: limit is %zu",
+                        f->path, f->offset, what, n, MST_DATA_MAX_BYTES);
+    if (gzdirect(f->gz)) {
+        uint64_t left = f->size > f->offset ? f->size - f->offset : 0;
+        if (left != n)
+            return mst_fail(err, MST_ECORRUPT,
+                            "%s: offset %" PRIu64 ": %s: the header expects %" PRIu64
+                            " bytes, found %" PRIu64,
+                            f->path, f->offset, what, n, left);
+    } else if (n / DEFLATE_MAX_RATIO > f->size) {
+        return mst_fail(err, MST_ECORRUPT,
+                        "%s: offset %" PRIu64 ": %s: the header expects %" PRIu64
+                        " bytes, a gzip file of %" PRIu64 " cannot hold them",
+                        f->path, f->offset, what, n, f->size);
+    }
+    return MST_OK;
+}
+
+mst_status mst_data_file_end(mst_data_file *f, mst_err *err)
+{
+    uint8_t extra;
+    int got = gzread(f->gz, &extra, 1); /* for gzip this also checks the CRC */
+    if (got < 0)
+        return mst_fail(err, MST_ECORRUPT, "%s: offset %" PRIu64 ": %s", f->path, f->offset, zlib_text(f));
+    if (got > 0)
+        return mst_fail(err, MST_ECORRUPT,
+                        "%s: offset %" PRIu64 ": expected the end of the file, found more bytes",
+                        f->path, f->offset);
+    return MST_OK;
+}
+
+bool mst_data_file_peek(const char *path, void *out, size_t n)
+{
+    mst_data_file f;
+    bool ok = mst_data_file_open(&f, path, NULL) == MST_OK && mst_data_file_read(&f, out, n, "header",
+                                                                                 NULL) == MST_OK;
+    mst_data_file_close(&f);
+    return ok;
+}

@@ -1,0 +1,69 @@
+/* What a data format provides and what all formats share. Private to
+ * runtime/data; knows nothing of graphs.
+ */
+#ifndef MST_DATA_FORMAT_H
+#define MST_DATA_FORMAT_H
+
+#include <stdbool.h>
+#include <zlib.h>
+
+#include "mst/graph.h"
+#include "runtime/data/reader.h"
+
+/* No sample set in memory may be larger than this. */
+#define MST_DATA_MAX_BYTES ((size_t)1 << 33)
+
+typedef struct mst_data_reader {
+    const char *name;
+    bool (*sniff)(const char *path); /* by content, or by name where the content says nothing */
+    /* Fill d->state and d->count; labels is NULL where the user gave none. On failure
+     * close is called with whatever state there is. */
+    mst_status (*open)(mst_data *d, const char *path, const char *labels, mst_err *err);
+    size_t (*count)(const mst_data *d);
+    mst_status (*get)(const mst_data *d, size_t i, float *x, int *label, mst_err *err);
+    void (*close)(mst_data *d);
+} mst_data_reader;
+
+extern const mst_data_reader mst_data_idx, mst_data_cifar10, mst_data_npy;
+
+struct mst_data {
+    const mst_data_reader *format;
+    mst_data_want want;                 /* mean and std point into the arrays below */
+    float mean[MST_MAX_CHANNELS], std[MST_MAX_CHANNELS];
+    float *table;                       /* [channels][256]: each byte normalized */
+    size_t pixels;                      /* channels * height * width */
+    void *state;                        /* the format's own */
+};
+
+/* x[i] = table[channel][bytes[i]] over [C,H,W]. */
+void mst_data_normalize(const mst_data *d, const uint8_t *bytes, float *x);
+
+/* A regular file that may be gzip. Reads are exact or fail with file, offset, expected and found. */
+typedef struct mst_data_file {
+    const char *path; /* lent */
+    gzFile gz;
+    uint64_t size;    /* on disk */
+    uint64_t offset;  /* in the unpacked bytes */
+} mst_data_file;
+
+/* Size of a regular file; EIO for anything else (folders, devices, pipes). */
+mst_status mst_data_file_size(const char *path, uint64_t *size, mst_err *err);
+bool mst_data_is_dir(const char *path);
+
+mst_status mst_data_file_open(mst_data_file *f, const char *path, mst_err *err);
+void mst_data_file_close(mst_data_file *f); /* zero-initialised allowed */
+mst_status mst_data_file_read(mst_data_file *f, void *out, size_t n, const char *what, mst_err *err);
+
+/* Before allocating: may n more bytes be all that is left in this file? ECORRUPT, ELIMIT. */
+mst_status mst_data_file_expect(const mst_data_file *f, uint64_t n, const char *what, mst_err *err);
+/* Nothing may follow. ECORRUPT. */
+mst_status mst_data_file_end(mst_data_file *f, mst_err *err);
+
+/* First n bytes of a file, unpacked; false if it has fewer or cannot be read. */
+bool mst_data_file_peek(const char *path, void *out, size_t n);
+
+/* Label k of a file against the model's classes. EINVAL. */
+mst_status mst_data_check_label(const mst_data *d, const char *path, size_t k, uint64_t offset, int64_t label,
+                                mst_err *err);
+
+#endif

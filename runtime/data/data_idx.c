@@ -1,0 +1,126 @@
+/* IDX, the format of MNIST: big-endian header, then bytes. Images
+ * [n,H,W] and, in a second file, labels [n]; either may be gzip. Format:
+ * yann.lecun.com/exdb/mnist.
+ */
+#include <string.h>
+
+#include "mst/alloc.h"
+#include "runtime/data/data_format.h"
+
+#define MAGIC_IMAGES 0x00000803u /* unsigned bytes, three dimensions */
+#define MAGIC_LABELS 0x00000801u
+
+typedef struct idx_state {
+    size_t n;
+    uint8_t *images; /* [n][H][W] */
+    size_t image_bytes;
+    uint8_t *labels; /* [n], NULL: none */
+} idx_state;
+
+static uint32_t big_endian(const uint8_t *p)
+{
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+static bool idx_sniff(const char *path)
+{
+    uint8_t head[4];
+    return mst_data_file_peek(path, head, sizeof head) && big_endian(head) == MAGIC_IMAGES;
+}
+
+static mst_status read_magic(mst_data_file *f, uint32_t magic, const char *what, mst_err *err)
+{
+    uint8_t head[4];
+    MST_TRY(mst_data_file_read(f, head, sizeof head, "magic", err));
+    if (big_endian(head) != magic)
+        return mst_fail(err, MST_EFORMAT, "%s: offset 0: magic of IDX %s: expected 0x%08x, found 0x%08x",
+                        f->path, what, magic, big_endian(head));
+    return MST_OK;
+}
+
+static mst_status read_images(mst_data *d, mst_data_file *f, mst_err *err)
+{
+    idx_state *s = d->state;
+    uint8_t head[12];
+    MST_TRY(read_magic(f, MAGIC_IMAGES, "images", err));
+    MST_TRY(mst_data_file_read(f, head, sizeof head, "image count and size", err));
+    uint32_t n = big_endian(head), h = big_endian(head + 4), w = big_endian(head + 8);
+    if (d->want.channels != 1 || h != d->want.height || w != d->want.width)
+        return mst_fail(err, MST_EINVAL,
+                        "%s: offset 8: images: expected [%u,%u,%u] as the model has it, found [1,%u,%u]",
+                        f->path, d->want.channels, d->want.height, d->want.width, h, w);
+    if (n == 0)
+        return mst_fail(err, MST_EFORMAT, "%s: offset 4: image count: expected at least 1, found 0", f->path);
+    size_t bytes = d->pixels * (size_t)n; /* pixels <= 2^30, n < 2^32: no overflow in 64 bits */
+    MST_TRY(mst_data_file_expect(f, bytes, "images", err));
+    if ((s->images = mst_alloc(NULL, bytes)) == NULL)
+        return mst_fail(err, MST_ENOMEM, "%s: no memory for %zu bytes of images", f->path, bytes);
+    s->image_bytes = bytes;
+    s->n = n;
+    MST_TRY(mst_data_file_read(f, s->images, bytes, "images", err));
+    return mst_data_file_end(f, err);
+}
+
+static mst_status read_labels(mst_data *d, mst_data_file *f, mst_err *err)
+{
+    idx_state *s = d->state;
+    uint8_t head[4];
+    MST_TRY(read_magic(f, MAGIC_LABELS, "labels", err));
+    MST_TRY(mst_data_file_read(f, head, sizeof head, "label count", err));
+    if (big_endian(head) != s->n)
+        return mst_fail(err, MST_EINVAL,
+                        "%s: offset 4: label count: expected %zu as there are images, found %u", f->path,
+                        s->n, big_endian(head));
+    MST_TRY(mst_data_file_expect(f, s->n, "labels", err));
+    if ((s->labels = mst_alloc(NULL, s->n)) == NULL)
+        return mst_fail(err, MST_ENOMEM, "%s: no memory for %zu labels", f->path, s->n);
+    MST_TRY(mst_data_file_read(f, s->labels, s->n, "labels", err));
+    for (size_t i = 0; i < s->n; i++)
+        MST_TRY(mst_data_check_label(d, f->path, i, 8 + i, s->labels[i], err));
+    return mst_data_file_end(f, err);
+}
+
+static mst_status idx_open(mst_data *d, const char *path, const char *labels, mst_err *err)
+{
+    if ((d->state = mst_alloc(NULL, sizeof(idx_state))) == NULL)
+        return mst_fail(err, MST_ENOMEM, "out of memory");
+    mst_data_file f = {0};
+    mst_status st = mst_data_file_open(&f, path, err);
+    if (st == MST_OK)
+        st = read_images(d, &f, err);
+    mst_data_file_close(&f);
+    if (st != MST_OK || labels == NULL)
+        return st;
+    st = mst_data_file_open(&f, labels, err);
+    if (st == MST_OK)
+        st = read_labels(d, &f, err);
+    mst_data_file_close(&f);
+    return st;
+}
+
+static size_t idx_count(const mst_data *d)
+{
+    const idx_state *s = d->state;
+    return s->n;
+}
+
+static mst_status idx_get(const mst_data *d, size_t i, float *x, int *label, mst_err *err)
+{
+    (void)err;
+    const idx_state *s = d->state;
+    mst_data_normalize(d, s->images + i * d->pixels, x);
+    *label = s->labels != NULL ? s->labels[i] : -1;
+    return MST_OK;
+}
+
+static void idx_close(mst_data *d)
+{
+    idx_state *s = d->state;
+    if (s == NULL)
+        return;
+    mst_free(NULL, s->images, s->image_bytes);
+    mst_free(NULL, s->labels, s->n);
+    mst_free(NULL, s, sizeof *s);
+}
+
+const mst_data_reader mst_data_idx = {"idx", idx_sniff, idx_open, idx_count, idx_get, idx_close};

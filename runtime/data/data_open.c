@@ -1,0 +1,190 @@
+/* The one way into every reader: SPEC parsing, the list of formats, and what
+ * they share. Knows no file format itself.
+ */
+#include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "mst/alloc.h"
+#include "runtime/core/checked.h"
+#include "runtime/data/data_format.h"
+
+#define MAX_SPEC 8192u
+
+static const mst_data_reader *const formats[] = {&mst_data_idx, &mst_data_cifar10, &mst_data_npy};
+#define N_FORMATS (sizeof formats / sizeof formats[0])
+
+const char *mst_data_formats(void)
+{
+    return "idx, cifar10, npy";
+}
+
+static const mst_data_reader *find_format(const char *name, size_t len)
+{
+    for (size_t i = 0; i < N_FORMATS; i++)
+        if (strlen(formats[i]->name) == len && memcmp(formats[i]->name, name, len) == 0)
+            return formats[i];
+    return NULL;
+}
+
+static bool path_exists(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0;
+}
+
+/* PATH[,LABELS] in place: a path that exists as it stands has no labels behind a comma. */
+static char *split_labels(char *path)
+{
+    char *comma = path_exists(path) ? NULL : strrchr(path, ',');
+    if (comma == NULL)
+        return NULL;
+    *comma = '\0';
+    return comma + 1;
+}
+
+static mst_status choose_format(char *spec, const mst_data_reader **format, char **path, char **labels,
+                                mst_err *err)
+{
+    char *colon = strchr(spec, ':');
+    *format = colon != NULL ? find_format(spec, (size_t)(colon - spec)) : NULL;
+    *path = *format != NULL ? colon + 1 : spec;
+    *labels = split_labels(*path);
+    if ((*path)[0] == '\0' || (*labels != NULL && (*labels)[0] == '\0'))
+        return mst_fail(err, MST_EINVAL, "data '%s': expected FORMAT:PATH[,LABELS], found an empty path",
+                        spec);
+    if (*format != NULL)
+        return MST_OK;
+    if (!path_exists(*path)) {
+        if (colon != NULL)
+            return mst_fail(err, MST_EINVAL, "data '%s': unknown format '%.*s', known: %s", spec,
+                            (int)(colon - spec), spec, mst_data_formats());
+        return mst_fail(err, MST_EIO, "%s: no such file or folder", *path);
+    }
+    for (size_t i = 0; i < N_FORMATS && *format == NULL; i++)
+        if (formats[i]->sniff(*path))
+            *format = formats[i];
+    if (*format == NULL)
+        return mst_fail(err, MST_EINVAL, "%s: format not recognized, write FORMAT:PATH with one of %s", *path,
+                        mst_data_formats());
+    return MST_OK;
+}
+
+static mst_status set_want(mst_data *d, const mst_data_want *want, mst_err *err)
+{
+    size_t plane;
+    if (want->channels == 0 || want->height == 0 || want->width == 0 ||
+        !mst_mul_size(want->height, want->width, &plane) || !mst_mul_size(plane, want->channels,
+                                                                          &d->pixels) ||
+        d->pixels > MST_MAX_ELEMENTS)
+        return mst_fail(err, MST_EINVAL, "model input [%u,%u,%u]: not an image shape", want->channels,
+                        want->height, want->width);
+    if (want->n_norm != 0 && want->n_norm != want->channels)
+        return mst_fail(err, MST_EINVAL, "mean and std: expected %u channels, found %u", want->channels,
+                        want->n_norm);
+    if (want->n_norm > MST_MAX_CHANNELS)
+        return mst_fail(err, MST_ELIMIT, "mean and std: %u channels, limit is %d", want->n_norm,
+                        MST_MAX_CHANNELS);
+    d->want = *want;
+    for (uint32_t c = 0; c < want->n_norm; c++) {
+        d->mean[c] = want->mean[c];
+        d->std[c] = want->std[c];
+    }
+    d->want.mean = d->mean;
+    d->want.std = d->std;
+    return MST_OK;
+}
+
+/* One row serves all channels where there is no norm. */
+static mst_status make_table(mst_data *d, mst_err *err)
+{
+    uint32_t rows = d->want.n_norm != 0 ? d->want.n_norm : 1;
+    d->table = mst_alloc_array(NULL, (size_t)rows * 256, sizeof(float));
+    if (d->table == NULL)
+        return mst_fail(err, MST_ENOMEM, "out of memory");
+    for (uint32_t c = 0; c < rows; c++)
+        for (uint32_t b = 0; b < 256; b++) {
+            float v = (float)b / 255.0f;
+            d->table[c * 256 + b] = d->want.n_norm != 0 ? (v - d->mean[c]) / d->std[c] : v;
+        }
+    return MST_OK;
+}
+
+mst_status mst_data_open(const char *spec, const mst_data_want *want, mst_data **out, mst_err *err)
+{
+    *out = NULL;
+    size_t len = strlen(spec);
+    if (len >= MAX_SPEC)
+        return mst_fail(err, MST_EINVAL, "data: a path of %zu bytes is too long", len);
+    mst_data *d = mst_alloc(NULL, sizeof *d);
+    char *text = mst_alloc(NULL, len + 1);
+    mst_status st = MST_ENOMEM;
+    if (d == NULL || text == NULL) {
+        mst_fail(err, st, "out of memory");
+        goto done;
+    }
+    memcpy(text, spec, len);
+    char *path, *labels;
+    const mst_data_reader *format;
+    if ((st = set_want(d, want, err)) != MST_OK || (st = make_table(d, err)) != MST_OK ||
+        (st = choose_format(text, &format, &path, &labels, err)) != MST_OK)
+        goto done;
+    d->format = format;
+    st = format->open(d, path, labels, err);
+done:
+    mst_free(NULL, text, len + 1);
+    if (st != MST_OK)
+        mst_data_close(d);
+    else
+        *out = d;
+    return st;
+}
+
+void mst_data_close(mst_data *d)
+{
+    if (d == NULL)
+        return;
+    if (d->format != NULL)
+        d->format->close(d);
+    mst_free_array(NULL, d->table, (size_t)(d->want.n_norm != 0 ? d->want.n_norm : 1) * 256, sizeof(float));
+    mst_free(NULL, d, sizeof *d);
+}
+
+const char *mst_data_format(const mst_data *d)
+{
+    return d->format->name;
+}
+
+size_t mst_data_count(const mst_data *d)
+{
+    return d->format->count(d);
+}
+
+mst_status mst_data_get(const mst_data *d, size_t i, float *x, int *label, mst_err *err)
+{
+    if (i >= mst_data_count(d))
+        return mst_fail(err, MST_EINVAL, "sample %zu: the data set has %zu", i, mst_data_count(d));
+    return d->format->get(d, i, x, label, err);
+}
+
+void mst_data_normalize(const mst_data *d, const uint8_t *bytes, float *x)
+{
+    size_t plane = (size_t)d->want.height * d->want.width;
+    for (uint32_t c = 0; c < d->want.channels; c++) {
+        const float *row = d->table + (d->want.n_norm != 0 ? (size_t)c * 256 : 0);
+        for (size_t i = 0; i < plane; i++)
+            x[c * plane + i] = row[bytes[c * plane + i]];
+    }
+}
+
+mst_status mst_data_check_label(const mst_data *d, const char *path, size_t k, uint64_t offset, int64_t label,
+                                mst_err *err)
+{
+    int64_t top = d->want.classes != 0 ? (int64_t)d->want.classes : INT32_MAX;
+    if (label < 0 || label >= top)
+        return mst_fail(err, MST_EINVAL,
+                        "%s: offset %" PRIu64 ": label of sample %zu: expected 0..%" PRId64
+                        ", found %" PRId64, path,
+                        offset, k, top - 1, label);
+    return MST_OK;
+}

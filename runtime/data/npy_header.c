@@ -1,0 +1,196 @@
+/* Parser of .npy headers: only what numpy writes, nothing is evaluated. */
+#include "runtime/data/npy_header.h"
+
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+/* A cursor over the dictionary's text; NUL-free, ends at end. */
+typedef struct cursor {
+    const char *base, *at, *end;
+    size_t offset; /* of base in the file */
+    const char *path;
+} cursor;
+
+static mst_status bad(const cursor *c, const char *expected, mst_err *err)
+{
+    size_t at = c->offset + (size_t)(c->at - c->base);
+    if (c->at == c->end)
+        return mst_fail(err, MST_EFORMAT, "%s: offset %zu: npy header: expected %s, found its end", c->path,
+                        at, expected);
+    return mst_fail(err, MST_EFORMAT, "%s: offset %zu: npy header: expected %s, found '%c'", c->path, at,
+                    expected, *c->at);
+}
+
+static void skip_space(cursor *c)
+{
+    while (c->at < c->end && (*c->at == ' ' || *c->at == '\n' || *c->at == '\t'))
+        c->at++;
+}
+
+static bool take(cursor *c, char ch)
+{
+    skip_space(c);
+    if (c->at == c->end || *c->at != ch)
+        return false;
+    c->at++;
+    return true;
+}
+
+static bool take_word(cursor *c, const char *word)
+{
+    size_t n = strlen(word);
+    skip_space(c);
+    if ((size_t)(c->end - c->at) < n || memcmp(c->at, word, n) != 0)
+        return false;
+    c->at += n;
+    return true;
+}
+
+static mst_status take_string(cursor *c, char *out, size_t cap, mst_err *err)
+{
+    skip_space(c);
+    if (c->at == c->end || (*c->at != '\'' && *c->at != '"'))
+        return bad(c, "a quoted string", err);
+    char quote = *c->at++;
+    size_t n = 0;
+    for (; c->at < c->end && *c->at != quote; c->at++) {
+        if (n + 1 >= cap || *c->at < 0x20 || *c->at == '\\')
+            return bad(c, "a short plain string", err);
+        out[n++] = *c->at;
+    }
+    if (c->at == c->end)
+        return bad(c, "a closing quote", err);
+    c->at++;
+    out[n] = '\0';
+    return MST_OK;
+}
+
+static mst_status take_shape(cursor *c, mst_npy_header *h, mst_err *err)
+{
+    if (!take(c, '('))
+        return bad(c, "'('", err);
+    h->rank = 0;
+    while (!take(c, ')')) {
+        uint64_t v = 0;
+        const char *start = c->at;
+        for (; c->at < c->end && *c->at >= '0' && *c->at <= '9'; c->at++)
+            if (__builtin_mul_overflow(v, 10u, &v) || __builtin_add_overflow(v, (uint64_t)(*c->at - '0'), &v))
+                return bad(c, "a dimension below 2^64", err);
+        if (c->at == start)
+            return bad(c, "a dimension", err);
+        if (h->rank == MST_NPY_MAX_RANK)
+            return bad(c, "at most 8 dimensions", err);
+        h->dims[h->rank++] = v;
+        if (!take(c, ',') && (c->at == c->end || *c->at != ')'))
+            return bad(c, "',' or ')'", err);
+    }
+    return MST_OK;
+}
+
+static mst_status take_entry(cursor *c, mst_npy_header *h, unsigned *seen, mst_err *err)
+{
+    char key[16];
+    unsigned bit;
+    MST_TRY(take_string(c, key, sizeof key, err));
+    if (!take(c, ':'))
+        return bad(c, "':'", err);
+    if (strcmp(key, "descr") == 0) {
+        bit = 1;
+        MST_TRY(take_string(c, h->descr, sizeof h->descr, err));
+    } else if (strcmp(key, "fortran_order") == 0) {
+        bit = 2;
+        if (take_word(c, "True"))
+            return mst_fail(err, MST_EUNSUPPORTED,
+                            "%s: offset %zu: npy header: expected C order, found Fortran order "
+                            "(save numpy.ascontiguousarray(x))", c->path, c->offset);
+        if (!take_word(c, "False"))
+            return bad(c, "False", err);
+    } else if (strcmp(key, "shape") == 0) {
+        bit = 4;
+        MST_TRY(take_shape(c, h, err));
+    } else {
+        return mst_fail(err, MST_EFORMAT,
+                        "%s: offset %zu: npy header: expected descr, fortran_order or shape, found '%s'",
+                        c->path, c->offset, key);
+    }
+    if (*seen & bit)
+        return mst_fail(err, MST_EFORMAT, "%s: offset %zu: npy header: '%s' twice", c->path, c->offset, key);
+    *seen |= bit;
+    return MST_OK;
+}
+
+static mst_status parse_dict(cursor *c, mst_npy_header *h, mst_err *err)
+{
+    unsigned seen = 0;
+    if (!take(c, '{'))
+        return bad(c, "'{'", err);
+    while (!take(c, '}')) {
+        MST_TRY(take_entry(c, h, &seen, err));
+        if (!take(c, ',') && (c->at == c->end || *c->at != '}'))
+            return bad(c, "',' or '}'", err);
+    }
+    skip_space(c);
+    if (c->at != c->end)
+        return bad(c, "only spaces behind '}'", err);
+    if (seen != 7)
+        return mst_fail(err, MST_EFORMAT,
+                        "%s: offset %zu: npy header: expected descr, fortran_order and shape", c->path,
+                        c->offset);
+    return MST_OK;
+}
+
+/* '<f4' -> 4. A structured or odd descr is refused by its length. */
+static uint32_t item_size_of(const char *descr)
+{
+    size_t n = strlen(descr);
+    if (n != 3 || descr[2] < '1' || descr[2] > '8')
+        return 0;
+    return (uint32_t)(descr[2] - '0');
+}
+
+mst_status mst_npy_parse(const uint8_t *bytes, size_t n, const char *path, mst_npy_header *h, mst_err *err)
+{
+    *h = (mst_npy_header){0};
+    if (n < 10 || memcmp(bytes, "\x93NUMPY", 6) != 0)
+        return mst_fail(err, MST_EFORMAT,
+                        "%s: offset 0: expected the magic of an npy file, found something else", path);
+    uint8_t major = bytes[6];
+    if (major < 1 || major > 3)
+        return mst_fail(err, MST_EVERSION, "%s: offset 6: npy version: expected 1 to 3, found %u", path,
+                        major);
+    size_t start = major == 1 ? 10 : 12;
+    size_t len = (size_t)bytes[8] | (size_t)bytes[9] << 8;
+    if (major > 1) {
+        if (n < 12)
+            return mst_fail(err, MST_ECORRUPT,
+                            "%s: offset 8: npy header: expected 4 bytes of length, found 2", path);
+        len |= (size_t)bytes[10] << 16 | (size_t)bytes[11] << 24;
+    }
+    if (len > MST_NPY_MAX_HEADER - start)
+        return mst_fail(err, MST_ELIMIT, "%s: offset 8: npy header: limit is %zu bytes, found %zu", path,
+                        MST_NPY_MAX_HEADER - start, len);
+    if (len > n - start)
+        return mst_fail(err, MST_ECORRUPT, "%s: offset 8: npy header: expected %zu bytes, found %zu", path,
+                        len, n - start);
+    const char *text = (const char *)bytes + start;
+    cursor c = {.base = text, .at = text, .end = text + len, .offset = start, .path = path};
+    MST_TRY(parse_dict(&c, h, err));
+    h->item_size = item_size_of(h->descr);
+    if (h->item_size == 0)
+        return mst_fail(err, MST_EUNSUPPORTED,
+                        "%s: offset %zu: npy descr: expected '<f4', '<i8', '<i4' or '|u1', found "
+                        "'%s'", path, start, h->descr);
+    h->size = start + len;
+    return MST_OK;
+}
+
+void mst_npy_shape_text(const mst_npy_header *h, char *out, size_t n)
+{
+    size_t used = (size_t)snprintf(out, n, "(");
+    for (uint32_t i = 0; i < h->rank && used < n; i++)
+        used += (size_t)snprintf(out + used, n - used, "%s%" PRIu64, i != 0 ? ", " : "", h->dims[i]);
+    if (used < n)
+        snprintf(out + used, n - used, h->rank == 1 ? ",)" : ")");
+}

@@ -1,0 +1,153 @@
+/* Little-endian fields, UTF-8, growing byte buffers. Knows nothing of graphs. */
+#include <string.h>
+
+#include "runtime/core/checked.h"
+#include "runtime/format/snn.h"
+
+uint16_t mst_get_u16(const uint8_t *p)
+{
+    return (uint16_t)(p[0] | p[1] << 8);
+}
+
+uint32_t mst_get_u32(const uint8_t *p)
+{
+    return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
+uint64_t mst_get_u64(const uint8_t *p)
+{
+    return mst_get_u32(p) | (uint64_t)mst_get_u32(p + 4) << 32;
+}
+
+float mst_get_f32(const uint8_t *p)
+{
+    uint32_t bits = mst_get_u32(p);
+    float v;
+    memcpy(&v, &bits, sizeof v);
+    return v;
+}
+
+void mst_set_u32(uint8_t *p, uint32_t v)
+{
+    for (int i = 0; i < 4; i++)
+        p[i] = (uint8_t)(v >> 8 * i);
+}
+
+void mst_set_u64(uint8_t *p, uint64_t v)
+{
+    mst_set_u32(p, (uint32_t)v);
+    mst_set_u32(p + 4, (uint32_t)(v >> 32));
+}
+
+/* Bytes of the character at p, of n left; 0: none is there. Second bytes are
+ * narrowed so that overlong forms, surrogates and values past U+10FFFF fail. */
+static size_t utf8_length(const uint8_t *p, size_t n)
+{
+    uint8_t c = p[0], lo = 0x80, hi = 0xbf;
+    if (c < 0x80)
+        return 1;
+    if (c < 0xc2 || c > 0xf4)
+        return 0;
+    size_t len = c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+    if (len > n)
+        return 0;
+    if (c == 0xe0)
+        lo = 0xa0;
+    else if (c == 0xed)
+        hi = 0x9f;
+    else if (c == 0xf0)
+        lo = 0x90;
+    else if (c == 0xf4)
+        hi = 0x8f;
+    if (p[1] < lo || p[1] > hi)
+        return 0;
+    for (size_t i = 2; i < len; i++)
+        if (p[i] < 0x80 || p[i] > 0xbf)
+            return 0;
+    return len;
+}
+
+size_t mst_utf8_check(const uint8_t *p, size_t n)
+{
+    size_t at = 0;
+    while (at < n) {
+        size_t len = utf8_length(p + at, n - at);
+        if (len == 0)
+            return at;
+        at += len;
+    }
+    return n;
+}
+
+static bool bytes_reserve(mst_bytes *b, size_t n)
+{
+    size_t need, cap;
+    if (b->failed || !mst_add_size(b->n, n, &need)) {
+        b->failed = true;
+        return false;
+    }
+    if (need <= b->cap)
+        return true;
+    if (!mst_add_size(need, need / 2 + 256, &cap)) {
+        b->failed = true;
+        return false;
+    }
+    uint8_t *grown = mst_alloc(b->alloc, cap);
+    if (grown == NULL) {
+        b->failed = true;
+        return false;
+    }
+    if (b->n != 0)
+        memcpy(grown, b->p, b->n);
+    mst_free(b->alloc, b->p, b->cap);
+    b->p = grown;
+    b->cap = cap;
+    return true;
+}
+
+void mst_bytes_put(mst_bytes *b, const void *p, size_t n)
+{
+    if (n == 0 || !bytes_reserve(b, n))
+        return;
+    memcpy(b->p + b->n, p, n);
+    b->n += n;
+}
+
+void mst_bytes_u8(mst_bytes *b, unsigned v)
+{
+    uint8_t raw = (uint8_t)v;
+    mst_bytes_put(b, &raw, 1);
+}
+
+void mst_bytes_u16(mst_bytes *b, unsigned v)
+{
+    mst_bytes_u8(b, v & 0xff);
+    mst_bytes_u8(b, v >> 8 & 0xff);
+}
+
+void mst_bytes_u32(mst_bytes *b, uint32_t v)
+{
+    uint8_t raw[4];
+    mst_set_u32(raw, v);
+    mst_bytes_put(b, raw, sizeof raw);
+}
+
+void mst_bytes_u64(mst_bytes *b, uint64_t v)
+{
+    uint8_t raw[8];
+    mst_set_u64(raw, v);
+    mst_bytes_put(b, raw, sizeof raw);
+}
+
+void mst_bytes_f32(mst_bytes *b, float v)
+{
+    uint32_t bits;
+    memcpy(&bits, &v, sizeof bits);
+    mst_bytes_u32(b, bits);
+}
+
+void mst_bytes_free(mst_bytes *b)
+{
+    mst_free(b->alloc, b->p, b->cap);
+    *b = (mst_bytes){.alloc = b->alloc};
+}

@@ -1,0 +1,71 @@
+/* Kernels: plain functions on pointers, sizes and strides. No allocation, no
+ * errors, no globals; they know nothing of graphs or sessions.
+ *
+ * All instruction sets give the same bits: lanes run over outputs, so that each
+ * output keeps the scalar order of operations, and nothing is contracted.
+ * Pointers need the alignment of their type only. Inputs and outputs do not
+ * overlap unless it says so.
+ *
+ * scan      idx/val: the positions and values of x that are not zero, ascending;
+ *           returns how many. Both arrays need room for n + MSTK_SLACK.
+ * gather    y[0..n) = b[0..n) (0 without b); then for each list entry in order
+ *           y[j] += val * w[idx*ldw + j]
+ * pack_rows bits[r] = bit k is x[r*ld + k] != 0, for k < 64 bits of a row
+ * pack_cols bits[c] = bit k is x[k*ld + c] != 0
+ * coincide  row m of products of spikes: y[j] = c * |{k: a and b both set}|;
+ *           returns the sum of the counts
+ * fire      integrate and fire: u = v + I, out theta where u >= theta, v = u - out;
+ *           returns how many fired. I = gain*x + bias, or x without gain.
+ * stair     QCFS: theta * (clip(floor(I*levels/theta + shift), 0, levels) / levels);
+ *           returns how many are not zero
+ * affine    y = g*x + h
+ * binary    y = fn(a, b), enum mst_binary_fn; stride[0], stride[1] are 0 or 1
+ * clip      y = x < lo ? lo : x > hi ? hi : x
+ * add_to    y += x;  max_to  y = y < x ? x : y;  scale  y *= c
+ *
+ * "each": one constant per element; "same": the first constant for all.
+ */
+#ifndef MST_KERNELS_H
+#define MST_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "mst/status.h"
+
+#define MSTK_SLACK 16 /* entries that scan may write behind its last */
+
+typedef struct mstk_list {
+    const uint32_t *idx;
+    const float *val;
+    size_t n;
+} mstk_list;
+
+typedef struct mstk_bits {
+    const uint64_t *a, *b; /* [words][lda], [words][n] */
+    size_t words, lda, n;
+} mstk_bits;
+
+typedef struct mstk_neuron {
+    const float *theta, *gain, *bias; /* gain and bias NULL: none */
+    float levels, shift;
+} mstk_neuron;
+
+typedef struct mst_kernels {
+    const char *isa;
+#define MSTK_KERNEL(ret, name, args) ret(*name) args;
+#include "runtime/kernels/kernels.def"
+#undef MSTK_KERNEL
+} mst_kernels;
+
+/* One table per instruction set; NULL slots are taken from scalar. */
+extern const mst_kernels mst_kernels_scalar;
+#if defined(__x86_64__)
+extern const mst_kernels mst_kernels_avx2, mst_kernels_avx512;
+#endif
+
+/* Fill *out with the kernels of isa ("scalar", "avx2", "avx512"; NULL: the best
+ * that this machine has). EINVAL for an unknown set, or one this machine lacks. */
+mst_status mst_kernels_select(const char *isa, mst_kernels *out, mst_err *err);
+
+#endif

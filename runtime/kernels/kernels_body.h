@@ -1,0 +1,305 @@
+/* The source of all kernels, compiled once per instruction set. The including
+ * file defines MSTK_SET (its name) and MSTK_WIDTH (floats per vector), and
+ * MSTK_OWN_SCAN if it brings its own scan. No include guard: meant for one
+ * inclusion per kernels_<set>.c, and for nothing else.
+ *
+ * Loops are written so that compilers vectorize them over outputs; gather alone
+ * spells its vectors out, to hold the accumulators in registers over the list.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "mst/graph.h"
+#include "runtime/kernels/kernels.h"
+
+#define MSTK_CAT_(name, set) mstk_##name##__##set
+#define MSTK_CAT(name, set) MSTK_CAT_(name, set)
+#define FN(name) MSTK_CAT(name, MSTK_SET)
+
+#ifndef MSTK_OWN_SCAN
+/* Branch-free: at 10 % density a branch is mispredicted at every spike. */
+static size_t FN(scan_f32)(const float *x, size_t n, uint32_t *idx, float *val)
+{
+    size_t k = 0;
+    for (size_t i = 0; i < n; i++) {
+        idx[k] = (uint32_t)i;
+        val[k] = x[i];
+        k += x[i] != 0.0f;
+    }
+    return k;
+}
+#endif
+
+/* ---- gather ---------------------------------------------------------- */
+
+typedef float vec __attribute__((vector_size(MSTK_WIDTH * 4), aligned(4), may_alias));
+typedef float vec4 __attribute__((vector_size(16), aligned(4), may_alias));
+
+#define AT(type, p, j) (((const type *)(const void *)(p))[j])
+#define TO(type, p, j) (((type *)(void *)(p))[j])
+
+/* Eight, two and one vectors of outputs. */
+#define EACH8(M) M(0) M(1) M(2) M(3) M(4) M(5) M(6) M(7)
+#define EACH2(M) M(0) M(1)
+#define EACH1(M) M(0)
+
+#define ACC_BIAS(j) vec a##j = b != NULL ? AT(vec, b, j) : (vec){0};
+#define ACC_ADD(j) a##j += v * AT(vec, row, j);
+#define ACC_STORE(j) TO(vec, y, j) = a##j;
+
+#define GATHER_BLOCK(name, EACH)                                                                   \
+    static inline void name(const mstk_list *list, const float *w, size_t ldw, const float *b, float *y) \
+    {                                                                                              \
+        const uint32_t *idx = list->idx;                                                           \
+        const float *val = list->val;                                                              \
+        size_t n = list->n;                                                                        \
+        EACH(ACC_BIAS)                                                                             \
+        for (size_t i = 0; i < n; i++) {                                                           \
+            const float *row = w + (size_t)idx[i] * ldw;                                           \
+            float v = val[i];                                                                      \
+            EACH(ACC_ADD)                                                                          \
+        }                                                                                          \
+        EACH(ACC_STORE)                                                                            \
+    }
+
+GATHER_BLOCK(gather_block8, EACH8)
+GATHER_BLOCK(gather_block2, EACH2)
+GATHER_BLOCK(gather_block1, EACH1)
+
+static inline void gather_four(const mstk_list *list, const float *w, size_t ldw, const float *b, float *y)
+{
+    vec4 a = b != NULL ? AT(vec4, b, 0) : (vec4){0};
+    for (size_t i = 0; i < list->n; i++)
+        a += list->val[i] * AT(vec4, w + (size_t)list->idx[i] * ldw, 0);
+    TO(vec4, y, 0) = a;
+}
+
+static inline void gather_one(const mstk_list *list, const float *w, size_t ldw, const float *b, float *y)
+{
+    float a = b != NULL ? b[0] : 0.0f;
+    for (size_t i = 0; i < list->n; i++)
+        a += list->val[i] * w[(size_t)list->idx[i] * ldw];
+    *y = a;
+}
+
+#define GATHER_WHILE(width, block)                                                                 \
+    for (; n - j >= (width); j += (width))                                                         \
+        block(list, w + j, ldw, b != NULL ? b + j : NULL, y + j)
+
+/* A last block that does not fill a vector is computed over the n's last full
+ * vector: some outputs twice, to the same bits. */
+#define GATHER_REST(width, block)                                                                  \
+    if (j < n && n >= (width)) {                                                                   \
+        j = n - (width);                                                                           \
+        GATHER_WHILE(width, block);                                                                \
+    }
+
+static void FN(gather_f32)(const mstk_list *list, const float *w, size_t ldw, const float *b, float *y, size_t n)
+{
+    size_t j = 0;
+    GATHER_WHILE(8 * MSTK_WIDTH, gather_block8);
+    GATHER_WHILE(2 * MSTK_WIDTH, gather_block2);
+    GATHER_WHILE(MSTK_WIDTH, gather_block1);
+    GATHER_REST(MSTK_WIDTH, gather_block1)
+    GATHER_WHILE(4, gather_four);
+    GATHER_REST(4, gather_four)
+    GATHER_WHILE(1, gather_one);
+}
+
+/* ---- products of spikes ---------------------------------------------- */
+
+static void FN(pack_rows_u64)(const float *x, size_t ld, size_t rows, size_t k, uint64_t *bits)
+{
+    for (size_t r = 0; r < rows; r++) {
+        uint64_t word = 0;
+        for (size_t i = 0; i < k; i++)
+            word |= (uint64_t)(x[r * ld + i] != 0.0f) << i;
+        bits[r] = word;
+    }
+}
+
+static void FN(pack_cols_u64)(const float *x, size_t ld, size_t cols, size_t k, uint64_t *bits)
+{
+    memset(bits, 0, cols * sizeof *bits);
+    for (size_t i = 0; i < k; i++)
+        for (size_t c = 0; c < cols; c++)
+            bits[c] |= (uint64_t)(x[i * ld + c] != 0.0f) << i;
+}
+
+static inline uint32_t popcount(uint64_t x)
+{
+#if defined(__POPCNT__) || !defined(__x86_64__)
+    return (uint32_t)__builtin_popcountll(x);
+#else
+    x -= x >> 1 & 0x5555555555555555u;
+    x = (x & 0x3333333333333333u) + (x >> 2 & 0x3333333333333333u);
+    x = (x + (x >> 4)) & 0x0f0f0f0f0f0f0f0fu;
+    return (uint32_t)(x * 0x0101010101010101u >> 56);
+#endif
+}
+
+static uint64_t FN(coincide_u64)(const mstk_bits *ab, size_t m, float c, float *y)
+{
+    uint64_t total = 0;
+    for (size_t j = 0; j < ab->n; j++) {
+        uint32_t count = popcount(ab->a[m] & ab->b[j]);
+        for (size_t w = 1; w < ab->words; w++)
+            count += popcount(ab->a[w * ab->lda + m] & ab->b[w * ab->n + j]);
+        y[j] = c * (float)count;
+        total += count;
+    }
+    return total;
+}
+
+/* ---- neurons ---------------------------------------------------------- */
+
+/* x where on is 1, 0 where it is 0; by bits, because compilers that keep the
+ * traps of comparisons do not vectorize a conditional here. */
+static inline float keep_if(float x, uint32_t on)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    bits &= 0u - on;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static inline size_t fire_loop(const mstk_neuron *p, const float *restrict x, float *restrict v, float *restrict y,
+                               size_t n, size_t step, int gain)
+{
+    const float *theta = p->theta, *g = p->gain, *h = p->bias;
+    uint32_t fired = 0;
+    for (size_t i = 0; i < n; i++) {
+        float current = gain ? g[i * step] * x[i] + h[i * step] : x[i];
+        float th = theta[i * step];
+        float u = v[i] + current;
+        uint32_t on = u >= th;
+        float out = keep_if(th, on);
+        fired += on;
+        v[i] = u - out;
+        y[i] = out;
+    }
+    return fired;
+}
+
+static size_t FN(fire_each_f32)(const mstk_neuron *p, const float *x, float *v, float *y, size_t n)
+{
+    return p->gain != NULL ? fire_loop(p, x, v, y, n, 1, 1) : fire_loop(p, x, v, y, n, 1, 0);
+}
+
+static size_t FN(fire_same_f32)(const mstk_neuron *p, const float *x, float *v, float *y, size_t n)
+{
+    return p->gain != NULL ? fire_loop(p, x, v, y, n, 0, 1) : fire_loop(p, x, v, y, n, 0, 0);
+}
+
+static inline size_t stair_loop(const mstk_neuron *p, const float *restrict x, float *restrict y, size_t n,
+                                size_t step, int gain)
+{
+    const float *theta = p->theta, *g = p->gain, *h = p->bias;
+    const float levels = p->levels, shift = p->shift;
+    uint32_t on = 0;
+    for (size_t i = 0; i < n; i++) {
+        float current = gain ? g[i * step] * x[i] + h[i * step] : x[i];
+        float th = theta[i * step];
+        float q = floorf(current * levels / th + shift);
+        q = q < 0.0f ? 0.0f : q > levels ? levels : q;
+        float out = th * (q / levels);
+        on += out != 0.0f;
+        y[i] = out;
+    }
+    return on;
+}
+
+static size_t FN(stair_each_f32)(const mstk_neuron *p, const float *x, float *y, size_t n)
+{
+    return p->gain != NULL ? stair_loop(p, x, y, n, 1, 1) : stair_loop(p, x, y, n, 1, 0);
+}
+
+static size_t FN(stair_same_f32)(const mstk_neuron *p, const float *x, float *y, size_t n)
+{
+    return p->gain != NULL ? stair_loop(p, x, y, n, 0, 1) : stair_loop(p, x, y, n, 0, 0);
+}
+
+/* ---- elementwise ------------------------------------------------------ */
+
+static void FN(affine_each_f32)(const float *g, const float *h, const float *x, float *restrict y, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] = g[i] * x[i] + h[i];
+}
+
+static void FN(affine_same_f32)(const float *g, const float *h, const float *x, float *restrict y, size_t n)
+{
+    const float g0 = *g, h0 = *h;
+    for (size_t i = 0; i < n; i++)
+        y[i] = g0 * x[i] + h0;
+}
+
+/* Constant strides in each call let the compiler vectorize every pairing. */
+#define BINARY_LOOP(sa, sb, expr)                                                                  \
+    for (size_t i = 0; i < n; i++) {                                                               \
+        float p = a[i * (sa)], q = b[i * (sb)];                                                    \
+        y[i] = (expr);                                                                             \
+    }
+#define BINARY_CASE(fn, expr)                                                                      \
+    case fn:                                                                                       \
+        if (stride[0] == 1 && stride[1] == 1)                                                      \
+            BINARY_LOOP(1, 1, expr)                                                                \
+        else if (stride[0] == 1)                                                                   \
+            BINARY_LOOP(1, 0, expr)                                                                \
+        else if (stride[1] == 1)                                                                   \
+            BINARY_LOOP(0, 1, expr)                                                                \
+        else                                                                                       \
+            BINARY_LOOP(0, 0, expr)                                                                \
+        break;
+
+static void FN(binary_f32)(int fn, const float *a, const float *b, const size_t *stride, float *restrict y, size_t n)
+{
+    switch (fn) {
+        BINARY_CASE(MST_BIN_ADD, p + q)
+        BINARY_CASE(MST_BIN_SUB, p - q)
+        BINARY_CASE(MST_BIN_MUL, p *q)
+        BINARY_CASE(MST_BIN_DIV, p / q)
+        BINARY_CASE(MST_BIN_MIN, p > q ? q : p)
+        BINARY_CASE(MST_BIN_MAX, p < q ? q : p)
+        BINARY_CASE(MST_BIN_POW, (float)pow((double)p, (double)q))
+    }
+}
+
+static void FN(clip_f32)(float lo, float hi, const float *x, float *restrict y, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        float v = x[i] < lo ? lo : x[i]; /* lo <= hi: the same as the nested choice */
+        y[i] = v > hi ? hi : v;
+    }
+}
+
+static void FN(add_to_f32)(const float *x, float *restrict y, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] += x[i];
+}
+
+static void FN(max_to_f32)(const float *x, float *restrict y, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] = y[i] < x[i] ? x[i] : y[i];
+}
+
+static void FN(scale_f32)(float c, float *y, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] = c * y[i];
+}
+
+#define MSTK_TABLE_(set) mst_kernels_##set
+#define MSTK_TABLE(set) MSTK_TABLE_(set)
+#define MSTK_TEXT_(set) #set
+#define MSTK_TEXT(set) MSTK_TEXT_(set)
+
+const mst_kernels MSTK_TABLE(MSTK_SET) = {
+    .isa = MSTK_TEXT(MSTK_SET),
+#define MSTK_KERNEL(ret, name, args) .name = FN(name),
+#include "runtime/kernels/kernels.def"
+#undef MSTK_KERNEL
+};

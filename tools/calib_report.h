@@ -1,0 +1,17 @@
+/* A calibration's figures as tables and as JSON. Knows nothing of how they were measured. */
+#ifndef MST_CALIB_REPORT_H
+#define MST_CALIB_REPORT_H
+
+#include <stdio.h>
+
+#include "mst/calibrate.h"
+
+typedef struct mst_calib_facts {
+    const char *onnx, *model, *data; /* paths as given */
+    const mst_calib_report *report;
+} mst_calib_facts;
+
+mst_status mst_calib_print(const mst_calib_facts *c, FILE *f, mst_err *err);
+mst_status mst_calib_json(const mst_calib_facts *c, const char *path, mst_err *err);
+
+#endif

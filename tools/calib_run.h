@@ -1,0 +1,21 @@
+/* A calibration over a data set and threads. Knows nothing of printing. */
+#ifndef MST_CALIB_RUN_H
+#define MST_CALIB_RUN_H
+
+#include "mst/calibrate.h"
+#include "runtime/data/reader.h"
+#include "tools/tool_opts.h"
+
+typedef struct mst_calib_job {
+    const mst_program *ann, *snn;
+    const mst_data *data;
+    size_t n;                /* samples 0..n-1 */
+    unsigned threads;
+    const mst_opt_uints *at; /* ascending; T is the last */
+    bool quiet;              /* no progress bar */
+} mst_calib_job;
+
+/* Release the report with mst_calib_report_free. */
+mst_status mst_calib_run(const mst_calib_job *job, mst_calib_report *out, mst_err *err);
+
+#endif

@@ -1,0 +1,120 @@
+/* The converter's report in its two forms. */
+#include "tools/conv_report.h"
+
+#include <inttypes.h>
+#include <math.h>
+
+#include "tools/tool_model.h"
+#include "tools/tool_output.h"
+#include "tools/tool_table.h"
+
+static double size_ratio(const mst_conv_facts *c)
+{
+    return c->report->parameters != 0 ? (double)c->bytes / (4.0 * (double)c->report->parameters) : 0;
+}
+
+static void theta_cell(mst_table *t, const mst_report_row *r)
+{
+    if (!r->spiking)
+        mst_table_cell(t, "-");
+    else if (r->theta_min == r->theta_max)
+        mst_table_cell(t, "%.4g", r->theta_min);
+    else
+        mst_table_cell(t, "%.3g..%.3g", r->theta_min, r->theta_max);
+}
+
+static void add_row(mst_table *t, const mst_report_row *r)
+{
+    mst_table_cell(t, "%s", r->name);
+    mst_table_cell(t, "%s", r->kind);
+    mst_table_cell(t, "%" PRIu64, r->neurons);
+    theta_cell(t, r);
+    if (r->spiking)
+        mst_table_cell(t, "%d", r->levels);
+    else
+        mst_table_cell(t, "-");
+    mst_table_cell(t, "%s", r->spiking &&
+                   mst_site_name((int)r->site) != NULL ? mst_site_name((int)r->site) : "-");
+    mst_table_real(t, r->spiking && r->ratio >= 0 ? r->ratio : NAN, 2);
+    mst_table_real(t, r->spiking && r->trained >= 0 ? r->trained : NAN, 2);
+    mst_table_cell(t, "%s", !r->spiking && r->reason != NULL ? r->reason : "");
+}
+
+mst_status mst_conv_print(const mst_conv_facts *c, FILE *f, mst_err *err)
+{
+    static const char *const heads[] = {"layer", "kind", ">neurons", ">theta", ">L", "site", ">mask",
+                                        ">trained",
+                                        "does not spike because"};
+    const mst_report *r = c->report;
+    mst_table t;
+    mst_table_begin(&t, sizeof heads / sizeof heads[0], heads);
+    for (int spiking = 1; spiking >= 0; spiking--)
+        for (uint32_t i = 0; i < r->n_rows; i++)
+            if (r->rows[i].spiking == (spiking == 1))
+                add_row(&t, &r->rows[i]);
+    MST_TRY(mst_table_end(&t, f, err));
+    fprintf(f, "\n%u layers spike, %u nodes are nonlinear and do not, %u masks; attention: %s; ",
+            r->n_neuron_layers,
+            r->n_non_spiking, r->n_masks, r->attention != NULL ? r->attention : "none");
+    fprintf(f, "BatchNorm not folded: %u; T = %u\n", r->bn_kept, c->graph->meta.timesteps);
+    fprintf(f, "%" PRIu64 " parameters; ", r->parameters);
+    if (c->bytes != 0)
+        fprintf(f, "%s: %" PRIu64 " bytes, %.3f of the float32 weights\n", c->output, c->bytes,
+                size_ratio(c));
+    else
+        fprintf(f, "nothing written\n");
+    return MST_OK;
+}
+
+static json_t *json_ratio(double ratio)
+{
+    return ratio >= 0 ? mst_json_real(ratio) : json_null();
+}
+
+static json_t *json_row(const mst_report_row *r)
+{
+    if (!r->spiking)
+        return json_pack("{s:o, s:o, s:o, s:o}", "name", mst_json_text(r->name), "kind",
+                         mst_json_text(r->kind),
+                         "outputs", mst_json_whole(r->neurons), "reason", mst_json_text(r->reason));
+    const char *site = mst_site_name((int)r->site);
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:i, s:o, s:i, s:i, s:o, s:o}", "name",
+                     mst_json_text(r->name), "kind",
+                     mst_json_text(r->kind), "neurons", mst_json_whole(r->neurons), "theta_min",
+                     mst_json_real(r->theta_min), "theta_max", mst_json_real(r->theta_max), "L", r->levels,
+                     "site",
+                     mst_json_text(site), "stage", r->stage, "block", r->block, "ratio", json_ratio(r->ratio),
+                     "trained",
+                     json_ratio(r->trained));
+}
+
+static json_t *json_rows(const mst_report *r, bool spiking)
+{
+    json_t *list = json_array();
+    for (uint32_t i = 0; list != NULL && i < r->n_rows; i++)
+        if (r->rows[i].spiking == spiking)
+            mst_json_append(&list, json_row(&r->rows[i]));
+    return list;
+}
+
+mst_status mst_conv_json(const mst_conv_facts *c, const char *path, mst_err *err)
+{
+    const mst_report *r = c->report;
+    const mst_meta *m = &c->graph->meta;
+    char hash[65];
+    mst_hash_text(m->source_sha256, hash);
+    json_t *root = json_pack(
+        "{s:o, s:s, s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:i, s:i, s:i, s:i, s:o, s:o}", "source",
+        mst_json_text(m->source_name), "source_sha256", hash, "output",
+        c->bytes != 0 ? mst_json_text(c->output) : json_null(), "bytes",
+        c->bytes != 0 ? mst_json_whole(c->bytes) : json_null(), "parameters", mst_json_whole(r->parameters),
+        "bytes_over_float32", c->bytes != 0 ? mst_json_real(size_ratio(c)) : json_null(), "T",
+        (int)m->timesteps, "seed",
+        mst_json_whole(m->seed), "attention", mst_json_text(r->attention != NULL ? r->attention : "none"),
+        "spiking_layers", (int)r->n_neuron_layers, "non_spiking_nodes", (int)r->n_non_spiking, "masks",
+        (int)r->n_masks,
+        "bn_kept", (int)r->bn_kept, "layers", json_rows(r, true),
+        "non_spiking",
+        json_rows(r, false));
+    return mst_json_write(root, path, err);
+}

@@ -1,0 +1,19 @@
+/* What a conversion did, as a table and as JSON. Knows nothing of how it was done. */
+#ifndef MST_CONV_REPORT_H
+#define MST_CONV_REPORT_H
+
+#include <stdio.h>
+
+#include "mst/convert.h"
+
+typedef struct mst_conv_facts {
+    const mst_graph *graph;
+    const mst_report *report;
+    const char *output; /* NULL: not written */
+    uint64_t bytes;     /* of output; 0: not written */
+} mst_conv_facts;
+
+mst_status mst_conv_print(const mst_conv_facts *c, FILE *f, mst_err *err);
+mst_status mst_conv_json(const mst_conv_facts *c, const char *path, mst_err *err);
+
+#endif

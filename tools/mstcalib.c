@@ -1,0 +1,132 @@
+/* mstcalib: conversion error of a spiking network against its ANN. Options, calls, printing. */
+#include <stdio.h>
+#include <string.h>
+
+#include "mst/convert.h"
+#include "tools/calib_report.h"
+#include "tools/calib_run.h"
+#include "tools/tool_model.h"
+
+static mst_common_opts c;
+static mst_opt_uints steps;
+
+static const mst_opt options[] = {
+    {"timesteps", 'T', MST_OPT_UINTS, &steps, "A,B,..",
+     "time steps (default: 1,2,4,.. to the model file's T)", 1,
+     MST_MAX_TIMESTEPS},
+    MST_COMMON_OPTIONS(c),
+};
+
+static const mst_tool tool = {
+    "mstcalib",
+    "MODEL.onnx MODEL.bin DATA [options]",
+    "Runs the ANN of MODEL.onnx and the spiking network of MODEL.bin on the same samples and says,\n"
+    "layer by layer, how far the spiking network is off. DATA is as for mstrun.",
+    options, sizeof options / sizeof options[0],
+    "For a neuron: a is the ANN's activation, phi = theta/T * spikes (before masks), r = (v(T)-v(0))/T,\n"
+    "m = phi + r the mean input current, e = phi - a. mae: mean |e|; bias: mean e; residual: mean |r|.\n"
+    "e is the sum of clipping (fired more or less often than m outside [0,theta] asks for), unevenness\n"
+    "(m did not arrive evenly), quantization (T steps against L levels) and inherited (m differs from\n"
+    "the ANN's input: earlier layers, products of spikes). Exact definitions: mst/calibrate.h.",
+};
+
+static int check_usage(size_t n_args)
+{
+    static const char *const names[] = {"MODEL.onnx", "MODEL.bin", "DATA"};
+    mst_err err;
+    if (n_args < 3)
+        return mst_opts_wrong(&tool, "expected MODEL.onnx MODEL.bin DATA, found no %s", names[n_args]);
+    if (mst_masks_check(&c.masks, &err) != MST_OK)
+        return mst_opts_wrong(&tool, "%s", err.text);
+    return -1;
+}
+
+typedef struct networks {
+    mst_graph *ann_graph, *snn_graph;
+    mst_program *ann, *snn;
+} networks;
+
+/* First line of all: is the .bin of this .onnx, and with the masks it was trained with? */
+static void warn(const networks *n)
+{
+    char differs[600], onnx[65], bin[65];
+    mst_hash_text(n->ann_graph->meta.source_sha256, onnx);
+    mst_hash_text(n->snn_graph->meta.source_sha256, bin);
+    if (strcmp(onnx, bin) != 0)
+        fprintf(stderr,
+                "mstcalib: warning: the .bin was not made from this .onnx: sha256 %.16s.. in the .bin, %.16s.. of "
+                "the .onnx\n", bin[0] != '\0' ? bin : "not known", onnx);
+    if (mst_masks_differ(n->snn_graph, differs, sizeof differs))
+        fprintf(stderr, "mstcalib: warning: masks differ from those the weights were trained with: %s\n",
+                differs);
+}
+
+static mst_status load(const char *const *args, networks *n, mst_err *err)
+{
+    MST_TRY(mst_model_load(args[1], &c.masks, &n->snn_graph, err));
+    const mst_tensor *x = &n->snn_graph->tensors[n->snn_graph->input];
+    mst_import_opts iopts = {.input_rank = x->rank - 1}; /* symbolic dimensions are those the .bin was made with */
+    for (uint32_t d = 1; d < x->rank; d++)
+        iopts.input_dims[d - 1] = x->dims[d];
+    MST_TRY(mst_onnx_import(args[0], &iopts, &n->ann_graph, err));
+    warn(n);
+    mst_run_opts ann = {.mode = MST_RUN_FLOAT, .isa = c.isa};
+    mst_run_opts snn = {.mode = MST_RUN_SPIKING, .isa = c.isa,
+                        .seed = c.seed.set ? c.seed.value : n->snn_graph->meta.seed};
+    MST_TRY(mst_program_create(n->ann_graph, &ann, &n->ann, err));
+    return mst_program_create(n->snn_graph, &snn, &n->snn, err);
+}
+
+static mst_status report(const char *const *args, const mst_calib_report *r, mst_err *err)
+{
+    mst_calib_facts facts = {args[0], args[1], args[2], r};
+    bool text_aside = c.json != NULL && strcmp(c.json, "-") == 0;
+    if (!c.quiet)
+        MST_TRY(mst_calib_print(&facts, text_aside ? stderr : stdout, err));
+    return c.json != NULL ? mst_calib_json(&facts, c.json, err) : MST_OK;
+}
+
+static mst_status calibrate(const char *const *args, const networks *n, mst_err *err)
+{
+    mst_data_want want;
+    mst_data *data = NULL;
+    mst_calib_report r;
+    if (steps.n == 0)
+        mst_steps_default(&steps, n->snn_graph->meta.timesteps);
+    mst_steps_sort(&steps);
+    MST_TRY(mst_model_want(n->snn_graph, &want, err));
+    MST_TRY(mst_data_open(args[2], &want, &data, err));
+    mst_calib_job job = {.ann = n->ann, .snn = n->snn, .data = data, .n = mst_data_count(data),
+                         .at = &steps,
+                         .quiet = c.quiet};
+    job.n = mst_sample_limit(job.n, &c.limit);
+    job.threads = mst_thread_count(job.n, &c.threads);
+    mst_status st = mst_calib_run(&job, &r, err);
+    if (st == MST_OK) {
+        st = report(args, &r, err);
+        mst_calib_report_free(&r);
+    }
+    mst_data_close(data);
+    return st;
+}
+
+int main(int argc, char **argv)
+{
+    const char *args[3];
+    size_t n_args;
+    networks n = {0};
+    mst_err err = {0};
+    int code = mst_opts_parse(&tool, argc, argv, args, 3, &n_args);
+    if (code < 0)
+        code = check_usage(n_args);
+    if (code >= 0)
+        return code;
+    mst_status st = load(args, &n, &err);
+    if (st == MST_OK)
+        st = calibrate(args, &n, &err);
+    mst_program_destroy(n.snn);
+    mst_program_destroy(n.ann);
+    mst_graph_destroy(n.snn_graph);
+    mst_graph_destroy(n.ann_graph);
+    return st == MST_OK ? MST_EXIT_DONE : mst_opts_failed(&tool, &err);
+}

@@ -1,0 +1,169 @@
+/* mstconv: convert an ONNX model to a spiking network. Options, calls, printing. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "mst/convert.h"
+#include "tools/conv_meta.h"
+#include "tools/conv_report.h"
+#include "tools/policy_yaml.h"
+#include "tools/tool_opts.h"
+
+static struct {
+    bool dry_run, require_spiking, quiet;
+    const char *output, *policy, *report, *dump_dir, *stop_after, *shape, *classes;
+    mst_opt_uint timesteps, seed;
+    mst_opt_reals mean, std;
+} o;
+
+static const mst_opt options[] = {
+    {NULL, 'o', MST_OPT_STRING, &o.output, "OUT.bin", "the file to write", 0, 0},
+    {"policy", 0, MST_OPT_STRING, &o.policy, "P.yaml", "Random Spike Masking policy (examples/policies)", 0,
+     0},
+    {"timesteps", 0, MST_OPT_UINT, &o.timesteps, "T", "time steps that mstrun takes by default", 1,
+     MST_MAX_TIMESTEPS},
+    {"seed", 0, MST_OPT_UINT, &o.seed, "S", "seed of the masks (default: the policy's)", 0, UINT64_MAX},
+    {"mean", 0, MST_OPT_REALS, &o.mean, "A,B,..", "input is (x/255 - mean)/std, one number a channel", 0, 0},
+    {"std", 0, MST_OPT_REALS, &o.std, "A,B,..", "goes with --mean", 0, 0},
+    {"classes", 0, MST_OPT_STRING, &o.classes, "FILE|A,B", "class names: a file with one a line, or a list",
+     0, 0},
+    {"input-shape", 0, MST_OPT_STRING, &o.shape, "CxHxW", "binds symbolic input dimensions", 0, 0},
+    {"require-spiking", 0, MST_OPT_FLAG, &o.require_spiking, NULL, "fail if any node does not spike", 0, 0},
+    {"report", 0, MST_OPT_STRING, &o.report, "FILE|-",
+     "write the table as JSON; - is stdout, text then goes to stderr", 0,
+     0},
+    {"dry-run", 0, MST_OPT_FLAG, &o.dry_run, NULL, "convert and report, write no OUT.bin", 0, 0},
+    {"dump-dir", 0, MST_OPT_STRING, &o.dump_dir, "DIR", "the graph after each pass, as text and Graphviz", 0,
+     0},
+    {"stop-after", 0, MST_OPT_STRING, &o.stop_after, "PASS", "leave out the passes behind it (for bisection)",
+     0, 0},
+    {"quiet", 0, MST_OPT_FLAG, &o.quiet, NULL, "no table; errors and --report stay", 0, 0},
+};
+
+static const mst_tool tool = {
+    "mstconv",
+    "MODEL.onnx -o OUT.bin [options]",
+    "Converts an ONNX model with QCFS activations to a spiking network: each activation becomes an\n"
+    "integrate-and-fire neuron, BatchNorm is folded, masks are set as the policy says.",
+    options, sizeof options / sizeof options[0],
+    NULL,
+};
+
+static int check_pass(void)
+{
+    char names[600] = "";
+    for (const char *const *p = mst_pass_names(); *p != NULL; p++) {
+        if (strcmp(*p, o.stop_after) == 0)
+            return -1;
+        size_t used = strlen(names);
+        snprintf(names + used, sizeof names - used, "%s%s", used != 0 ? ", " : "", *p);
+    }
+    return mst_opts_wrong(&tool, "--stop-after: expected one of %s, found '%s'", names, o.stop_after);
+}
+
+static int check_usage(size_t n_args, const char *model, mst_import_opts *iopts)
+{
+    if (n_args == 0)
+        return mst_opts_wrong(&tool, "expected MODEL.onnx, found nothing");
+    if (o.output == NULL && !o.dry_run && o.stop_after == NULL)
+        return mst_opts_wrong(&tool, "expected -o OUT.bin, found nothing");
+    if (o.output != NULL && strcmp(o.output, model) == 0)
+        return mst_opts_wrong(&tool, "-o: expected another file than the model, found '%s'", o.output);
+    if ((o.mean.n == 0) != (o.std.n == 0))
+        return mst_opts_wrong(&tool, "expected --mean and --std together, found only --%s",
+                              o.mean.n != 0 ? "mean" : "std");
+    if (o.mean.n != o.std.n)
+        return mst_opts_wrong(&tool, "--mean and --std: expected as many numbers, found %zu and %zu",
+                              o.mean.n, o.std.n);
+    for (size_t i = 0; i < o.std.n; i++)
+        if (o.std.values[i] <= 0)
+            return mst_opts_wrong(&tool, "--std: expected numbers above 0, found %g", o.std.values[i]);
+    if (o.shape != NULL && !mst_shape_parse(o.shape, iopts->input_dims, &iopts->input_rank))
+        return mst_opts_wrong(&tool, "--input-shape: expected CxHxW as in 3x32x32, found '%s'", o.shape);
+    return o.stop_after != NULL ? check_pass() : -1;
+}
+
+static mst_status write_output(mst_graph *g, uint64_t *bytes, mst_err *err)
+{
+    struct stat st;
+    *bytes = 0;
+    if (o.dry_run || o.output == NULL)
+        return MST_OK;
+    MST_TRY(mst_graph_save(g, o.output, err));
+    if (stat(o.output, &st) != 0)
+        return mst_fail(err, MST_EIO, "%s: %s", o.output, strerror(errno));
+    *bytes = (uint64_t)st.st_size;
+    return MST_OK;
+}
+
+/* Options that describe the model rather than change it. */
+static mst_status set_meta(mst_graph *g, mst_err *err)
+{
+    if (o.timesteps.set)
+        g->meta.timesteps = (uint32_t)o.timesteps.value;
+    if (o.seed.set)
+        g->meta.seed = o.seed.value;
+    if (o.mean.n != 0)
+        MST_TRY(mst_meta_set_norm(g, &o.mean, &o.std, err));
+    return o.classes != NULL ? mst_meta_set_classes(g, o.classes, err) : MST_OK;
+}
+
+static mst_status report(mst_graph *g, const mst_report *r, uint64_t bytes, mst_err *err)
+{
+    mst_conv_facts facts = {g, r, o.output, bytes};
+    bool text_aside = o.report != NULL && strcmp(o.report, "-") == 0;
+    if (!o.quiet)
+        MST_TRY(mst_conv_print(&facts, text_aside ? stderr : stdout, err));
+    return o.report != NULL ? mst_conv_json(&facts, o.report, err) : MST_OK;
+}
+
+static mst_status convert(mst_graph *g, mst_policy *policy, mst_err *err)
+{
+    mst_report r = {0};
+    uint64_t bytes;
+    mst_convert_opts copts = {.policy = policy, .require_spiking = o.require_spiking, .dump_dir = o.dump_dir,
+                              .stop_after = o.stop_after};
+    MST_TRY(mst_convert(g, &copts, &r, err));
+    mst_status st = set_meta(g, err);
+    if (st == MST_OK)
+        st = write_output(g, &bytes, err);
+    if (st == MST_OK)
+        st = report(g, &r, bytes, err);
+    mst_report_free(&r);
+    return st;
+}
+
+static mst_status make_dump_dir(mst_err *err)
+{
+    if (o.dump_dir != NULL && mkdir(o.dump_dir, 0777) != 0 && errno != EEXIST)
+        return mst_fail(err, MST_EIO, "--dump-dir %s: %s", o.dump_dir, strerror(errno));
+    return MST_OK;
+}
+
+int main(int argc, char **argv)
+{
+    const char *args[1] = {NULL};
+    size_t n_args;
+    mst_import_opts iopts = {0};
+    mst_graph *graph = NULL;
+    mst_policy policy = {0};
+    mst_err err = {0};
+    int code = mst_opts_parse(&tool, argc, argv, args, 1, &n_args);
+    if (code < 0)
+        code = check_usage(n_args, args[0], &iopts);
+    if (code >= 0)
+        return code;
+    iopts.dump_dir = o.dump_dir;
+    iopts.stop_after = o.stop_after;
+    mst_status st = make_dump_dir(&err);
+    if (st == MST_OK && o.policy != NULL)
+        st = mst_policy_load(o.policy, &policy, &err);
+    if (st == MST_OK)
+        st = mst_onnx_import(args[0], &iopts, &graph, &err);
+    if (st == MST_OK)
+        st = convert(graph, o.policy != NULL ? &policy : NULL, &err);
+    mst_policy_free(&policy);
+    mst_graph_destroy(graph);
+    return st == MST_OK ? MST_EXIT_DONE : mst_opts_failed(&tool, &err);
+}

@@ -1,0 +1,152 @@
+/* mstrun: run a spiking network on a data set. Options, calls, printing. */
+#include <stdio.h>
+#include <string.h>
+
+#include "tools/run_report.h"
+#include "tools/tool_model.h"
+
+static mst_common_opts c;
+static struct {
+    bool info;
+    mst_opt_uint steps;
+    mst_opt_uints at;
+    mst_opt_real alpha, ac, mac;
+    const char *schedule, *trace;
+} o;
+
+static const mst_opt options[] = {
+    {"timesteps", 'T', MST_OPT_UINT, &o.steps, "N", "time steps (default: what the model file says)", 1,
+     MST_MAX_TIMESTEPS},
+    {"at", 0, MST_OPT_UINTS, &o.at, "A,B,..", "steps at which accuracy is read (default: 1,2,4,.. and T)", 1,
+     MST_MAX_TIMESTEPS},
+    {"schedule", 0, MST_OPT_STRING, &o.schedule, "step",
+     "order of computation: step (one time step after another)", 0, 0},
+    {"alpha", 0, MST_OPT_REAL, &o.alpha, "J",
+     "joules per spike in Eq. 10 (default 1e-12; it only scales power)", 0, 0},
+    {"energy-ac", 0, MST_OPT_REAL, &o.ac, "PJ", "energy of one accumulate (default 0.9 pJ)", 0, 0},
+    {"energy-mac", 0, MST_OPT_REAL, &o.mac, "PJ", "energy of one multiply-accumulate (default 4.6 pJ)", 0, 0},
+    {"trace", 0, MST_OPT_STRING, &o.trace, "FILE", "write spikes of every sample, step and layer as CSV", 0,
+     0},
+    {"info", 0, MST_OPT_FLAG, &o.info, NULL, "describe MODEL.bin and exit (no DATA)", 0, 0},
+    MST_COMMON_OPTIONS(c),
+};
+
+static const mst_tool tool = {
+    "mstrun",
+    "MODEL.bin DATA [options]\n       mstrun --info MODEL.bin [--json [FILE|-]]",
+    "Runs the spiking network in MODEL.bin on DATA, which is FORMAT:PATH[,LABELS] or a path\n"
+    "that is recognized: idx:IMAGES,LABELS (.gz too), cifar10:FILE-or-DIR, npy:X.npy,Y.npy.",
+    options, sizeof options / sizeof options[0],
+    "Spikes are counted as they leave a layer, after its mask; \"masked\" are those that the mask\n"
+    "removed, so a layer fired spikes + masked. Figures are per inference (T steps, one sample)\n"
+    "unless they say otherwise; layers in the JSON give sums over all samples. rate is\n"
+    "spikes / (neurons * T); input rate is operations / (dense operations * T). A theta with * is\n"
+    "the mean over channels.",
+};
+
+static int check_usage(size_t n_args)
+{
+    mst_err err;
+    if (n_args == 0)
+        return mst_opts_wrong(&tool, "expected MODEL.bin%s, found nothing", o.info ? "" : " and DATA");
+    if (o.info ? n_args != 1 : n_args != 2)
+        return o.info ? mst_opts_wrong(&tool, "--info: expected MODEL.bin alone, found DATA")
+                      : mst_opts_wrong(&tool, "expected DATA behind MODEL.bin, found nothing");
+    if (o.schedule != NULL && strcmp(o.schedule, "step") != 0)
+        return mst_opts_wrong(&tool, "--schedule: expected step, found '%s'", o.schedule);
+    if (mst_masks_check(&c.masks, &err) != MST_OK)
+        return mst_opts_wrong(&tool, "%s", err.text);
+    if (c.json != NULL && o.trace != NULL && strcmp(c.json, o.trace) == 0)
+        return mst_opts_wrong(&tool, "--json and --trace: expected two files, found '%s' twice", c.json);
+    return -1;
+}
+
+/* T and --at against each other, once the file's T is known. -1 to go on. */
+static int settle_steps(const mst_graph *g, uint32_t *steps)
+{
+    *steps = o.steps.set ? (uint32_t)o.steps.value : g->meta.timesteps;
+    if (o.at.n == 0)
+        mst_steps_default(&o.at, *steps);
+    mst_steps_sort(&o.at);
+    if (o.at.values[o.at.n - 1] > *steps)
+        return mst_opts_wrong(&tool, "--at: expected steps up to T = %u, found %u", *steps,
+                              o.at.values[o.at.n - 1]);
+    return -1;
+}
+
+static bool is_stdout(const char *path)
+{
+    return path != NULL && strcmp(path, "-") == 0;
+}
+
+static mst_status run(const mst_program *p, const char *model, const char *spec, uint32_t steps,
+                      uint64_t seed, mst_err *err)
+{
+    mst_data_want want;
+    mst_data *data = NULL;
+    mst_sim_result result;
+    MST_TRY(mst_model_want(mst_program_graph(p), &want, err));
+    MST_TRY(mst_data_open(spec, &want, &data, err));
+    mst_sim_opts opts = {.program = p, .data = data, .n = mst_data_count(data), .steps = steps, .at = &o.at,
+                         .trace = o.trace, .quiet = c.quiet};
+    opts.n = mst_sample_limit(opts.n, &c.limit);
+    opts.threads = mst_thread_count(opts.n, &c.threads);
+    mst_status st = mst_sim_run(&opts, &result, err);
+    if (st == MST_OK) {
+        mst_run_facts facts = {model, spec, &opts, &result,
+                               {o.alpha.set ? o.alpha.value : MST_DEFAULT_ALPHA,
+                                o.ac.set ? o.ac.value : MST_DEFAULT_ENERGY_AC,
+                                o.mac.set ? o.mac.value : MST_DEFAULT_ENERGY_MAC},
+                               seed};
+        bool text_aside = is_stdout(c.json) || is_stdout(o.trace);
+        if (!c.quiet)
+            st = mst_run_print(&facts, text_aside ? stderr : stdout, err);
+        if (st == MST_OK && c.json != NULL)
+            st = mst_run_json(&facts, c.json, err);
+        mst_sim_free(&result);
+    }
+    mst_data_close(data);
+    return st;
+}
+
+static mst_status info(const mst_program *p, const char *model, mst_err *err)
+{
+    if (c.json != NULL)
+        return mst_info_json(p, model, c.json, err);
+    return mst_info_print(p, model, stdout, err);
+}
+
+int main(int argc, char **argv)
+{
+    const char *args[2];
+    size_t n_args;
+    mst_graph *graph = NULL;
+    mst_program *program = NULL;
+    mst_err err = {0};
+    uint32_t steps = 0;
+    int code = mst_opts_parse(&tool, argc, argv, args, 2, &n_args);
+    if (code < 0)
+        code = check_usage(n_args);
+    if (code >= 0)
+        return code;
+    mst_status st = mst_model_load(args[0], &c.masks, &graph, &err);
+    if (st == MST_OK && !o.info)
+        code = settle_steps(graph, &steps);
+    if (st == MST_OK && code < 0) {
+        char differs[600];
+        if (!o.info && mst_masks_differ(graph, differs, sizeof differs))
+            fprintf(stderr, "mstrun: warning: masks differ from those the weights were trained with: %s\n",
+                    differs);
+        mst_run_opts ropts = {.mode = MST_RUN_SPIKING, .isa = c.isa,
+                              .seed = c.seed.set ? c.seed.value : graph->meta.seed};
+        st = mst_program_create(graph, &ropts, &program, &err);
+        if (st == MST_OK)
+            st = o.info ? info(program, args[0], &err) : run(program, args[0], args[1], steps, ropts.seed,
+                                                             &err);
+    }
+    mst_program_destroy(program);
+    mst_graph_destroy(graph);
+    if (st != MST_OK)
+        return mst_opts_failed(&tool, &err);
+    return code >= 0 ? code : MST_EXIT_DONE;
+}

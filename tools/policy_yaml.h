@@ -1,0 +1,23 @@
+/* The masking policy as a YAML file (Section 3.4 of the paper; what the keys
+ * mean is in examples/policies/). Knows nothing of graphs.
+ */
+#ifndef MST_POLICY_YAML_H
+#define MST_POLICY_YAML_H
+
+#include "mst/convert.h"
+
+#define MST_POLICY_MAX_BYTES (1u << 20)
+
+/* Read path into *out, released with mst_policy_free. Errors are "file:line: what, expected, found".
+ * EIO, EFORMAT, EINVAL, ELIMIT, EVERSION, ENOMEM. */
+mst_status mst_policy_load(const char *path, mst_policy *out, mst_err *err);
+/* The same from n bytes of text; file is the name in messages. */
+mst_status mst_policy_parse(const char *text, size_t n, const char *file, mst_policy *out, mst_err *err);
+void mst_policy_free(mst_policy *p);
+
+/* The site that a name stands for, of those that can be masked; -1: none. */
+int mst_mask_site(const char *name);
+/* "q, k, attn, mlp_fc1, conv" */
+const char *mst_mask_site_names(void);
+
+#endif

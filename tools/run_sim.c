@@ -1,0 +1,204 @@
+/* Sessions over samples, sums in sample order. */
+#include "tools/run_sim.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+
+#include "runtime/core/checked.h"
+#include "tools/tool_output.h"
+#include "tools/tool_parallel.h"
+
+/* A trace keeps one sample's steps per thread until its turn to be written. */
+#define MAX_TRACE_BYTES ((size_t)1 << 29)
+
+typedef struct step_count {
+    uint64_t fired, spikes; /* since the sample began */
+} step_count;
+
+typedef struct sim_worker {
+    mst_session *session;
+    float *x, *mean;
+    step_count *trace; /* [steps][layers]; NULL: no trace */
+    int label;
+    bool right[MST_OPT_MAX_LIST];
+    double seconds;
+} sim_worker;
+
+typedef struct sim {
+    const mst_sim_opts *o;
+    mst_sim_result *r;
+    size_t n_layers, classes;
+    sim_worker *workers;
+    mst_outfile trace;
+    mst_progress progress;
+} sim;
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static size_t largest(const float *x, size_t n)
+{
+    size_t best = 0;
+    for (size_t i = 1; i < n; i++)
+        if (x[i] > x[best])
+            best = i;
+    return best;
+}
+
+static void keep_trace(const sim *s, sim_worker *w, uint32_t t)
+{
+    step_count *row = w->trace + (size_t)(t - 1) * s->n_layers;
+    for (size_t k = 0; k < s->n_layers; k++) {
+        row[k].fired = mst_session_layer_fired(w->session, k);
+        row[k].spikes = mst_session_layer_spikes(w->session, k);
+    }
+}
+
+static mst_status simulate(void *ctx, unsigned worker, size_t i, mst_err *err)
+{
+    sim *s = ctx;
+    sim_worker *w = &s->workers[worker];
+    const mst_opt_uints *at = s->o->at;
+    MST_TRY(mst_data_get(s->o->data, i, w->x, &w->label, err));
+    double start = now();
+    size_t next = 0;
+    mst_session_begin(w->session, w->x, (uint32_t)i);
+    for (uint32_t t = 1; t <= s->o->steps; t++) {
+        mst_session_step(w->session);
+        if (w->trace != NULL)
+            keep_trace(s, w, t);
+        if (next < at->n && at->values[next] == t) {
+            mst_session_mean_logits(w->session, w->mean);
+            w->right[next++] = w->label >= 0 && largest(w->mean, s->classes) == (size_t)w->label;
+        }
+    }
+    w->seconds += now() - start;
+    return MST_OK;
+}
+
+/* A CSV field: always quoted, quotes doubled, control characters out. */
+static void print_field(FILE *f, const char *text)
+{
+    fputc('"', f);
+    for (; *text != '\0'; text++) {
+        if (*text == '"')
+            fputc('"', f);
+        fputc((unsigned char)*text < 0x20 ? '?' : *text, f);
+    }
+    fputc('"', f);
+}
+
+static void write_trace(const sim *s, const sim_worker *w, size_t sample)
+{
+    FILE *f = s->trace.f;
+    for (uint32_t t = 0; t < s->o->steps; t++) {
+        const step_count *row = w->trace + (size_t)t * s->n_layers, *before = row - s->n_layers;
+        for (size_t k = 0; k < s->n_layers; k++) {
+            uint64_t fired = row[k].fired - (t != 0 ? before[k].fired : 0);
+            uint64_t spikes = row[k].spikes - (t != 0 ? before[k].spikes : 0);
+            fprintf(f, "%zu,%u,%zu,", sample, t + 1, k);
+            print_field(f, mst_program_layer(s->o->program, k)->name);
+            fprintf(f, ",%" PRIu64 ",%" PRIu64 "\n", fired, spikes);
+        }
+    }
+}
+
+static mst_status commit(void *ctx, unsigned worker, size_t i, mst_err *err)
+{
+    sim *s = ctx;
+    sim_worker *w = &s->workers[worker];
+    mst_sim_result *r = s->r;
+    mst_counters c = mst_session_counters(w->session);
+    r->samples++;
+    r->labelled += w->label >= 0;
+    for (size_t k = 0; k < s->o->at->n; k++)
+        r->right[k] += w->right[k];
+    r->sum.spikes += c.spikes;
+    r->sum.spikes_before += c.spikes_before;
+    r->sum.sops += c.sops;
+    r->sum.macs += c.macs;
+    for (size_t k = 0; k < s->n_layers; k++) {
+        r->layers[k].fired += mst_session_layer_fired(w->session, k);
+        r->layers[k].spikes += mst_session_layer_spikes(w->session, k);
+        r->layers[k].ops += mst_session_layer_ops(w->session, k);
+    }
+    if (w->trace != NULL) {
+        write_trace(s, w, i);
+        if (ferror(s->trace.f))
+            return mst_fail(err, MST_EIO, "%s: cannot write", s->o->trace);
+    }
+    mst_progress_at(&s->progress, i + 1);
+    return MST_OK;
+}
+
+static mst_status make_workers(sim *s, mst_err *err)
+{
+    const mst_graph *g = mst_program_graph(s->o->program);
+    size_t input = mst_tensor_elements(&g->tensors[g->input]), rows, bytes = 0;
+    mst_arena *a = &s->r->arena;
+    if (s->o->trace != NULL &&
+        (!mst_mul_size(s->o->steps, s->n_layers, &rows) || !mst_mul_size(rows, sizeof(step_count), &bytes) ||
+         bytes > MAX_TRACE_BYTES))
+        return mst_fail(err, MST_ELIMIT, "--trace: %u steps of %zu layers: limit is %zu bytes a sample",
+                        s->o->steps, s->n_layers, MAX_TRACE_BYTES);
+    s->workers = mst_arena_array(a, s->o->threads, sizeof *s->workers);
+    s->r->layers = mst_arena_array(a, s->n_layers != 0 ? s->n_layers : 1, sizeof *s->r->layers);
+    if (s->workers == NULL || s->r->layers == NULL)
+        return mst_fail(err, MST_ENOMEM, "out of memory for %u threads", s->o->threads);
+    for (unsigned i = 0; i < s->o->threads; i++) {
+        sim_worker *w = &s->workers[i];
+        w->x = mst_arena_array(a, input, sizeof *w->x);
+        w->mean = mst_arena_array(a, s->classes, sizeof *w->mean);
+        w->trace = s->o->trace != NULL ? mst_arena_alloc(a, bytes != 0 ? bytes : 1) : NULL;
+        if (w->x == NULL || w->mean == NULL || (s->o->trace != NULL && w->trace == NULL))
+            return mst_fail(err, MST_ENOMEM, "out of memory for %u threads", s->o->threads);
+        MST_TRY(mst_session_create(s->o->program, &w->session, err));
+    }
+    return MST_OK;
+}
+
+static mst_status run_samples(sim *s, mst_err *err)
+{
+    MST_TRY(make_workers(s, err));
+    if (s->o->trace != NULL) {
+        MST_TRY(mst_outfile_open(&s->trace, s->o->trace, err));
+        fputs("sample,step,layer,name,fired,spikes\n", s->trace.f);
+    }
+    mst_progress_begin(&s->progress, "simulating", s->o->n, s->o->quiet);
+    mst_parallel job = {.n = s->o->n, .threads = s->o->threads, .ctx = s, .work = simulate, .commit = commit};
+    mst_status st = mst_parallel_run(&job, err);
+    mst_progress_end(&s->progress);
+    MST_TRY(st);
+    return s->o->trace != NULL ? mst_outfile_commit(&s->trace, err) : MST_OK;
+}
+
+mst_status mst_sim_run(const mst_sim_opts *o, mst_sim_result *r, mst_err *err)
+{
+    *r = (mst_sim_result){0};
+    const mst_graph *g = mst_program_graph(o->program);
+    sim s = {.o = o, .r = r, .n_layers = mst_program_layers(o->program),
+             .classes = mst_tensor_elements(&g->tensors[g->output])};
+    if (o->n > UINT32_MAX)
+        return mst_fail(err, MST_ELIMIT, "%zu samples: limit is %u", o->n, UINT32_MAX);
+    mst_status st = run_samples(&s, err);
+    mst_outfile_discard(&s.trace);
+    for (unsigned i = 0; s.workers != NULL && i < o->threads; i++) {
+        mst_session_destroy(s.workers[i].session);
+        if (s.workers[i].seconds > r->seconds)
+            r->seconds = s.workers[i].seconds;
+    }
+    if (st != MST_OK)
+        mst_sim_free(r);
+    return st;
+}
+
+void mst_sim_free(mst_sim_result *r)
+{
+    mst_arena_release(&r->arena);
+    *r = (mst_sim_result){0};
+}

@@ -1,0 +1,40 @@
+/* Spiking simulation of a data set: accuracy over time, spikes, operations.
+ * Knows nothing of printing.
+ */
+#ifndef MST_RUN_SIM_H
+#define MST_RUN_SIM_H
+
+#include "mst/session.h"
+#include "runtime/data/reader.h"
+#include "tools/tool_opts.h"
+
+typedef struct mst_sim_opts {
+    const mst_program *program;
+    const mst_data *data;
+    size_t n;                /* samples 0..n-1 */
+    unsigned threads;
+    uint32_t steps;          /* T */
+    const mst_opt_uints *at; /* ascending, the last at most T */
+    const char *trace;       /* CSV file, "-" for stdout; NULL: none */
+    bool quiet;              /* no progress bar */
+} mst_sim_opts;
+
+/* Sums over samples and steps. */
+typedef struct mst_sim_layer {
+    uint64_t fired, spikes, ops; /* before the mask, after it, of the layers that feed it */
+} mst_sim_layer;
+
+typedef struct mst_sim_result {
+    mst_arena arena;
+    size_t samples, labelled;
+    size_t right[MST_OPT_MAX_LIST]; /* of the labelled, by at */
+    mst_counters sum;
+    mst_sim_layer *layers;   /* [mst_program_layers] */
+    double seconds;          /* of simulation, of the thread that had most; no reading, no waiting */
+} mst_sim_result;
+
+/* Run; release with mst_sim_free. What read, run or write first failed. */
+mst_status mst_sim_run(const mst_sim_opts *o, mst_sim_result *r, mst_err *err);
+void mst_sim_free(mst_sim_result *r);
+
+#endif

@@ -1,0 +1,186 @@
+/* A model from the point of view of a command line. */
+#include "tools/tool_model.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/policy_yaml.h"
+
+#define SAME_RATIO 1e-6
+
+mst_status mst_model_want(const mst_graph *g, mst_data_want *want, mst_err *err)
+{
+    const mst_tensor *x = &g->tensors[g->input], *y = &g->tensors[g->output];
+    if (x->rank != 4 || x->dims[0] != 1)
+        return mst_fail(err, MST_EUNSUPPORTED, "model input: expected an image [1,C,H,W], found rank %u",
+                        x->rank);
+    *want = (mst_data_want){
+        .channels = x->dims[1], .height = x->dims[2], .width = x->dims[3],
+        .n_norm = g->meta.n_norm, .mean = g->meta.mean, .std = g->meta.std,
+        .classes = (uint32_t)mst_tensor_elements(y),
+    };
+    return MST_OK;
+}
+
+/* "q=0.5": site -1 for "all"; false if it is not of that form. */
+static bool parse_mask(const char *text, int *site, double *ratio)
+{
+    char name[16];
+    size_t len = strcspn(text, "=");
+    if (text[len] != '=' || len >= sizeof name)
+        return false;
+    memcpy(name, text, len);
+    name[len] = '\0';
+    *site = strcmp(name, "all") == 0 ? -1 : mst_mask_site(name);
+    if (*site < 0 && strcmp(name, "all") != 0)
+        return false;
+    return mst_parse_real(text + len + 1, ratio) && *ratio >= 0 && *ratio < 1;
+}
+
+mst_status mst_masks_check(const mst_mask_choice *m, mst_err *err)
+{
+    int site;
+    double ratio;
+    if (m->none && m->masks.n != 0)
+        return mst_fail(err, MST_EINVAL, "--mask and --no-mask exclude each other");
+    for (size_t i = 0; i < m->masks.n; i++)
+        if (!parse_mask(m->masks.values[i], &site, &ratio))
+            return mst_fail(err, MST_EINVAL,
+                            "--mask: expected SITE=RATIO with SITE all, %s and RATIO in [0,1), found '%s'",
+                            mst_mask_site_names(), m->masks.values[i]);
+    return MST_OK;
+}
+
+/* Set one site's masks; how many there were. */
+static size_t set_site(mst_graph *g, int site, double ratio)
+{
+    size_t n = 0;
+    for (uint32_t i = 0; i < g->n_nodes; i++) {
+        mst_node *node = &g->nodes[i];
+        if (node->op == MST_OP_MASK && (site < 0 || node->ip[MST_MASK_SITE] == site)) {
+            node->fp[MST_MASK_RATIO] = (float)ratio;
+            n++;
+        }
+    }
+    return n;
+}
+
+mst_status mst_masks_apply(const mst_mask_choice *m, mst_graph *g, mst_err *err)
+{
+    if (m->none)
+        set_site(g, -1, 0.0);
+    for (size_t i = 0; i < m->masks.n; i++) {
+        int site = -1;
+        double ratio = 0;
+        if (parse_mask(m->masks.values[i], &site, &ratio) && set_site(g, site, ratio) == 0)
+            return mst_fail(err, MST_EINVAL,
+                            "--mask %s: the model has no mask there; convert it with a policy that has one",
+                            m->masks.values[i]);
+    }
+    return MST_OK;
+}
+
+mst_status mst_model_load(const char *path, const mst_mask_choice *m, mst_graph **out, mst_err *err)
+{
+    MST_TRY(mst_graph_load(path, NULL, out, err));
+    mst_status st = mst_masks_apply(m, *out, err);
+    if (st != MST_OK) {
+        mst_graph_destroy(*out);
+        *out = NULL;
+    }
+    return st;
+}
+
+bool mst_masks_differ(const mst_graph *g, char *text, size_t n)
+{
+    size_t layers[MST_SITE_COUNT] = {0}, used = 0;
+    double ratio[MST_SITE_COUNT] = {0}, trained[MST_SITE_COUNT] = {0};
+    for (uint32_t i = 0; i < g->n_nodes; i++) {
+        const mst_node *node = &g->nodes[i];
+        if (node->op != MST_OP_MASK || node->fp[MST_MASK_TRAINED] < 0)
+            continue;
+        double r = (double)node->fp[MST_MASK_RATIO], t = (double)node->fp[MST_MASK_TRAINED];
+        int site = node->ip[MST_MASK_SITE];
+        if (fabs(r - t) <= SAME_RATIO || mst_site_name(site) == NULL)
+            continue;
+        if (layers[site]++ == 0) { /* the first layer of a site stands for it in the message */
+            ratio[site] = r;
+            trained[site] = t;
+        }
+    }
+    text[0] = '\0';
+    for (int s = 0; s < MST_SITE_COUNT && used < n; s++)
+        if (layers[s] != 0)
+            used += (size_t)snprintf(text + used, n - used, "%s%s %g (trained with %g, %zu layers)",
+                                     used != 0 ? ", " : "", mst_site_name(s), ratio[s], trained[s],
+                                     layers[s]);
+    return used != 0;
+}
+
+const char **mst_model_kinds(const mst_program *p, mst_arena *arena)
+{
+    const mst_graph *g = mst_program_graph(p);
+    size_t n = mst_program_layers(p);
+    const char **kinds = mst_arena_array(arena, n != 0 ? n : 1, sizeof *kinds);
+    uint32_t *producer = mst_arena_array(arena, g->n_tensors, sizeof *producer);
+    if (kinds == NULL || producer == NULL)
+        return NULL;
+    memset(producer, 0xff, g->n_tensors * sizeof *producer);
+    for (uint32_t i = 0; i < g->n_nodes; i++)
+        producer[g->nodes[i].out] = i;
+    for (size_t k = 0; k < n; k++)
+        kinds[k] = mst_graph_neuron_kind(g, producer, &g->nodes[mst_program_layer(p, k)->node]);
+    return kinds;
+}
+
+uint64_t mst_model_parameters(const mst_graph *g)
+{
+    uint64_t n = 0;
+    for (uint32_t i = 0; i < g->n_tensors; i++)
+        if (g->tensors[i].data != NULL && g->tensors[i].dtype == MST_F32)
+            n += mst_tensor_elements(&g->tensors[i]);
+    return n;
+}
+
+void mst_model_shape_text(const mst_graph *g, char *out, size_t n)
+{
+    const mst_tensor *x = &g->tensors[g->input];
+    size_t used = 0;
+    out[0] = '\0';
+    for (uint32_t d = 1; d < x->rank && used < n; d++)
+        used += (size_t)snprintf(out + used, n - used, "%s%u", d > 1 ? "x" : "", x->dims[d]);
+}
+
+void mst_hash_text(const uint8_t sha256[32], char out[65])
+{
+    static const uint8_t unknown[32];
+    out[0] = '\0';
+    for (int i = 0; memcmp(sha256, unknown, sizeof unknown) != 0 && i < 32; i++)
+        snprintf(out + 2 * i, 3, "%02x", sha256[i]);
+}
+
+static int ascending(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+void mst_steps_sort(mst_opt_uints *list)
+{
+    qsort(list->values, list->n, sizeof list->values[0], ascending);
+    size_t n = 0;
+    for (size_t i = 0; i < list->n; i++)
+        if (n == 0 || list->values[i] != list->values[n - 1])
+            list->values[n++] = list->values[i];
+    list->n = n;
+}
+
+void mst_steps_default(mst_opt_uints *list, uint32_t t)
+{
+    list->n = 0;
+    for (uint32_t s = 1; s < t && list->n + 1 < MST_OPT_MAX_LIST; s *= 2)
+        list->values[list->n++] = s;
+    list->values[list->n++] = t;
+}

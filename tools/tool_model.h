@@ -1,0 +1,69 @@
+/* What mstrun and mstcalib do with a loaded model before they run it: its
+ * input as a data set sees it, mask ratios from the command line, layer kinds.
+ */
+#ifndef MST_TOOL_MODEL_H
+#define MST_TOOL_MODEL_H
+
+#include "mst/session.h"
+#include "runtime/data/reader.h"
+#include "tools/tool_opts.h"
+#include "tools/tool_parallel.h"
+
+/* --mask SITE=RATIO (SITE may be "all") and --no-mask. */
+typedef struct mst_mask_choice {
+    bool none;           /* --no-mask */
+    mst_opt_list masks;  /* --mask, in order */
+} mst_mask_choice;
+
+/* Options that mstrun and mstcalib share. */
+typedef struct mst_common_opts {
+    mst_opt_uint limit, threads, seed;
+    mst_mask_choice masks;
+    const char *isa, *json;
+    bool quiet;
+} mst_common_opts;
+
+#define MST_COMMON_OPTIONS(c)                                                                                 \
+    {"limit", 'n', MST_OPT_UINT, &(c).limit, "N", "only the first N samples", 1, UINT32_MAX},                 \
+    {"threads", 0, MST_OPT_UINT, &(c).threads, "N",                                                           \
+     "threads; results do not depend on it (default: all processors)", 1, MST_MAX_THREADS},                   \
+    {"seed", 0, MST_OPT_UINT, &(c).seed, "S", "seed of the masks (default: the model file's)", 0, UINT64_MAX}, \
+    {"mask", 0, MST_OPT_LIST, &(c).masks.masks, "SITE=R",                                                     \
+     "another mask ratio; SITE is q, k, attn, mlp_fc1, conv or all", 0, 0},                                   \
+    {"no-mask", 0, MST_OPT_FLAG, &(c).masks.none, NULL, "run without masks", 0, 0},                           \
+    {"isa", 0, MST_OPT_STRING, &(c).isa, "NAME", "kernels: scalar, avx2, avx512 (default: the best here)", 0, 0}, \
+    {"json", 0, MST_OPT_MAYBE, &(c).json, "FILE|-",                                                           \
+     "write results as JSON; - is stdout, text then goes to stderr", 0, 0},                                   \
+    {"quiet", 0, MST_OPT_FLAG, &(c).quiet, NULL, "no progress bar and no text; warnings and --json stay", 0, 0}
+
+/* Shape, normalization and classes of the graph's input and output; mean and std are lent.
+ * EUNSUPPORTED where the input is no image [1,C,H,W]. */
+mst_status mst_model_want(const mst_graph *g, mst_data_want *want, mst_err *err);
+
+/* Both texts and their order; nothing of a model. EINVAL is a usage error. */
+mst_status mst_masks_check(const mst_mask_choice *m, mst_err *err);
+/* Set the ratios in the graph. EINVAL where a site has no mask in this model. */
+mst_status mst_masks_apply(const mst_mask_choice *m, mst_graph *g, mst_err *err);
+/* mst_graph_load, then the masks. */
+mst_status mst_model_load(const char *path, const mst_mask_choice *m, mst_graph **out, mst_err *err);
+/* One line in text, if ratios differ from those the weights were trained with; false if none does. */
+bool mst_masks_differ(const mst_graph *g, char *text, size_t n);
+
+/* mst_graph_neuron_kind of each layer of the program, [layers], in the arena. NULL: out of memory. */
+const char **mst_model_kinds(const mst_program *p, mst_arena *arena);
+
+/* Values of the constants: weights, biases, thresholds, tables. */
+uint64_t mst_model_parameters(const mst_graph *g);
+
+/* "1x28x28" of the graph's input, without the batch. */
+void mst_model_shape_text(const mst_graph *g, char *out, size_t n);
+
+/* 64 hexadecimal digits; "" for a hash that is not known (all zero). */
+void mst_hash_text(const uint8_t sha256[32], char out[65]);
+
+/* --at or -T lists: ascending, each once. */
+void mst_steps_sort(mst_opt_uints *list);
+/* 1, 2, 4, .. and t itself. */
+void mst_steps_default(mst_opt_uints *list, uint32_t t);
+
+#endif

@@ -1,0 +1,65 @@
+/* Command-line options from a table, with --help and --version. Knows nothing
+ * of what the options mean.
+ */
+#ifndef MST_TOOL_OPTS_H
+#define MST_TOOL_OPTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "mst/status.h"
+
+enum { MST_EXIT_DONE = 0, MST_EXIT_FAILED = 1, MST_EXIT_USAGE = 2 };
+
+#define MST_OPT_MAX_LIST 64
+
+typedef struct mst_opt_uint { bool set; uint64_t value; } mst_opt_uint;
+typedef struct mst_opt_real { bool set; double value; } mst_opt_real;
+typedef struct mst_opt_list { size_t n; const char *values[MST_OPT_MAX_LIST]; } mst_opt_list;
+typedef struct mst_opt_uints { size_t n; uint32_t values[MST_OPT_MAX_LIST]; } mst_opt_uints;
+typedef struct mst_opt_reals { size_t n; double values[MST_OPT_MAX_LIST]; } mst_opt_reals;
+
+typedef enum mst_opt_kind {
+    MST_OPT_FLAG,   /* bool: given or not */
+    MST_OPT_STRING, /* const char * */
+    MST_OPT_MAYBE,  /* const char *: "-" where no value follows */
+    MST_OPT_LIST,   /* mst_opt_list: may be repeated */
+    MST_OPT_UINT,   /* mst_opt_uint: min..max */
+    MST_OPT_REAL,   /* mst_opt_real: finite, >= 0 */
+    MST_OPT_UINTS,  /* mst_opt_uints: a,b,c each min..max */
+    MST_OPT_REALS   /* mst_opt_reals: a,b,c finite */
+} mst_opt_kind;
+
+typedef struct mst_opt {
+    const char *name;  /* "timesteps" for --timesteps; NULL: only a letter */
+    char letter;       /* 'T' for -T; 0: none */
+    mst_opt_kind kind;
+    void *dest;        /* of the type that kind names */
+    const char *value; /* in --help: "N"; NULL for flags */
+    const char *help;
+    uint64_t min, max; /* MST_OPT_UINT and _UINTS */
+} mst_opt;
+
+typedef struct mst_tool {
+    const char *name, *synopsis, *about; /* "mstrun", what follows the name, one paragraph */
+    const mst_opt *opts;
+    size_t n_opts;
+    const char *notes; /* behind the options in --help; NULL: none */
+} mst_tool;
+
+/* Fill every dest and up to cap positional arguments. Returns -1 to go on, or the exit code:
+ * 0 when --help or --version was printed, 2 after a line on stderr that says what is wrong. */
+int mst_opts_parse(const mst_tool *tool, int argc, char **argv, const char **args, size_t cap,
+                   size_t *n_args);
+
+/* One line on stderr, "mstrun: error: ..." with a hint at --help; returns 2. */
+int mst_opts_wrong(const mst_tool *tool, const char *fmt, ...) MST_PRINTF(2, 3);
+/* "mstrun: error: text" on stderr; returns 1. */
+int mst_opts_failed(const mst_tool *tool, const mst_err *err);
+
+/* Strict numbers: the whole text, no spaces, no sign for unsigned. False otherwise. */
+bool mst_parse_uint(const char *text, uint64_t *out); /* decimal or 0x... */
+bool mst_parse_real(const char *text, double *out);   /* finite */
+
+#endif

@@ -1,0 +1,28 @@
+/* A table of text cells with aligned columns. Knows nothing of what it shows. */
+#ifndef MST_TOOL_TABLE_H
+#define MST_TOOL_TABLE_H
+
+#include <stdio.h>
+
+#include "mst/alloc.h"
+
+#define MST_TABLE_MAX_COLUMNS 24
+
+typedef struct mst_table {
+    mst_arena arena;
+    size_t columns, cells, cap;
+    const char **text;   /* [cap], rows of [columns] */
+    const char *const *heads;
+    mst_status status;   /* first failure; printing then says so */
+} mst_table;
+
+/* heads [columns]: a '>' in front aligns to the right. Lent. */
+void mst_table_begin(mst_table *t, size_t columns, const char *const *heads);
+/* The next cell, row by row. Control characters become '?'. */
+void mst_table_cell(mst_table *t, const char *fmt, ...) MST_PRINTF(2, 3);
+/* A number with that many digits behind the point; "-" if it is not finite (not known). */
+void mst_table_real(mst_table *t, double v, int digits);
+/* Print and release. ENOMEM if a cell could not be kept. */
+mst_status mst_table_end(mst_table *t, FILE *f, mst_err *err);
+
+#endif
