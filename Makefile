@@ -102,10 +102,10 @@ $(addprefix $(B)/,$(TOOLS)): $(B)/%: $(B)/tools/%.o $(LIBS)
 $(UNIT_BIN): $(B)/%: $(B)/%.o $(call obj,$(SUPPORT)) $(LIBS)
 	$(CC) $(CFLAGS) -o $@ $< $(call obj,$(SUPPORT)) $(LIBS) $(LDLIBS) $(shell pkg-config --libs check 2>/dev/null)
 # small programs that the Python tests drive
-$(KIT_BIN): $(B)/%: $(B)/%.o $(LIBS)
-	$(CC) $(CFLAGS) -o $@ $< $(LIBS) $(LDLIBS)
+$(KIT_BIN): $(B)/%: $(B)/%.o $(call obj,$(SUPPORT)) $(LIBS)
+	$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
 # a fuzz target with a main that replays files; `make fuzz` links libFuzzer instead
-$(FUZZ_BIN): $(B)/%: $(B)/%.o $(B)/tests/fuzz/replay_main.o $(LIBS)
+$(FUZZ_BIN): $(B)/%: $(B)/%.o $(B)/tests/fuzz/replay_main.o $(call obj,$(SUPPORT)) $(LIBS)
 	$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
 
 .PHONY: unit
@@ -124,7 +124,7 @@ fuzz: ## fuzz every target for FUZZ_SECONDS (needs clang): make fuzz FUZZ_SECOND
 fuzz-run: $(FUZZ_SRC:%.c=$(B)/%.libfuzzer)
 	@for t in $^; do n=$$(basename $$t .libfuzzer); mkdir -p build/corpus/$$n; \
 	  $$t -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=2048 -timeout=20 build/corpus/$$n tests/fuzz/corpus/$${n#fuzz_} || exit 1; done
-$(B)/%.libfuzzer: $(B)/%.o $(LIBS)
+$(B)/%.libfuzzer: $(B)/%.o $(call obj,$(SUPPORT)) $(LIBS)
 	$(CC) $(CFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
 FUZZ_SECONDS ?= 60
 

@@ -2,7 +2,8 @@
 """Train the small digits Swin from scratch, or fine-tune it under Random Spike Masking.
 
 From scratch:  train_digits.py --images train-images.gz --labels train-labels.gz --out digits.pt
-With masks:    ... --init digits.pt --mask-ratio 0.5 --lr 5e-4 --out digits-sa50.pt
+For spikes:    ... --init digits0.pt --noise 0.75 --drop-branch 0.2 --lr 1e-3 --epochs 1 --out digits.pt
+With masks:    ... --init digits.pt --distill --mask-ratio 0.5 --lr 5e-4 --epochs 1 --out digits-sa50.pt
 Training images that are also in the bundled test set are left out. The epoch to keep is
 chosen on images held out of the training set; the test set is looked at once, at the end.
 """
@@ -23,8 +24,12 @@ def parse():
     p.add_argument("--images", required=True, help="training images, IDX (.gz too)")
     p.add_argument("--labels", required=True, help="training labels, IDX (.gz too)")
     p.add_argument("--out", required=True, help="checkpoint to write")
-    p.add_argument("--init", help="checkpoint to fine-tune; it is also the teacher")
+    p.add_argument("--init", help="checkpoint to fine-tune")
+    p.add_argument("--distill", action="store_true", help="learn from the outputs of --init as well as the labels")
+    p.add_argument("--noise", type=float, default=0.0,
+                   help="random offset of every activation in training, in levels, to withstand the error of short runs")
     p.add_argument("--mask-ratio", type=float, default=0.0, help="share of q, k and attn spikes to mask (default 0)")
+    p.add_argument("--drop-branch", type=float, default=0.0, help="chance that a residual branch is left out in training")
     p.add_argument("--epochs", type=int, default=4)
     p.add_argument("--images-per-epoch", type=int, help="draw only so many images in each epoch")
     p.add_argument("--batch", type=int, default=64)
@@ -103,7 +108,7 @@ def train(model, teacher, x, y, held, args):
             optimizer.step()
             qcfs.keep_positive(model)
             losses, step = losses + float(loss.detach()), step + 1
-            if (i + 1) % 100 == 0:
+            if (i + 1) % 50 == 0:
                 print("epoch %d  %d/%d  loss %.4f  %.0f images/s" % (
                     epoch + 1, i + 1, per_epoch, losses / (i + 1), (i + 1) * args.batch / (time.time() - begin)), flush=True)
         accuracy = simulate.evaluate(model, *held)["ann"]
@@ -130,19 +135,28 @@ def main():
     if args.init:
         model, checkpoint = zoo.load(args.init)
         options = checkpoint["options"]
-        teacher = copy.deepcopy(model).eval()
+        teacher = copy.deepcopy(model).eval() if args.distill else None
         layers.set_mask_ratio(model, args.mask_ratio)
-        print("held-out accuracy with masks, before: %.2f %%" % (100 * simulate.evaluate(model, *held)["ann"]))
-        calibrate.estimate_batchnorm(model, [x[i:i + 256] for i in range(0, 256 * 16, 256)])
-        print("held-out accuracy with masks, new BatchNorm statistics: %.2f %%" % (
-            100 * simulate.evaluate(model, *held)["ann"]), flush=True)
+        if args.mask_ratio:
+            print("held-out accuracy with masks, before: %.2f %%" % (100 * simulate.evaluate(model, *held)["ann"]))
+            calibrate.estimate_batchnorm(model, [x[i:i + 256] for i in range(0, 256 * 8, 256)])
+            print("held-out accuracy with masks, new BatchNorm statistics: %.2f %%" % (
+                100 * simulate.evaluate(model, *held)["ann"]), flush=True)
     else:
         options = {"levels": args.levels, "mlp_ratio": args.mlp_ratio}
         model = zoo.build("swin", **options)
         layers.set_mask_ratio(model, args.mask_ratio)
         calibrate.set_thetas(model, x[:256])
+    qcfs.set_noise(model, args.noise)
+    layers.set_drop_branch(model, args.drop_branch)
     print("parameters: %d" % sum(p.numel() for p in model.parameters()), flush=True)
     accuracy = train(model, teacher, x, y, held, args)
+    if args.noise or args.drop_branch:
+        qcfs.set_noise(model, 0.0)
+        layers.set_drop_branch(model, 0.0)
+        calibrate.estimate_batchnorm(model, [x[i:i + 256] for i in range(0, 256 * 8, 256)])
+        accuracy = simulate.evaluate(model, *held)["ann"]
+        print("held-out accuracy, BatchNorm statistics without noise: %.2f %%" % (100 * accuracy), flush=True)
     note = "held-out accuracy %.4f, mask ratio %g on q, k, attn, seed %d" % (accuracy, args.mask_ratio, args.seed)
     zoo.save(args.out, model, "swin", options, note)
     print("test accuracy of the ANN: %.2f %%" % (100 * simulate.evaluate(model, *digits.load_test())["ann"]))

@@ -99,7 +99,9 @@ mst_status mst_data_file_end(mst_data_file *f, mst_err *err)
 {
     uint8_t extra;
     int got = gzread(f->gz, &extra, 1); /* for gzip this also checks the CRC */
-    if (got < 0)
+    int code;
+    gzerror(f->gz, &code); /* a cut trailer reads as an end, and is only told here */
+    if (got < 0 || code != Z_OK)
         return mst_fail(err, MST_ECORRUPT, "%s: offset %" PRIu64 ": %s", f->path, f->offset, zlib_text(f));
     if (got > 0)
         return mst_fail(err, MST_ECORRUPT,

@@ -158,13 +158,14 @@ mst_status exec_prepare_MASK(exec_compiler *c, exec_step *st)
     exec_mask *q = &st->u.mask;
     float ratio = c->node->fp[MST_MASK_RATIO];
     uint32_t k = exec_in_attr(c, 0)->layer;
-    mst_layer *layer = &c->p->layers[k];
+    mst_layer *layer = k != MST_NONE ? &c->p->layers[k] : NULL; /* none: masks other values */
     st->run = c->p->mode == MST_RUN_SPIKING ? run_mask : run_mask_mean;
     q->index = (uint32_t)c->node->ip[MST_MASK_INDEX];
     q->threshold = (uint32_t)round((double)ratio * 4294967296.0);
     q->keep = 1.0f - ratio;
-    q->layer = layer->masked ? MST_NONE : k; /* one neuron, two masks: the first counts */
-    if (!layer->masked) {
+    q->layer = MST_NONE;
+    if (layer != NULL && !layer->masked) { /* one neuron, two masks: the first counts */
+        q->layer = k;
         layer->masked = true;
         layer->ratio = (double)ratio;
         layer->trained = (double)c->node->fp[MST_MASK_TRAINED];

@@ -12,6 +12,8 @@ typedef struct ctx {
     const mst_node *n;
     bool *made;       /* [n_tensors] a constant, the input, or made by an earlier node */
     bool *mask_index; /* [n_nodes] MASK indices seen */
+    int64_t *top;     /* [n_tensors] constants that nodes may share are read once: 0 not yet, -1 bad,
+                         otherwise 1 + the largest index (GATHER) or 1 (theta > 0) */
     mst_err *err;
 } ctx;
 
@@ -130,6 +132,19 @@ static mst_status check_CONCAT(const ctx *c)
     return sum != y->dims[axis] ? bad(c, "output is not as long as its inputs together") : MST_OK;
 }
 
+/* 1 + the largest of the indices; -1 if one is negative */
+static int64_t largest_index(const mst_tensor *t)
+{
+    const int32_t *v = t->data;
+    int64_t top = 0;
+    for (size_t i = 0, n = mst_tensor_elements(t); i < n; i++) {
+        if (v[i] < 0)
+            return -1;
+        top = v[i] > top ? v[i] : top;
+    }
+    return top + 1;
+}
+
 static mst_status check_GATHER(const ctx *c)
 {
     const mst_tensor *x = in_tensor(c, 0), *idx = in_tensor(c, 1), *y = out_tensor(c);
@@ -145,10 +160,11 @@ static mst_status check_GATHER(const ctx *c)
         if (y->dims[d] != want)
             return bad(c, "output shape does not fit");
     }
-    const int32_t *v = idx->data;
-    for (size_t i = 0, n = mst_tensor_elements(idx); i < n; i++)
-        if (v[i] < 0 || (uint32_t)v[i] >= x->dims[axis])
-            return bad(c, "index outside the axis");
+    int64_t *top = &c->top[c->n->in[1]];
+    if (*top == 0)
+        *top = largest_index(idx);
+    if (*top < 0 || *top > x->dims[axis])
+        return bad(c, "index outside the axis");
     return MST_OK;
 }
 
@@ -336,6 +352,16 @@ static mst_status check_place(const ctx *c, int32_t site, int32_t stage, int32_t
                                                                    : MST_OK;
 }
 
+static bool all_positive(const mst_tensor *t)
+{
+    for (size_t i = 0, n = mst_tensor_elements(t); i < n; i++) {
+        double v = const_at(t, i);
+        if (!isfinite(v) || v <= 0)
+            return false;
+    }
+    return true;
+}
+
 static mst_status check_NEURON(const ctx *c)
 {
     const int32_t *ip = c->n->ip;
@@ -346,11 +372,11 @@ static mst_status check_NEURON(const ctx *c)
     uint32_t channels = axis_channels(c, ip[MST_NEURON_AXIS]);
     MST_TRY(check_channel_const(c, 1, channels, "theta is not a constant of 1 or channels values"));
     const mst_tensor *theta = in_tensor(c, 1);
-    for (size_t i = 0, n = mst_tensor_elements(theta); i < n; i++) {
-        double v = const_at(theta, i);
-        if (!isfinite(v) || v <= 0)
-            return bad(c, "theta is not a finite number > 0");
-    }
+    int64_t *top = &c->top[c->n->in[1]];
+    if (*top == 0)
+        *top = all_positive(theta) ? 1 : -1;
+    if (*top < 0)
+        return bad(c, "theta is not a finite number > 0");
     if ((in_tensor(c, 2) == NULL) != (in_tensor(c, 3) == NULL))
         return bad(c, "has a gain without a bias, or a bias without a gain");
     if (in_tensor(c, 2) != NULL) {
@@ -474,10 +500,12 @@ mst_status mst_graph_validate(const mst_graph *g, mst_err *err)
     ctx c = {.g = g, .err = err};
     c.made = mst_alloc_array(g->arena.alloc, g->n_tensors, sizeof *c.made);
     c.mask_index = mst_alloc_array(g->arena.alloc, g->n_nodes, sizeof *c.mask_index);
-    mst_status st = c.made != NULL && c.mask_index != NULL
+    c.top = mst_alloc_array(g->arena.alloc, g->n_tensors, sizeof *c.top);
+    mst_status st = c.made != NULL && c.mask_index != NULL && c.top != NULL
                         ? check_all(&c)
                         : mst_fail(err, MST_ENOMEM, "out of memory: validating the graph");
     mst_free_array(g->arena.alloc, c.made, g->n_tensors, sizeof *c.made);
     mst_free_array(g->arena.alloc, c.mask_index, g->n_nodes, sizeof *c.mask_index);
+    mst_free_array(g->arena.alloc, c.top, g->n_tensors, sizeof *c.top);
     return st;
 }

@@ -8,6 +8,8 @@
 
 #include "exec_graphs.h"
 
+static int current_seed; /* for messages */
+
 typedef struct naive {
     const mst_graph *g;
     mst_run_mode mode;
@@ -202,7 +204,8 @@ static inline float naive_move(element *q)
         const mst_tensor *idx = &q->m->g->tensors[n->in[1]];
         uint32_t axis = (uint32_t)ip[MST_GATHER_AXIS];
         for (uint32_t d = 0; d < q->x->rank; d++)
-            from[d] = q->pos[d < axis ? d : d + idx->rank - 1];
+            if (d != axis)
+                from[d] = q->pos[d < axis ? d : d + idx->rank - 1];
         from[axis] = (uint32_t)((const int32_t *)idx->data)[ravel(idx, q->pos + axis)];
         return q->xv[ravel(q->x, from)];
     }
@@ -513,8 +516,8 @@ static inline void observe_compare(void *ctx, const mst_session *s, uint32_t nod
     ck_assert_uint_eq(n, count(m, t));
     ck_assert_msg(m->time == 1 || !m->fixed[t], "static node %u reported again", node);
     for (size_t i = 0; i < n; i++)
-        ck_assert_msg(same_bits(&out[i], &m->val[t][i], 1), "step %u node '%s' element %zu: %.9g, expected %.9g",
-                      m->time, m->g->nodes[node].name, i, (double)out[i], (double)m->val[t][i]);
+        ck_assert_msg(same_bits(&out[i], &m->val[t][i], 1), "seed %d step %u node '%s' element %zu: %.9g, expected %.9g",
+                      current_seed, m->time, m->g->nodes[node].name, i, (double)out[i], (double)m->val[t][i]);
 }
 
 static inline void compare_layers(const naive *m, const mst_program *p, const mst_session *s)

@@ -20,9 +20,9 @@ static mst_graph *random_start(rng *r, uint32_t rank, uint32_t *x)
     return g;
 }
 
-START_TEST(test_transpose)
+static void case_transpose(int seed)
 {
-    rng r = {(uint64_t)_i};
+    rng r = {(uint64_t)seed};
     uint32_t rank = rng_in(&r, 1, 4), x, dims[4], perm[4] = {0, 1, 2, 3};
     mst_graph *g = random_start(&r, rank, &x);
     for (uint32_t d = 0; d < rank; d++) {
@@ -36,11 +36,10 @@ START_TEST(test_transpose)
         n->ip[MST_TRANSPOSE_PERM + d] = (int32_t)perm[d];
     finish(g, &r);
 }
-END_TEST
 
-START_TEST(test_slice)
+static void case_slice(int seed)
 {
-    rng r = {(uint64_t)_i};
+    rng r = {(uint64_t)seed};
     uint32_t rank = rng_in(&r, 1, 4), x, dims[4];
     int32_t start[4], step[4];
     mst_graph *g = random_start(&r, rank, &x);
@@ -58,11 +57,10 @@ START_TEST(test_slice)
     memcpy(&n->ip[MST_SLICE_STEP], step, rank * sizeof step[0]);
     finish(g, &r);
 }
-END_TEST
 
-START_TEST(test_concat)
+static void case_concat(int seed)
 {
-    rng r = {(uint64_t)_i};
+    rng r = {(uint64_t)seed};
     uint32_t rank = rng_in(&r, 1, 4), x;
     mst_graph *g = random_start(&r, rank, &x);
     uint32_t axis = rng_below(&r, rank), other = maybe_spikes(g, &r, g->input), in[3] = {x, other, x};
@@ -77,11 +75,10 @@ START_TEST(test_concat)
     g->nodes[g->n_nodes - 1].fp[MST_MATMUL_ALPHA] = 0.3f;
     finish(g, &r);
 }
-END_TEST
 
-START_TEST(test_gather)
+static void case_gather(int seed)
 {
-    rng r = {(uint64_t)_i};
+    rng r = {(uint64_t)seed};
     uint32_t rank = rng_in(&r, 1, 4), x, dims[8], n_dims = 0, idx_rank = rng_below(&r, 3), idx_dims[2], idx;
     mst_graph *g = random_start(&r, rank, &x);
     uint32_t axis = rng_below(&r, rank), size = g->tensors[x].dims[axis];
@@ -99,11 +96,10 @@ START_TEST(test_gather)
     n->ip[MST_GATHER_AXIS] = (int32_t)axis;
     finish(g, &r);
 }
-END_TEST
 
-START_TEST(test_pad)
+static void case_pad(int seed)
 {
-    rng r = {(uint64_t)_i};
+    rng r = {(uint64_t)seed};
     uint32_t rank = rng_in(&r, 1, 4), x, dims[4];
     int32_t before[4];
     mst_graph *g = random_start(&r, rank, &x);
@@ -119,11 +115,10 @@ START_TEST(test_pad)
     add_node(g, MST_OP_LINEAR, INPUTS(y, w), rank, dims); /* counts sops only if zeros were padded */
     finish(g, &r);
 }
-END_TEST
 
-START_TEST(test_expand)
+static void case_expand(int seed)
 {
-    rng r = {(uint64_t)_i};
+    rng r = {(uint64_t)seed};
     uint32_t rank = rng_in(&r, 1, 3), x, dims[5], more = rng_below(&r, 3);
     mst_graph *g = random_start(&r, rank, &x);
     for (uint32_t d = 0; d < more; d++)
@@ -133,11 +128,10 @@ START_TEST(test_expand)
     add_node(g, MST_OP_EXPAND, INPUTS(x), more + rank, dims);
     finish(g, &r);
 }
-END_TEST
 
-START_TEST(test_linear)
+static void case_linear(int seed)
 {
-    rng r = {(uint64_t)_i};
+    rng r = {(uint64_t)seed};
     uint32_t rows = rng_below(&r, 3) == 0 ? rng_in(&r, 15, 40) : rng_in(&r, 1, 3), in = rng_size(&r), out = rng_size(&r);
     mst_graph *g = graph_with_input(DIMS(rows, in));
     uint32_t x = maybe_spikes(g, &r, g->input), w = add_random(g, &r, DIMS(in, out), -1, 1);
@@ -145,7 +139,6 @@ START_TEST(test_linear)
     add_node(g, MST_OP_LINEAR, b == MST_NONE ? 2 : 3, (uint32_t[]){x, w, b}, DIMS(rows, out));
     finish(g, &r);
 }
-END_TEST
 
 /* Random window geometry along one axis that the validation accepts. */
 static void random_axis(rng *r, uint32_t *size, uint32_t *out, uint32_t *kernel, int32_t *stride, int32_t *pad,
@@ -160,9 +153,9 @@ static void random_axis(rng *r, uint32_t *size, uint32_t *out, uint32_t *kernel,
     *out = rng_in(r, 1, most);
 }
 
-START_TEST(test_conv)
+static void case_conv(int seed)
 {
-    rng r = {(uint64_t)_i};
+    rng r = {(uint64_t)seed};
     static const uint32_t groupings[] = {1, 1, 2, 3};
     uint32_t size[2], out[2], kernel[2], group = groupings[rng_below(&r, 4)];
     int32_t stride[2], pad[2], dilation[2];
@@ -183,7 +176,6 @@ START_TEST(test_conv)
     n->ip[MST_CONV_GROUP] = (int32_t)group;
     finish(g, &r);
 }
-END_TEST
 
 /* One side of a product: [1 or b1][b2], rows, cols out of the flat input, or a constant. */
 static uint32_t factor(mst_graph *g, rng *r, uint32_t from, uint32_t rank, const uint32_t *dims)
@@ -196,17 +188,18 @@ static uint32_t factor(mst_graph *g, rng *r, uint32_t from, uint32_t rank, const
     return maybe_spikes(g, r, reshape_to(g, x, rank, dims));
 }
 
-START_TEST(test_matmul)
+static void case_matmul(int seed)
 {
-    rng r = {(uint64_t)_i};
+    rng r = {(uint64_t)seed};
     uint32_t m = rng_in(&r, 1, 20), n = rng_in(&r, 1, 20), k = rng_below(&r, 2) != 0 ? rng_in(&r, 1, 40) : rng_size(&r);
     bool trans = rng_below(&r, 2) != 0;
     uint32_t ra = rng_in(&r, 2, 4), rb = rng_in(&r, 2, 4), batch[2] = {rng_in(&r, 1, 3), rng_in(&r, 1, 3)};
     uint32_t ones_a = rng_below(&r, 4), ones_b = rng_below(&r, 4);
     uint32_t a4[4] = {ones_a & 1 ? 1 : batch[0], ones_a & 2 ? 1 : batch[1], m, k};
     uint32_t b4[4] = {ones_b & 1 ? 1 : batch[0], ones_b & 2 ? 1 : batch[1], trans ? n : k, trans ? k : n}, y4[4];
-    mst_graph *g = graph_with_input(DIMS(2 * 9 * 20 * 260));
-    uint32_t a = factor(g, &r, 0, ra, a4 + 4 - ra), b = factor(g, &r, 9 * 20 * 260, rb, b4 + 4 - rb);
+    uint32_t of_a = batch[0] * batch[1] * m * k, of_b = batch[0] * batch[1] * n * k;
+    mst_graph *g = graph_with_input(DIMS(of_a + of_b));
+    uint32_t a = factor(g, &r, 0, ra, a4 + 4 - ra), b = factor(g, &r, of_a, rb, b4 + 4 - rb);
     for (uint32_t d = 0; d < 2; d++) {
         uint32_t x = d + ra >= 4 ? a4[d] : 1, z = d + rb >= 4 ? b4[d] : 1;
         y4[d] = x == 1 ? z : x;
@@ -219,11 +212,10 @@ START_TEST(test_matmul)
     node->fp[MST_MATMUL_ALPHA] = rng_f(&r, 0.05f, 1);
     finish(g, &r);
 }
-END_TEST
 
-START_TEST(test_affine)
+static void case_affine(int seed)
 {
-    rng r = {(uint64_t)_i};
+    rng r = {(uint64_t)seed};
     uint32_t rank = rng_in(&r, 1, 4), x;
     mst_graph *g = random_start(&r, rank, &x);
     uint32_t axis = rng_below(&r, rank), c = g->tensors[x].dims[axis];
@@ -232,11 +224,10 @@ START_TEST(test_affine)
     add_like(g, MST_OP_AFFINE, INPUTS(x, gain, shift))->ip[MST_AFFINE_AXIS] = (int32_t)axis;
     finish(g, &r);
 }
-END_TEST
 
-START_TEST(test_binary)
+static void case_binary(int seed)
 {
-    rng r = {(uint64_t)_i};
+    rng r = {(uint64_t)seed};
     uint32_t rank = rng_in(&r, 1, 4), rb = rng_in(&r, 1, 4), x, bd[4], yd[4];
     mst_graph *g = random_start(&r, rank, &x);
     uint32_t ry = rank > rb ? rank : rb;
@@ -251,14 +242,13 @@ START_TEST(test_binary)
     uint32_t b = add_random(g, &r, rb, bd, -1, 2), in[2] = {x, b};
     if (rng_below(&r, 2) != 0)
         in[0] = b, in[1] = x;
-    add_node(g, MST_OP_BINARY, 2, in, ry, yd)->ip[MST_BINARY_FN] = _i % MST_BIN_COUNT;
+    add_node(g, MST_OP_BINARY, 2, in, ry, yd)->ip[MST_BINARY_FN] = seed % MST_BIN_COUNT;
     finish(g, &r);
 }
-END_TEST
 
-START_TEST(test_pool)
+static void case_pool(int seed)
 {
-    rng r = {(uint64_t)_i};
+    rng r = {(uint64_t)seed};
     uint32_t size[2], out[2], kernel[2];
     int32_t stride[2], pad[2], dilation[2];
     for (int i = 0; i < 2; i++)
@@ -276,11 +266,10 @@ START_TEST(test_pool)
     n->ip[MST_POOL_COUNT_PAD] = rng_below(&r, 2) != 0;
     finish(g, &r);
 }
-END_TEST
 
-START_TEST(test_reduce)
+static void case_reduce(int seed)
 {
-    rng r = {(uint64_t)_i};
+    rng r = {(uint64_t)seed};
     uint32_t rank = rng_in(&r, 1, 4), x, dims[4], n_dims = 0;
     mst_graph *g = random_start(&r, rank, &x);
     uint32_t axes = rng_in(&r, 1, (1u << rank) - 1);
@@ -292,15 +281,14 @@ START_TEST(test_reduce)
             dims[n_dims++] = 1;
     }
     mst_node *n = add_node(g, MST_OP_REDUCE, INPUTS(x), n_dims, dims);
-    n->ip[MST_REDUCE_FN] = _i % MST_RED_COUNT;
+    n->ip[MST_REDUCE_FN] = seed % MST_RED_COUNT;
     n->ip[MST_REDUCE_AXES] = (int32_t)axes;
     finish(g, &r);
 }
-END_TEST
 
-START_TEST(test_clip)
+static void case_clip(int seed)
 {
-    rng r = {(uint64_t)_i};
+    rng r = {(uint64_t)seed};
     uint32_t x;
     mst_graph *g = random_start(&r, rng_in(&r, 1, 4), &x);
     mst_node *n = add_like(g, MST_OP_CLIP, INPUTS(x));
@@ -308,19 +296,18 @@ START_TEST(test_clip)
     n->fp[MST_CLIP_HI] = rng_below(&r, 2) != 0 ? 0.4f : INFINITY;
     finish(g, &r);
 }
-END_TEST
 
 /* The naive formulas differ in the last bits of float64: a few results may round
  * the other way, none may be further away. */
-START_TEST(test_unary)
+static void case_unary(int seed)
 {
-    rng r = {(uint64_t)_i};
+    rng r = {(uint64_t)seed};
     enum { N = 2000 };
     static float x[N];
     mst_program *p = NULL;
     mst_session *s = NULL;
     mst_graph *g = graph_with_input(DIMS(N));
-    add_like(g, MST_OP_UNARY, INPUTS(g->input))->ip[MST_UNARY_FN] = _i;
+    add_like(g, MST_OP_UNARY, INPUTS(g->input))->ip[MST_UNARY_FN] = seed;
     rng_fill(&r, x, N, 0.95f, -6, 6);
     OK(mst_program_create(g, NULL, &p, &err_));
     OK(mst_session_create(p, &s, &err_));
@@ -329,9 +316,9 @@ START_TEST(test_unary)
     const float *y = mst_session_logits(s);
     size_t off = 0;
     for (size_t i = 0; i < N; i++) {
-        float want = naive_unary(_i, x[i]);
+        float want = naive_unary(seed, x[i]);
         ck_assert_msg((isnan(y[i]) && isnan(want)) || y[i] == want || fabsf(y[i] - want) <= 2e-7f * fabsf(want) + 1e-37f,
-                      "%s(%.9g) = %.9g, expected %.9g", mst_unary_name(_i), (double)x[i], (double)y[i], (double)want);
+                      "%s(%.9g) = %.9g, expected %.9g", mst_unary_name(seed), (double)x[i], (double)y[i], (double)want);
         off += !(isnan(want) || y[i] == want);
     }
     ck_assert_uint_le(off, N / 100);
@@ -339,21 +326,19 @@ START_TEST(test_unary)
     mst_program_destroy(p);
     mst_graph_destroy(g);
 }
-END_TEST
 
-START_TEST(test_softmax)
+static void case_softmax(int seed)
 {
-    rng r = {(uint64_t)_i};
+    rng r = {(uint64_t)seed};
     uint32_t x, rank = rng_in(&r, 1, 4);
     mst_graph *g = random_start(&r, rank, &x);
     add_like(g, MST_OP_SOFTMAX, INPUTS(x))->ip[MST_SOFTMAX_AXIS] = (int32_t)rng_below(&r, rank);
     finish(g, &r);
 }
-END_TEST
 
-START_TEST(test_layernorm)
+static void case_layernorm(int seed)
 {
-    rng r = {(uint64_t)_i};
+    rng r = {(uint64_t)seed};
     uint32_t x, rank = rng_in(&r, 1, 4);
     mst_graph *g = random_start(&r, rank, &x);
     uint32_t c = g->tensors[x].dims[rank - 1];
@@ -362,11 +347,10 @@ START_TEST(test_layernorm)
     add_like(g, MST_OP_LAYERNORM, INPUTS(x, gain, shift))->fp[MST_LAYERNORM_EPS] = 1e-5f;
     finish(g, &r);
 }
-END_TEST
 
-START_TEST(test_neuron)
+static void case_neuron(int seed)
 {
-    rng r = {(uint64_t)_i};
+    rng r = {(uint64_t)seed};
     uint32_t rank = rng_in(&r, 1, 4), dims[4];
     for (uint32_t d = 0; d < rank; d++)
         dims[d] = rng_in(&r, 1, d == rank - 1 ? 40 : 5);
@@ -384,12 +368,11 @@ START_TEST(test_neuron)
         add_mask(g, g->output, 0, rng_f(&r, 0, 0.99f));
     finish(g, &r);
 }
-END_TEST
 
 /* Random graphs of same-shaped tensors: lifetimes, aliases, static nodes, masks. */
-START_TEST(test_random_graph)
+static void case_random_graph(int seed)
 {
-    rng r = {(uint64_t)_i};
+    rng r = {(uint64_t)seed};
     uint32_t c = rng_in(&r, 1, 24), shape[2] = {rng_in(&r, 1, 5), c}, made[40], n = 1, masks = 0;
     mst_graph *g = graph_with_input(2, shape);
     made[0] = g->input;
@@ -409,33 +392,45 @@ START_TEST(test_random_graph)
     g->output = made[rng_below(&r, n)];
     finish(g, &r);
 }
+
+static const struct {
+    void (*run)(int seed);
+    int seeds;
+} cases[] = {
+    {case_transpose, 20},
+    {case_slice, 30},
+    {case_concat, 20},
+    {case_gather, 20},
+    {case_pad, 20},
+    {case_expand, 20},
+    {case_linear, 40},
+    {case_conv, 80},
+    {case_matmul, 100},
+    {case_affine, 20},
+    {case_binary, 6 * MST_BIN_COUNT},
+    {case_pool, 40},
+    {case_reduce, 12 * MST_RED_COUNT},
+    {case_clip, 10},
+    {case_unary, MST_UN_COUNT},
+    {case_softmax, 10},
+    {case_layernorm, 20},
+    {case_neuron, 50},
+    {case_random_graph, 60},
+};
+
+START_TEST(equals_naive)
+{
+    for (current_seed = 0; current_seed < cases[_i].seeds; current_seed++)
+        cases[_i].run(current_seed);
+}
 END_TEST
 
 int main(void)
 {
     Suite *suite = suite_create("exec_ops");
     TCase *tc = tcase_create("against the naive reference");
-    tcase_set_timeout(tc, 60);
-#define RANDOM(name, n) tcase_add_loop_test(tc, name, 0, n)
-    RANDOM(test_transpose, 20);
-    RANDOM(test_slice, 30);
-    RANDOM(test_concat, 20);
-    RANDOM(test_gather, 20);
-    RANDOM(test_pad, 20);
-    RANDOM(test_expand, 20);
-    RANDOM(test_linear, 60);
-    RANDOM(test_conv, 80);
-    RANDOM(test_matmul, 100);
-    RANDOM(test_affine, 20);
-    RANDOM(test_binary, 6 * MST_BIN_COUNT);
-    RANDOM(test_pool, 40);
-    RANDOM(test_reduce, 12 * MST_RED_COUNT);
-    RANDOM(test_clip, 10);
-    RANDOM(test_unary, MST_UN_COUNT);
-    RANDOM(test_softmax, 10);
-    RANDOM(test_layernorm, 20);
-    RANDOM(test_neuron, 50);
-    RANDOM(test_random_graph, 60);
+    tcase_set_timeout(tc, 300);
+    tcase_add_loop_test(tc, equals_naive, 0, (int)(sizeof cases / sizeof cases[0]));
     suite_add_tcase(suite, tc);
     SRunner *sr = srunner_create(suite);
     srunner_set_fork_status(sr, CK_FORK);

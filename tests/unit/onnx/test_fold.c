@@ -435,16 +435,21 @@ START_TEST(test_dead_branches)
 }
 END_TEST
 
-START_TEST(test_used_statistics)
+START_TEST(test_optional_outputs)
 {
     uint32_t x = build_input(&g, "x", OX_FLOAT, 4, (const int64_t[]){1, 2, 4, 4});
-    build_output(&g, build_node(&g, "MaxPool", x, N_, N_, N_));
+    uint32_t y = build_node(&g, "MaxPool", x, N_, N_, N_);
     build_attr_ints(&g, "kernel_shape", 2, (const int64_t[]){2, 2});
     uint32_t indices = build_second_output(&g);
-    fold_ok();
-    IS_SHAPE(indices, 1, 2, 3, 3);
-    build_output(&g, indices);
-    fold_fails(MST_EUNSUPPORTED, "the indices");
+    build_output(&g, y);
+    if (_i == 1) {
+        build_output(&g, indices);
+        fold_fails(MST_EUNSUPPORTED, "the indices");
+        return;
+    }
+    fold_ok(); /* nobody reads them */
+    IS_SHAPE(y, 1, 2, 3, 3);
+    ck_assert_uint_eq(g.nodes[0].out[1], OX_NONE);
 }
 END_TEST
 
@@ -521,7 +526,7 @@ START_TEST(test_slice_extremes)
         }
         fold_ok();
         int64_t at = start < 0 ? start + 5 : start, stop = end < 0 ? end + 5 : end, n = 0;
-        at = step > 0 ? (at < 0 ? 0 : at) : (at > 4 ? 4 : at);
+        at = at < 0 ? 0 : at > 4 && step < 0 ? 4 : at; /* ONNX clamps a start below 0 for either direction */
         for (; step > 0 ? at < stop && at < 5 : at > stop && at >= 0; n++) {
             ck_assert_int_lt(n, g.values[y].dims[0]);
             ck_assert_int_eq(ox_get_int(&g.values[y], (size_t)n), at);
@@ -613,7 +618,7 @@ int main(void)
     tcase_add_test(t, test_random_stays);
     tcase_add_loop_test(t, test_dropout, 0, 3);
     tcase_add_test(t, test_dead_branches);
-    tcase_add_test(t, test_used_statistics);
+    tcase_add_loop_test(t, test_optional_outputs, 0, 2);
     tcase_add_loop_test(t, test_windows, 0, sizeof windows / sizeof windows[0]);
     tcase_add_test(t, test_window_does_not_fit);
     tcase_add_test(t, test_slice_extremes);

@@ -128,6 +128,8 @@ static bool whole(const ox_graph *g)
 {
     for (uint32_t i = 0; i < g->n_nodes; i++)
         for (uint32_t k = 0; k < g->nodes[i].n_out; k++) {
+            if (g->nodes[i].out[k] == OX_NONE)
+                continue;
             const ox_value *v = &g->values[g->nodes[i].out[k]];
             if (!v->has_shape || v->rank > MST_MAX_RANK || ox_dtype_size(v->dtype) == 0)
                 return false;

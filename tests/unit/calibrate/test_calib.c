@@ -1,0 +1,290 @@
+/* Conversion error: the parts add up, known cases come out as known, and two
+ * programs of one graph are measured right.
+ */
+#include <check.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "calibrate/calib.h"
+#include "tests/support/sample_graphs.h"
+
+#define INPUT 4
+#define CLASSES 2
+
+static void assert_near(double a, double b)
+{
+    ck_assert_msg(fabs(a - b) <= 1e-9 * (1 + fabs(a)), "%.17g against %.17g", a, b);
+}
+
+START_TEST(parts_add_up)
+{
+    uint64_t state = 1;
+    for (int i = 0; i < 20000; i++) {
+        double theta = 0.1 + (double)(sample_next(&state) % 1000) / 100,
+        steps = 1 + (double)(sample_next(&state) % 64);
+        double levels = 1 + (double)(sample_next(&state) % 32), spikes = (double)(sample_next(&state) % 65);
+        double a = theta * (double)(sample_next(&state) % 33) / 32;
+        double v = theta * ((double)(sample_next(&state) % 2000) / 500 - 2);
+        spikes = spikes > steps ? steps : spikes;
+        calib_error x = mst_calib_split(theta, levels, 0.5, steps, spikes, a, v);
+        double sum = 0;
+        for (int p = 0; p < MST_PART_COUNT; p++)
+            sum += x.part[p];
+        assert_near(sum, theta * spikes / steps - a);
+        assert_near(x.e, sum);
+        ck_assert(x.part[MST_PART_CLIPPING] == 0 || x.part[MST_PART_UNEVENNESS] == 0);
+    }
+}
+END_TEST
+
+/* theta 1, L 4, shift 1/2 throughout */
+START_TEST(known_cases)
+{
+    /* even current 0.5 for 8 steps: 4 spikes, v back at its start, the ANN the same: no error */
+    calib_error x = mst_calib_split(1, 4, 0.5, 8, 4, 0.5, 0.5);
+    ck_assert(x.e == 0 && x.residual == 0);
+    /* mean current 0.375 in 8 steps: 3 spikes; four levels make 0.5 of it */
+    x = mst_calib_split(1, 4, 0.5, 8, 3, 0.5, 0.5);
+    ck_assert(x.part[MST_PART_QUANTIZATION] == -0.125 && x.e == -0.125);
+    /* mean current -0.25, yet one early spike: clipping */
+    x = mst_calib_split(1, 4, 0.5, 8, 1, 0, 0.5 - 8 * 0.375);
+    ck_assert(x.part[MST_PART_CLIPPING] == 0.125 && x.part[MST_PART_UNEVENNESS] == 0);
+    /* mean current 0.5, but it came late: two spikes, the rest is still in v */
+    x = mst_calib_split(1, 4, 0.5, 8, 2, 0.5, 2.5);
+    ck_assert(x.part[MST_PART_UNEVENNESS] == -0.25 && x.residual == 0.25);
+    /* the mean current itself differs */
+    x = mst_calib_split(1, 4, 0.5, 8, 4, 0.25, 0.5);
+    ck_assert(x.part[MST_PART_INHERITED] == 0.25);
+}
+END_TEST
+
+/* ---- two programs ---- */
+
+typedef struct pair {
+    mst_graph *g;
+    mst_program *ann, *snn;
+} pair;
+
+static void open_pair(pair *p)
+{
+    mst_err err = {0};
+    mst_run_opts ann = {.mode = MST_RUN_FLOAT}, snn = {.mode = MST_RUN_SPIKING};
+    ck_assert_msg(sample_tiny(NULL, &p->g, &err) == MST_OK, "%s", err.text);
+    ck_assert_msg(mst_program_create(p->g, &ann, &p->ann, &err) == MST_OK, "%s", err.text);
+    ck_assert_msg(mst_program_create(p->g, &snn, &p->snn, &err) == MST_OK, "%s", err.text);
+}
+
+static void close_pair(pair *p)
+{
+    mst_program_destroy(p->snn);
+    mst_program_destroy(p->ann);
+    mst_graph_destroy(p->g);
+}
+
+static void sample_input(size_t i, float x[INPUT])
+{
+    uint64_t state = i + 1;
+    for (int k = 0; k < INPUT; k++)
+        x[k] = (float)(sample_next(&state) % 1000) / 300.0f - 1.0f;
+}
+
+static mst_status get(void *ctx, size_t i, float *x, int *label, mst_err *err)
+{
+    const size_t *bad = ctx;
+    sample_input(i, x);
+    *label = (int)(i % CLASSES);
+    return bad != NULL && i == *bad ? mst_fail(err, MST_EIO, "sample %zu is bad", i) : MST_OK;
+}
+
+/* n samples, measured by two workers in an order of their own, committed in sample order */
+static mst_calib_report run(const pair *p, const uint32_t *at, uint32_t n_at, size_t n, bool crossed)
+{
+    mst_calib *c;
+    mst_calib_worker *w[2];
+    mst_calib_report r;
+    mst_err err = {0};
+    mst_calib_opts opts = {.at = at, .n_at = n_at, .get = get};
+    ck_assert_msg(mst_calib_create(p->ann, p->snn, &opts, &c, &err) == MST_OK, "%s", err.text);
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_eq(mst_calib_worker_create(c, &w[i], &err), MST_OK);
+    for (size_t i = 0; i < n; i += 2) {
+        ck_assert_int_eq(mst_calib_measure(w[crossed], crossed ? i + 1 : i, &err), MST_OK);
+        ck_assert_int_eq(mst_calib_measure(w[!crossed], crossed ? i : i + 1, &err), MST_OK);
+        mst_calib_commit(w[0]);
+        mst_calib_commit(w[1]);
+    }
+    ck_assert_int_eq(mst_calib_report_make(c, &r, &err), MST_OK);
+    mst_calib_worker_destroy(w[0]);
+    mst_calib_worker_destroy(w[1]);
+    mst_calib_destroy(c);
+    return r;
+}
+
+/* The neuron's activation, spikes and mean current of one sample, from the public API alone. */
+typedef struct direct {
+    double mae, bias, error_sq, ann_sq, max, residual, spikes;
+    size_t n;
+} direct;
+
+typedef struct watch {
+    uint32_t node;
+    float sum[64];
+} watch;
+
+static void on_node(void *ctx, const mst_session *s, uint32_t node, const float *out, size_t n)
+{
+    (void)s;
+    watch *w = ctx;
+    for (size_t i = 0; node == w->node && i < n && i < 64; i++)
+        w->sum[i] += out[i];
+}
+
+static void run_watched(const mst_program *p, const float *x, uint32_t steps, watch *w, float *v)
+{
+    mst_session *s;
+    mst_err err;
+    ck_assert_int_eq(mst_session_create(p, &s, &err), MST_OK);
+    memset(w->sum, 0, sizeof w->sum);
+    mst_session_observe(s, on_node, w);
+    mst_session_begin(s, x, 0);
+    for (uint32_t t = 0; t < steps; t++)
+        mst_session_step(s);
+    if (v != NULL)
+        memcpy(v, mst_session_potential(s, 0), (size_t)mst_program_layer(p, 0)->neurons * sizeof *v);
+    mst_session_destroy(s);
+}
+
+static direct measure_directly(const pair *p, uint32_t steps, size_t samples)
+{
+    direct d = {0};
+    const mst_layer *l = mst_program_layer(p->snn, 0);
+    const mst_node *node = &p->g->nodes[l->node];
+    watch ann = {.node = l->node}, snn = {.node = l->node};
+    ck_assert(l->neurons <= 64 && !l->theta_per_channel);
+    for (size_t k = 0; k < samples; k++) {
+        float x[INPUT], v[64];
+        sample_input(k, x);
+        run_watched(p->ann, x, 1, &ann, NULL);
+        run_watched(p->snn, x, steps, &snn, v);
+        for (size_t i = 0; i < l->neurons; i++, d.n++) {
+            double count = round((double)snn.sum[i] / l->theta),
+            e = l->theta * count / steps - (double)ann.sum[i];
+            d.mae += fabs(e);
+            d.bias += e;
+            d.error_sq += e * e;
+            d.ann_sq += (double)ann.sum[i] * (double)ann.sum[i];
+            d.max = fabs(e) > d.max ? fabs(e) : d.max;
+            d.residual += fabs((double)v[i] - (double)node->fp[MST_NEURON_SHIFT] * l->theta) / steps;
+            d.spikes += count;
+        }
+    }
+    return d;
+}
+
+START_TEST(measures_what_the_api_shows)
+{
+    pair p;
+    const uint32_t at[] = {1, 3, 8};
+    open_pair(&p);
+    mst_calib_report r = run(&p, at, 3, 10, false);
+    direct d = measure_directly(&p, 8, 10);
+    ck_assert(r.samples == 10 && r.labelled == 10 && r.n_points == 3 &&
+              r.n_layers == mst_program_layers(p.snn));
+    const mst_calib_layer *l = &r.layers[0];
+    double n = (double)d.n, steps = 8;
+    ck_assert_str_eq(l->name, mst_program_layer(p.snn, 0)->name);
+    assert_near(l->mae, d.mae / n);
+    assert_near(l->bias, d.bias / n);
+    assert_near(l->max, d.max);
+    assert_near(l->residual, d.residual / n);
+    assert_near(l->rate, d.spikes / (n * steps));
+    if (d.ann_sq > 0)
+        assert_near(l->rel_l2, sqrt(d.error_sq / d.ann_sq));
+    double parts = 0;
+    for (int k = 0; k < MST_PART_COUNT; k++)
+        parts += l->part_mean[k];
+    ck_assert(fabs(parts - l->bias) < 1e-6);
+    for (uint32_t i = 0; i < 3; i++)
+        ck_assert(r.points[i].t == at[i] && r.points[i].agreement >= 0 && r.points[i].agreement <= 1);
+    mst_calib_report_free(&r);
+    close_pair(&p);
+}
+END_TEST
+
+START_TEST(order_of_work_does_not_matter)
+{
+    pair p;
+    const uint32_t at[] = {2, 5};
+    open_pair(&p);
+    mst_calib_report a = run(&p, at, 2, 8, false), b = run(&p, at, 2, 8, true);
+    ck_assert(memcmp(a.points, b.points, 2 * sizeof *a.points) == 0);
+    for (size_t k = 0; k < a.n_layers; k++) {
+        ck_assert(a.layers[k].mae == b.layers[k].mae && a.layers[k].bias == b.layers[k].bias);
+        ck_assert(a.layers[k].rel_l2 == b.layers[k].rel_l2 || isnan(a.layers[k].rel_l2));
+    }
+    mst_calib_report_free(&a);
+    mst_calib_report_free(&b);
+    close_pair(&p);
+}
+END_TEST
+
+START_TEST(mistakes)
+{
+    pair p, q;
+    mst_err err = {0};
+    mst_calib *c = (mst_calib *)1;
+    const uint32_t at[] = {4}, down[] = {4, 2}, zero[] = {0};
+    open_pair(&p);
+    open_pair(&q);
+    mst_calib_opts opts = {.at = at, .n_at = 1, .get = get};
+    /* another network: its neuron has another name */
+    q.g->nodes[mst_program_layer(q.snn, 0)->node].name = "elsewhere";
+    mst_program_destroy(q.snn);
+    mst_run_opts snn = {.mode = MST_RUN_SPIKING};
+    ck_assert_int_eq(mst_program_create(q.g, &snn, &q.snn, &err), MST_OK);
+    ck_assert_int_eq(mst_calib_create(p.ann, q.snn, &opts, &c, &err), MST_EINVAL);
+    ck_assert_ptr_null(c);
+    ck_assert_msg(strstr(err.text, "'elsewhere'") != NULL, "%s", err.text);
+    opts.at = down;
+    opts.n_at = 2;
+    ck_assert_int_eq(mst_calib_create(p.ann, p.snn, &opts, &c, &err), MST_EINVAL);
+    opts.at = zero;
+    opts.n_at = 1;
+    ck_assert_int_eq(mst_calib_create(p.ann, p.snn, &opts, &c, &err), MST_EINVAL);
+    opts.n_at = 0;
+    ck_assert_int_eq(mst_calib_create(p.ann, p.snn, &opts, &c, &err), MST_EINVAL);
+    size_t bad = 3;
+    mst_calib_worker *w;
+    mst_calib_report r;
+    opts = (mst_calib_opts){.at = at, .n_at = 1, .get = get, .ctx = &bad};
+    ck_assert_int_eq(mst_calib_create(p.ann, p.snn, &opts, &c, &err), MST_OK);
+    ck_assert_int_eq(mst_calib_report_make(c, &r, &err), MST_EINVAL);
+    ck_assert_int_eq(mst_calib_worker_create(c, &w, &err), MST_OK);
+    ck_assert_int_eq(mst_calib_measure(w, 3, &err), MST_EIO);
+    mst_calib_worker_destroy(w);
+    mst_calib_destroy(c);
+    mst_calib_destroy(NULL);
+    mst_calib_worker_destroy(NULL);
+    close_pair(&p);
+    close_pair(&q);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("calibrate");
+    TCase *t = tcase_create("calibrate");
+    tcase_add_test(t, parts_add_up);
+    tcase_add_test(t, known_cases);
+    tcase_add_test(t, measures_what_the_api_shows);
+    tcase_add_test(t, order_of_work_does_not_matter);
+    tcase_add_test(t, mistakes);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_set_fork_status(r, CK_FORK);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
