@@ -54,21 +54,30 @@ static void warn(const networks *n)
     mst_hash_text(n->snn_graph->meta.source_sha256, bin);
     if (strcmp(onnx, bin) != 0)
         fprintf(stderr,
-                "mstcalib: warning: the .bin was not made from this .onnx: sha256 %.16s.. in the .bin, %.16s.. of "
-                "the .onnx\n", bin[0] != '\0' ? bin : "not known", onnx);
+                "mstcalib: warning: the .bin was not made from this .onnx: sha256 %.16s.. in the .bin, "
+                "%.16s.. of the .onnx\n", bin[0] != '\0' ? bin : "not known", onnx);
     if (mst_masks_differ(n->snn_graph, differs, sizeof differs))
         fprintf(stderr, "mstcalib: warning: masks differ from those the weights were trained with: %s\n",
                 differs);
 }
 
+/* As it is; where that fails, with its symbolic dimensions bound to those that the .bin was made with. */
+static mst_status import_ann(const char *path, networks *n, mst_err *err)
+{
+    const mst_tensor *x = &n->snn_graph->tensors[n->snn_graph->input];
+    mst_import_opts bound = {.input_rank = x->rank - 1};
+    for (uint32_t d = 1; d < x->rank; d++)
+        bound.input_dims[d - 1] = x->dims[d];
+    mst_status st = mst_onnx_import(path, NULL, &n->ann_graph, err);
+    if (st != MST_OK && x->rank > 1 && mst_onnx_import(path, &bound, &n->ann_graph, NULL) == MST_OK)
+        st = MST_OK;
+    return st;
+}
+
 static mst_status load(const char *const *args, networks *n, mst_err *err)
 {
     MST_TRY(mst_model_load(args[1], &c.masks, &n->snn_graph, err));
-    const mst_tensor *x = &n->snn_graph->tensors[n->snn_graph->input];
-    mst_import_opts iopts = {.input_rank = x->rank - 1}; /* symbolic dimensions are those the .bin was made with */
-    for (uint32_t d = 1; d < x->rank; d++)
-        iopts.input_dims[d - 1] = x->dims[d];
-    MST_TRY(mst_onnx_import(args[0], &iopts, &n->ann_graph, err));
+    MST_TRY(import_ann(args[0], n, err));
     warn(n);
     mst_run_opts ann = {.mode = MST_RUN_FLOAT, .isa = c.isa};
     mst_run_opts snn = {.mode = MST_RUN_SPIKING, .isa = c.isa,

@@ -1,0 +1,172 @@
+/* From a path to a list of samples: the layouts of folders. Knows no record of
+ * any format.
+ */
+#include "runtime/data/events/event_set.h"
+
+#include <string.h>
+
+#include "runtime/data/data_format.h"
+#include "runtime/data/events/event_list.h"
+
+#define SPLITS 3u
+
+static const char *join(mst_event_set *set, const char *folder, const char *name)
+{
+    size_t n = strlen(folder);
+    return mst_arena_printf(&set->texts, "%s%s%s", folder, n > 0 && folder[n - 1] == '/' ? "" : "/", name);
+}
+
+/* The profile of a folder's recordings, from the first file in it that is one. */
+static mst_status recognize(mst_event_set *set, const char *folder, mst_err *err)
+{
+    mst_event_names names = {0};
+    const mst_event_profile *p;
+    mst_status st = MST_OK;
+    for (size_t k = 0; st == MST_OK && set->profile == NULL && (p = mst_event_profile_at(k)) != NULL; k++) {
+        st = mst_event_names_read(folder, mst_event_profile_suffix(p), set, &names, err);
+        const char *first = st == MST_OK && names.n != 0 ? join(set, folder, names.names[0]) : NULL;
+        if (first != NULL)
+            set->profile = mst_event_profile_sniff(first);
+        mst_event_names_free(&names);
+    }
+    return st;
+}
+
+/* CIFAR10-DVS differs from other AEDAT 2.0 recordings in how its pictures are turned, and
+ * nothing but its class names tells. */
+static bool is_cifar10(const mst_event_names *c)
+{
+    static const char *const names[] = {"airplane", "automobile", "bird",  "cat",  "deer",
+                                        "dog",      "frog",       "horse", "ship", "truck"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (i >= c->n || strcmp(c->names[i], names[i]) != 0)
+            return false;
+    return c->n == sizeof names / sizeof names[0];
+}
+
+static mst_status add_folder(mst_event_set *set, const char *folder, int32_t label, mst_err *err)
+{
+    mst_event_names files = {0};
+    const char *suffix = mst_event_profile_suffix(set->profile);
+    mst_status st = mst_event_names_read(folder, suffix, set, &files, err);
+    if (st == MST_OK && files.n == 0)
+        st = mst_fail(err, MST_EFORMAT, "%s: expected recordings (%s), found none", folder, suffix);
+    for (size_t i = 0; i < files.n && st == MST_OK; i++)
+        st = mst_event_set_add(set, join(set, folder, files.names[i]), label, 0, 0, err);
+    mst_event_names_free(&files);
+    return st;
+}
+
+static mst_status add_classes(mst_event_set *set, const char *folder, const mst_event_names *c, mst_err *err)
+{
+    mst_status st = MST_OK;
+    const mst_event_profile *cifar = mst_event_profile_find("cifar10dvs");
+    bool given = set->profile != NULL;
+    for (size_t k = 0; k < c->n && st == MST_OK && set->profile == NULL; k++) {
+        const char *sub = join(set, folder, c->names[k]);
+        st = sub != NULL ? recognize(set, sub, err) : mst_fail(err, MST_ENOMEM, "out of memory");
+    }
+    if (st == MST_OK && set->profile == NULL)
+        return mst_fail(err, MST_EFORMAT, "%s: expected folders of event recordings, recognized none", folder);
+    if (st == MST_OK && !given && set->profile == mst_event_profile_find("aedat2") && is_cifar10(c))
+        set->profile = cifar;
+    for (size_t k = 0; k < c->n && st == MST_OK; k++) {
+        const char *sub = join(set, folder, c->names[k]);
+        st = sub != NULL ? add_folder(set, sub, (int32_t)k, err) : mst_fail(err, MST_ENOMEM, "out of memory");
+    }
+    if (st != MST_OK)
+        return st;
+    set->classes = mst_arena_array(&set->texts, c->n, sizeof *set->classes);
+    if (set->classes == NULL)
+        return mst_fail(err, MST_ENOMEM, "out of memory");
+    memcpy(set->classes, c->names, c->n * sizeof *set->classes);
+    set->n_classes = c->n;
+    return MST_OK;
+}
+
+static mst_status add_gestures(mst_event_set *set, const char *folder, mst_err *err)
+{
+    const char *list = join(set, folder, "trials_to_test.txt");
+    if (list == NULL)
+        return mst_fail(err, MST_ENOMEM, "out of memory");
+    if (mst_data_file_size(list, &(uint64_t){0}, NULL) == MST_OK)
+        return mst_event_gesture_list(set, list, err);
+    mst_event_names files = {0};
+    mst_status st = mst_event_names_read(folder, ".aedat", set, &files, err);
+    for (size_t i = 0; i < files.n && st == MST_OK; i++) {
+        const char *path = join(set, folder, files.names[i]);
+        st = path != NULL ? mst_event_gesture_add(set, path, mst_event_gesture_labels(set, path), err)
+                          : mst_fail(err, MST_ENOMEM, "out of memory");
+    }
+    mst_event_names_free(&files);
+    return st;
+}
+
+static mst_status open_folder(mst_event_set *set, const char *folder, mst_err *err)
+{
+    static const char *const splits[SPLITS] = {"Test", "test", "n-cars_test"};
+    mst_event_names sub = {0};
+    for (size_t i = 0; i < SPLITS; i++) {
+        const char *path = join(set, folder, splits[i]);
+        if (path != NULL && mst_data_is_dir(path)) {
+            folder = path;
+            break;
+        }
+    }
+    bool gestures = set->profile != NULL && set->profile == mst_event_profile_find("dvsgesture");
+    mst_status st = mst_event_names_read(folder, NULL, set, &sub, err);
+    if (st == MST_OK && set->profile == NULL && sub.n == 0) {
+        if ((st = recognize(set, folder, err)) == MST_OK && set->profile == NULL)
+            st = mst_fail(err, MST_EFORMAT, "%s: expected event recordings, recognized none", folder);
+        gestures = st == MST_OK && set->profile == mst_event_profile_find("dvsgesture");
+    }
+    if (st == MST_OK)
+        st = gestures ? add_gestures(set, folder, err)
+                      : sub.n != 0 ? add_classes(set, folder, &sub, err) : add_folder(set, folder, -1, err);
+    mst_event_names_free(&sub);
+    return st;
+}
+
+static mst_status open_file(mst_event_set *set, const char *path, mst_err *err)
+{
+    size_t n = strlen(path);
+    const mst_event_profile *gesture = mst_event_profile_find("dvsgesture");
+    if (set->profile == gesture && n > 4 && strcmp(path + n - 4, ".txt") == 0)
+        return mst_event_gesture_list(set, path, err);
+    if (set->profile == NULL && (set->profile = mst_event_profile_sniff(path)) == NULL)
+        return mst_fail(err, MST_EFORMAT, "%s: expected an event recording, recognized none", path);
+    if (set->profile != gesture)
+        return mst_event_set_add(set, path, -1, 0, 0, err);
+    return mst_event_gesture_add(set, path, mst_event_gesture_labels(set, path), err);
+}
+
+mst_status mst_event_set_open(const char *path, const mst_event_profile *profile, mst_event_set *set,
+                              mst_err *err)
+{
+    *set = (mst_event_set){.profile = profile};
+    uint64_t size;
+    const char *copy = mst_arena_strdup(&set->texts, path);
+    mst_status st = copy != NULL ? MST_OK : mst_fail(err, MST_ENOMEM, "out of memory");
+    if (st == MST_OK && !mst_data_is_dir(path))
+        st = mst_data_file_size(path, &size, err);
+    if (st == MST_OK)
+        st = mst_data_is_dir(path) ? open_folder(set, copy, err) : open_file(set, copy, err);
+    if (st == MST_OK && set->n == 0)
+        st = mst_fail(err, MST_EFORMAT, "%s: expected samples, found none", path);
+    if (st != MST_OK)
+        mst_event_set_close(set);
+    return st;
+}
+
+void mst_event_set_close(mst_event_set *set)
+{
+    mst_free_array(NULL, set->items, set->room, sizeof *set->items);
+    mst_arena_release(&set->texts);
+    *set = (mst_event_set){0};
+}
+
+mst_status mst_event_set_stream(const mst_event_set *set, size_t i, mst_event_stream **out, mst_err *err)
+{
+    const mst_event_item *it = &set->items[i];
+    return mst_event_open(it->path, set->profile, it->t_from, it->t_to, out, err);
+}

@@ -1,0 +1,191 @@
+/* Streams of recordings: opening, the end, the way back, and the table of
+ * profiles. Knows no file format itself.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "mst/alloc.h"
+#include "runtime/data/data_format.h"
+#include "runtime/data/events/event_decoder.h"
+
+#define SNIFF_BYTES 4096u
+#define UPRIGHT (MST_EVENT_FLIP_X | MST_EVENT_FLIP_Y)
+
+/* Where the sources of sizes and turns are told: docs/EVENTS.md. Sniffing takes the
+ * first profile of a decoder, so the general one of each stands before the special ones. */
+static const mst_event_profile profiles[] = {
+    {"aedat2", ".aedat", &mst_event_aedat2, 128, 128, UPRIGHT},
+    {"cifar10dvs", ".aedat", &mst_event_aedat2, 128, 128, MST_EVENT_SWAP | UPRIGHT},
+    {"dvsaction", ".aedat", &mst_event_aedat2, 346, 260, UPRIGHT},
+    {"dvsgesture", ".aedat", &mst_event_aedat3, 128, 128, 0},
+    {"ncars", ".dat", &mst_event_dat, 120, 100, 0},
+    {"dat", ".dat", &mst_event_dat, 304, 240, 0},
+    {"evt2", ".raw", &mst_event_evt2, 640, 480, 0},
+    {"asldvs", ".mat", &mst_event_mat, 240, 180, UPRIGHT},
+    {"ncaltech101", ".bin", &mst_event_atis, 240, 180, 0},
+    {"nmnist", ".bin", &mst_event_atis, 34, 34, 0},
+};
+#define N_PROFILES (sizeof profiles / sizeof profiles[0])
+
+const mst_event_profile *mst_event_profile_at(size_t k)
+{
+    return k < N_PROFILES ? &profiles[k] : NULL;
+}
+
+const mst_event_profile *mst_event_profile_find(const char *name)
+{
+    for (size_t i = 0; i < N_PROFILES; i++)
+        if (strcmp(profiles[i].name, name) == 0)
+            return &profiles[i];
+    return NULL;
+}
+
+const char *mst_event_profile_name(const mst_event_profile *p)
+{
+    return p->name;
+}
+
+const char *mst_event_profile_suffix(const mst_event_profile *p)
+{
+    return p->suffix;
+}
+
+static bool has_suffix(const char *path, const char *suffix)
+{
+    size_t n = strlen(path), k = strlen(suffix);
+    return n > k && strcmp(path + n - k, suffix) == 0;
+}
+
+/* N-MNIST and N-Caltech101 differ in nothing but the size of what is seen. */
+static bool fits(const char *path, const mst_event_profile *p)
+{
+    mst_event_stream *s = NULL;
+    mst_event batch[256];
+    size_t n = 1;
+    mst_status st = mst_event_open(path, p, 0, 0, &s, NULL);
+    while (st == MST_OK && n != 0)
+        st = mst_event_next(s, batch, sizeof batch / sizeof batch[0], &n, NULL);
+    mst_event_close(s);
+    return st == MST_OK;
+}
+
+const mst_event_profile *mst_event_profile_sniff(const char *path)
+{
+    uint8_t head[SNIFF_BYTES];
+    uint64_t size;
+    if (mst_data_file_size(path, &size, NULL) != MST_OK)
+        return NULL;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return NULL;
+    ssize_t n = read(fd, head, sizeof head);
+    close(fd);
+    if (n <= 0)
+        return NULL;
+    for (size_t i = 0; i < N_PROFILES; i++) {
+        const mst_event_profile *p = &profiles[i];
+        if (!has_suffix(path, p->suffix) || !p->decoder->sniff(head, (size_t)n, size))
+            continue;
+        const mst_event_profile *nmnist = mst_event_profile_find("nmnist");
+        return p->decoder == &mst_event_atis && fits(path, nmnist) ? nmnist : p;
+    }
+    return NULL;
+}
+
+/* Read the header again, from the first byte. */
+static mst_status start(mst_event_stream *s, mst_err *err)
+{
+    if (lseek(s->fd, 0, SEEK_SET) != 0)
+        return mst_fail(err, MST_EIO, "%s: %s", s->path, strerror(errno));
+    s->offset = 0;
+    s->at = s->end = 0;
+    s->index = s->given = 0;
+    s->clock = (mst_event_clock){0};
+    s->carries = 0;
+    s->width = s->profile->width;
+    s->height = s->profile->height;
+    s->turn = s->profile->turn;
+    return s->profile->decoder->open(s, err);
+}
+
+mst_status mst_event_open(const char *path, const mst_event_profile *p, int64_t t_from, int64_t t_to,
+                          mst_event_stream **out, mst_err *err)
+{
+    *out = NULL;
+    uint64_t size;
+    MST_TRY(mst_data_file_size(path, &size, err));
+    if (size == 0)
+        return mst_fail(err, MST_EFORMAT, "%s: offset 0: expected a recording (%s), found an empty file", path,
+                        p->decoder->name);
+    mst_event_stream *s = mst_alloc(NULL, sizeof *s);
+    if (s == NULL)
+        return mst_fail(err, MST_ENOMEM, "out of memory");
+    s->profile = p;
+    s->fd = -1;
+    s->size = size;
+    s->t_from = t_from;
+    s->t_to = t_to;
+    s->path_bytes = strlen(path) + 1;
+    mst_status st = MST_OK;
+    if ((s->path = mst_alloc(NULL, s->path_bytes)) == NULL) {
+        st = mst_fail(err, MST_ENOMEM, "out of memory");
+        goto done;
+    }
+    memcpy(s->path, path, s->path_bytes);
+    s->fd = open(path, O_RDONLY | O_CLOEXEC);
+    st = s->fd < 0 ? mst_fail(err, MST_EIO, "%s: %s", path, strerror(errno)) : start(s, err);
+done:
+    if (st != MST_OK)
+        mst_event_close(s);
+    else
+        *out = s;
+    return st;
+}
+
+void mst_event_close(mst_event_stream *s)
+{
+    if (s == NULL)
+        return;
+    s->profile->decoder->close(s);
+    if (s->fd >= 0)
+        close(s->fd);
+    mst_free(NULL, s->path, s->path_bytes);
+    mst_free(NULL, s, sizeof *s);
+}
+
+mst_status mst_event_rewind(mst_event_stream *s, mst_err *err)
+{
+    s->profile->decoder->close(s);
+    return start(s, err);
+}
+
+mst_status mst_event_next(mst_event_stream *s, mst_event *out, size_t cap, size_t *n, mst_err *err)
+{
+    *n = 0;
+    MST_TRY(s->profile->decoder->next(s, out, cap, n, err));
+    s->given += *n;
+    return MST_OK;
+}
+
+const char *mst_event_path(const mst_event_stream *s)
+{
+    return s->path;
+}
+
+uint32_t mst_event_width(const mst_event_stream *s)
+{
+    return s->turn & MST_EVENT_SWAP ? s->height : s->width;
+}
+
+uint32_t mst_event_height(const mst_event_stream *s)
+{
+    return s->turn & MST_EVENT_SWAP ? s->width : s->height;
+}
+
+uint64_t mst_event_given(const mst_event_stream *s)
+{
+    return s->given;
+}
