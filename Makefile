@@ -22,7 +22,7 @@ endif
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
         -Wwrite-strings -Wvla -Wundef -Wno-sign-conversion
 INC  := -Iruntime/include -Iconverter/include -Icalibrate/include -I. -I$(GEN)
-DEPS_PC := libprotobuf-c gsl yaml-0.1 jansson zlib
+DEPS_PC := libprotobuf-c gsl yaml-0.1 jansson zlib matio
 PC_CFLAGS = $(shell pkg-config --cflags $(DEPS_PC) 2>/dev/null)
 # One order of float operations on every machine: no contraction, no -march=native, no -Ofast.
 CFLAGS  ?= $(OPT_$(MODE))
@@ -32,8 +32,8 @@ ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -DMST_VERSION='"$(VERSION)"' $(CFLAGS) -ffp-
 src = $(sort $(foreach d,$(1),$(wildcard $(d)/*.c)))
 obj = $(patsubst %.c,$(B)/%.o,$(1))
 
-RUNTIME_SRC := $(call src,runtime/core runtime/ir runtime/format runtime/kernels runtime/exec)
-DATA_SRC    := $(call src,runtime/data)
+RUNTIME_SRC := $(call src,runtime/core runtime/ir runtime/format runtime/kernels runtime/exec runtime/block)
+DATA_SRC    := $(call src,runtime/data runtime/data/events)
 CONV_SRC    := $(call src,converter/onnx converter/lower converter/passes converter)
 CALIB_SRC   := $(call src,calibrate)
 TOOLS_LIB   := $(filter-out $(wildcard tools/mst*.c),$(call src,tools))
@@ -48,7 +48,7 @@ LIBCALIB := $(B)/libmstcalib.a
 LIBTOOLS := $(B)/libmsttools.a
 # order: users before what they use
 LIBS     := $(LIBTOOLS) $(LIBCALIB) $(LIBCONV) $(LIBDATA) $(LIBMST)
-LDLIBS   := -lprotobuf-c -lmd -lyaml -ljansson -lgsl -lgslcblas -lz -lm -pthread
+LDLIBS   := -lprotobuf-c -lmd -lyaml -ljansson -lgsl -lgslcblas -lmatio -lz -lm -pthread
 
 UNIT_SRC  := $(sort $(wildcard tests/unit/*/test_*.c))
 UNIT_BIN  := $(patsubst %.c,$(B)/%,$(UNIT_SRC))

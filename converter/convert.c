@@ -8,6 +8,7 @@
 #include "converter/lower/lower.h"
 #include "converter/onnx/onnx_graph.h"
 #include "converter/passes/passes.h"
+#include "converter/pipeline.h"
 #include "converter/report.h"
 
 #ifndef MST_VERSION
@@ -96,23 +97,20 @@ static mst_status describe_source(mst_graph *g, const char *path, const ox_graph
     return g->meta.source_name != NULL ? MST_OK : mst_fail(err, MST_ENOMEM, "out of memory: %s", path);
 }
 
-mst_status mst_onnx_import(const char *path, const mst_import_opts *opts, mst_graph **out, mst_err *err)
+mst_status mst_pipeline_run(ox_graph *ox, const char *path, const mst_import_opts *opts, mst_graph **out,
+                            mst_err *err)
 {
-    static const mst_import_opts defaults;
-    const mst_import_opts *o = opts != NULL ? opts : &defaults;
-    ox_graph ox;
     mst_graph *g = NULL;
-    MST_TRY(ox_load(path, o->alloc, &ox, err)); /* its errors name the file */
-    mst_status st = ox_fold(&ox, o->input_dims, o->input_rank, err);
+    mst_status st = ox_fold(ox, opts->input_dims, opts->input_rank, err);
     if (st == MST_OK)
-        st = mst_graph_create(o->alloc, &g, err);
+        st = mst_graph_create(opts->alloc, &g, err);
     if (st == MST_OK)
-        st = mst_lower(&ox, g, err);
+        st = mst_lower(ox, g, err);
     if (st == MST_OK)
-        st = describe_source(g, path, &ox, err);
-    ox_graph_free(&ox);
+        st = describe_source(g, path, ox, err);
+    ox_graph_free(ox);
     if (st == MST_OK)
-        st = run_passes(g, o, err);
+        st = run_passes(g, opts, err);
     if (st != MST_OK) {
         mst_graph_destroy(g);
         return mst_fail_in(err, st, "%s: ", path);
@@ -121,8 +119,28 @@ mst_status mst_onnx_import(const char *path, const mst_import_opts *opts, mst_gr
     return MST_OK;
 }
 
+mst_status mst_onnx_import(const char *path, const mst_import_opts *opts, mst_graph **out, mst_err *err)
+{
+    static const mst_import_opts defaults;
+    ox_graph ox;
+    MST_TRY(ox_load(path, opts != NULL ? opts->alloc : NULL, &ox, err)); /* its errors name the file */
+    return mst_pipeline_run(&ox, path, opts != NULL ? opts : &defaults, out, err);
+}
+
+/* A session runs one sample. */
+static mst_status check_batch(const mst_graph *g, mst_err *err)
+{
+    const mst_tensor *x = &g->tensors[g->input];
+    if (x->rank > 1 && x->dims[0] != 1)
+        return mst_fail(err, MST_EUNSUPPORTED,
+                        "input '%s' has a fixed batch of %u: export the model again with a batch of 1 or a dynamic one",
+                        x->name, (unsigned)x->dims[0]);
+    return MST_OK;
+}
+
 mst_status mst_convert(mst_graph *g, const mst_convert_opts *opts, mst_report *report, mst_err *err)
 {
+    MST_TRY(check_batch(g, err));
     if (!stopped(opts->stop_after, MASK_NUMBER)) {
         MST_TRY(pass_mask(g, opts->policy, err));
         MST_TRY(after_pass(g, opts->dump_dir, MASK_NUMBER, "mask", err));

@@ -24,6 +24,8 @@ static bool is_spiking(const tracer *t, uint32_t i)
     if (n->op == MST_OP_NEURON)
         return true;
     bool moves = (mst_op_get(n->op)->flags & MST_F_MOVE) != 0 || n->op == MST_OP_MASK;
+    if (n->op == MST_OP_PAD && n->fp[MST_PAD_VALUE] != 0)
+        return false;
     for (uint32_t k = 0; k < n->n_in && moves; k++)
         if (!mst_is_const(t->g, n->in[k]))
             moves = t->spikes[n->in[k]];
@@ -93,6 +95,12 @@ static const char *analog_reason(const tracer *t, const mst_node *n, bool *linea
             return NULL;
         return t->spikes[n->in[0]] || t->spikes[n->in[1]] ? "product of spikes with analog values"
                                                           : "product of two analog values";
+    case MST_OP_BINARY:
+        if (mst_is_const(t->g, n->in[1])
+                ? n->ip[MST_BINARY_FN] == MST_BIN_MUL || n->ip[MST_BINARY_FN] == MST_BIN_DIV
+                : mst_is_const(t->g, n->in[0]) && n->ip[MST_BINARY_FN] == MST_BIN_MUL)
+            return "scaled by constants that differ from place to place";
+        break;
     default: break;
     }
     *linear = false;

@@ -49,7 +49,7 @@ def parse():
 def random_model(args):
     options = dict(image=args.image, channels=args.channels, classes=args.classes, levels=args.levels, form=args.form)
     if args.model.startswith("swin"):
-        stem = args.stem or [(args.embed // 2, 1), (args.embed, 2)]
+        stem = args.stem or [(args.embed // 2, 1, 1), (args.embed, 2, 1)]
         options.update(embed=args.embed, stem=stem, depths=args.depths, heads=args.heads,
                        window=args.window, mlp_ratio=args.mlp_ratio)
         options.update({k: getattr(args, k) for k in ("attention", "norm") if getattr(args, k)})

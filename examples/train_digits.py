@@ -2,7 +2,6 @@
 """Train the small digits Swin from scratch, or fine-tune it under Random Spike Masking.
 
 From scratch:  train_digits.py --images train-images.gz --labels train-labels.gz --out digits.pt
-For spikes:    ... --init digits0.pt --noise 0.75 --drop-branch 0.2 --lr 1e-3 --epochs 1 --out digits.pt
 With masks:    ... --init digits.pt --distill --mask-ratio 0.5 --lr 5e-4 --epochs 1 --out digits-sa50.pt
 Training images that are also in the bundled test set are left out. The epoch to keep is
 chosen on images held out of the training set; the test set is looked at once, at the end.
@@ -18,6 +17,9 @@ from torch.nn import functional as F
 
 from mst import calibrate, digits, layers, qcfs, simulate, zoo
 
+# 28x28 padded to 16x16 tokens, then 8x8; the classifier reads the normalized residual stream.
+DIGITS = {"stem": [(16, 2, 3), (32, 1, 1)], "embed": 32, "heads": [2, 4], "window": 4, "final_if": False}
+
 
 def parse():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -26,11 +28,8 @@ def parse():
     p.add_argument("--out", required=True, help="checkpoint to write")
     p.add_argument("--init", help="checkpoint to fine-tune")
     p.add_argument("--distill", action="store_true", help="learn from the outputs of --init as well as the labels")
-    p.add_argument("--noise", type=float, default=0.0,
-                   help="random offset of every activation in training, in levels, to withstand the error of short runs")
     p.add_argument("--mask-ratio", type=float, default=0.0, help="share of q, k and attn spikes to mask (default 0)")
-    p.add_argument("--drop-branch", type=float, default=0.0, help="chance that a residual branch is left out in training")
-    p.add_argument("--epochs", type=int, default=4)
+    p.add_argument("--epochs", type=int, default=3)
     p.add_argument("--images-per-epoch", type=int, help="draw only so many images in each epoch")
     p.add_argument("--batch", type=int, default=64)
     p.add_argument("--lr", type=float, default=2e-3)
@@ -41,13 +40,17 @@ def parse():
     p.add_argument("--validation", type=int, default=4000, help="images held out to choose the epoch")
     p.add_argument("--levels", type=int, default=16, help="L of every activation")
     p.add_argument("--mlp-ratio", type=float, default=2)
+    p.add_argument("--depths", type=int, nargs=2, default=[2, 1], help="blocks of the two stages (default 2 1)")
+    p.add_argument("--theta-share", type=float, default=0.98,
+                   help="each theta starts at this quantile of its positive inputs (default 0.98)")
+    p.add_argument("--theta-lr", type=float, default=0.3, help="learning rate of the thetas, as a share of --lr")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--threads", type=int, default=1)
     return p.parse_args()
 
 
 def load_training(args):
-    """(images uint8, labels) without any image of the test set, and how the test set was kept apart."""
+    """(x [B, 1, 28, 28], y [B]) without any image of the test set."""
     images, labels = digits.read_idx(args.images), digits.read_idx(args.labels).astype(np.int64)
     test = set(digits.digests(digits.read_idx(digits.TEST_IMAGES)))
     keep = np.array([d not in test for d in digits.digests(images)])
@@ -60,12 +63,17 @@ def load_training(args):
 
 
 def optimizer_for(model, args):
-    """AdamW; weight decay on the matrices only, not on theta, norms, biases, position bias."""
+    """AdamW; weight decay on the matrices only, not on theta, norms, biases, position bias.
+
+    Thetas learn more slowly, so that they stay near where the quantile put them.
+    """
+    thetas = [a.theta for _, a in qcfs.activations(model)]
     decayed = [p for n, p in model.named_parameters() if n.endswith(".weight") and p.dim() > 1]
-    chosen = {id(p) for p in decayed}
+    chosen = {id(p) for p in decayed + thetas}
     plain = [p for p in model.parameters() if id(p) not in chosen]
-    groups = [{"params": decayed, "weight_decay": args.weight_decay}, {"params": plain, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=args.lr)
+    return torch.optim.AdamW([{"params": decayed, "weight_decay": args.weight_decay, "share": 1.0},
+                              {"params": plain, "weight_decay": 0.0, "share": 1.0},
+                              {"params": thetas, "weight_decay": 0.0, "share": args.theta_lr}], lr=args.lr)
 
 
 def learning_rate(step, total, top):
@@ -98,7 +106,7 @@ def train(model, teacher, x, y, held, args):
             rows = order[i * args.batch:(i + 1) * args.batch]
             images = digits.shift(x[rows], generator, args.shift) if args.shift else x[rows]
             for group in optimizer.param_groups:
-                group["lr"] = learning_rate(step, total, args.lr)
+                group["lr"] = group["share"] * learning_rate(step, total, args.lr)
             with torch.no_grad():
                 teacher_logits = teacher(images) if teacher is not None else None
             loss = loss_of(model(images), y[rows], teacher_logits, args)
@@ -143,20 +151,12 @@ def main():
             print("held-out accuracy with masks, new BatchNorm statistics: %.2f %%" % (
                 100 * simulate.evaluate(model, *held)["ann"]), flush=True)
     else:
-        options = {"levels": args.levels, "mlp_ratio": args.mlp_ratio}
+        options = dict(DIGITS, levels=args.levels, mlp_ratio=args.mlp_ratio, depths=args.depths)
         model = zoo.build("swin", **options)
         layers.set_mask_ratio(model, args.mask_ratio)
-        calibrate.set_thetas(model, x[:256])
-    qcfs.set_noise(model, args.noise)
-    layers.set_drop_branch(model, args.drop_branch)
+        calibrate.set_thetas(model, x[:256], args.theta_share)
     print("parameters: %d" % sum(p.numel() for p in model.parameters()), flush=True)
     accuracy = train(model, teacher, x, y, held, args)
-    if args.noise or args.drop_branch:
-        qcfs.set_noise(model, 0.0)
-        layers.set_drop_branch(model, 0.0)
-        calibrate.estimate_batchnorm(model, [x[i:i + 256] for i in range(0, 256 * 8, 256)])
-        accuracy = simulate.evaluate(model, *held)["ann"]
-        print("held-out accuracy, BatchNorm statistics without noise: %.2f %%" % (100 * accuracy), flush=True)
     note = "held-out accuracy %.4f, mask ratio %g on q, k, attn, seed %d" % (accuracy, args.mask_ratio, args.seed)
     zoo.save(args.out, model, "swin", options, note)
     print("test accuracy of the ANN: %.2f %%" % (100 * simulate.evaluate(model, *digits.load_test())["ann"]))

@@ -218,11 +218,12 @@ int lower_ints(lower_ctx *c, const char *attr, uint32_t k, int64_t out[2 * MST_M
 {
     int n = attr != NULL ? ox_attr_ints(c->n, attr, out, 2 * MST_MAX_RANK) : -1;
     const ox_value *v = lower_in(c, k);
-    if (n >= 0 || v == NULL || v->data == NULL || lower_elements(v) > 2 * MST_MAX_RANK)
+    if (n >= 0 || v == NULL || v->data == NULL || lower_elements(v) > 2 * MST_MAX_RANK ||
+        (v->dtype != OX_INT64 && v->dtype != OX_INT32))
         return n;
     n = (int)lower_elements(v);
     for (int i = 0; i < n; i++)
-        out[i] = (int64_t)lower_const_at(v, (size_t)i);
+        out[i] = v->dtype == OX_INT64 ? ((const int64_t *)v->data)[i] : ((const int32_t *)v->data)[i];
     return n;
 }
 
@@ -261,8 +262,9 @@ static mst_status lower_all(lower_ctx *c)
         if (!c->n->dead)
             MST_TRY(lower_node(c));
     }
-    if (c->ox->n_outputs < 1)
-        return mst_fail(c->err, MST_EUNSUPPORTED, "the model has no output");
+    if (c->ox->n_outputs != 1)
+        return mst_fail(c->err, MST_EUNSUPPORTED, "the model has %u outputs; exactly one (the logits) is supported: "
+                        "export the model with that output alone", (unsigned)c->ox->n_outputs);
     uint32_t out = c->ox->outputs[0];
     c->g->output = c->map[out];
     if (c->g->output == MST_NONE)

@@ -11,7 +11,7 @@ static const int32_t to_last[4] = {0, 2, 3, 1}, to_first[4] = {0, 3, 1, 2};
 /* Kernel, stride, dilation and padding of Conv and the pools, for images. Signals
  * of one axis are treated as images of height 1. */
 typedef struct window {
-    uint32_t kernel[2], stride[2], dilation[2], pad[2];
+    uint32_t kernel[2], stride[2], dilation[2], pad[2], pad_end[2];
 } window;
 
 static mst_status read_pair(lower_ctx *c, const char *attr, int spatial, uint32_t out[2])
@@ -39,6 +39,7 @@ static mst_status read_padding(lower_ctx *c, int spatial, const uint32_t *in, co
             int64_t need = (int64_t)(out[i] - 1) * w->stride[i] + (int64_t)(w->kernel[i] - 1) * w->dilation[i] + 1 - in[i];
             need = need > 0 ? need : 0;
             w->pad[i] = (uint32_t)(strcmp(mode, "SAME_UPPER") == 0 ? need / 2 : need - need / 2);
+            w->pad_end[i] = (uint32_t)need - w->pad[i];
         }
         return MST_OK;
     }
@@ -47,9 +48,11 @@ static mst_status read_padding(lower_ctx *c, int spatial, const uint32_t *in, co
     for (int i = 0; i < n; i++)
         if (v[i] < 0 || v[i] > 65535)
             return lower_refuse(c, "padding is out of range", "use padding of 0 to 65535");
-    w->pad[0] = w->pad[1] = 0;
-    for (int i = 0; i < (n > 0 && strcmp(mode, "VALID") != 0 ? spatial : 0); i++)
+    w->pad[0] = w->pad[1] = w->pad_end[0] = w->pad_end[1] = 0;
+    for (int i = 0; i < (n > 0 && strcmp(mode, "VALID") != 0 ? spatial : 0); i++) {
         w->pad[2 - spatial + i] = (uint32_t)v[i];
+        w->pad_end[2 - spatial + i] = (uint32_t)v[spatial + i];
+    }
     return MST_OK;
 }
 
@@ -133,7 +136,7 @@ static mst_status conv_weight(lower_ctx *c, int spatial, window *w, uint32_t *id
 mst_status lower_conv(lower_ctx *c)
 {
     uint32_t in[3], out_dims[4], y, n_in = 2;
-    int spatial;
+    int spatial = 0;
     window w;
     MST_TRY(enter_channel_last(c, &in[0], out_dims, &spatial));
     MST_TRY(conv_weight(c, spatial, &w, &in[1]));
@@ -152,21 +155,52 @@ mst_status lower_conv(lower_ctx *c)
     return leave_channel_last(c, y);
 }
 
+/* count_include_pad: padding counts as zeros, but what ceil_mode lets a window hang over
+ * does not. POOL counts whole windows or what lies in the image, so where windows do hang
+ * over the zeros become part of the image. *whole: POOL is to count whole windows. */
+static mst_status count_padding(lower_ctx *c, window *w, const uint32_t *out_dims, uint32_t *x, bool *whole)
+{
+    const mst_tensor t = c->g->tensors[*x];
+    uint32_t dims[4], y;
+    bool pads = false, hangs = false;
+    memcpy(dims, t.dims, sizeof dims);
+    for (int i = 0; i < 2; i++) {
+        pads = pads || w->pad[i] != 0 || w->pad_end[i] != 0;
+        dims[1 + i] += w->pad[i] + w->pad_end[i];
+        hangs = hangs || (uint64_t)(out_dims[1 + i] - 1) * w->stride[i] + (uint64_t)(w->kernel[i] - 1) * w->dilation[i] >=
+                             dims[1 + i];
+    }
+    *whole = pads && !hangs;
+    if (!pads || !hangs)
+        return MST_OK;
+    mst_node *node;
+    MST_TRY(lower_emit(c, MST_OP_PAD, 1, x, 4, dims, &y, &node));
+    for (int i = 0; i < 2; i++) {
+        node->ip[MST_PAD_BEFORE + 1 + i] = (int32_t)w->pad[i];
+        w->pad[i] = w->pad_end[i] = 0;
+    }
+    *x = y;
+    return MST_OK;
+}
+
 static mst_status lower_pool(lower_ctx *c, mst_reduce_fn fn)
 {
     uint32_t x, out_dims[4], y;
-    int spatial;
+    int spatial = 0;
     window w;
+    bool whole = false;
     MST_TRY(enter_channel_last(c, &x, out_dims, &spatial));
     MST_TRY(read_pair(c, "kernel_shape", spatial, w.kernel));
     MST_TRY(read_window(c, spatial, x, out_dims, &w));
+    if (fn == MST_RED_MEAN && ox_attr_int(c->n, "count_include_pad", 0) != 0)
+        MST_TRY(count_padding(c, &w, out_dims, &x, &whole));
     mst_node *node;
     MST_TRY(lower_emit(c, MST_OP_POOL, 1, &x, 4, out_dims, &y, &node));
     store_window(&w, &node->ip[MST_POOL_STRIDE], &node->ip[MST_POOL_PAD], &node->ip[MST_POOL_DILATION]);
     node->ip[MST_POOL_FN] = (int32_t)fn;
     node->ip[MST_POOL_KERNEL] = (int32_t)w.kernel[0];
     node->ip[MST_POOL_KERNEL + 1] = (int32_t)w.kernel[1];
-    node->ip[MST_POOL_COUNT_PAD] = ox_attr_int(c->n, "count_include_pad", 0) != 0;
+    node->ip[MST_POOL_COUNT_PAD] = whole;
     return leave_channel_last(c, y);
 }
 

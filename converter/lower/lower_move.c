@@ -135,8 +135,11 @@ mst_status lower_gather(lower_ctx *c)
     if (data == NULL)
         return mst_fail(c->err, MST_ENOMEM, "node '%s': out of memory", c->n->name);
     for (size_t i = 0; i < n; i++) {
-        double v = lower_const_at(index, i);
-        data[i] = (int32_t)(v < 0 ? v + c->g->tensors[in[0]].dims[axis] : v);
+        double v = lower_const_at(index, i), size = c->g->tensors[in[0]].dims[axis];
+        v = v < 0 ? v + size : v;
+        if (!(v >= 0 && v < size))
+            return lower_refuse(c, "an index is outside of the axis", "re-export the model");
+        data[i] = (int32_t)v;
     }
     MST_TRY(mst_graph_add_tensor(c->g, "", MST_I32, index->rank, idims, data, &in[1], c->err));
     MST_TRY(lower_out_dims(c, 0, &rank, dims));

@@ -49,6 +49,7 @@ mst_status lower_bernoulli(lower_ctx *c);
 mst_status lower_compare(lower_ctx *c);
 mst_status lower_not(lower_ctx *c);
 mst_status lower_cast(lower_ctx *c);
+mst_status lower_dropout(lower_ctx *c);
 /* x * mask, Where(mask, x, 0): *done says whether it was one */
 mst_status lower_mask_product(lower_ctx *c, bool *done);
 mst_status lower_mask_where(lower_ctx *c, bool *done);

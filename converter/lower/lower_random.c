@@ -78,18 +78,22 @@ mst_status lower_not(lower_ctx *c)
 mst_status lower_cast(lower_ctx *c)
 {
     const ox_value *y = lower_out(c, 0);
-    if (random_in(c, 0)->kind != LR_NOT_RANDOM) {
-        bind_random(c, *random_in(c, 0));
+    bool floats = y != NULL && (y->dtype == OX_FLOAT || y->dtype == OX_DOUBLE || y->dtype == OX_FLOAT16 ||
+                                y->dtype == OX_BFLOAT16);
+    const lower_random *r = random_in(c, 0);
+    if (r->kind == LR_SURVIVES || (r->kind == LR_UNIFORM && floats)) {
+        bind_random(c, *r);
         return MST_OK;
     }
-    if (y == NULL || (y->dtype != OX_FLOAT && y->dtype != OX_DOUBLE && y->dtype != OX_FLOAT16 && y->dtype != OX_BFLOAT16))
+    if (!floats)
         return lower_refuse(c, "turns live values into integers or booleans", "keep the data path in floats");
     return lower_alias(c);
 }
 
-static mst_status emit_mask(lower_ctx *c, uint32_t k_data, double survival)
+/* A MASK on input k_data; *y is what leaves it. */
+static mst_status emit_mask(lower_ctx *c, uint32_t k_data, double survival, uint32_t *y)
 {
-    uint32_t x, y;
+    uint32_t x;
     if (!(survival > 0 && survival <= 1))
         return lower_refuse(c, "a mask that keeps nothing", "use a ratio in [0,1)");
     MST_TRY(lower_tensor(c, k_data, &x));
@@ -98,10 +102,21 @@ static mst_status emit_mask(lower_ctx *c, uint32_t k_data, double survival)
     if (out == NULL || out->rank != t.rank || lower_elements(out) != mst_tensor_elements(&t))
         return lower_refuse(c, "the mask is larger than its data", "draw the mask with rand_like");
     mst_node *node;
-    MST_TRY(lower_emit(c, MST_OP_MASK, 1, &x, t.rank, t.dims, &y, &node));
+    MST_TRY(lower_emit(c, MST_OP_MASK, 1, &x, t.rank, t.dims, y, &node));
     node->ip[MST_MASK_STAGE] = node->ip[MST_MASK_BLOCK] = -1;
     node->ip[MST_MASK_INDEX] = (int32_t)c->n_masks++;
     node->fp[MST_MASK_RATIO] = node->fp[MST_MASK_TRAINED] = (float)(1 - survival);
+    return MST_OK;
+}
+
+/* The mask in input k_mask on the data in input k_data. */
+static mst_status apply_mask(lower_ctx *c, uint32_t k_mask, uint32_t k_data, double survival)
+{
+    uint32_t y;
+    const ox_value *mask = lower_in(c, k_mask), *data = lower_in(c, k_data);
+    if (data == NULL || lower_elements(mask) != lower_elements(data))
+        return lower_refuse(c, "a mask that is not drawn for each element", "draw the mask with rand_like");
+    MST_TRY(emit_mask(c, k_data, survival, &y));
     lower_bind(c, 0, y);
     return MST_OK;
 }
@@ -110,7 +125,7 @@ mst_status lower_mask_product(lower_ctx *c, bool *done)
 {
     uint32_t side = random_in(c, 0)->kind == LR_SURVIVES ? 0 : 1;
     *done = random_in(c, side)->kind == LR_SURVIVES && random_in(c, 1 - side)->kind == LR_NOT_RANDOM;
-    return *done ? emit_mask(c, 1 - side, random_in(c, side)->survival) : MST_OK;
+    return *done ? apply_mask(c, side, 1 - side, random_in(c, side)->survival) : MST_OK;
 }
 
 /* Where(mask, x, 0) or Where(mask, 0, x) */
@@ -124,5 +139,24 @@ mst_status lower_mask_where(lower_ctx *c, bool *done)
     uint32_t data = lower_is_const(c, 1) ? 2 : 1;
     if (!scalar_const(lower_in(c, 3 - data), &zero) || zero != 0)
         return lower_refuse(c, "a random choice that is not a mask", "write the mask as x * (rand > ratio)");
-    return emit_mask(c, data, data == 1 ? r.survival : 1 - r.survival);
+    return apply_mask(c, 0, data, data == 1 ? r.survival : 1 - r.survival);
+}
+
+/* The identity, unless it is in training mode (opset 12 and later): then it drops at
+ * inference too, a MASK with a rescale. */
+mst_status lower_dropout(lower_ctx *c)
+{
+    double training = 0, ratio = 0.5;
+    uint32_t masked, y;
+    if (lower_out(c, 1) != NULL)
+        return lower_refuse(c, "its mask output is used", "use only the first output");
+    if ((lower_in(c, 2) != NULL && !scalar_const(lower_in(c, 2), &training)) ||
+        (lower_in(c, 1) != NULL && !scalar_const(lower_in(c, 1), &ratio)))
+        return lower_refuse(c, "its ratio or mode is not constant", "call model.eval() before the export");
+    if (training == 0 || ratio == 0)
+        return lower_alias(c);
+    MST_TRY(emit_mask(c, 0, 1 - ratio, &masked));
+    MST_TRY(lower_emit_scale(c, masked, 1 / (1 - ratio), 0, &y));
+    lower_bind(c, 0, y);
+    return MST_OK;
 }

@@ -14,7 +14,7 @@ const lower_entry lower_table[] = {
     {"Concat", lower_concat},
     {"Conv", lower_conv},
     {"Div", lower_div},
-    {"Dropout", lower_alias},
+    {"Dropout", lower_dropout},
     {"Erf", lower_unary},
     {"Exp", lower_unary},
     {"Expand", lower_expand},

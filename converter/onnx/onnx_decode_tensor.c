@@ -132,7 +132,7 @@ static mst_status decode_data(ox_import *c, const Onnx__TensorProto *t, ox_value
 
 mst_status ox_decode_tensor(ox_import *c, const Onnx__TensorProto *t, ox_value *v)
 {
-    size_t elements;
+    size_t elements = 0;
     v->dtype = t->data_type;
     MST_TRY(decode_shape(c, t, v, &elements));
     if (t->segment != NULL)

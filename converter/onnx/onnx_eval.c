@@ -40,11 +40,11 @@ static uint16_t double_to_small(double x, int ebits, int mbits)
 
 /* ---- elements ---- */
 
-#define LOAD(type)                                                                                             \
-    do {                                                                                                       \
-        type x_;                                                                                               \
-        memcpy(&x_, (const uint8_t *)v->data + i * sizeof x_, sizeof x_);                                      \
-        return x_;                                                                                             \
+#define LOAD(type)                                                                                 \
+    do {                                                                                           \
+        type x_;                                                                                   \
+        memcpy(&x_, (const uint8_t *)v->data + i * sizeof x_, sizeof x_);                          \
+        return x_;                                                                                 \
     } while (0)
 
 int64_t ox_get_int(const ox_value *v, size_t i)
@@ -88,10 +88,10 @@ double ox_get_double(const ox_value *v, size_t i)
     }
 }
 
-#define STORE(type, x)                                                                                         \
-    do {                                                                                                       \
-        type x_ = (type)(x);                                                                                   \
-        memcpy(data + i * sizeof x_, &x_, sizeof x_);                                                          \
+#define STORE(type, x)                                                                             \
+    do {                                                                                           \
+        type x_ = (type)(x);                                                                       \
+        memcpy(data + i * sizeof x_, &x_, sizeof x_);                                              \
     } while (0)
 
 void ox_put_wrapped(uint8_t *data, int dtype, size_t i, int64_t x)
@@ -161,7 +161,8 @@ mst_status ox_out_alloc(ox_ctx *c, uint32_t k, uint8_t **data)
     size_t limit = c->g->arena.limit, used = c->g->arena.used;
     *data = mst_arena_alloc(&c->g->arena, bytes);
     if (*data == NULL && limit != 0 && (used > limit || bytes > limit - used))
-        return ox_fail(c, MST_ELIMIT, "output %u needs %zu bytes, more than the import's limit leaves", k, bytes);
+        return ox_fail(c, MST_ELIMIT, "output %u needs %zu bytes, more than the import's limit leaves", k,
+                       bytes);
     if (*data == NULL)
         return ox_fail(c, MST_ENOMEM, "no memory for output %u (%zu bytes)", k, bytes);
     c->bytes_left -= bytes;

@@ -10,8 +10,8 @@ static mst_status index_of(const ox_ctx *c, const ox_value *at, size_t i, int64_
     int64_t k = ox_get_int(at, i);
     *out = 0;
     if (k < -dim || k >= dim)
-        return ox_fail(c, MST_EINVAL, "index %lld (element %zu) is outside a dimension of %lld", (long long)k, i,
-                       (long long)dim);
+        return ox_fail(c, MST_EINVAL, "index %lld (element %zu) is outside a dimension of %lld", (long long)k,
+                       i, (long long)dim);
     *out = (size_t)(k < 0 ? k + dim : k);
     return MST_OK;
 }
@@ -84,7 +84,8 @@ mst_status ox_eval_gather_elements(ox_ctx *c)
 }
 
 /* y[target] = update i, or += with reduction "add". */
-static mst_status scatter_one(const ox_ctx *c, uint8_t *y, size_t target, const ox_value *updates, size_t i, bool add)
+static mst_status scatter_one(const ox_ctx *c, uint8_t *y, size_t target, const ox_value *updates, size_t i,
+                              bool add)
 {
     ox_value sum = *updates;
     int64_t r;
@@ -129,7 +130,8 @@ mst_status ox_eval_scatter(ox_ctx *c)
 }
 
 /* Index tuple i of GatherND or ScatterND: the data element that its block starts at. */
-static mst_status tuple_target(const ox_ctx *c, size_t i, uint32_t batch, uint32_t depth, size_t base, size_t *out)
+static mst_status tuple_target(const ox_ctx *c, size_t i, uint32_t batch, uint32_t depth, size_t base,
+                               size_t *out)
 {
     const ox_value *x = ox_in(c, 0), *at = ox_in(c, 1);
     ptrdiff_t stride[MST_MAX_RANK];

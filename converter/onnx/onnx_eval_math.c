@@ -165,6 +165,12 @@ static double f_div(double a, double b) { return a / b; }
 static double f_max(double a, double b) { return isnan(a) ? a : isnan(b) || b > a ? b : a; }
 static double f_min(double a, double b) { return isnan(a) ? a : isnan(b) || b < a ? b : a; }
 
+static double f_mod(double a, double b) /* sign of the divisor; exporters use it for floats too */
+{
+    double r = fmod(a, b);
+    return r != 0 && (r < 0) != (b < 0) ? r + b : r == 0 ? copysign(r, b) : r;
+}
+
 static const struct {
     const char *name;
     i_binary *i;
@@ -184,7 +190,8 @@ static size_t find_binary(const char *op)
 }
 
 /* y = a op b, broadcast to the shape of y. */
-static mst_status apply(ox_ctx *c, const ox_value *a, const ox_value *b, uint8_t *y, i_binary *fi, f_binary *ff)
+static mst_status apply(ox_ctx *c, const ox_value *a, const ox_value *b, uint8_t *y, i_binary *fi,
+                        f_binary *ff)
 {
     const ox_value *out = ox_out(c, 0), *pair[2] = {a, b};
     bool is_float = ox_is_float(out->dtype);
@@ -194,7 +201,8 @@ static mst_status apply(ox_ctx *c, const ox_value *a, const ox_value *b, uint8_t
         int64_t r;
         if (is_float)
             ox_put_double(y, out->dtype, i, ff(ox_get_double(a, at.at[0]), ox_get_double(b, at.at[1])));
-        else if (!fi(ox_get_int(a, at.at[0]), ox_get_int(b, at.at[1]), &r) || !ox_put_int(y, out->dtype, i, r))
+        else if (!fi(ox_get_int(a, at.at[0]), ox_get_int(b, at.at[1]), &r) ||
+                 !ox_put_int(y, out->dtype, i, r))
             return out_of_range(c, i);
     }
     return MST_OK;
@@ -213,9 +221,9 @@ mst_status ox_eval_mod(ox_ctx *c)
     uint8_t *y;
     bool like_c = ox_attr_int(c->n, "fmod", 0) != 0;
     MST_TRY(ox_out_alloc(c, 0, &y));
-    if (!like_c && ox_is_float(ox_in(c, 0)->dtype))
-        return ox_fail(c, MST_EINVAL, "floats need the attribute fmod = 1");
-    return y == NULL ? MST_OK : apply(c, ox_in(c, 0), ox_in(c, 1), y, like_c ? i_fmod : i_mod, fmod);
+    if (y == NULL)
+        return MST_OK;
+    return apply(c, ox_in(c, 0), ox_in(c, 1), y, like_c ? i_fmod : i_mod, like_c ? fmod : f_mod);
 }
 
 /* The exponent may have another type than the base, which decides the result's. */

@@ -109,7 +109,8 @@ mst_status ox_eval_tile(ox_ctx *c)
 }
 
 /* Copy src, a dense block of the shape in view, to where dst's strides put it. */
-static void place(uint8_t *dst, const ox_view *at, const uint8_t *src, const ox_view *view, uint32_t d, size_t size)
+static void place(uint8_t *dst, const ox_view *at, const uint8_t *src, const ox_view *view, uint32_t d,
+                  size_t size)
 {
     if (d == view->rank) {
         memcpy(dst, src, size);
@@ -200,7 +201,8 @@ mst_status ox_eval_depth_to_space(ox_ctx *c)
 {
     static const uint32_t order_dcr[] = {0, 3, 4, 1, 5, 2}, order_crd[] = {0, 1, 4, 2, 5, 3};
     const int64_t *x = ox_in(c, 0)->dims, b = ox_attr_int(c->n, "blocksize", 1);
-    size_t n = (size_t)x[0], h = (size_t)x[2], w = (size_t)x[3], block = (size_t)b, rest = (size_t)(x[1] / (b * b));
+    size_t n = (size_t)x[0], h = (size_t)x[2], w = (size_t)x[3], block = (size_t)b,
+           rest = (size_t)(x[1] / (b * b));
     const size_t dcr[] = {n, block, block, rest, h, w}, crd[] = {n, rest, block, block, h, w};
     if (strcmp(ox_attr_string(c->n, "mode", "DCR"), "CRD") == 0)
         return copy_blocks(c, crd, order_crd);
@@ -209,11 +211,12 @@ mst_status ox_eval_depth_to_space(ox_ctx *c)
 
 mst_status ox_eval_space_to_depth(ox_ctx *c)
 {
-    static const uint32_t order[] = {0, 3, 5, 1, 2, 4};
+    static const uint32_t order_dcr[] = {0, 3, 5, 1, 2, 4}, order_crd[] = {0, 1, 3, 5, 2, 4};
+    bool crd = strcmp(ox_attr_string(c->n, "mode", "DCR"), "CRD") == 0;
     const int64_t *x = ox_in(c, 0)->dims, b = ox_attr_int(c->n, "blocksize", 1);
     const size_t parts[] = {(size_t)x[0], (size_t)x[1], (size_t)(x[2] / b), (size_t)b, (size_t)(x[3] / b),
                             (size_t)b};
-    return copy_blocks(c, parts, order);
+    return copy_blocks(c, parts, crd ? order_crd : order_dcr);
 }
 
 mst_status ox_eval_where(ox_ctx *c)

@@ -62,18 +62,36 @@ static double fold_float(const ox_value *x, red_plan *p, red_kind kind)
     return kind == RED_MEAN ? acc / (double)p->n_inner : acc;
 }
 
+/* The least or greatest value of an integer type or bool: what an empty maximum or minimum gives. */
+static int64_t type_limit(int dtype, bool greatest)
+{
+    switch (dtype) {
+    case OX_BOOL: return greatest;
+    case OX_UINT8: return greatest ? UINT8_MAX : 0;
+    case OX_UINT16: return greatest ? UINT16_MAX : 0;
+    case OX_UINT32: return greatest ? UINT32_MAX : 0;
+    case OX_INT8: return greatest ? INT8_MAX : INT8_MIN;
+    case OX_INT16: return greatest ? INT16_MAX : INT16_MIN;
+    case OX_INT32: return greatest ? INT32_MAX : INT32_MIN;
+    case OX_UINT64: return greatest ? INT64_MAX : 0;
+    default: return greatest ? INT64_MAX : INT64_MIN;
+    }
+}
+
 static bool fold_int(const ox_value *x, red_plan *p, red_kind kind, int64_t *out)
 {
-    int64_t acc = kind == RED_PROD ? 1 : 0;
-    bool ok = p->n_inner != 0 || kind == RED_SUM || kind == RED_PROD;
+    int64_t acc = kind == RED_PROD                     ? 1
+                  : kind == RED_MAX || kind == RED_MIN ? type_limit(x->dtype, kind == RED_MIN)
+                                                       : 0;
+    bool ok = p->n_inner != 0 || kind != RED_MEAN;
     for (size_t j = 0; j < p->n_inner; j++, ox_bcast_next(&p->inner)) {
         int64_t v = ox_get_int(x, p->outer.at[0] + p->inner.at[0]);
         if (kind == RED_PROD)
             ok &= !__builtin_mul_overflow(acc, v, &acc);
         else if (kind == RED_MAX)
-            acc = j == 0 || v > acc ? v : acc;
+            acc = v > acc ? v : acc;
         else if (kind == RED_MIN)
-            acc = j == 0 || v < acc ? v : acc;
+            acc = v < acc ? v : acc;
         else
             ok &= !__builtin_add_overflow(acc, v, &acc);
     }
@@ -98,7 +116,7 @@ mst_status ox_eval_reduce(ox_ctx *c)
         if (ox_is_float(x->dtype))
             ox_put_double(y, out->dtype, i, fold_float(x, &p, kind));
         else if (!fold_int(x, &p, kind, &v) || !ox_put_int(y, out->dtype, i, v))
-            return ox_fail(c, MST_EINVAL, "element %zu overflows %s, or nothing is reduced", i,
+            return ox_fail(c, MST_EINVAL, "element %zu overflows %s, or is the mean of nothing", i,
                            ox_dtype_name(out->dtype));
     }
     return MST_OK;
@@ -176,8 +194,8 @@ mst_status ox_eval_cumsum(ox_ctx *c)
 /* ---- products ---- */
 
 /* Element (m,n) of one product: k terms from a0 and b0 on. */
-static bool dot(const ox_value *a, size_t a0, ptrdiff_t sa, const ox_value *b, size_t b0, ptrdiff_t sb, size_t k,
-                double *f, int64_t *i)
+static bool dot(const ox_value *a, size_t a0, ptrdiff_t sa, const ox_value *b, size_t b0, ptrdiff_t sb,
+                size_t k, double *f, int64_t *i)
 {
     bool is_float = ox_is_float(a->dtype), ok = true;
     *f = 0;
@@ -227,7 +245,8 @@ mst_status ox_eval_matmul(ox_ctx *c)
                 if (ox_is_float(a->dtype))
                     ox_put_double(y, out->dtype, y_at, f);
                 else if (!ok || !ox_put_int(y, out->dtype, y_at, v))
-                    return ox_fail(c, MST_EINVAL, "element %zu overflows %s", y_at, ox_dtype_name(out->dtype));
+                    return ox_fail(c, MST_EINVAL, "element %zu overflows %s", y_at,
+                                   ox_dtype_name(out->dtype));
             }
     return MST_OK;
 }
@@ -236,7 +255,8 @@ mst_status ox_eval_gemm(ox_ctx *c)
 {
     const ox_value *a = ox_in(c, 0), *b = ox_in(c, 1), *bias = ox_in(c, 2), *out = ox_out(c, 0);
     bool ta = ox_attr_int(c->n, "transA", 0) != 0, tb = ox_attr_int(c->n, "transB", 0) != 0;
-    double alpha = (double)ox_attr_float(c->n, "alpha", 1.0f), beta = (double)ox_attr_float(c->n, "beta", 1.0f);
+    double alpha = (double)ox_attr_float(c->n, "alpha", 1.0f),
+           beta = (double)ox_attr_float(c->n, "beta", 1.0f);
     uint8_t *y;
     ox_bcast at;
     MST_TRY(ox_out_alloc(c, 0, &y));
@@ -252,7 +272,8 @@ mst_status ox_eval_gemm(ox_ctx *c)
         for (size_t j = 0; j < n; j++, ox_bcast_next(&at)) {
             double f;
             int64_t unused;
-            dot(a, ta ? i : i * k, ta ? (ptrdiff_t)m : 1, b, tb ? j * k : j, tb ? 1 : (ptrdiff_t)n, k, &f, &unused);
+            dot(a, ta ? i : i * k, ta ? (ptrdiff_t)m : 1, b, tb ? j * k : j, tb ? 1 : (ptrdiff_t)n, k, &f,
+                &unused);
             f *= alpha;
             if (bias != NULL)
                 f += beta * ox_get_double(bias, at.at[0]);

@@ -11,8 +11,10 @@
 static mst_status bind_dim(const ox_value *v, uint32_t d, int64_t *dim, int64_t given, mst_err *err)
 {
     if (*dim >= 0 && given >= 0 && *dim != given)
-        return mst_fail(err, MST_EINVAL, "input '%.200s': dimension %u is %lld in the model, --input-shape says "
-                        "%lld", v->name, d, (long long)*dim, (long long)given);
+        return mst_fail(err, MST_EINVAL,
+                        "input '%.200s': dimension %u is %lld in the model, --input-shape says "
+                        "%lld",
+                        v->name, d, (long long)*dim, (long long)given);
     if (*dim < 0 && given < 0)
         return mst_fail(err, MST_EINVAL, "input '%.200s': dimension %u is symbolic; give its size with "
                         "--input-shape", v->name, d);
@@ -38,8 +40,10 @@ static mst_status bind_input(ox_value *v, const uint32_t *input_dims, uint32_t i
         return mst_fail(err, MST_EINVAL, "input '%.200s' has %u dimensions after the batch, --input-shape %u",
                         v->name, v->rank - 1, input_rank);
     if (v->rank == 4 && v->dims[0] > 1)
-        return mst_fail(err, MST_EUNSUPPORTED, "input '%.200s' has the fixed batch %lld; export the model again "
-                        "with batch 1 or a dynamic batch", v->name, (long long)v->dims[0]);
+        return mst_fail(err, MST_EUNSUPPORTED,
+                        "input '%.200s' has the fixed batch %lld; export the model again "
+                        "with batch 1 or a dynamic batch",
+                        v->name, (long long)v->dims[0]);
     for (uint32_t d = 0; d < v->rank; d++) {
         int64_t given = d == 0 ? 1 : input_rank != 0 ? (int64_t)input_dims[d - 1] : -1;
         if (d == 0 && v->dims[0] >= 0)
@@ -54,12 +58,14 @@ static mst_status check_value(const ox_value *v, mst_err *err)
 {
     uint64_t n = 1;
     if (v->rank > MST_MAX_RANK)
-        return mst_fail(err, MST_ELIMIT, "'%.200s' has %u dimensions, at most %d are supported", v->name, v->rank,
-                        MST_MAX_RANK);
+        return mst_fail(err, MST_ELIMIT, "'%.200s' has %u dimensions, at most %d are supported", v->name,
+                        v->rank, MST_MAX_RANK);
     for (uint32_t d = 0; d < v->rank; d++) {
         if (v->dims[d] < 0)
-            return mst_fail(err, MST_EINVAL, "'%.200s': dimension %u is %lld", v->name, d, (long long)v->dims[d]);
-        if (v->dims[d] > 1 && ((uint64_t)v->dims[d] > OX_MAX_ELEMENTS || (n *= (uint64_t)v->dims[d]) > OX_MAX_ELEMENTS))
+            return mst_fail(err, MST_EINVAL, "'%.200s': dimension %u is %lld", v->name, d,
+                            (long long)v->dims[d]);
+        if (v->dims[d] > 1 &&
+            ((uint64_t)v->dims[d] > OX_MAX_ELEMENTS || (n *= (uint64_t)v->dims[d]) > OX_MAX_ELEMENTS))
             return mst_fail(err, MST_ELIMIT, "'%.200s' has more than %u elements", v->name, OX_MAX_ELEMENTS);
     }
     return MST_OK;
@@ -207,7 +213,7 @@ static void count_uses(const ox_graph *g, uint32_t *uses)
         uses[g->outputs[i]]++;
 }
 
-/* Backwards: a node lives if an output of it reaches a graph output through values that are not constant. */
+/* Backwards: a node lives if an output of it reaches a graph output. */
 static void mark_dead(ox_graph *g, uint32_t *needed)
 {
     memset(needed, 0, g->n_values * sizeof *needed);
@@ -230,8 +236,10 @@ mst_status ox_fold(ox_graph *g, const uint32_t *input_dims, uint32_t input_rank,
     size_t bytes;
     ox_ctx c = {.g = g, .err = err, .work_left = OX_FOLD_WORK};
     if (g->opset < OX_MIN_OPSET || g->opset > OX_MAX_OPSET)
-        return mst_fail(err, MST_EUNSUPPORTED, "the model has opset %lld, supported are %d to %d; export it with "
-                        "opset_version=17", (long long)g->opset, OX_MIN_OPSET, OX_MAX_OPSET);
+        return mst_fail(err, MST_EUNSUPPORTED,
+                        "the model has opset %lld, supported are %d to %d; export it with "
+                        "opset_version=17",
+                        (long long)g->opset, OX_MIN_OPSET, OX_MAX_OPSET);
     MST_TRY(bind_inputs(g, input_dims, input_rank, err));
     MST_TRY(check_constants(g, &bytes, err));
     c.bytes_left = bytes < SIZE_MAX / 8 ? OX_FOLD_BYTES + 4 * bytes : SIZE_MAX;

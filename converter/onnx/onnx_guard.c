@@ -220,7 +220,7 @@ static mst_status walk(const walker *w, const uint8_t *p, const uint8_t *end,
 {
     uint64_t seen = 0;
     while (p < end) {
-        field f;
+        field f = {0};
         MST_TRY(read_field(w, &p, end, d, &f));
         const ProtobufCFieldDescriptor *known = protobuf_c_message_descriptor_get_field(d, f.number);
         if (known == NULL) { /* of a newer schema: copied by the unpacker, not looked into */

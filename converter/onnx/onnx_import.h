@@ -11,7 +11,7 @@
 #define OX_MIN_OPSET    9
 #define OX_MAX_OPSET    21
 #define OX_MIN_IR       3
-#define OX_MAX_IR       11
+#define OX_MAX_IR       14           /* newer than what the opsets need: PyPI's onnx writes it by default */
 #define OX_MAX_VALUES   (1u << 20)
 #define OX_MAX_ATTRS    256u         /* of one node */
 #define OX_MAX_EXTERNAL (1ull << 31) /* bytes read from external files, all tensors together */

@@ -131,7 +131,8 @@ mst_status ox_infer_matmul(ox_ctx *c)
         return ox_fail(c, MST_EINVAL, "an input is a scalar");
     int64_t k_a = a->dims[a->rank - 1], k_b = b->dims[b->rank >= 2 ? b->rank - 2 : 0];
     if (k_a != k_b)
-        return ox_fail(c, MST_EINVAL, "inner dimensions %lld and %lld differ", (long long)k_a, (long long)k_b);
+        return ox_fail(c, MST_EINVAL, "inner dimensions %lld and %lld differ", (long long)k_a,
+                       (long long)k_b);
     ox_value lead_a = *a, lead_b = *b;
     lead_a.rank = a->rank > 2 ? a->rank - 2 : 0;
     lead_b.rank = b->rank > 2 ? b->rank - 2 : 0;

@@ -69,9 +69,11 @@ mst_status ox_out_set(ox_ctx *c, uint32_t k, int dtype, uint32_t rank, const int
     uint64_t n = 1;
     for (uint32_t d = 0; d < rank; d++) {
         if (dims[d] < 0)
-            return ox_fail(c, MST_EINVAL, "dimension %u of output %u would be %lld", d, k, (long long)dims[d]);
+            return ox_fail(c, MST_EINVAL, "dimension %u of output %u would be %lld", d, k,
+                           (long long)dims[d]);
         /* each factor counts, so that a 0 does not hide a product that overflows */
-        if (dims[d] > 1 && ((uint64_t)dims[d] > OX_MAX_ELEMENTS || (n *= (uint64_t)dims[d]) > OX_MAX_ELEMENTS))
+        if (dims[d] > 1 &&
+            ((uint64_t)dims[d] > OX_MAX_ELEMENTS || (n *= (uint64_t)dims[d]) > OX_MAX_ELEMENTS))
             return ox_fail(c, MST_ELIMIT, "output %u would have more than %u elements", k, OX_MAX_ELEMENTS);
         v->dims[d] = dims[d];
     }
@@ -100,8 +102,9 @@ mst_status ox_const_ints(const ox_ctx *c, uint32_t k, const char *what, int64_t 
                        ox_dtype_name(v->dtype));
     *n = ox_elements(v);
     if (v->rank > 1 || *n > cap)
-        return ox_fail(c, MST_EINVAL, "input %u (%s) has rank %u and %zu elements, expected at most %zu in a row",
-                       k, what, v->rank, *n, cap);
+        return ox_fail(c, MST_EINVAL,
+                       "input %u (%s) has rank %u and %zu elements, expected at most %zu in a row", k, what,
+                       v->rank, *n, cap);
     for (size_t i = 0; i < *n; i++)
         out[i] = ox_get_int(v, i);
     return MST_OK;

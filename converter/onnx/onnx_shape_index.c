@@ -11,7 +11,8 @@ static mst_status want_index(const ox_ctx *c, uint32_t k)
     const ox_value *v = ox_in(c, k);
     if (v->dtype == OX_INT32 || v->dtype == OX_INT64)
         return MST_OK;
-    return ox_fail(c, MST_EINVAL, "the indices have type %s, expected int64 or int32", ox_dtype_name(v->dtype));
+    return ox_fail(c, MST_EINVAL, "the indices have type %s, expected int64 or int32",
+                   ox_dtype_name(v->dtype));
 }
 
 mst_status ox_infer_gather(ox_ctx *c)

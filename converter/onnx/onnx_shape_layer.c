@@ -78,8 +78,10 @@ mst_status ox_window_params(const ox_ctx *c, ox_window *w)
         int64_t reach = (w->kernel[i] - 1) * w->dilation[i] + 1;
         int64_t room = in[i] + w->pad_begin[i] + w->pad_end[i] - reach;
         if (room < 0 || in[i] < 1 || w->kernel[i] < 1)
-            return ox_fail(c, MST_EINVAL, "the window (%lld) does not fit in dimension %u (%lld, padding %lld "
-                           "and %lld)", (long long)reach, i + 2, (long long)in[i], (long long)w->pad_begin[i],
+            return ox_fail(c, MST_EINVAL,
+                           "the window (%lld) does not fit in dimension %u (%lld, padding %lld "
+                           "and %lld)",
+                           (long long)reach, i + 2, (long long)in[i], (long long)w->pad_begin[i],
                            (long long)w->pad_end[i]);
         w->out[i] = room / w->stride[i] + 1;
         /* a further window only if it starts inside the input or its left padding */
@@ -113,12 +115,16 @@ mst_status ox_infer_conv(ox_ctx *c)
     return ox_out_set(c, 0, x->dtype, x->rank, dims);
 }
 
-/* An optional output that nothing here computes: fine as long as nobody reads it. */
+/* An optional output that nothing here computes: fine as long as nobody reads it, and then not wanted. */
 static mst_status unused(const ox_ctx *c, uint32_t k, const char *what)
 {
     const ox_value *v = ox_out(c, k);
-    if (v == NULL || c->uses == NULL || c->uses[c->n->out[k]] == 0)
+    if (v == NULL || c->uses == NULL)
         return MST_OK;
+    if (c->uses[c->n->out[k]] == 0) {
+        c->n->out[k] = OX_NONE;
+        return MST_OK;
+    }
     return ox_fail(c, MST_EUNSUPPORTED, "output %u (%s, '%.100s') is used, which is not supported", k, what,
                    v->name);
 }
@@ -131,7 +137,6 @@ mst_status ox_infer_pool(ox_ctx *c)
     MST_TRY(unused(c, 1, "the indices"));
     int64_t dims[MST_MAX_RANK] = {x->dims[0], x->dims[1]};
     memcpy(dims + 2, w.out, w.n * sizeof *dims);
-    MST_TRY(ox_out_set(c, 1, OX_INT64, x->rank, dims));
     return ox_out_set(c, 0, x->dtype, x->rank, dims);
 }
 
@@ -156,10 +161,8 @@ mst_status ox_infer_batch_norm(ox_ctx *c)
         if (ox_in(c, k)->rank != 1 || ox_in(c, k)->dims[0] != channels)
             return ox_fail(c, MST_EINVAL, "input %u has not the %lld elements expected", k,
                            (long long)channels);
-    for (uint32_t k = 1; k < c->n->n_out; k++) {
+    for (uint32_t k = 1; k < c->n->n_out; k++)
         MST_TRY(unused(c, k, "a statistic of training"));
-        MST_TRY(ox_out_like(c, k, x->dtype, ox_in(c, 1)));
-    }
     return ox_infer_same(c);
 }
 
@@ -179,12 +182,8 @@ mst_status ox_infer_layer_norm(ox_ctx *c)
         if (rank != x->rank || memcmp(dims, x->dims, rank * sizeof *dims) != 0)
             return ox_fail(c, MST_EINVAL, "input %u does not broadcast to the data", k);
     }
-    for (uint32_t d = 0; d < x->rank; d++)
-        dims[d] = d < axis ? x->dims[d] : 1;
-    for (uint32_t k = 1; k <= 2; k++) {
+    for (uint32_t k = 1; k <= 2; k++)
         MST_TRY(unused(c, k, "a statistic"));
-        MST_TRY(ox_out_set(c, k, OX_FLOAT, x->rank, dims));
-    }
     return ox_infer_same(c);
 }
 

@@ -70,7 +70,8 @@ mst_status ox_infer_squeeze(ox_ctx *c)
     MST_TRY(ox_axes(c, 1, 13, x->rank, axes, &n));
     for (size_t i = 0; i < n; i++) {
         if (x->dims[axes[i]] != 1)
-            return ox_fail(c, MST_EINVAL, "dimension %u is %lld, not 1", axes[i], (long long)x->dims[axes[i]]);
+            return ox_fail(c, MST_EINVAL, "dimension %u is %lld, not 1", axes[i],
+                           (long long)x->dims[axes[i]]);
         gone[axes[i]] = true;
     }
     for (uint32_t d = 0; d < x->rank; d++)
@@ -190,7 +191,8 @@ mst_status ox_infer_concat(ox_ctx *c)
     for (uint32_t k = 1; k < c->n->n_in; k++) {
         const ox_value *v = ox_in(c, k);
         if (v == NULL || v->dtype != x->dtype || v->rank != x->rank)
-            return ox_fail(c, MST_EINVAL, "input %u is missing, or its type or rank is not that of input 0", k);
+            return ox_fail(c, MST_EINVAL, "input %u is missing, or its type or rank is not that of input 0",
+                           k);
         for (uint32_t d = 0; d < x->rank; d++)
             if (d != axis && v->dims[d] != x->dims[d])
                 return ox_fail(c, MST_EINVAL, "dimension %u of input %u is %lld, of input 0 %lld", d, k,
@@ -204,7 +206,8 @@ static mst_status block_size(const ox_ctx *c, int64_t *b)
 {
     *b = ox_attr_int(c->n, "blocksize", 0);
     if (ox_in(c, 0)->rank != 4 || *b < 1 || *b > 32768)
-        return ox_fail(c, MST_EINVAL, "blocksize %lld on a tensor of rank %u", (long long)*b, ox_in(c, 0)->rank);
+        return ox_fail(c, MST_EINVAL, "blocksize %lld on a tensor of rank %u", (long long)*b,
+                       ox_in(c, 0)->rank);
     return MST_OK;
 }
 

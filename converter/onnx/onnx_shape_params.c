@@ -76,7 +76,8 @@ mst_status ox_slice_params(const ox_ctx *c, ox_slice *s)
         uint32_t d;
         MST_TRY(ox_axis_of(c, axes[i], x->rank, &d));
         if (steps[i] == 0 || seen[d])
-            return ox_fail(c, MST_EINVAL, seen[d] ? "axis %u is sliced twice" : "the step of axis %u is 0", d);
+            return ox_fail(c, MST_EINVAL, seen[d] ? "axis %u is sliced twice" : "the step of axis %u is 0",
+                           d);
         seen[d] = true;
         int64_t dim = x->dims[d], most = dim > 0 ? dim : 1;
         int64_t step = clamp(steps[i], -most, most); /* a longer step picks the same one element */
@@ -104,8 +105,9 @@ static mst_status split_given(const ox_ctx *c, const int64_t **from_attr, size_t
         if (v == NULL)
             return MST_OK;
         if (v->data == NULL)
-            return ox_fail(c, MST_EUNSUPPORTED, "the lengths are computed from the model's input; export with "
-                                                "a fixed input size");
+            return ox_fail(c, MST_EUNSUPPORTED,
+                           "the lengths are computed from the model's input; export with "
+                           "a fixed input size");
         if (v->dtype != OX_INT64 || v->rank != 1)
             return ox_fail(c, MST_EINVAL, "the lengths (input 1) must be int64 in a row");
         *n = (size_t)v->dims[0];

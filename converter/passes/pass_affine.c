@@ -213,7 +213,8 @@ static mst_status into_affine_above(fold *f, uint32_t target, int32_t axis)
     return edit_reinput(e, target, 3, in);
 }
 
-static mst_status fold_up(fold *f, bool *done)
+/* *merged: the AFFINE that took this one, MST_NONE when it was another node. */
+static mst_status fold_up(fold *f, bool *done, uint32_t *merged)
 {
     mst_edit *e = f->e;
     uint32_t t = edit_node(e, f->node)->in[0];
@@ -240,6 +241,7 @@ static mst_status fold_up(fold *f, bool *done)
         if (n->op == MST_OP_AFFINE) {
             fold first = open_fold(e, p);
             *done = f->scalar || first.scalar || n->ip[MST_AFFINE_AXIS] == axis;
+            *merged = *done ? p : MST_NONE;
             return *done ? into_affine_above(f, p, axis) : MST_OK;
         }
         axis = axis_across(f, p, axis, true);
@@ -383,13 +385,15 @@ static mst_status fold_down(fold *f, bool *done)
     return MST_OK;
 }
 
-static mst_status visit(mst_edit *e, uint32_t i)
+/* An AFFINE that took the next one has other readers now, and is tried again: *again. */
+static mst_status visit(mst_edit *e, uint32_t i, uint32_t *again)
 {
-    if (edit_node(e, i)->op != MST_OP_AFFINE)
+    *again = MST_NONE;
+    if (e->dead[i] || edit_node(e, i)->op != MST_OP_AFFINE)
         return MST_OK;
     fold f = open_fold(e, i);
     bool done = false;
-    MST_TRY(fold_up(&f, &done));
+    MST_TRY(fold_up(&f, &done, again));
     if (!done)
         MST_TRY(fold_down(&f, &done));
     if (done) {
@@ -404,6 +408,7 @@ mst_status pass_affine(mst_graph *g, mst_err *err)
     mst_edit e;
     mst_status st = edit_begin(&e, g, err);
     for (uint32_t i = 0, n = g->n_nodes; i < n && st == MST_OK; i++)
-        st = visit(&e, i);
+        for (uint32_t at = i; at != MST_NONE && st == MST_OK;)
+            st = visit(&e, at, &at);
     return edit_finish(&e, st);
 }

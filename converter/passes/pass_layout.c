@@ -20,8 +20,7 @@ static int axis_param(mst_op op)
     case MST_OP_NEURON: return MST_NEURON_AXIS;
     case MST_OP_SOFTMAX: return MST_SOFTMAX_AXIS;
     case MST_OP_CLIP:
-    case MST_OP_UNARY:
-    case MST_OP_MASK: return -1;
+    case MST_OP_UNARY: return -1;
     default: return -2;
     }
 }
@@ -117,11 +116,34 @@ static void join_transposes(mst_edit *e, uint32_t i, uint32_t t)
     }
 }
 
+/* A mask takes its neuron's shape: it may stand before a reshape as well as behind. */
+static mst_status sink_below_mask(mst_edit *e, uint32_t i)
+{
+    for (uint32_t m = edit_maker(e, i, 0); m != MST_NONE; m = edit_maker(e, i, 0)) {
+        uint32_t source = edit_node(e, m)->in[0], old = edit_node(e, i)->out, node;
+        if (edit_node(e, m)->op == MST_OP_TRANSPOSE) {
+            MST_TRY(sink_unit(e, i, m, -1));
+            continue;
+        }
+        if (edit_node(e, m)->op != MST_OP_RESHAPE)
+            return MST_OK;
+        mst_tensor shape = *edit_tensor(e, old);
+        edit_set_input(e, i, 0, source);
+        MST_TRY(edit_add(e, MST_OP_RESHAPE, edit_node(e, i)->name, 1, &old, shape.rank, shape.dims, &node));
+        edit_replace_but(e, old, edit_node(e, node)->out, node);
+        edit_tensor(e, old)->rank = edit_tensor(e, source)->rank;
+        memcpy(edit_tensor(e, old)->dims, edit_tensor(e, source)->dims, sizeof shape.dims);
+    }
+    return MST_OK;
+}
+
 static mst_status visit(mst_edit *e, uint32_t i)
 {
     const mst_node *n = edit_node(e, i);
     if (n->op == MST_OP_BINARY)
         return sink_binary(e, i);
+    if (n->op == MST_OP_MASK)
+        return sink_below_mask(e, i);
     uint32_t t = transpose_behind(e, i, 0);
     if (t == MST_NONE)
         return MST_OK;

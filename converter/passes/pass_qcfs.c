@@ -10,7 +10,8 @@
  * floor's result q, pre gives the slope and shift of the argument and maybe
  * bounds, post gives the value of one level and maybe bounds. It is a QCFS if,
  * for some cut of the two chains, slope * level = 1: then L is the upper bound in
- * levels and theta = L * level.
+ * levels and theta = L * level. If no cut does, or the argument is not scaled at all,
+ * the slope was merged into the layer in front: the input then gets a gain.
  */
 #include <math.h>
 #include <string.h>
@@ -18,6 +19,7 @@
 #include "converter/passes/passes.h"
 
 #define CHAIN_MAX 12
+#define MAX_LEVELS 65535
 #define TOLERANCE 1e-4 /* of constants that an exporter rounded to float32 */
 
 /* One value per channel, or one for all. */
@@ -32,6 +34,7 @@ typedef struct cut {
     uint32_t outer; /* pre: tensor that enters here; post: tensor that leaves here */
     vec slope, shift;
     vec lo, hi;     /* bounds in levels; -inf, inf: none */
+    bool scaled;    /* a node that scales is among them */
 } cut;
 
 typedef struct matcher {
@@ -43,7 +46,15 @@ typedef struct matcher {
     uint32_t channels;
     cut pre[CHAIN_MAX], post[CHAIN_MAX];
     uint32_t n_pre, n_post;
+    bool not_positive; /* a scale behind the floor is zero or negative */
 } matcher;
+
+/* What was chosen. */
+typedef struct choice {
+    const cut *pre, *post;
+    int levels;
+    bool has_gain;
+} choice;
 
 static double at(const vec *v, uint32_t i) { return v->v[v->n == 1 ? 0 : i]; }
 
@@ -118,7 +129,8 @@ static mst_status read_link(matcher *m, uint32_t i, link *out)
         uint32_t k = mst_is_const(m->e->g, n->in[0]) ? 0 : 1;
         int32_t axis;
         bool is_min = n->ip[MST_BINARY_FN] == MST_BIN_MIN;
-        if (!mst_is_const(m->e->g, n->in[k]) ||
+        if (!mst_is_const(m->e->g, n->in[k]) || mst_is_const(m->e->g, n->in[1 - k]) ||
+            mst_tensor_elements(edit_tensor(m->e, n->in[1 - k])) != mst_tensor_elements(edit_tensor(m->e, n->out)) ||
             !bound_axis(edit_tensor(m->e, n->in[k]), edit_tensor(m->e, n->out), &axis))
             return MST_OK;
         out->data = n->in[1 - k];
@@ -143,7 +155,8 @@ static mst_status vec_fma(matcher *m, const vec *a, const vec *b, const vec *c, 
     return MST_OK;
 }
 
-/* The tighter of old bounds and (lo, hi) mapped to levels by y -> (y*scale + offset). */
+/* The tighter of old bounds and (lo, hi) mapped to levels by y -> (y*scale + offset);
+ * a negative scale swaps them. */
 static mst_status tighten(matcher *m, cut *k, const vec *lo, const vec *hi, const vec *scale, const vec *offset)
 {
     uint32_t n = vec_len(lo, hi);
@@ -153,17 +166,27 @@ static mst_status tighten(matcher *m, cut *k, const vec *lo, const vec *hi, cons
     MST_TRY(vec_new(m, n, 0, &new_lo));
     MST_TRY(vec_new(m, n, 0, &new_hi));
     for (uint32_t i = 0; i < n; i++) {
-        new_lo.v[i] = fmax(at(&k->lo, i), at(lo, i) * at(scale, i) + at(offset, i));
-        new_hi.v[i] = fmin(at(&k->hi, i), at(hi, i) * at(scale, i) + at(offset, i));
+        bool swap = at(scale, i) < 0;
+        new_lo.v[i] = fmax(at(&k->lo, i), at(swap ? hi : lo, i) * at(scale, i) + at(offset, i));
+        new_hi.v[i] = fmin(at(&k->hi, i), at(swap ? lo : hi, i) * at(scale, i) + at(offset, i));
     }
     k->lo = new_lo;
     k->hi = new_hi;
     return MST_OK;
 }
 
+static bool scales(const link *l)
+{
+    for (uint32_t i = 0; l->kind == LINK_AFFINE && i < l->g.n; i++)
+        if (l->g.v[i] != 1)
+            return true;
+    return false;
+}
+
 static mst_status start_cut(matcher *m, uint32_t outer, cut *k)
 {
     k->outer = outer;
+    k->scaled = false;
     MST_TRY(vec_new(m, 1, 1, &k->slope));
     MST_TRY(vec_new(m, 1, m->rounds ? 0.5 : 0, &k->shift));
     MST_TRY(vec_new(m, 1, -(double)INFINITY, &k->lo));
@@ -188,6 +211,7 @@ static mst_status read_pre(matcher *m)
             return MST_OK;
         cut *k = &m->pre[m->n_pre];
         *k = m->pre[m->n_pre - 1];
+        k->scaled = k->scaled || scales(&l);
         if (l.kind == LINK_AFFINE) {
             vec zero;
             MST_TRY(vec_new(m, 1, 0, &zero));
@@ -219,6 +243,7 @@ static mst_status read_post(matcher *m)
             return MST_OK;
         cut *k = &m->post[m->n_post];
         *k = m->post[m->n_post - 1];
+        k->scaled = k->scaled || scales(&l);
         vec zero;
         MST_TRY(vec_new(m, 1, 0, &zero));
         if (l.kind == LINK_AFFINE) {
@@ -226,8 +251,9 @@ static mst_status read_post(matcher *m)
                 if (l.h.v[c] != 0)
                     return MST_OK;
             for (uint32_t c = 0; c < l.g.n; c++)
-                if (!(l.g.v[c] > 0))
-                    return MST_OK;
+                m->not_positive = m->not_positive || !(l.g.v[c] > 0);
+            if (m->not_positive)
+                return MST_OK;
             MST_TRY(vec_fma(m, &k->slope, &l.g, &zero, &k->slope));
         } else {
             vec inverse;
@@ -242,7 +268,18 @@ static mst_status read_post(matcher *m)
     return MST_OK;
 }
 
-static bool near(double a, double b) { return fabs(a - b) <= TOLERANCE * fmax(1, fabs(b)); }
+/* Bounds of channel i in levels, those before the floor acting through it. */
+static void bounds_of(const cut *pre, const cut *post, uint32_t i, double *lo, double *hi)
+{
+    double pre_lo = at(&pre->lo, i), pre_hi = at(&pre->hi, i);
+    *lo = fmax(isfinite(pre_lo) ? floor(pre_lo + TOLERANCE) : pre_lo, at(&post->lo, i));
+    *hi = fmin(isfinite(pre_hi) ? floor(pre_hi + TOLERANCE) : pre_hi, at(&post->hi, i));
+}
+
+static bool is_level(double hi)
+{
+    return hi >= 0.5 && hi <= MAX_LEVELS && fabs(hi - round(hi)) <= 0.01;
+}
 
 /* Levels from the bounds of both chains; 0: none, or not the same everywhere. */
 static int levels_of(const cut *pre, const cut *post)
@@ -251,13 +288,9 @@ static int levels_of(const cut *pre, const cut *post)
     n = n > vec_len(&pre->lo, &post->lo) ? n : vec_len(&pre->lo, &post->lo);
     double levels = 0;
     for (uint32_t i = 0; i < n; i++) {
-        /* bounds before the floor act through it */
-        double pre_lo = at(&pre->lo, i), pre_hi = at(&pre->hi, i);
-        double lo = fmax(isfinite(pre_lo) ? floor(pre_lo + TOLERANCE) : pre_lo, at(&post->lo, i));
-        double hi = fmin(isfinite(pre_hi) ? floor(pre_hi + TOLERANCE) : pre_hi, at(&post->hi, i));
-        if (!near(lo, 0) || !(hi >= 0.5 && hi <= 65535) || fabs(hi - round(hi)) > 0.01)
-            return 0;
-        if (i != 0 && round(hi) != levels)
+        double lo, hi;
+        bounds_of(pre, post, i, &lo, &hi);
+        if (!(fabs(lo) <= TOLERANCE) || !is_level(hi) || (i != 0 && round(hi) != levels))
             return 0;
         levels = round(hi);
     }
@@ -282,55 +315,59 @@ static bool one_shift(const cut *pre, double *shift)
     return *shift > -TOLERANCE && *shift < 1;
 }
 
-/* The cuts that make a QCFS: those with the shift of 1/2 if there are any. The longest
- * chains win, so that theta comes out even where the inner part alone is a
- * staircase of unit height. */
-static bool choose_cuts(const matcher *m, bool half_only, const cut **pre, const cut **post, int *levels)
-{
-    for (uint32_t j = m->n_post; j-- > 0;)
-        for (uint32_t i = m->n_pre; i-- > 0;) {
-            double shift;
-            *levels = levels_of(&m->pre[i], &m->post[j]);
-            if (*levels == 0 || !follows_input(&m->pre[i], &m->post[j]) || !one_shift(&m->pre[i], &shift))
-                continue;
-            if (half_only && fabs(shift - 0.5) >= TOLERANCE)
-                continue;
-            *pre = &m->pre[i];
-            *post = &m->post[j];
-            return true;
-        }
-    return false;
-}
+enum { WANT_HALF = 1, WANT_SLOPE = 2 };
 
-/* A staircase whose slope was merged into the weights in front of it: the input
- * carries a gain, theta comes from the levels alone. */
-static bool choose_gained(matcher *m, const cut **pre, const cut **post, int *levels, bool *has_gain)
+/* Levels of the QCFS between two cuts; 0: it is none, or not of the kind wanted. */
+static int match_cuts(const cut *pre, const cut *post, int want)
 {
-    *has_gain = false;
-    if (choose_cuts(m, true, pre, post, levels) || choose_cuts(m, false, pre, post, levels))
-        return true;
     double shift;
-    *has_gain = true;
-    for (uint32_t i = m->n_pre; i-- > 0;)
-        for (uint32_t j = m->n_post; j-- > 0;) {
-            *levels = levels_of(&m->pre[i], &m->post[j]);
-            if (*levels == 0 || !one_shift(&m->pre[i], &shift))
-                continue;
-            *pre = &m->pre[i];
-            *post = &m->post[j];
-            return true;
-        }
-    return false;
+    if (!one_shift(pre, &shift) || ((want & WANT_SLOPE) != 0 && !follows_input(pre, post)) ||
+        ((want & WANT_HALF) != 0 && fabs(shift - 0.5) >= TOLERANCE))
+        return 0;
+    return levels_of(pre, post);
 }
 
-static mst_status emit_gain(matcher *m, const cut *pre, const cut *post, uint32_t *x)
+/* The cuts that make a QCFS. The longest chains win, so that theta comes out even where
+ * the inner part alone is a staircase of unit height; but what follows a complete
+ * activation and lowers its bound belongs to the next one. */
+static bool choose_cuts(const matcher *m, int want, choice *c)
 {
-    uint32_t n = vec_len(&pre->slope, &post->slope), g, h, node, in[3];
+    c->levels = 0;
+    for (uint32_t j = 0; j < m->n_post; j++)
+        for (uint32_t i = m->n_pre; i-- > 0;) {
+            int levels = match_cuts(&m->pre[i], &m->post[j], want);
+            if (levels == 0 || (c->levels != 0 && levels != c->levels))
+                continue;
+            *c = (choice){.pre = &m->pre[i], .post = &m->post[j], .levels = levels};
+            break;
+        }
+    return c->levels != 0;
+}
+
+/* Those with slope and a shift of 1/2 first. Where nothing scales the argument but the
+ * result is scaled (Wx + b in levels), or no slope fits, the input gets a gain. */
+static bool choose(const matcher *m, choice *c)
+{
+    choice gained;
+    bool slope = choose_cuts(m, WANT_SLOPE | WANT_HALF, c) || choose_cuts(m, WANT_SLOPE, c);
+    if (slope && (c->pre->scaled || c->post->scaled || !m->post[m->n_post - 1].scaled))
+        return true;
+    if (!choose_cuts(m, WANT_HALF, &gained) && !choose_cuts(m, 0, &gained))
+        return slope;
+    gained.has_gain = true;
+    *c = gained;
+    return true;
+}
+
+static mst_status emit_gain(matcher *m, const choice *c, uint32_t *x)
+{
+    const vec *slope = &c->pre->slope, *level = &c->post->slope;
+    uint32_t n = vec_len(slope, level), g, h, node, in[3];
     vec gain;
     double zero = 0;
     MST_TRY(vec_new(m, n, 0, &gain));
     for (uint32_t i = 0; i < n; i++)
-        gain.v[i] = at(&pre->slope, i) * at(&post->slope, i);
+        gain.v[i] = at(slope, i) * at(level, i);
     MST_TRY(edit_const(m->e, n, gain.v, &g));
     MST_TRY(edit_const(m->e, 1, &zero, &h));
     in[0] = *x;
@@ -344,18 +381,18 @@ static mst_status emit_gain(matcher *m, const cut *pre, const cut *post, uint32_
     return MST_OK;
 }
 
-static mst_status emit_neuron(matcher *m, const cut *pre, const cut *post, int levels, bool has_gain)
+static mst_status emit_neuron(matcher *m, const choice *c)
 {
     mst_edit *e = m->e;
-    uint32_t x = pre->outer, theta_id, node, n = post->slope.n;
+    uint32_t x = c->pre->outer, theta_id, node, n = c->post->slope.n;
     vec theta;
     double shift;
-    one_shift(pre, &shift);
+    one_shift(c->pre, &shift);
     MST_TRY(vec_new(m, n, 0, &theta));
     for (uint32_t i = 0; i < n; i++)
-        theta.v[i] = (double)levels * post->slope.v[i];
-    if (has_gain)
-        MST_TRY(emit_gain(m, pre, post, &x));
+        theta.v[i] = (double)c->levels * c->post->slope.v[i];
+    if (c->has_gain)
+        MST_TRY(emit_gain(m, c, &x));
     MST_TRY(edit_const(e, n, theta.v, &theta_id));
     uint32_t in[2] = {x, theta_id};
     const mst_tensor *t = edit_tensor(e, x);
@@ -363,27 +400,79 @@ static mst_status emit_neuron(matcher *m, const cut *pre, const cut *post, int l
     MST_TRY(edit_add(e, MST_OP_NEURON, edit_node(e, m->floor)->name, 2, in, rank, t->dims, &node));
     mst_node *neuron = edit_node(e, node);
     neuron->ip[MST_NEURON_AXIS] = m->axis >= 0 && n > 1 ? m->axis : (int32_t)rank - 1;
-    neuron->ip[MST_NEURON_LEVELS] = levels;
+    neuron->ip[MST_NEURON_LEVELS] = c->levels;
     neuron->ip[MST_NEURON_STAGE] = neuron->ip[MST_NEURON_BLOCK] = -1;
     neuron->fp[MST_NEURON_SHIFT] = (float)shift;
-    edit_replace(e, post->outer, neuron->out);
+    edit_replace(e, c->post->outer, neuron->out);
     return MST_OK;
+}
+
+#define FORM "write it as theta*clip(floor(x*L/theta+1/2)/L, 0, 1) with constant theta and L"
+
+/* Say what is wrong with the chains as far as they go. */
+static mst_status refuse(const matcher *m)
+{
+    const char *name = edit_node(m->e, m->floor)->name;
+    double lo, hi;
+    bounds_of(&m->pre[m->n_pre - 1], &m->post[m->n_post - 1], 0, &lo, &hi);
+    if (m->not_positive)
+        return mst_fail(m->e->err, MST_EUNSUPPORTED,
+                        "node '%s': the QCFS activation around it has a theta that is not positive", name);
+    if (!isfinite(lo) || !isfinite(hi))
+        return mst_fail(m->e->err, MST_EUNSUPPORTED,
+                        "node '%s': a floor or round that is not part of a QCFS activation: no bounds of 0 and L "
+                        "levels were found around it; " FORM,
+                        name);
+    if (!(fabs(lo) <= TOLERANCE))
+        return mst_fail(m->e->err, MST_EUNSUPPORTED,
+                        "node '%s': its lower bound is %g levels, and a spiking neuron's is 0; " FORM, name, lo);
+    if (!is_level(hi))
+        return mst_fail(m->e->err, MST_EUNSUPPORTED,
+                        "node '%s': its upper bound is L = %.10g levels, expected an integer of 1 to %d", name, hi,
+                        MAX_LEVELS);
+    return mst_fail(m->e->err, MST_EUNSUPPORTED,
+                    "node '%s': its shift or its number of levels differs from channel to channel, or the shift is "
+                    "not in [0,1); " FORM,
+                    name);
+}
+
+/* Scaled by a negative number in front and behind: theta is negative. */
+static bool negative_theta(const matcher *m)
+{
+    const vec *slope = &m->pre[m->n_pre - 1].slope;
+    bool negative = false;
+    for (uint32_t i = 0; i < slope->n; i++)
+        negative = negative || slope->v[i] < 0;
+    return negative && m->not_positive;
+}
+
+/* A neuron at the end of the pre chain bounds it: its values are 0 to theta. */
+static mst_status bound_by_neuron(matcher *m)
+{
+    cut *k = &m->pre[m->n_pre - 1];
+    uint32_t i = m->e->producer[k->outer];
+    vec zero, theta;
+    bool fits;
+    if (i == MST_NONE || edit_node(m->e, i)->op != MST_OP_NEURON)
+        return MST_OK;
+    MST_TRY(vec_const(m, edit_node(m->e, i)->in[1], edit_node(m->e, i)->ip[MST_NEURON_AXIS], &theta, &fits));
+    if (!fits)
+        return MST_OK;
+    MST_TRY(vec_new(m, 1, 0, &zero));
+    return tighten(m, k, &zero, &theta, &k->slope, &k->shift);
 }
 
 static mst_status rewrite_floor(matcher *m)
 {
-    const cut *pre, *post;
-    int levels;
-    bool has_gain;
+    choice c;
     MST_TRY(read_pre(m));
     MST_TRY(read_post(m));
-    if (!choose_gained(m, &pre, &post, &levels, &has_gain))
-        return mst_fail(m->e->err, MST_EUNSUPPORTED,
-                        "node '%s': a floor or round that is not part of a QCFS activation: no bounds of 0 and L "
-                        "levels were found around it; write it as theta*clip(floor(x*L/theta+1/2)/L, 0, 1) with "
-                        "constant theta and L",
-                        edit_node(m->e, m->floor)->name);
-    return emit_neuron(m, pre, post, levels, has_gain);
+    bool found = choose(m, &c);
+    if (!found) {
+        MST_TRY(bound_by_neuron(m));
+        found = choose(m, &c);
+    }
+    return found && !negative_theta(m) ? emit_neuron(m, &c) : refuse(m);
 }
 
 static mst_status match_floor(mst_edit *e, uint32_t i)

@@ -46,11 +46,12 @@ class LinearBN(_Foldable):
 
 
 class ConvBN(_Foldable):
-    """[B, inputs, H, W] -> [B, outputs, H/stride, W/stride]"""
+    """[B, inputs, H, W] -> [B, outputs, H/stride, W/stride], more with more padding"""
 
-    def __init__(self, inputs, outputs, kernel=3, stride=1, bias=False):
+    def __init__(self, inputs, outputs, kernel=3, stride=1, padding=None):
         super().__init__()
-        self.linear = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=bias)
+        padding = kernel // 2 if padding is None else padding
+        self.linear = nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=False)
         self.bn = nn.BatchNorm2d(outputs)
         nn.init.kaiming_normal_(self.linear.weight, mode="fan_in", nonlinearity="relu")
 

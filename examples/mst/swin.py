@@ -158,26 +158,27 @@ class Merge(nn.Module):
 class Stem(nn.Module):
     """Image [B, channels, S, S] -> tokens [B, R * R, embed].
 
-    `stem` is a list of (channels, stride) of 3x3 convolutions with BatchNorm and
+    `stem` is a list of (channels, stride, padding) of 3x3 convolutions with BatchNorm and
     QCFS, or one patch size: a single convolution with kernel = stride = patch.
     """
 
     def __init__(self, cfg):
         super().__init__()
-        inputs, layers, scale = cfg["channels"], [], 1
+        inputs, side, layers = cfg["channels"], cfg["image"], []
         self.norm = None
         if isinstance(cfg["stem"], int):
-            scale = cfg["stem"]
-            layers.append(nn.Conv2d(inputs, cfg["embed"], scale, scale))
-            self.norm = TokenNorm(cfg["embed"], cfg["norm"])
+            inputs, patch = cfg["embed"], cfg["stem"]
+            layers.append(nn.Conv2d(cfg["channels"], inputs, patch, patch))
+            side //= patch
+            self.norm = TokenNorm(inputs, cfg["norm"])
             self.norm_if = QCFS(cfg["levels"], form=cfg["form"])
         else:
-            for outputs, stride in cfg["stem"]:
-                layers += [ConvBN(inputs, outputs, 3, stride), QCFS(cfg["levels"], form=cfg["form"])]
-                inputs, scale = outputs, scale * stride
-            assert inputs == cfg["embed"], "the last stem layer must give `embed` channels"
+            for outputs, stride, padding in cfg["stem"]:
+                layers += [ConvBN(inputs, outputs, 3, stride, padding), QCFS(cfg["levels"], form=cfg["form"])]
+                inputs, side = outputs, (side + 2 * padding - 3) // stride + 1
+        assert inputs == cfg["embed"], "the last stem layer must give `embed` channels"
         self.layers = nn.Sequential(*layers)
-        self.resolution = cfg["image"] // scale
+        self.resolution = side
 
     def forward(self, x):
         x = self.layers(x).flatten(2).transpose(1, 2)
@@ -185,7 +186,7 @@ class Stem(nn.Module):
 
 
 DEFAULTS = dict(
-    image=28, channels=1, classes=10, stem=[(16, 1), (32, 2)], embed=32, depths=[2, 2],
+    image=28, channels=1, classes=10, stem=[(16, 1, 1), (32, 2, 1)], embed=32, depths=[2, 2],
     heads=[2, 4], window=7, mlp_ratio=4, levels=16, form="plain", attention="spiking",
     norm="bn", shortcut2="input", fused_qkv=False, linear_bn=True, merge_norm=False,
     final_if=True, mask_mlp=False)

@@ -289,12 +289,14 @@ static mst_status place_memory(exec_compiler *c)
 
 /* ---- programs ------------------------------------------------------------------- */
 
-static mst_status compile(exec_compiler *c)
+static mst_status compile(exec_compiler *c, const mst_run_opts *o)
 {
     MST_TRY(note_tensors(c));
     MST_TRY(prepare_steps(c));
     MST_TRY(place_memory(c));
-    return exec_feed_layers(c);
+    MST_TRY(exec_feed_layers(c));
+    bool block = o->schedule == MST_SCHEDULE_BLOCK && c->p->mode == MST_RUN_SPIKING;
+    return block ? blk_program_create(c, o->block_steps, o->threads) : MST_OK;
 }
 
 mst_status mst_program_create(const mst_graph *g, const mst_run_opts *opts, mst_program **out, mst_err *err)
@@ -304,6 +306,8 @@ mst_status mst_program_create(const mst_graph *g, const mst_run_opts *opts, mst_
     mst_kernels kernels;
     if (o->mode != MST_RUN_SPIKING && o->mode != MST_RUN_FLOAT)
         return mst_fail(err, MST_EINVAL, "unknown run mode %d", (int)o->mode);
+    if (o->schedule != MST_SCHEDULE_STEP && o->schedule != MST_SCHEDULE_BLOCK)
+        return mst_fail(err, MST_EINVAL, "unknown schedule %d", (int)o->schedule);
     MST_TRY(mst_graph_validate(g, err));
     MST_TRY(mst_kernels_select(o->isa, &kernels, err));
     mst_program *p = mst_alloc(o->alloc, sizeof *p);
@@ -315,7 +319,7 @@ mst_status mst_program_create(const mst_graph *g, const mst_run_opts *opts, mst_
     p->alloc = p->arena.alloc = o->alloc;
     p->k = kernels;
     exec_compiler c = {.p = p, .g = g, .tmp = {.alloc = o->alloc}, .err = err};
-    mst_status st = compile(&c);
+    mst_status st = compile(&c, o);
     mst_arena_release(&c.tmp);
     if (st != MST_OK) {
         mst_program_destroy(p);
@@ -329,6 +333,7 @@ void mst_program_destroy(mst_program *p)
 {
     if (p == NULL)
         return;
+    blk_program_destroy(p->alloc, p->block);
     mst_arena_release(&p->arena);
     mst_free(p->alloc, p, sizeof *p);
 }
@@ -336,6 +341,7 @@ void mst_program_destroy(mst_program *p)
 const mst_graph *mst_program_graph(const mst_program *p) { return p->g; }
 const char *mst_program_isa(const mst_program *p) { return p->k.isa; }
 size_t mst_program_layers(const mst_program *p) { return p->n_layers; }
+uint32_t mst_program_block_steps(const mst_program *p) { return p->block != NULL ? blk_program_steps(p->block) : 1; }
 uint64_t mst_program_dense_ops(const mst_program *p) { return p->dense; }
 uint64_t mst_program_dense_ops_static(const mst_program *p) { return p->dense_static; }
 

@@ -3,6 +3,7 @@
 #define MST_EXEC_PROGRAM_H
 
 #include "mst/session.h"
+#include "runtime/block/schedule.h"
 #include "runtime/exec/nd.h"
 #include "runtime/kernels/kernels.h"
 
@@ -178,6 +179,7 @@ struct mst_program {
     size_t bytes; /* of a session's memory; the graph's input is at 0 */
     size_t input_n, output_n;
     exec_ref output;
+    blk_program *block; /* NULL: step schedule */
 };
 
 struct mst_session {
@@ -190,6 +192,8 @@ struct mst_session {
     uint32_t time, sample;
     mst_observer observer;
     void *observer_ctx;
+    blk_session *block; /* NULL: step schedule */
+    uint32_t last_run;  /* steps of the last run that the block schedule made; 0: a step */
 };
 
 /* ---- compiling --------------------------------------------------------- */

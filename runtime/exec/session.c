@@ -6,7 +6,7 @@
 size_t mst_program_session_bytes(const mst_program *p)
 {
     return sizeof(mst_session) + p->bytes + p->g->n_nodes * sizeof(uint64_t) + 2 * p->n_layers * sizeof(uint64_t) +
-           p->output_n * sizeof(double);
+           p->output_n * sizeof(double) + (p->block != NULL ? blk_session_bytes(p) : 0);
 }
 
 mst_status mst_session_create(const mst_program *p, mst_session **out, mst_err *err)
@@ -24,6 +24,13 @@ mst_status mst_session_create(const mst_program *p, mst_session **out, mst_err *
         mst_session_destroy(s);
         return mst_fail(err, MST_ENOMEM, "out of memory: a session needs %zu bytes", mst_program_session_bytes(p));
     }
+    if (p->block != NULL) {
+        mst_status st = blk_session_create(p, &s->block, err);
+        if (st != MST_OK) {
+            mst_session_destroy(s);
+            return st;
+        }
+    }
     mst_session_begin(s, NULL, 0);
     *out = s;
     return MST_OK;
@@ -34,6 +41,7 @@ void mst_session_destroy(mst_session *s)
     if (s == NULL)
         return;
     const mst_program *p = s->p;
+    blk_session_destroy(p, s->block);
     mst_free_aligned(p->alloc, s->mem, p->bytes);
     mst_free_array(p->alloc, s->node_ops, p->g->n_nodes, sizeof *s->node_ops);
     mst_free_array(p->alloc, s->fired, p->n_layers, sizeof *s->fired);
@@ -58,6 +66,7 @@ void mst_session_begin(mst_session *s, const float *x, uint32_t sample)
         memcpy(s->mem, x, p->input_n * sizeof *x);
     s->sample = sample;
     s->time = 0;
+    s->last_run = 0;
     s->counters = (mst_counters){0};
     memset(s->node_ops, 0, p->g->n_nodes * sizeof *s->node_ops);
     memset(s->fired, 0, p->n_layers * sizeof *s->fired);
@@ -68,7 +77,7 @@ void mst_session_begin(mst_session *s, const float *x, uint32_t sample)
         reset_membranes(s, &p->steps[p->layers[k].node].u.neuron);
 }
 
-void mst_session_step(mst_session *s)
+static void run_nodes(mst_session *s)
 {
     const mst_program *p = s->p;
     bool first = s->time == 0;
@@ -87,6 +96,27 @@ void mst_session_step(mst_session *s)
         s->sum[i] += (double)y[i];
 }
 
+uint32_t mst_session_run(mst_session *s, uint32_t steps)
+{
+    uint32_t most = s->observer == NULL ? mst_program_block_steps(s->p) : 1;
+    steps = steps < most ? steps : most;
+    s->last_run = 0;
+    if (steps == 0)
+        return 0;
+    if (s->block != NULL && s->observer == NULL) {
+        blk_session_run(s, steps);
+        s->last_run = steps;
+    } else {
+        run_nodes(s);
+    }
+    return steps;
+}
+
+void mst_session_step(mst_session *s)
+{
+    mst_session_run(s, 1);
+}
+
 uint32_t mst_session_time(const mst_session *s) { return s->time; }
 size_t mst_session_classes(const mst_session *s) { return s->p->output_n; }
 const float *mst_session_logits(const mst_session *s) { return exec_at(s, s->p->output); }
@@ -96,6 +126,31 @@ void mst_session_mean_logits(const mst_session *s, float *out)
 {
     for (size_t i = 0; i < s->p->output_n; i++)
         out[i] = s->time != 0 ? (float)(s->sum[i] / (double)s->time) : 0.0f;
+}
+
+const float *mst_session_logits_at(const mst_session *s, uint32_t i)
+{
+    return i < s->last_run ? blk_session_logits(s, i) : mst_session_logits(s);
+}
+
+void mst_session_mean_logits_at(const mst_session *s, uint32_t i, float *out)
+{
+    if (i >= s->last_run) {
+        mst_session_mean_logits(s, out);
+        return;
+    }
+    const double *sum = blk_session_sums(s, i);
+    double time = (double)(s->time - s->last_run + i + 1);
+    for (size_t k = 0; k < s->p->output_n; k++)
+        out[k] = (float)(sum[k] / time);
+}
+
+void mst_session_layer_at(const mst_session *s, uint32_t i, size_t k, uint64_t *fired, uint64_t *spikes)
+{
+    *fired = mst_session_layer_fired(s, k);
+    *spikes = mst_session_layer_spikes(s, k);
+    if (k < s->p->n_layers && i < s->last_run)
+        blk_session_take_back(s, i, k, fired, spikes);
 }
 
 uint64_t mst_session_layer_fired(const mst_session *s, size_t k)

@@ -17,7 +17,10 @@ static size_t mstk_scan_f32__avx512(const float *x, size_t n, uint32_t *idx, flo
         __mmask16 on = _mm512_cmp_ps_mask(v, _mm512_setzero_ps(), _CMP_NEQ_UQ);
         _mm512_storeu_si512(idx + k, _mm512_maskz_compress_epi32(on, at));
         _mm512_storeu_ps(val + k, _mm512_maskz_compress_ps(on, v));
-        k += (size_t)__builtin_popcount(on);
+        uint32_t bits = on;
+        /* GCC 12 may spill the 16-bit mask and count 32 bits of the stack; a general register has all */
+        __asm__("" : "+r"(bits));
+        k += (size_t)__builtin_popcount(bits);
         at = _mm512_add_epi32(at, step);
     }
     return k;

@@ -34,10 +34,10 @@ FOLDED = """
 """.split()
 # Operators that live nodes may be; each must have a node test that runs.
 RUN = """
-    Abs Add AveragePool BatchNormalization Ceil Clip Concat Conv Div Dropout Erf Exp Expand Flatten Gather Gelu
-    Gemm GlobalAveragePool GlobalMaxPool Identity LayerNormalization Log MatMul Max MaxPool Min Mul Neg Pad
-    Pow Reciprocal ReduceMax ReduceMean ReduceSum Relu Reshape Sigmoid Sign Slice Softmax Softplus Split
-    Sqrt Squeeze Sub Sum Tanh Transpose Unsqueeze Where
+    Abs Add AveragePool BatchNormalization Ceil Clip Concat Conv Div Dropout Erf Exp Expand Flatten
+    Gather Gelu Gemm GlobalAveragePool GlobalMaxPool Identity LayerNormalization Log MatMul Max MaxPool
+    Min Mul Neg Pad Pow Reciprocal ReduceMax ReduceMean ReduceSum Relu Reshape Sigmoid Sign Slice Softmax
+    Softplus Split Sqrt Squeeze Sub Sum Tanh Transpose Unsqueeze Where
 """.split()
 # Inputs that stay live in a run, where it is not input 0 alone.
 LIVE = {"MatMul": [(0,), (0, 1)], "Add": [(0,), (1,), (0, 1)], "Mul": [(0,), (1,), (0, 1)],
@@ -79,11 +79,12 @@ def read_files():
     cases = {}
     for folder in sorted(DATA.iterdir()):
         model, sets = onnx.load(str(folder / "model.onnx")), []
-        if any(v.type.WhichOneof("value") != "tensor_type" for v in [*model.graph.input, *model.graph.output]):
+        infos = [*model.graph.input, *model.graph.output]
+        if any(v.type.WhichOneof("value") != "tensor_type" for v in infos):
             continue
         for data in sorted(folder.glob("test_data_set_*")):
-            sets.append([[onnx.load_tensor(str(data / ("%s_%d.pb" % (kind, i)))) for i in range(len(infos))]
-                         for kind, infos in (("input", model.graph.input), ("output", model.graph.output))])
+            sets.append([[onnx.load_tensor(str(data / ("%s_%d.pb" % (kind, i)))) for i in range(len(values))]
+                         for kind, values in (("input", model.graph.input), ("output", model.graph.output))])
         cases[folder.name] = (model, sets)
     return cases
 
@@ -297,7 +298,8 @@ def test_symbolic_batch_folds_to_the_fixed_one(name, tmp_path):
     """The export with a dynamic batch leaves the same live nodes as the one with batch 1, and no shapes."""
     live = {}
     for way in ("ts", "tsdyn"):
-        code, text, outputs, live[way] = fold(onnx.load(str(FIXTURES / ("%s-%s.onnx" % (name, way)))), tmp_path)
+        model = onnx.load(str(FIXTURES / ("%s-%s.onnx" % (name, way))))
+        code, text, outputs, live[way] = fold(model, tmp_path)
         assert code == 0, text
         assert outputs == [("float32", None)]
     assert sorted(live["ts"]) == sorted(live["tsdyn"])
@@ -310,7 +312,7 @@ RAN = {}
 
 
 def one_input(model, tensors, live):
-    """One float graph input [1,1,1,n] that is cut into the live inputs; one output [1,m]. None: not possible."""
+    """One float graph input [1,1,1,n], cut into the live inputs; one output [1,m]. None: not possible."""
     infos = list(model.graph.input)
     if any(k >= len(infos) or tensors[k].data_type != TensorProto.FLOAT for k in live):
         return None
@@ -349,8 +351,8 @@ def one_input(model, tensors, live):
 def run(model, x, folder):
     onnx.save(model, str(folder / "run.onnx"))
     x.astype("<f4").tofile(folder / "x")
-    done = subprocess.run([str(TOOLS / "onnxrun"), str(folder / "run.onnx"), str(folder / "x"), str(folder / "y")],
-                          capture_output=True, text=True, timeout=120, check=False)
+    command = [str(TOOLS / "onnxrun")] + [str(folder / f) for f in ("run.onnx", "x", "y")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     return done.returncode, done.stderr, np.fromfile(folder / "y", "<f4") if done.returncode == 0 else None
 
 

@@ -61,8 +61,8 @@ static mst_status at_header(mst_event_stream *s, bool *header, mst_err *err)
     MST_TRY(mst_event_fill(s, RECORD, &have, err));
     const uint8_t *p = mst_event_bytes(s);
     *header = have > 0 && p[0] == '#';
-    for (size_t i = 0; i < RECORD && have >= RECORD; i++)
-        if (p[i] < ' ' && p[i] != '\t' && p[i] != '\r' && p[i] != '\n')
+    for (size_t i = 0; i < RECORD && have >= RECORD && p[i] != '\n'; i++)
+        if (p[i] < ' ' && p[i] != '\t' && p[i] != '\r')
             *header = false;
     return MST_OK;
 }

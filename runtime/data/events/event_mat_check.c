@@ -100,7 +100,7 @@ static mst_status check_dims(const variable *v, size_t *at, uint64_t *count, mst
 static mst_status check_variable(const variable *v, mst_err *err)
 {
     size_t at = 0, data, next;
-    uint64_t count;
+    uint64_t count = 0;
     uint32_t type, bytes;
     MST_TRY(check_flags(v, &at, err));
     MST_TRY(check_dims(v, &at, &count, err));
@@ -227,7 +227,7 @@ static mst_status check_header(mst_event_stream *s, bool *big, mst_err *err)
 
 mst_status mst_event_mat_check(mst_event_stream *s, mst_err *err)
 {
-    bool big;
+    bool big = false;
     MST_TRY(check_header(s, &big, err));
     for (size_t k = 0;; k++) {
         size_t have;

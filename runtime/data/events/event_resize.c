@@ -20,32 +20,32 @@ static void axis_free(axis *a)
     mst_free_array(NULL, a->weight, (size_t)a->n * a->taps, sizeof *a->weight);
 }
 
-static void axis_fill(axis *a, uint32_t in, double scale, double support)
+/* In float32 as torch does it, so that the weights are the ones that a model was trained with. */
+static void axis_fill(axis *a, uint32_t in, float scale, float support)
 {
-    double sharp = scale > 1 ? 1 / scale : 1;
+    float sharp = scale > 1.0f ? 1.0f / scale : 1.0f;
     for (uint32_t i = 0; i < a->n; i++) {
-        double center = scale * (i + 0.5), total = 0;
-        double low = center - support + 0.5, high = center + support + 0.5;
-        uint32_t from = low > 0 ? (uint32_t)low : 0, to = high < in ? (uint32_t)high : in;
+        float center = scale * ((float)i + 0.5f), total = 0.0f;
+        float low = center - support + 0.5f, high = center + support + 0.5f;
+        uint32_t from = low > 0.0f ? (uint32_t)low : 0, to = high < (float)in ? (uint32_t)high : in;
         float *w = a->weight + (size_t)i * a->taps;
         a->first[i] = from;
         a->used[i] = to - from < a->taps ? to - from : a->taps;
         for (uint32_t k = 0; k < a->used[i]; k++) {
-            double d = fabs((k + from - center + 0.5) * sharp);
-            double v = d < 1 ? 1 - d : 0;
-            w[k] = (float)v;
-            total += v;
+            float d = fabsf(((float)(k + from) - center + 0.5f) * sharp);
+            w[k] = d < 1.0f ? 1.0f - d : 0.0f;
+            total += w[k];
         }
-        for (uint32_t k = 0; k < a->used[i] && total != 0; k++)
-            w[k] = (float)(w[k] / total);
+        for (uint32_t k = 0; k < a->used[i] && total != 0.0f; k++)
+            w[k] /= total;
     }
 }
 
 static mst_status axis_make(axis *a, uint32_t in, uint32_t out, mst_err *err)
 {
-    double scale = (double)in / out, support = scale > 1 ? scale : 1;
+    float scale = (float)in / (float)out, support = scale > 1.0f ? scale : 1.0f;
     size_t n;
-    *a = (axis){.n = out, .taps = (uint32_t)ceil(support) * 2 + 1};
+    *a = (axis){.n = out, .taps = (uint32_t)ceilf(support) * 2 + 1};
     if (mst_mul_size(out, a->taps, &n)) {
         a->first = mst_alloc_array(NULL, out, sizeof *a->first);
         a->used = mst_alloc_array(NULL, out, sizeof *a->used);

@@ -108,7 +108,11 @@ static mst_status start(mst_event_stream *s, mst_err *err)
     s->width = s->profile->width;
     s->height = s->profile->height;
     s->turn = s->profile->turn;
-    return s->profile->decoder->open(s, err);
+    MST_TRY(s->profile->decoder->open(s, err));
+    if ((uint32_t)s->width * s->height > MST_EVENT_MAX_PIXELS)
+        return mst_fail(err, MST_ELIMIT, "%s: sensor of %ux%u: limit is %u pixels", s->path, s->width, s->height,
+                        MST_EVENT_MAX_PIXELS);
+    return MST_OK;
 }
 
 mst_status mst_event_open(const char *path, const mst_event_profile *p, int64_t t_from, int64_t t_to,

@@ -27,11 +27,21 @@ typedef enum mst_run_mode {
     MST_RUN_FLOAT    /* NEURON is the QCFS staircase; MASK multiplies by 1 - ratio, its mean */
 } mst_run_mode;
 
+/* Order of computation. Results are the same to the bit. */
+typedef enum mst_schedule {
+    MST_SCHEDULE_STEP, /* one time step after another: the plain reference */
+    MST_SCHEDULE_BLOCK /* layer by layer over a block of time steps: fast. Float mode and observed
+                          sessions go step by step */
+} mst_schedule;
+
 typedef struct mst_run_opts {
     mst_run_mode mode;
     const char *isa;   /* kernel set: "scalar", "avx2", "avx512"; NULL: the best this machine has */
     uint64_t seed;     /* of the masks; the caller passes graph->meta.seed or his own */
     const mst_allocator *alloc; /* NULL: the C library */
+    mst_schedule schedule;
+    unsigned threads;     /* that share one sample (block schedule); 0 and 1: none beside the caller's */
+    uint32_t block_steps; /* time steps of a block; 0: chosen here */
 } mst_run_opts;
 
 typedef struct mst_program mst_program;
@@ -80,6 +90,23 @@ void mst_session_begin(mst_session *s, const float *x, uint32_t sample);
 
 /* Run one time step (spiking) or one forward pass (float). */
 void mst_session_step(mst_session *s);
+
+/* Run steps time steps, but no more than mst_program_block_steps (1 for the step schedule);
+ * returns how many. What each of them gave can be asked for until the next call:
+ *
+ *     for (t = 0; t < T; t += n) {
+ *         n = mst_session_run(session, T - t);
+ *         for (i = 0; i < n; i++) mst_session_mean_logits_at(session, i, logits);
+ *     }
+ */
+uint32_t mst_session_run(mst_session *s, uint32_t steps);
+uint32_t mst_program_block_steps(const mst_program *p);
+
+/* After step i (0..n-1) of the last run: its logits, the mean logits since begin, [classes], and
+ * the spikes of layer k since begin (before and after its mask). */
+const float *mst_session_logits_at(const mst_session *s, uint32_t i);
+void mst_session_mean_logits_at(const mst_session *s, uint32_t i, float *out);
+void mst_session_layer_at(const mst_session *s, uint32_t i, size_t k, uint64_t *fired, uint64_t *spikes);
 
 uint32_t mst_session_time(const mst_session *s);        /* steps since begin */
 size_t mst_session_classes(const mst_session *s);

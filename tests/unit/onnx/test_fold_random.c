@@ -22,10 +22,28 @@ static const char *const ops[] = {
     "SpaceToDepth", "Split", "Sqrt", "Squeeze", "Sub", "Sum", "Tanh", "Tile", "Transpose", "Trilu",
     "Unsqueeze", "Where", "Xor",
 };
-static const char *const int_attrs[] = {"axis", "keepdims", "blocksize", "upper", "exclusive", "reverse", "fmod",
-                                        "transA", "transB", "ceil_mode", "group", "allowzero", "batch_dims", "k",
-                                        "start", "end", "to", "dtype", "noop_with_empty_axes", "num_outputs"};
-static const char *const ints_attrs[] = {"axes", "perm", "split", "starts", "ends", "pads", "kernel_shape", "strides",
+static const char *const int_attrs[] = {"axis",
+                                        "keepdims",
+                                        "blocksize",
+                                        "upper",
+                                        "exclusive",
+                                        "reverse",
+                                        "fmod",
+                                        "transA",
+                                        "transB",
+                                        "ceil_mode",
+                                        "group",
+                                        "allowzero",
+                                        "batch_dims",
+                                        "k",
+                                        "start",
+                                        "end",
+                                        "to",
+                                        "dtype",
+                                        "noop_with_empty_axes",
+                                        "num_outputs"};
+static const char *const ints_attrs[] = {"axes",      "perm",  "split",        "starts",
+                                         "ends",      "pads",  "kernel_shape", "strides",
                                          "dilations", "shape", "value_ints"};
 static const struct {
     const char *name, *value;

@@ -1,0 +1,233 @@
+/* Private to runtime/block: what a program's block schedule consists of.
+ *
+ * A spike tensor with one theta is kept as bits, [step][row][words]: a row is the
+ * last axis, its words are ceil(cols/64), bits past cols are 0. Everything else
+ * that passes from operation to operation is float, [step][element].
+ *
+ * Between them, at compile time only, values are expressions: a synapse or a
+ * product of spikes or nothing, and terms added to it in the graph's order. They
+ * are computed strip by strip (one row, 64 columns, all steps) where a neuron or
+ * a float tensor needs them, so that residual streams are never stored.
+ */
+#ifndef MST_BLOCK_BLOCK_H
+#define MST_BLOCK_BLOCK_H
+
+#include "runtime/block/schedule.h"
+#include "runtime/exec/plan.h"
+#include "runtime/exec/program.h"
+#include "runtime/kernels/block_kernels.h"
+
+#define BLK_MAX_TERMS 48
+#define BLK_PAIRS 128    /* (row, step) lists of a tile */
+#define BLK_CHUNK 192    /* inputs whose weights for 64 outputs stay in the first caches */
+#define BLK_MAX_THREADS 64
+#define BLK_MAX_STEPS 64
+#define BLK_MAX_SOURCES 64
+
+/* A tensor of bits in buffer buf. */
+typedef struct blk_bits {
+    uint32_t buf, cols;
+    size_t rows, words, step; /* words of a row, of a time step */
+    float scale;
+} blk_bits;
+
+typedef enum blk_term_kind { BLK_TERM_BITS, BLK_TERM_ROWS, BLK_TERM_FLOAT, BLK_TERM_AFFINE } blk_term_kind;
+
+typedef struct blk_term {
+    blk_term_kind kind;
+    blk_bits bits;       /* BITS */
+    exec_ref ref;        /* ROWS: constant or static values */
+    const size_t *row;   /* ROWS: where each row starts; NULL: row r at r * cols */
+    bool one;            /* ROWS: one value per row */
+    uint32_t buf;        /* FLOAT */
+    const float *g, *h;  /* AFFINE, [cols rounded up to 64] */
+} blk_term;
+
+/* LINEAR or CONV over lists of the inputs that are not zero. */
+typedef struct blk_synapse {
+    const exec_step *step;
+    bool is_conv, has_bits;
+    blk_bits bits;  /* has_bits: input with one theta, which the weights contain */
+    uint32_t buf;   /* otherwise: float input */
+    size_t k, out, chunks, chunk;
+    float *panels;  /* [blocks][k][64], then biases [blocks][64] */
+    size_t panel_floats;
+    struct blk_synapse *next; /* of the program, for release */
+} blk_synapse;
+
+/* MATMUL of two spike tensors. */
+typedef struct blk_product {
+    const exec_step *step;
+    blk_bits a, b;
+    size_t batches, m, n, k;
+    const uint32_t *a_row, *b_row; /* first row of each batch */
+    bool trans_b;
+    uint32_t n_groups;
+    const uint32_t *group; /* [n_groups + 1] first batches; groups share no word of the output */
+} blk_product;
+
+typedef struct blk_expr {
+    size_t rows;
+    uint32_t cols;
+    blk_synapse *syn;    /* at most one of the two */
+    blk_product *prod;
+    uint32_t n_terms;
+    blk_term terms[BLK_MAX_TERMS];
+    const uint32_t *to;  /* products: where in the neuron's tensor each row starts; NULL: in order */
+} blk_expr;
+
+typedef enum blk_kind { BLK_STEP, BLK_MOVE, BLK_MASK, BLK_LAYER } blk_kind;
+
+/* Bits from elsewhere: units of `unit` bits, or whole rows. */
+typedef struct blk_move {
+    uint32_t n_in;
+    const blk_bits *in;
+    uint32_t unit;         /* 1, 8, 16, 32, 64; 0: rows */
+    const uint32_t *from;  /* per unit of the output: position in units (rows); UINT32_MAX: zeros */
+    const uint8_t *source; /* which input; NULL: the first */
+} blk_move;
+
+typedef struct blk_op {
+    blk_kind kind;
+    const exec_step *step;   /* STEP, MASK; LAYER: the NEURON, or NULL to store floats */
+    const uint32_t *in_buf;  /* STEP: float buffers of the inputs; MST_NONE: as the step has it */
+    uint32_t out_buf;        /* STEP, and LAYER without a neuron */
+    blk_bits in, out;        /* bits */
+    blk_move move;
+    const blk_expr *expr;    /* LAYER */
+    const float *theta, *gain, *bias; /* LAYER: [cols rounded up to 64], or [64] */
+    bool each;               /* ... one per column */
+    size_t n;                /* float elements of the output */
+} blk_op;
+
+struct blk_program {
+    mst_block_kernels k;
+    uint32_t steps;
+    unsigned threads;
+    blk_op *ops;
+    size_t n_ops, cap_ops;
+    exec_block *bufs; /* at: offset in a session's memory, once planned */
+    size_t n_bufs, cap_bufs;
+    size_t scratch, scratch_bytes; /* of thread i: scratch + i * scratch_bytes */
+    blk_synapse *synapses;
+    uint32_t out_buf; /* of the logits; MST_NONE: they are static */
+};
+
+/* What one thread counts during one operation. */
+typedef struct blk_count {
+    uint64_t ops;
+    uint64_t *fired, *spikes; /* [steps] */
+} blk_count;
+
+typedef struct blk_job blk_job;
+typedef void (*blk_work)(const blk_job *job, unsigned part);
+struct blk_job {
+    mst_session *s;
+    const blk_op *op;
+    uint32_t steps;
+    unsigned parts;
+    blk_work work;
+};
+
+typedef struct blk_pool blk_pool;
+
+struct blk_session {
+    blk_count counts[BLK_MAX_THREADS];
+    uint64_t *per_thread;      /* [threads][2][steps] */
+    uint64_t *fired, *spikes;  /* [steps][layers] of the last run */
+    double *sums;              /* [steps][classes]: of the outputs since begin */
+    blk_pool *pool;            /* NULL: one thread */
+};
+
+/* ---- compiling: block_compile.c drives, each file compiles what it runs ------- */
+
+typedef enum blk_value_kind { BLK_STATIC, BLK_BITS, BLK_MOVED, BLK_EXPR, BLK_FLOAT } blk_value_kind;
+
+/* What a tensor is at compile time. MOVED: the node's output is its input moved; not yet done. */
+typedef struct blk_value {
+    blk_value_kind kind;
+    uint32_t readers; /* inputs of nodes that run each step, and the graph's output */
+    blk_bits bits;    /* BITS; also cached for MOVED and EXPR where it exists (has_bits) */
+    bool has_bits, has_buf;
+    blk_expr *expr;
+    uint32_t buf;     /* FLOAT; also cached where it exists (has_buf) */
+} blk_value;
+
+typedef struct blk_compiler {
+    exec_compiler *c;
+    mst_program *p;
+    const mst_graph *g;
+    blk_program *b;
+    blk_value *values;
+} blk_compiler;
+
+mst_status blk_no_memory(blk_compiler *bc);
+/* A buffer of bytes per time step, first written by the next operation. */
+mst_status blk_new_buf(blk_compiler *bc, size_t bytes, uint32_t *buf);
+void blk_use_buf(blk_compiler *bc, uint32_t buf); /* by the next operation */
+mst_status blk_new_op(blk_compiler *bc, blk_kind kind, blk_op **op);
+mst_status blk_new_bits(blk_compiler *bc, uint32_t tensor, blk_bits *bits);
+uint32_t blk_last_dim(const mst_tensor *t);
+bool blk_is_spike(const blk_compiler *bc, uint32_t tensor); /* with one theta */
+
+/* The tensor as bits, as an expression, as floats in a buffer; BITS fails with *ok
+ * false where the tensor has no such form. */
+mst_status blk_as_bits(blk_compiler *bc, uint32_t tensor, blk_bits *bits, bool *ok);
+mst_status blk_as_expr(blk_compiler *bc, uint32_t tensor, bool last, blk_expr **expr); /* last: nothing is added */
+mst_status blk_as_float(blk_compiler *bc, uint32_t tensor, uint32_t *buf);
+/* Run the node by its step handler, step by step, on float buffers. */
+mst_status blk_fall_back(blk_compiler *bc, uint32_t node);
+
+/* Movement (block_move.c): where each element of a moved tensor comes from. */
+typedef struct blk_map {
+    uint32_t n_sources, sources[BLK_MAX_SOURCES]; /* tensors that are not moved */
+    size_t n;
+    uint32_t *at;    /* [n] element of its source; UINT32_MAX: zero */
+    uint8_t *source; /* [n] */
+} blk_map;
+mst_status blk_map_make(blk_compiler *bc, uint32_t tensor, blk_map *map, bool *ok);
+void blk_map_free(blk_compiler *bc, blk_map *map);
+/* One source, same elements, rows of the same length: tensor is its source by another name. */
+bool blk_map_is_same(const blk_compiler *bc, const blk_map *map, uint32_t tensor);
+/* The source one moves of, without making the map; MST_NONE: more than one. */
+uint32_t blk_move_base(const blk_compiler *bc, uint32_t tensor);
+/* in: [map->n_sources] */
+mst_status blk_move_bits(blk_compiler *bc, uint32_t tensor, const blk_map *map, const blk_bits *in, blk_bits *out);
+
+mst_status blk_make_synapse(blk_compiler *bc, uint32_t node, blk_expr **expr); /* *expr NULL: not possible */
+mst_status blk_make_product(blk_compiler *bc, uint32_t node, blk_expr **expr);
+/* Let e's rows go where map puts them in tensor. *ok false: not possible. */
+mst_status blk_product_to(blk_compiler *bc, uint32_t tensor, const blk_map *map, blk_expr *e, bool *ok);
+size_t blk_layer_scratch(const blk_program *b, const blk_expr *e);
+void blk_synapse_destroy(const mst_allocator *alloc, blk_synapse *syn);
+
+/* ---- running -------------------------------------------------------------------- */
+
+void blk_run_move(const blk_job *job, unsigned part);
+void blk_run_mask(const blk_job *job, unsigned part);
+void blk_run_layer(const blk_job *job, unsigned part);
+
+/* Where thread `part` of job->parts begins among n things. */
+static inline size_t blk_split(size_t n, unsigned part, unsigned parts)
+{
+    return n * part / parts;
+}
+
+static inline void *blk_buf_at(const mst_session *s, uint32_t buf)
+{
+    return s->mem + s->p->block->bufs[buf].at;
+}
+
+static inline uint64_t *blk_words(const mst_session *s, const blk_bits *b)
+{
+    return blk_buf_at(s, b->buf);
+}
+
+/* Threads (block_pool.c). create: NULL in *out where none could be started. */
+mst_status blk_pool_create(const mst_allocator *alloc, unsigned threads, blk_pool **out);
+void blk_pool_destroy(const mst_allocator *alloc, blk_pool *pool);
+void blk_pool_run(blk_pool *pool, const blk_job *job);
+unsigned blk_pool_threads(const blk_pool *pool);
+size_t blk_pool_bytes(unsigned threads);
+
+#endif

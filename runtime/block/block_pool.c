@@ -1,0 +1,131 @@
+/* Threads that share one operation at a time. Knows nothing of what they run. */
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "runtime/block/block.h"
+
+/* Looks at the flag before a thread goes to sleep: about as long as a wake-up takes. */
+#define SPINS 2000
+
+typedef struct helper {
+    blk_pool *pool;
+    unsigned part;
+    pthread_t thread;
+} helper;
+
+struct blk_pool {
+    pthread_mutex_t lock;
+    pthread_cond_t go, done;
+    atomic_uint turn;    /* jobs handed out */
+    atomic_uint running; /* helpers that have not finished the last one */
+    atomic_bool stop;
+    const blk_job *job;
+    unsigned n, room;
+    helper helpers[];
+};
+
+static inline void relax(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#endif
+}
+
+static void wait_for_turn(blk_pool *p, unsigned seen)
+{
+    for (int i = 0; i < SPINS && atomic_load(&p->turn) == seen; i++)
+        relax();
+    if (atomic_load(&p->turn) != seen)
+        return;
+    pthread_mutex_lock(&p->lock);
+    while (atomic_load(&p->turn) == seen)
+        pthread_cond_wait(&p->go, &p->lock);
+    pthread_mutex_unlock(&p->lock);
+}
+
+static void *help(void *arg)
+{
+    helper *h = arg;
+    blk_pool *p = h->pool;
+    for (unsigned seen = 0;; seen++) {
+        wait_for_turn(p, seen);
+        if (atomic_load(&p->stop))
+            return NULL;
+        p->job->work(p->job, h->part);
+        if (atomic_fetch_sub(&p->running, 1) == 1) {
+            pthread_mutex_lock(&p->lock);
+            pthread_cond_signal(&p->done);
+            pthread_mutex_unlock(&p->lock);
+        }
+    }
+}
+
+static void next_turn(blk_pool *p)
+{
+    pthread_mutex_lock(&p->lock);
+    atomic_fetch_add(&p->turn, 1);
+    pthread_cond_broadcast(&p->go);
+    pthread_mutex_unlock(&p->lock);
+}
+
+size_t blk_pool_bytes(unsigned threads)
+{
+    return sizeof(blk_pool) + (threads - 1) * sizeof(helper);
+}
+
+mst_status blk_pool_create(const mst_allocator *alloc, unsigned threads, blk_pool **out)
+{
+    *out = NULL;
+    if (threads < 2)
+        return MST_OK;
+    blk_pool *p = mst_alloc(alloc, blk_pool_bytes(threads));
+    if (p == NULL)
+        return MST_ENOMEM;
+    pthread_mutex_init(&p->lock, NULL);
+    pthread_cond_init(&p->go, NULL);
+    pthread_cond_init(&p->done, NULL);
+    p->room = threads;
+    for (; p->n < threads - 1; p->n++) {
+        helper *h = &p->helpers[p->n];
+        *h = (helper){.pool = p, .part = p->n + 1};
+        if (pthread_create(&h->thread, NULL, help, h) != 0)
+            break; /* fewer give the same results */
+    }
+    *out = p;
+    return MST_OK;
+}
+
+void blk_pool_destroy(const mst_allocator *alloc, blk_pool *p)
+{
+    if (p == NULL)
+        return;
+    atomic_store(&p->stop, true);
+    next_turn(p);
+    for (unsigned i = 0; i < p->n; i++)
+        pthread_join(p->helpers[i].thread, NULL);
+    pthread_cond_destroy(&p->done);
+    pthread_cond_destroy(&p->go);
+    pthread_mutex_destroy(&p->lock);
+    mst_free(alloc, p, blk_pool_bytes(p->room));
+}
+
+unsigned blk_pool_threads(const blk_pool *p)
+{
+    return p != NULL ? p->n + 1 : 1;
+}
+
+void blk_pool_run(blk_pool *p, const blk_job *job)
+{
+    p->job = job;
+    atomic_store(&p->running, p->n);
+    next_turn(p);
+    job->work(job, 0);
+    for (int i = 0; i < SPINS && atomic_load(&p->running) != 0; i++)
+        relax();
+    if (atomic_load(&p->running) == 0)
+        return;
+    pthread_mutex_lock(&p->lock);
+    while (atomic_load(&p->running) != 0)
+        pthread_cond_wait(&p->done, &p->lock);
+    pthread_mutex_unlock(&p->lock);
+}

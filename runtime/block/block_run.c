@@ -1,0 +1,218 @@
+/* Runs the operations of a block of steps one after the other and adds up what
+ * they count. Allocates only in create. */
+#include <string.h>
+
+#include "runtime/block/block.h"
+
+/* ---- sessions -------------------------------------------------------------------- */
+
+/* Arrays of a session, one behind the other. */
+typedef struct sizes {
+    size_t per_thread, log, sums;
+} sizes;
+
+static sizes sizes_of(const mst_program *p)
+{
+    const blk_program *b = p->block;
+    return (sizes){(size_t)b->threads * 2 * b->steps, 2 * (size_t)b->steps * p->n_layers,
+                   (size_t)b->steps * p->output_n};
+}
+
+size_t blk_session_bytes(const mst_program *p)
+{
+    sizes n = sizes_of(p);
+    return sizeof(blk_session) + (n.per_thread + n.log) * sizeof(uint64_t) + n.sums * sizeof(double) +
+           blk_pool_bytes(p->block->threads);
+}
+
+mst_status blk_session_create(const mst_program *p, blk_session **out, mst_err *err)
+{
+    const blk_program *b = p->block;
+    sizes n = sizes_of(p);
+    blk_session *bs = *out = mst_alloc(p->alloc, sizeof *bs);
+    if (bs == NULL)
+        return mst_fail(err, MST_ENOMEM, "out of memory: no room for a session");
+    bs->per_thread = mst_alloc_array(p->alloc, n.per_thread, sizeof *bs->per_thread);
+    bs->fired = mst_alloc_array(p->alloc, n.log, sizeof *bs->fired);
+    bs->sums = mst_alloc_array(p->alloc, n.sums, sizeof *bs->sums);
+    if (bs->per_thread == NULL || bs->fired == NULL || bs->sums == NULL ||
+        blk_pool_create(p->alloc, b->threads, &bs->pool) != MST_OK)
+        return mst_fail(err, MST_ENOMEM, "out of memory: a session needs %zu bytes", mst_program_session_bytes(p));
+    bs->spikes = bs->fired + (size_t)b->steps * p->n_layers;
+    for (unsigned i = 0; i < b->threads; i++) {
+        bs->counts[i].fired = bs->per_thread + (size_t)i * 2 * b->steps;
+        bs->counts[i].spikes = bs->counts[i].fired + b->steps;
+    }
+    return MST_OK;
+}
+
+void blk_session_destroy(const mst_program *p, blk_session *bs)
+{
+    if (bs == NULL)
+        return;
+    sizes n = sizes_of(p);
+    blk_pool_destroy(p->alloc, bs->pool);
+    mst_free_array(p->alloc, bs->per_thread, n.per_thread, sizeof *bs->per_thread);
+    mst_free_array(p->alloc, bs->fired, n.log, sizeof *bs->fired);
+    mst_free_array(p->alloc, bs->sums, n.sums, sizeof *bs->sums);
+    mst_free(p->alloc, bs, sizeof *bs);
+}
+
+const float *blk_session_logits(const mst_session *s, uint32_t i)
+{
+    uint32_t buf = s->p->block->out_buf;
+    return buf != MST_NONE ? (const float *)blk_buf_at(s, buf) + i * s->p->output_n : exec_at(s, s->p->output);
+}
+
+const double *blk_session_sums(const mst_session *s, uint32_t i)
+{
+    return s->block->sums + i * s->p->output_n;
+}
+
+void blk_session_take_back(const mst_session *s, uint32_t i, size_t k, uint64_t *fired, uint64_t *spikes)
+{
+    for (uint32_t t = i + 1; t < s->last_run; t++) {
+        *fired -= s->block->fired[t * s->p->n_layers + k];
+        *spikes -= s->block->spikes[t * s->p->n_layers + k];
+    }
+}
+
+/* ---- counting ---------------------------------------------------------------------- */
+
+static void count_fired(mst_session *s, uint32_t layer, uint32_t t, uint64_t n)
+{
+    s->fired[layer] += n;
+    s->counters.spikes_before += n;
+    s->block->fired[t * s->p->n_layers + layer] += n;
+}
+
+static void count_spikes(mst_session *s, uint32_t layer, uint32_t t, uint64_t n)
+{
+    s->spikes[layer] += n;
+    s->counters.spikes += n;
+    s->block->spikes[t * s->p->n_layers + layer] += n;
+}
+
+static void clear_counts(const blk_job *job)
+{
+    blk_session *bs = job->s->block;
+    for (unsigned i = 0; i < job->parts; i++)
+        bs->counts[i].ops = 0;
+    memset(bs->per_thread, 0, (size_t)job->parts * 2 * job->s->p->block->steps * sizeof *bs->per_thread);
+}
+
+static void add_counts(const blk_job *job)
+{
+    mst_session *s = job->s;
+    const blk_op *op = job->op;
+    for (unsigned i = 0; i < job->parts; i++) {
+        const blk_count *c = &s->block->counts[i];
+        if (op->kind == BLK_LAYER && (op->expr->syn != NULL || op->expr->prod != NULL))
+            exec_count(s, op->expr->syn != NULL ? op->expr->syn->step : op->expr->prod->step, c->ops);
+        for (uint32_t t = 0; t < job->steps; t++) {
+            if (op->kind == BLK_LAYER && op->step != NULL) {
+                uint32_t layer = op->step->u.neuron.layer;
+                count_fired(s, layer, t, c->fired[t]);
+                if (!s->p->layers[layer].masked)
+                    count_spikes(s, layer, t, c->fired[t]);
+            }
+            if (op->kind == BLK_MASK && op->step->u.mask.layer != MST_NONE)
+                count_spikes(s, op->step->u.mask.layer, t, c->spikes[t]);
+        }
+    }
+}
+
+/* ---- running ------------------------------------------------------------------------ */
+
+/* Layer whose counts the step handler of an operator changes; MST_NONE: none. */
+static uint32_t layer_of(const mst_session *s, const exec_step *st)
+{
+    switch (s->p->g->nodes[st->node].op) {
+    case MST_OP_NEURON: return st->u.neuron.layer;
+    case MST_OP_MASK: return st->u.mask.layer;
+    default: return MST_NONE;
+    }
+}
+
+/* The step handler on the buffers of step t of the block. */
+static void run_step(mst_session *s, const blk_op *op, uint32_t t)
+{
+    exec_step st = *op->step;
+    exec_ref in[BLK_MAX_SOURCES];
+    const mst_node *n = &s->p->g->nodes[st.node];
+    uint32_t layer = layer_of(s, &st);
+    uint64_t fired = layer != MST_NONE ? s->fired[layer] : 0, spikes = layer != MST_NONE ? s->spikes[layer] : 0;
+    for (uint32_t k = 0; k < st.n_in; k++) {
+        in[k] = op->step->in[k];
+        if (op->in_buf[k] != MST_NONE)
+            in[k] = (exec_ref){NULL, s->p->block->bufs[op->in_buf[k]].at +
+                                         t * mst_tensor_elements(&s->p->g->tensors[n->in[k]]) * sizeof(float)};
+    }
+    st.in = in;
+    st.out = (exec_ref){NULL, s->p->block->bufs[op->out_buf].at + t * op->n * sizeof(float)};
+    st.run(s, &st);
+    if (layer != MST_NONE) {
+        s->block->fired[t * s->p->n_layers + layer] += s->fired[layer] - fired;
+        s->block->spikes[t * s->p->n_layers + layer] += s->spikes[layer] - spikes;
+    }
+}
+
+static void run_steps(mst_session *s, const blk_op *op, uint32_t steps)
+{
+    uint32_t before = s->time;
+    for (uint32_t t = 0; t < steps; t++) {
+        s->time = before + t + 1;
+        run_step(s, op, t);
+    }
+    s->time = before;
+}
+
+/* Below this many values of output, threads cost more than they do. */
+#define MIN_SHARED 4096
+
+static void run_op(mst_session *s, const blk_op *op, uint32_t steps)
+{
+    static const blk_work work[] = {[BLK_MOVE] = blk_run_move, [BLK_MASK] = blk_run_mask, [BLK_LAYER] = blk_run_layer};
+    if (op->kind == BLK_STEP) {
+        run_steps(s, op, steps);
+        return;
+    }
+    size_t n = op->kind == BLK_LAYER ? op->expr->rows * op->expr->cols : op->out.rows * op->out.words;
+    blk_job job = {s, op, steps, n * steps >= MIN_SHARED ? blk_pool_threads(s->block->pool) : 1, work[op->kind]};
+    clear_counts(&job);
+    if (op->kind == BLK_LAYER && op->expr->to != NULL) /* rows share words, see blk_put_spikes */
+        memset(blk_words(s, &op->out), 0, steps * op->out.step * sizeof(uint64_t));
+    if (job.parts > 1)
+        blk_pool_run(s->block->pool, &job);
+    else
+        job.work(&job, 0);
+    add_counts(&job);
+}
+
+static void add_logits(mst_session *s, uint32_t steps)
+{
+    const mst_program *p = s->p;
+    for (uint32_t t = 0; t < steps; t++) {
+        const float *y = blk_session_logits(s, t);
+        for (size_t i = 0; i < p->output_n; i++) {
+            s->sum[i] += (double)y[i];
+            s->block->sums[t * p->output_n + i] = s->sum[i];
+        }
+    }
+    if (p->block->out_buf != MST_NONE) /* where the step schedule leaves them */
+        memcpy(s->mem + p->output.at, blk_session_logits(s, steps - 1), p->output_n * sizeof(float));
+}
+
+void blk_session_run(mst_session *s, uint32_t steps)
+{
+    const mst_program *p = s->p;
+    const blk_program *b = p->block;
+    for (uint32_t i = 0; i < p->g->n_nodes && s->time == 0; i++)
+        if (p->steps[i].is_static && p->steps[i].run != NULL)
+            p->steps[i].run(s, &p->steps[i]);
+    memset(s->block->fired, 0, 2 * (size_t)b->steps * p->n_layers * sizeof *s->block->fired);
+    for (size_t i = 0; i < b->n_ops; i++)
+        run_op(s, &b->ops[i], steps);
+    add_logits(s, steps);
+    s->time += steps;
+}

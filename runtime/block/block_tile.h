@@ -1,0 +1,33 @@
+/* Private to the files that run layers: a thread's scratch memory, and strips. */
+#ifndef MST_BLOCK_TILE_H
+#define MST_BLOCK_TILE_H
+
+#include "runtime/block/block.h"
+
+typedef struct blk_tile {
+    size_t rows;       /* of a tile of synapse rows */
+    uint16_t *idx;
+    float *val;
+    uint32_t *start;   /* [rows*steps][chunks], and one more */
+    float *x;          /* synapses: [rows*steps][64]; else one strip */
+    uint32_t *a, *b;   /* products: [steps][words], [steps][blocks][words][64] */
+} blk_tile;
+
+/* Lay the tile of e out from base; returns its size (base may be NULL). */
+size_t blk_tile_layout(const blk_program *b, const blk_expr *e, char *base, blk_tile *t);
+
+/* One strip: row of e, columns from 64*block on. */
+typedef struct blk_place {
+    size_t row, block;
+} blk_place;
+
+/* x holds the synapse's or product's values, if e has one: add the terms, then fire or store. */
+void blk_finish_strip(const blk_job *job, unsigned part, blk_place at, float *x);
+/* The neurons of a strip whose spikes go to bits [steps]. */
+mstb_strip blk_neurons(const blk_job *job, blk_place at, uint64_t *bits);
+void blk_put_spikes(const blk_job *job, unsigned part, blk_place at, const uint64_t *bits);
+
+void blk_run_synapse(const blk_job *job, unsigned part);
+void blk_run_product(const blk_job *job, unsigned part);
+
+#endif

@@ -1,0 +1,313 @@
+/* Block kernels for AVX-512 F, BW, VL, DQ (the Makefile gives this file its flags),
+ * and those of machines that have VBMI2 and VPOPCNTDQ too. */
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#define MSTB_SET avx512
+#define MSTB_WIDTH 16
+#include "runtime/kernels/block_body.h"
+
+#include <Random123/philox.h>
+
+#define MORE __attribute__((target("avx512vbmi2,avx512vpopcntdq")))
+#define INLINE static inline __attribute__((always_inline))
+
+static inline __mmask16 lanes(uint64_t word, size_t j)
+{
+    return (__mmask16)(word >> (16 * j));
+}
+
+/* The lanes of vector j that lie before column n. */
+static inline __mmask16 live_lanes(size_t n, size_t j)
+{
+    return n >= 16 * (j + 1) ? (__mmask16)0xffff : n > 16 * j ? (__mmask16)((1u << (n - 16 * j)) - 1) : 0;
+}
+
+/* ---- lists --------------------------------------------------------------- */
+
+static size_t FN(list)(const uint64_t *bits, size_t words, uint32_t first, uint16_t *idx)
+{
+    const __m512i iota = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    size_t n = 0;
+    for (size_t w = 0; w < words; w++)
+        for (uint32_t j = 0; j < 4; j++) {
+            __mmask16 on = lanes(bits[w], j);
+            __m512i at = _mm512_add_epi32(iota, _mm512_set1_epi32((int)(first + (uint32_t)w * 64 + 16 * j)));
+            __m256i some = _mm512_cvtepi32_epi16(_mm512_maskz_compress_epi32(on, at));
+            _mm256_storeu_si256((void *)(idx + n), some);
+            n += (size_t)__builtin_popcount(on);
+        }
+    return n;
+}
+
+MORE static size_t list_more(const uint64_t *bits, size_t words, uint32_t first, uint16_t *idx)
+{
+    uint16_t count[32];
+    for (int i = 0; i < 32; i++)
+        count[i] = (uint16_t)i;
+    __m512i at = _mm512_add_epi16(_mm512_loadu_si512(count), _mm512_set1_epi16((short)first));
+    const __m512i half = _mm512_set1_epi16(32);
+    size_t n = 0;
+    for (size_t w = 0; w < words; w++) {
+        uint32_t lo = (uint32_t)bits[w], hi = (uint32_t)(bits[w] >> 32);
+        _mm512_storeu_si512(idx + n, _mm512_maskz_compress_epi16(lo, at));
+        n += (size_t)__builtin_popcount(lo);
+        at = _mm512_add_epi16(at, half);
+        _mm512_storeu_si512(idx + n, _mm512_maskz_compress_epi16(hi, at));
+        n += (size_t)__builtin_popcount(hi);
+        at = _mm512_add_epi16(at, half);
+    }
+    return n;
+}
+
+static size_t FN(list_val)(const float *x, size_t n, uint32_t first, uint16_t *idx, float *val)
+{
+    const __m512i iota = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    size_t k = 0;
+    for (size_t i = 0; i < n; i += 16) {
+        __m512 v = _mm512_maskz_loadu_ps(live_lanes(n - i, 0), x + i);
+        __mmask16 on = _mm512_cmp_ps_mask(v, _mm512_setzero_ps(), _CMP_NEQ_UQ);
+        __m512i at = _mm512_add_epi32(iota, _mm512_set1_epi32((int)(first + (uint32_t)i)));
+        _mm256_storeu_si256((void *)(idx + k), _mm512_cvtepi32_epi16(_mm512_maskz_compress_epi32(on, at)));
+        _mm512_storeu_ps(val + k, _mm512_maskz_compress_ps(on, v));
+        k += (size_t)__builtin_popcount(on);
+    }
+    return k;
+}
+
+/* ---- neurons --------------------------------------------------------------- */
+
+typedef struct neurons {
+    __m512 v[4], theta[4], gain[4], bias[4];
+    __mmask16 live[4];
+} neurons;
+
+INLINE void load_neurons(const mstb_strip *s, size_t vecs, int gain, neurons *q)
+{
+    for (size_t j = 0; j < vecs; j++) {
+        q->live[j] = live_lanes(s->n, j);
+        q->v[j] = _mm512_maskz_loadu_ps(q->live[j], s->v + 16 * j);
+        q->theta[j] = _mm512_loadu_ps(s->theta + 16 * j);
+        if (gain) {
+            q->gain[j] = _mm512_loadu_ps(s->gain + 16 * j);
+            q->bias[j] = _mm512_loadu_ps(s->bias + 16 * j);
+        }
+    }
+}
+
+INLINE void store_neurons(const mstb_strip *s, size_t vecs, const neurons *q)
+{
+    for (size_t j = 0; j < vecs; j++)
+        _mm512_mask_storeu_ps(s->v + 16 * j, q->live[j], q->v[j]);
+}
+
+INLINE uint64_t fire_vectors(neurons *q, size_t vecs, int gain, const __m512 x[4])
+{
+    uint64_t word = 0;
+    for (size_t j = 0; j < vecs; j++) {
+        __m512 current = gain ? _mm512_add_ps(_mm512_mul_ps(q->gain[j], x[j]), q->bias[j]) : x[j];
+        __m512 u = _mm512_add_ps(q->v[j], current);
+        __mmask16 on = _mm512_mask_cmp_ps_mask(q->live[j], u, q->theta[j], _CMP_GE_OQ);
+        q->v[j] = _mm512_mask_sub_ps(u, on, u, q->theta[j]);
+        word |= (uint64_t)on << (16 * j);
+    }
+    return word;
+}
+
+INLINE void fire_strip(const mstb_strip *s, const float *x, size_t vecs, int gain)
+{
+    neurons q;
+    load_neurons(s, vecs, gain, &q);
+    for (size_t t = 0; t < s->steps; t++, x += MSTB_COLS) {
+        __m512 a[4];
+        for (size_t j = 0; j < vecs; j++)
+            a[j] = _mm512_loadu_ps(x + 16 * j);
+        s->bits[t] = fire_vectors(&q, vecs, gain, a);
+    }
+    store_neurons(s, vecs, &q);
+}
+
+static void FN(fire)(const mstb_strip *s, const float *x)
+{
+    if (s->gain != NULL)
+        s->n > 32 ? fire_strip(s, x, 4, 1) : fire_strip(s, x, 2, 1);
+    else
+        s->n > 32 ? fire_strip(s, x, 4, 0) : fire_strip(s, x, 2, 0);
+}
+
+INLINE void gather_strip(const mstb_lists *in, const mstb_strip *s, const float *w, const float *b, const float *acc,
+                         int gain)
+{
+    neurons q;
+    load_neurons(s, 4, gain, &q);
+    for (size_t t = 0; t < s->steps; t++) {
+        const float *from = b != NULL ? b : acc + t * MSTB_COLS;
+        const uint16_t *idx = in->idx + in->start[t * in->stride], *end = in->idx + in->start[t * in->stride + 1];
+        vec a[VECS];
+        for (size_t j = 0; j < 4; j++)
+            a[j] = _mm512_loadu_ps(from + 16 * j);
+        add_list(idx, end, w, a);
+        s->bits[t] = fire_vectors(&q, 4, gain, (const __m512 *)(const void *)a);
+    }
+    store_neurons(s, 4, &q);
+}
+
+static void FN(gather_fire)(const mstb_lists *in, const mstb_strip *s, const float *w, const float *b,
+                            const float *acc)
+{
+    if (s->gain != NULL)
+        gather_strip(in, s, w, b, acc, 1);
+    else
+        gather_strip(in, s, w, b, acc, 0);
+}
+
+static void FN(sum)(const mstb_term *terms, size_t n_terms, size_t steps, int add, float *x)
+{
+    for (size_t t = 0; t < steps; t++, x += MSTB_COLS) {
+        __m512 a[4];
+        for (size_t j = 0; j < 4; j++)
+            a[j] = add ? _mm512_loadu_ps(x + 16 * j)
+                       : _mm512_maskz_mov_ps(lanes(terms[0].bits[t * terms[0].step], j),
+                                             _mm512_set1_ps(terms[0].theta));
+        for (size_t k = add ? 0 : 1; k < n_terms; k++) {
+            uint64_t word = terms[k].bits[t * terms[k].step];
+            __m512 theta = _mm512_set1_ps(terms[k].theta);
+            for (size_t j = 0; j < 4; j++) /* 0 is added too: it turns -0 into 0 */
+                a[j] = _mm512_add_ps(a[j], _mm512_maskz_mov_ps(lanes(word, j), theta));
+        }
+        for (size_t j = 0; j < 4; j++)
+            _mm512_storeu_ps(x + 16 * j, a[j]);
+    }
+}
+
+/* ---- products of spikes ------------------------------------------------------ */
+
+INLINE __m512i popcount_bytes(__m512i x)
+{
+    const __m512i table = _mm512_broadcast_i32x4(_mm_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4));
+    const __m512i low = _mm512_set1_epi8(15);
+    __m512i lo = _mm512_shuffle_epi8(table, _mm512_and_si512(x, low));
+    __m512i hi = _mm512_shuffle_epi8(table, _mm512_and_si512(_mm512_srli_epi16(x, 4), low));
+    __m512i pairs = _mm512_maddubs_epi16(_mm512_add_epi8(lo, hi), _mm512_set1_epi8(1));
+    return _mm512_madd_epi16(pairs, _mm512_set1_epi16(1));
+}
+
+#define COINCIDE(name, attr, popcount)                                                             \
+    attr INLINE uint64_t name##_vecs(const mstb_planes *p, size_t vecs, float c, float *x)         \
+    {                                                                                              \
+        __m512i total = _mm512_setzero_si512();                                                    \
+        const __m512 factor = _mm512_set1_ps(c);                                                   \
+        for (size_t t = 0; t < p->steps; t++, x += MSTB_COLS) {                                    \
+            const uint32_t *a = p->a + t * p->a_step, *b = p->b + t * p->b_step;                   \
+            __m512i n[4];                                                                          \
+            for (size_t j = 0; j < vecs; j++)                                                      \
+                n[j] = _mm512_setzero_si512();                                                     \
+            for (size_t w = 0; w < p->words; w++, b += p->ld)                                      \
+                for (size_t j = 0; j < vecs; j++)                                                  \
+                    n[j] = _mm512_add_epi32(n[j], popcount(_mm512_and_si512(                       \
+                                                      _mm512_set1_epi32((int)a[w]),                \
+                                                      _mm512_loadu_si512(b + 16 * j))));           \
+            for (size_t j = 0; j < vecs; j++) {                                                    \
+                total = _mm512_add_epi32(total, n[j]);                                             \
+                _mm512_storeu_ps(x + 16 * j, _mm512_mul_ps(factor, _mm512_cvtepu32_ps(n[j])));     \
+            }                                                                                      \
+        }                                                                                          \
+        __m512i even = _mm512_and_si512(total, _mm512_set1_epi64(0xffffffff));                     \
+        return (uint64_t)_mm512_reduce_add_epi64(_mm512_add_epi64(even, _mm512_srli_epi64(total, 32))); \
+    }                                                                                              \
+    attr static uint64_t name(const mstb_planes *p, size_t n, float c, float *x)                   \
+    {                                                                                              \
+        size_t vecs = (n + 15) / 16;                                                               \
+        return vecs > 2 ? name##_vecs(p, 4, c, x) : name##_vecs(p, 2, c, x);                       \
+    }
+
+COINCIDE(mstb_coincide__avx512, , popcount_bytes)
+COINCIDE(coincide_more, MORE, _mm512_popcnt_epi32)
+
+INLINE void columns_vecs(const uint64_t *rows, size_t ld, size_t k, size_t vecs, uint32_t *planes)
+{
+    for (size_t at = 0; at < k; at += 32, planes += MSTB_COLS) {
+        __m512i a[4] = {_mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512(),
+                        _mm512_setzero_si512()};
+        for (size_t i = at; i < k && i < at + 32; i++) {
+            __m512i bit = _mm512_set1_epi32((int)(1u << (i - at)));
+            for (size_t j = 0; j < vecs; j++)
+                a[j] = _mm512_mask_or_epi32(a[j], lanes(rows[i * ld], j), a[j], bit);
+        }
+        for (size_t j = 0; j < 4; j++)
+            _mm512_storeu_si512(planes + 16 * j, a[j]);
+    }
+}
+
+static void FN(columns)(const uint64_t *rows, size_t ld, size_t k, size_t n, uint32_t *planes)
+{
+    n <= 32 ? columns_vecs(rows, ld, k, 2, planes) : columns_vecs(rows, ld, k, 4, planes);
+}
+
+/* ---- masks ----------------------------------------------------------------- */
+
+INLINE void multiply(__m512i x, uint32_t by, __m512i *hi, __m512i *lo)
+{
+    const __m512i m = _mm512_set1_epi64(by);
+    __m512i even = _mm512_mul_epu32(x, m), odd = _mm512_mul_epu32(_mm512_srli_epi64(x, 32), m);
+    *hi = _mm512_mask_blend_epi32(0xaaaa, _mm512_srli_epi64(even, 32), odd);
+    *lo = _mm512_mask_blend_epi32(0xaaaa, even, _mm512_slli_epi64(odd, 32));
+}
+
+/* Bit i of x to bit 4*i. */
+static inline uint64_t spread4(uint64_t x)
+{
+    x = (x | x << 24) & 0x000000ff000000ffu;
+    x = (x | x << 12) & 0x000f000f000f000fu;
+    x = (x | x << 6) & 0x0303030303030303u;
+    return (x | x << 3) & 0x1111111111111111u;
+}
+
+/* Which of the 64 elements of 16 groups survive; Philox 4x32-10 with one group a lane. */
+static uint64_t surviving(const mstb_mask *m, uint32_t group)
+{
+    const __m512i iota = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    __m512i c0 = _mm512_set1_epi32((int)m->sample), c1 = _mm512_set1_epi32((int)m->time),
+            c2 = _mm512_set1_epi32((int)m->index), c3 = _mm512_add_epi32(iota, _mm512_set1_epi32((int)group));
+    uint32_t k0 = (uint32_t)m->seed, k1 = (uint32_t)(m->seed >> 32);
+    for (int round = 0; round < 10; round++, k0 += 0x9e3779b9u, k1 += 0xbb67ae85u) {
+        __m512i hi0, lo0, hi1, lo1;
+        multiply(c0, 0xd2511f53u, &hi0, &lo0);
+        multiply(c2, 0xcd9e8d57u, &hi1, &lo1);
+        c0 = _mm512_ternarylogic_epi32(hi1, c1, _mm512_set1_epi32((int)k0), 0x96); /* xor of three */
+        c2 = _mm512_ternarylogic_epi32(hi0, c3, _mm512_set1_epi32((int)k1), 0x96);
+        c1 = lo1;
+        c3 = lo0;
+    }
+    const __m512i least = _mm512_set1_epi32((int)m->threshold);
+    return spread4(_mm512_cmpge_epu32_mask(c0, least)) | spread4(_mm512_cmpge_epu32_mask(c1, least)) << 1 |
+           spread4(_mm512_cmpge_epu32_mask(c2, least)) << 2 | spread4(_mm512_cmpge_epu32_mask(c3, least)) << 3;
+}
+
+static void FN(mask)(const mstb_mask *m, uint64_t first, size_t n, const uint64_t *in, uint64_t *out)
+{
+    philox4x32_key_t key = {{(uint32_t)m->seed, (uint32_t)(m->seed >> 32)}};
+    uint32_t shift = (uint32_t)(first % 4);
+    for (size_t w = 0; w < (n + 63) / 64; w++) {
+        uint32_t group = (uint32_t)(first / 4 + w * 16);
+        uint64_t keep = in[w] != 0 ? surviving(m, group) >> shift : 0;
+        if (shift != 0 && in[w] >> (64 - shift) != 0) { /* the first elements of one more group */
+            philox4x32_ctr_t at = {{m->sample, m->time, m->index, group + 16}};
+            philox4x32_ctr_t word = philox4x32_R(10, at, key);
+            for (uint32_t i = 0; i < shift; i++)
+                keep |= (uint64_t)(word.v[i] >= m->threshold) << (64 - shift + i);
+        }
+        out[w] = in[w] & keep;
+    }
+}
+
+const mst_block_kernels mst_block_kernels_avx512 = {
+#define MSTB_KERNEL(ret, name, args) .name = FN(name),
+#include "runtime/kernels/block_kernels.def"
+#undef MSTB_KERNEL
+};
+
+const mst_block_kernels mst_block_kernels_avx512_more = {.list = list_more, .coincide = coincide_more};
+#else
+typedef int mstb_avx512_is_for_x86; /* an empty file is not C */
+#endif

@@ -1,0 +1,88 @@
+/* Kernels of the block schedule: one strip of at most 64 neighbouring outputs
+ * over a block of time steps. Plain functions as in kernels.h: no allocation, no
+ * errors, no globals, the same bits from every instruction set.
+ *
+ * A strip's values x are rows of MSTB_COLS floats, one row a time step. Spikes
+ * are words of 64 bits, bit i is column i; bits past the last column are 0.
+ * Pointers to rows of MSTB_COLS floats and to panels are 64-byte aligned.
+ *
+ * list        idx: first + position of each set bit of consecutive words, ascending;
+ *             returns how many. Room for MSTB_SLACK more is needed.
+ * list_val    the same for values that are not zero, with the values
+ * gather      acc of n lists: b (the same for all) or, b NULL, acc itself; plus the
+ *             panel rows of the list in order. w: [..][MSTB_COLS]
+ * gather_val  with a product: acc += val * w
+ * gather_fire gather for the strip's steps, then fire; starts from b or, b NULL, from acc
+ * fire        integrate and fire over the steps: u = v + I, spikes where u >= theta,
+ *             v = u - theta there. I = x, or gain*x + bias
+ * sum         x = sum of the terms' theta*bit in order (add 0), or x += (add 1)
+ * coincide    x[t][j] = c * |{bits of a(t) and b(t, j)}|, j < n at least; planes
+ *             hold 64 columns, those past n are 0; returns the sum of the counts
+ * columns     k rows of n <= 64 bits, ld words apart, to planes [ceil(k/32)][MSTB_COLS]:
+ *             bit k%32 of planes[k/32][j] is bit j of row k
+ * add         x = the n floats at from + t*step (add 0), or x += them (add 1)
+ * affine      x = g*x + h, g, h: [MSTB_COLS]
+ * mask        Random Spike Masking of n bits whose first is element `first` of its
+ *             tensor; in and out may be the same
+ */
+#ifndef MST_BLOCK_KERNELS_H
+#define MST_BLOCK_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "mst/status.h"
+
+#define MSTB_COLS 64u
+#define MSTB_SLACK 64u
+
+/* List i: idx[start[i*stride] .. start[i*stride + 1]), and val for gather_val. */
+typedef struct mstb_lists {
+    const uint16_t *idx;
+    const float *val;
+    const uint32_t *start;
+    size_t stride;
+} mstb_lists;
+
+typedef struct mstb_strip {
+    const float *theta, *gain, *bias; /* [MSTB_COLS]; gain and bias NULL: none */
+    float *v;                         /* [n] */
+    size_t n, steps;
+    uint64_t *bits;                   /* [steps] */
+} mstb_strip;
+
+typedef struct mstb_term {
+    const uint64_t *bits; /* of step 0 */
+    size_t step;          /* words between steps */
+    float theta;
+} mstb_term;
+
+typedef struct mstb_planes {
+    const uint32_t *a; /* [words] of step 0 */
+    const uint32_t *b; /* [words][ld] of step 0 */
+    size_t a_step, b_step, ld, words, steps;
+} mstb_planes;
+
+typedef struct mstb_mask {
+    uint64_t seed;
+    uint32_t sample, time, index, threshold;
+} mstb_mask;
+
+typedef struct mst_block_kernels {
+#define MSTB_KERNEL(ret, name, args) ret(*name) args;
+#include "runtime/kernels/block_kernels.def"
+#undef MSTB_KERNEL
+} mst_block_kernels;
+
+/* The kernels of one set of mst_kernels_select; machines of one set may still differ
+ * (VBMI2, VPOPCNTDQ). isa: what mst_kernels.isa says. */
+void mst_block_kernels_select(const char *isa, mst_block_kernels *out);
+
+/* Tables of the sets; NULL slots are taken from scalar. */
+extern const mst_block_kernels mst_block_kernels_scalar;
+#if defined(__x86_64__)
+extern const mst_block_kernels mst_block_kernels_avx2, mst_block_kernels_avx512;
+extern const mst_block_kernels mst_block_kernels_avx512_more; /* over avx512 where the machine has it */
+#endif
+
+#endif

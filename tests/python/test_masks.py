@@ -1,0 +1,302 @@
+"""Random Spike Masking: masks that are in the model, Dropout, policies, sites."""
+import numpy as np
+import pytest
+from onnx import TensorProto
+
+from support import FIXTURES, ROOT, Net, convert, error, float_run, refused, runtime, tool
+from test_qcfs import qcfs
+
+POLICIES = ROOT / "examples" / "policies"
+SHAPE = [1, 4, 6]
+
+
+def start(opset=13, shape=SHAPE):
+    n = Net(shape, opset)
+    return n, qcfs(n, n.x, 2.0, 8)
+
+
+def finish(n, y, width=6):
+    return n.model(n.op("MatMul", y, n.const(np.random.default_rng(0).normal(size=(width, 3)))))
+
+
+def survival(n, y, how, keep, flip=False):
+    """Booleans or floats that are 1 with probability keep."""
+    if how == "bernoulli":
+        return n.op("Bernoulli", n.const(np.full(SHAPE, keep)))
+    if how == "bernoulli_bool":
+        return n.op("Bernoulli", n.const(np.full(SHAPE, keep)), dtype=TensorProto.BOOL)
+    kind, _, compare = how.partition(":")
+    if kind == "like":
+        u = n.op("RandomUniformLike", y)
+    elif kind == "range":
+        u = n.op("RandomUniformLike", y, low=-1.0, high=3.0)
+    else:
+        u = n.op("RandomUniform", shape=SHAPE)
+    scale = (lambda p: 4 * p - 1) if kind == "range" else (lambda p: p)
+    below = compare.startswith("Less")
+    bound = n.const(scale(keep if below != flip else 1 - keep))
+    bits = n.op(compare, bound, u) if flip else n.op(compare, u, bound)
+    return bits
+
+
+HOWS = ["%s:%s" % (k, c) for k in ("like", "shape", "range") for c in ("Greater", "Less", "GreaterOrEqual", "LessOrEqual")]
+
+
+def check(model, folder, ratio, x_seed=1):
+    report, graph = convert(model, folder)
+    row, = report["layers"]
+    assert report["masks"] == 1 and report["non_spiking_nodes"] == 0
+    assert abs(row["ratio"] - ratio) < 1e-6 and abs(row["trained"] - ratio) < 1e-6
+    mask, = [node for node in graph.nodes if node.op == "mask"]
+    neuron, = [node for node in graph.nodes if node.op == "neuron"]
+    assert mask.inputs == [neuron.out]
+    return graph
+
+
+@pytest.mark.parametrize("how", HOWS)
+@pytest.mark.parametrize("flip", [False, True])
+@pytest.mark.parametrize("apply", ["mul", "mul_flipped", "not", "where", "where_not"])
+def test_uniform_compared(how, flip, apply, tmp_path):
+    n, y = start(17)
+    keep = 0.25
+    inverted = apply in ("not", "where_not")
+    m = survival(n, y, how, 1 - keep if inverted else keep, flip)
+    if apply == "not":
+        m = n.op("Not", m)
+    if apply.startswith("where"):
+        y = n.op("Where", m, n.const(0.0), y) if inverted else n.op("Where", m, y, n.const(0.0))
+    else:
+        m = n.op("Cast", m, to=TensorProto.FLOAT)
+        y = n.op("Mul", m, y) if apply == "mul_flipped" else n.op("Mul", y, m)
+    check(finish(n, y), tmp_path, 0.75)
+
+
+@pytest.mark.parametrize("how", ["bernoulli", "bernoulli_bool"])
+def test_bernoulli(how, tmp_path):
+    n, y = start(17)
+    m = survival(n, y, how, 0.4)
+    if how == "bernoulli_bool":
+        m = n.op("Cast", m, to=TensorProto.FLOAT)
+    check(finish(n, n.op("Mul", y, m)), tmp_path, 0.6)
+
+
+def test_bernoulli_of_a_shape_of_the_input(tmp_path):
+    """torch.bernoulli(torch.full_like(x, p)) with a dynamic batch."""
+    n = Net(["batch", 4, 6], 17)
+    y = qcfs(n, n.x, 2.0, 8)
+    p = n.op("Expand", n.const(0.4), n.op("Shape", y))
+    check(finish(n, n.op("Mul", y, n.op("Bernoulli", p))), tmp_path, 0.6)
+
+
+@pytest.mark.parametrize("moves", ["reshape", "transpose", "both"])
+def test_mask_behind_movement(moves, tmp_path):
+    """q is split into heads before it is masked: the mask moves to its neuron."""
+    n, y = start()
+    if moves != "transpose":
+        y = n.op("Reshape", y, n.const([1, 4, 2, 3], dtype=np.int64))
+    if moves == "both":
+        y = n.op("Transpose", y, perm=[0, 2, 1, 3])
+    if moves == "transpose":
+        y = n.op("Transpose", y, perm=[0, 2, 1])
+    m = n.op("Cast", n.op("Greater", n.op("RandomUniformLike", y), n.const(0.5)), to=TensorProto.FLOAT)
+    model = finish(n, n.op("Mul", y, m), 4 if moves == "transpose" else 3)
+    check(model, tmp_path, 0.5)
+
+
+def test_mask_with_a_rescale_keeps_it(tmp_path):
+    n, y = start()
+    m = n.op("Cast", n.op("Greater", n.op("RandomUniformLike", y), n.const(0.5)), to=TensorProto.FLOAT)
+    y = n.op("Div", n.op("Mul", y, m), n.const(0.5))
+    model = finish(n, y)
+    check(model, tmp_path, 0.5)
+    plain, z = start()
+    x = np.full(SHAPE, 0.9, np.float32)
+    assert error(float_run(model, tmp_path, x), runtime(finish(plain, z), x)) < 1e-5
+
+
+def test_ratio_zero_and_one(tmp_path):
+    for keep, ok in ((1.0, True), (0.0, False)):
+        n, y = start(17)
+        m = survival(n, y, "like:Less", keep)
+        model = finish(n, n.op("Where", m, y, n.const(0.0)))
+        if ok:
+            check(model, tmp_path, 0.0)
+        else:
+            assert "keeps nothing" in refused(model, tmp_path)
+
+
+# ---- Dropout ----
+
+@pytest.mark.parametrize("opset", [9, 10, 12, 13, 21])
+def test_dropout_in_inference_is_the_identity(opset, tmp_path):
+    n, y = start(max(opset, 9))
+    if opset < 12:
+        y = n.op("Dropout", y, ratio=0.5)
+    else:
+        y = n.op("Dropout", y, n.const(0.5), n.const(False, dtype=bool))
+    model = finish(n, y)
+    report, _ = convert(model, tmp_path)
+    assert report["masks"] == 0
+    x = np.random.default_rng(1).normal(size=SHAPE).astype(np.float32)
+    assert error(float_run(model, tmp_path, x), runtime(model, x)) < 1e-5
+
+
+def test_dropout_in_training_mode_is_a_mask(tmp_path):
+    """Active at inference: it drops and rescales."""
+    n, y = start()
+    model = finish(n, n.op("Dropout", y, n.const(0.25), n.const(True, dtype=bool)))
+    check(model, tmp_path, 0.25)
+    plain, z = start()
+    x = np.full(SHAPE, 0.9, np.float32)
+    assert error(float_run(model, tmp_path, x), runtime(finish(plain, z), x)) < 1e-5
+
+
+# ---- errors ----
+
+def bad_mask(kind):
+    n, y = start(17, [1, 4, 6, 2])
+    like = n.op("RandomUniformLike", y)
+    if kind == "not_behind_qcfs":
+        z = n.op("MatMul", n.x, n.const(np.eye(2)))
+        m = n.op("Cast", n.op("Greater", n.op("RandomUniformLike", z), n.const(0.5)), to=TensorProto.FLOAT)
+        y = n.op("Mul", z, m)
+    elif kind == "one_draw_for_many":
+        u = n.op("RandomUniform", shape=[1, 4, 1, 1])
+        y = n.op("Mul", y, n.op("Cast", n.op("Greater", u, n.const(0.5)), to=TensorProto.FLOAT))
+    elif kind == "noise":
+        y = n.op("Add", y, like)
+    elif kind == "product_of_noise":
+        y = n.op("Mul", y, like)
+    elif kind == "ratio_per_channel":
+        bits = n.op("Greater", like, n.const(np.linspace(0.1, 0.4, 2)))
+        y = n.op("Mul", y, n.op("Cast", bits, to=TensorProto.FLOAT))
+    elif kind == "live_compare":
+        y = n.op("Where", n.op("Greater", y, n.const(0.5)), y, n.const(0.0))
+    elif kind == "where_fill":
+        y = n.op("Where", n.op("Greater", like, n.const(0.5)), y, n.const(1.0))
+    elif kind == "cast_to_int":
+        m = n.op("Cast", n.op("Cast", like, to=TensorProto.INT64), to=TensorProto.FLOAT)
+        y = n.op("Mul", y, m)
+    elif kind == "on_a_slice":
+        part = n.op("Slice", y, n.const([0], dtype=np.int64), n.const([2], dtype=np.int64), n.const([1], dtype=np.int64))
+        m = n.op("Cast", n.op("Greater", n.op("RandomUniformLike", part), n.const(0.5)), to=TensorProto.FLOAT)
+        y = n.op("Mul", part, m)
+    return finish(n, y, 2)
+
+
+@pytest.mark.parametrize("kind,words", [
+    ("not_behind_qcfs", ["Mul_", "does not follow a QCFS"]), ("one_draw_for_many", ["mask", "element"]),
+    ("noise", ["random numbers"]), ("product_of_noise", ["random numbers"]), ("ratio_per_channel", ["rand > ratio"]),
+    ("live_compare", ["live"]), ("where_fill", ["random choice"]), ("cast_to_int", ["integers"]),
+    ("on_a_slice", ["QCFS"])])
+def test_refused_masks(kind, words, tmp_path):
+    text = refused(bad_mask(kind), tmp_path)
+    for word in words + ["node '"]:
+        assert word in text, text
+
+
+# ---- policies ----
+
+def policy(folder, text):
+    path = folder / "p.yaml"
+    path.write_text("version: 1\n" + text)
+    return path
+
+
+def ratios(report):
+    return {(r["block"], r["site"]): r["ratio"] for r in report["layers"] if r["ratio"] is not None}
+
+
+ALL_SITES = ["q", "k", "attn", "v", "av", "proj", "mlp_fc1", "mlp_fc2"]
+
+
+@pytest.mark.parametrize("name", ["swin-ts", "swin-tsdyn", "swin-dynamo", "swin_pub-ts", "swin_pub-dynamo",
+                                  "swin_pub_bn-tsdyn", "swin-masked-ts"])
+def test_sites_of_swin(name, tmp_path):
+    rows = convert(FIXTURES / (name + ".onnx"), tmp_path)[0]["layers"]
+    for block in range(4):
+        mine = [r for r in rows if r["block"] == block]
+        assert sorted(r["site"] for r in mine) == sorted(ALL_SITES), block
+        assert {r["stage"] for r in mine} == {block // 2}
+        if "dynamo" not in name:  # names of the TorchScript exporter say where they are
+            real = {0: "blocks.0", 1: "blocks.1", 2: "blocks.3", 3: "blocks.4"}[block]
+            for r in mine:
+                part = {"mlp_fc1": "fc1_if", "mlp_fc2": "fc2_if", "av": "attn_v_if"}.get(r["site"], r["site"] + "_if")
+                assert real + "/" in r["name"] and part in r["name"], r
+    assert all(r["site"] == "other" for r in rows if r["block"] == -1)
+
+
+@pytest.mark.parametrize("name,stages", [("resnet18-ts", 4), ("resnet18-dynamo", 4), ("vgg16-tsdyn", 5)])
+def test_sites_of_cnns(name, stages, tmp_path):
+    rows = convert(FIXTURES / (name + ".onnx"), tmp_path)[0]["layers"]
+    convs = [r for r in rows if r["site"] == "conv"]
+    assert len(convs) == {"resnet18": 17, "vgg16": 13}[name.split("-")[0]]
+    assert sorted({r["stage"] for r in convs}) == list(range(stages))
+    assert sorted(r["block"] for r in convs) == list(range(len(convs)))
+
+
+@pytest.mark.parametrize("name,sites,ratio,blocks", [
+    ("sa50", ["q", "k", "attn"], 0.5, 4), ("sa75", ["q", "k", "attn"], 0.75, 4), ("mlp50", ["mlp_fc1"], 0.5, 4),
+    ("first5-sa75", ["q", "k", "attn"], 0.75, 4)])
+def test_policies_of_the_paper(name, sites, ratio, blocks, tmp_path):
+    report, _ = convert(FIXTURES / "swin-ts.onnx", tmp_path, "--policy", POLICIES / (name + ".yaml"))
+    assert ratios(report) == {(b, s): ratio for b in range(blocks) for s in sites}
+    assert report["seed"] == 1 and report["T"] == 64
+
+
+def test_policy_overrides_what_the_model_says(tmp_path):
+    p = policy(tmp_path, "masks:\n  sites: {q: 0.75, k: 0}\n")
+    report, _ = convert(FIXTURES / "swin-masked-ts.onnx", tmp_path, "--policy", p)
+    for r in report["layers"]:
+        if r["site"] in ("q", "k", "attn"):
+            assert r["ratio"] == {"q": 0.75, "k": 0, "attn": 0.5}[r["site"]] and r["trained"] == 0.5
+
+
+def test_specific_rules_win(tmp_path):
+    p = policy(tmp_path, """masks:
+  default: 0.1
+  sites: {q: 0.2}
+  overrides:
+    - stage: 1
+      sites: {q: 0.3}
+    - blocks: 3-3
+      sites: {q: 0.4}
+    - node: "/blocks/blocks.0/attn/k_if/*"
+      ratio: 0.6
+""")
+    found = ratios(convert(FIXTURES / "swin-ts.onnx", tmp_path, "--policy", p)[0])
+    expected = {(b, s): 0.1 for b in range(4) for s in ("k", "attn", "mlp_fc1")}
+    expected.update({(0, "q"): 0.2, (1, "q"): 0.2, (2, "q"): 0.3, (3, "q"): 0.4, (0, "k"): 0.6})
+    assert {k: round(v, 6) for k, v in found.items()} == expected
+
+
+def test_trained_section(tmp_path):
+    p = policy(tmp_path, "masks:\n  sites: {q: 0.5}\ntrained:\n  sites: {q: 0.75, attn: 0.25}\n")
+    rows = convert(FIXTURES / "swin-ts.onnx", tmp_path, "--policy", p)[0]["layers"]
+    for r in rows:
+        expected = {"q": (0.5, 0.75), "attn": (0.25, 0.25)}.get(r["site"], (None, None))
+        assert (r["ratio"], r["trained"]) == expected, r
+
+
+@pytest.mark.parametrize("text,line,words", [
+    ("masks:\n  sites: {conv: 0.5}\n", 3, ["q k attn mlp_fc1"]),
+    ("masks:\n  overrides:\n    - blocks: 7-9\n      sites: {q: 0.5}\n", None, ["blocks 0..3"]),
+    ("masks:\n  overrides:\n    - stage: 5\n      sites: {q: 0.5}\n", None, ["stages 0..1"]),
+    ("masks:\n  overrides:\n    - node: nothing*\n      ratio: 0.5\n", None, ["--dry-run"]),
+    ("trained:\n  sites: {conv: 0.5}\n", 3, ["q k attn mlp_fc1"])])
+def test_rules_that_match_nothing(text, line, words, tmp_path):
+    p = policy(tmp_path, text)
+    error_text = refused(FIXTURES / "swin-ts.onnx", tmp_path, "--policy", p)
+    assert "p.yaml:%s" % (line or "") in error_text, error_text
+    for word in words:
+        assert word in error_text, error_text
+
+
+def test_masked_runs_repeat(tmp_path):
+    """The same seed gives the same file; another seed another one."""
+    files = []
+    for seed in (1, 1, 2):
+        tool("mstconv", FIXTURES / "swin-ts.onnx", "-o", tmp_path / "m.bin", "--quiet", "--policy", POLICIES / "sa50.yaml",
+             "--seed", seed)
+        files.append((tmp_path / "m.bin").read_bytes())
+    assert files[0] == files[1] != files[2]

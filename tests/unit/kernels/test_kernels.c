@@ -1,0 +1,310 @@
+/* Every kernel of every instruction set against scalar, bit for bit: kernels.def
+ * calls try_<kernel> below for each, so that a kernel without one does not build.
+ * What scalar computes is checked by the tests of runtime/exec. */
+#include <check.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mst/graph.h"
+#include "runtime/kernels/kernels.h"
+
+enum { MAX_N = 300, MAX_OUT = 8192, GUARD = 32 };
+
+/* One case: random inputs, and outputs with a guard behind them. */
+typedef struct trial {
+    uint64_t seed;
+    size_t n, m; /* sizes, at the edges of blocks */
+    float a[MAX_N], b[MAX_N], c[MAX_N], w[64 * MAX_N];
+    float out[MAX_OUT]; /* what the kernel writes: compared */
+    uint64_t result;    /* what it returns: compared */
+} trial;
+
+static uint32_t rnd(trial *t)
+{
+    t->seed = t->seed * 6364136223846793005u + 1442695040888963407u;
+    return (uint32_t)(t->seed >> 33);
+}
+
+static float rnd_float(trial *t)
+{
+    return (float)rnd(t) / 1073741824.0f - 1.0f;
+}
+
+/* Values of which about a share of 1/16th parts are not zero; some of them special. */
+static void fill(trial *t, float *x, size_t n, uint32_t share)
+{
+    static const float special[] = {INFINITY, -INFINITY, -0.0f, 1e-42f, 3e38f};
+    for (size_t i = 0; i < n; i++) {
+        x[i] = rnd(t) % 16 < share ? rnd_float(t) : 0.0f;
+        if (share != 16 && rnd(t) % 200 == 0)
+            x[i] = special[rnd(t) % 5];
+    }
+}
+
+static size_t size_of(trial *t)
+{
+    static const size_t edges[] = {0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 160, 255, 257, 300};
+    return edges[rnd(t) % (sizeof edges / sizeof edges[0])];
+}
+
+static trial *new_trial(uint64_t seed)
+{
+    static const uint32_t shares[] = {0, 1, 2, 8, 16};
+    trial *t = calloc(1, sizeof *t);
+    t->seed = seed * 7919 + 1;
+    t->n = size_of(t);
+    t->m = rnd(t) % 9;
+    uint32_t share = shares[rnd(t) % 5];
+    fill(t, t->a, MAX_N, share);
+    fill(t, t->b, MAX_N, share);
+    fill(t, t->c, MAX_N, 16);
+    fill(t, t->w, 64 * MAX_N, 16);
+    for (size_t i = 0; i < MAX_OUT; i++)
+        t->out[i] = 0.25f * (float)i;
+    return t;
+}
+
+/* ---- one per kernel ------------------------------------------------------- */
+
+static void try_scan_f32(const mst_kernels *k, trial *t)
+{
+    uint32_t idx[MAX_N + MSTK_SLACK];
+    float val[MAX_N + MSTK_SLACK];
+    size_t n = k->scan_f32(t->a, t->n, idx, val);
+    t->result = n;
+    memcpy(t->out, idx, n * sizeof *idx); /* entries behind n are free to differ */
+    memcpy(t->out + MAX_N, val, n * sizeof *val);
+    for (size_t i = 0; i < n; i++)
+        ck_assert(t->a[idx[i]] != 0 && memcmp(&t->a[idx[i]], &val[i], sizeof val[i]) == 0 &&
+                  (i == 0 || idx[i] > idx[i - 1]));
+}
+
+static void try_gather_f32(const mst_kernels *k, trial *t)
+{
+    uint32_t idx[48 + MSTK_SLACK];
+    float val[48 + MSTK_SLACK];
+    mstk_list list = {idx, val, k->scan_f32(t->a, 48, idx, val)};
+    size_t ld = t->n + t->m; /* rows longer than what is added */
+    k->gather_f32(&list, t->w, ld, rnd(t) % 2 != 0 ? t->b : NULL, t->out, t->n);
+}
+
+static void try_pack_rows_u64(const mst_kernels *k, trial *t)
+{
+    size_t bits = t->n < 64 ? t->n : 64;
+    k->pack_rows_u64(t->a, 40, 6, bits < 64 && bits != 0 ? bits : 64, (uint64_t *)(void *)t->out);
+}
+
+static void try_pack_cols_u64(const mst_kernels *k, trial *t)
+{
+    size_t cols = t->n < 33 ? t->n : 33;
+    k->pack_cols_u64(t->a, cols, cols, t->m, (uint64_t *)(void *)t->out);
+}
+
+static void try_coincide_u64(const mst_kernels *k, trial *t)
+{
+    static uint64_t a[4 * 3], b[4 * MAX_N];
+    size_t words = 1 + t->m % 4;
+    for (size_t i = 0; i < words * 3; i++)
+        a[i] = (uint64_t)rnd(t) << 40 ^ (uint64_t)rnd(t) << 20 ^ rnd(t);
+    for (size_t i = 0; i < words * t->n; i++)
+        b[i] = (uint64_t)rnd(t) << 40 ^ (uint64_t)rnd(t) << 20 ^ rnd(t);
+    mstk_bits ab = {a, b, words, 3, t->n};
+    t->result = k->coincide_u64(&ab, 2, t->c[0], t->out);
+}
+
+static mstk_neuron neurons(trial *t)
+{
+    for (size_t i = 0; i < MAX_N; i++)
+        t->c[i] = fabsf(t->c[i]) + 0.01f; /* thresholds */
+    bool gain = rnd(t) % 2 != 0;
+    return (mstk_neuron){t->c, gain ? t->w : NULL, gain ? t->w + MAX_N : NULL, 7, 0.5f};
+}
+
+static void try_fire_each_f32(const mst_kernels *k, trial *t)
+{
+    mstk_neuron p = neurons(t);
+    t->result = k->fire_each_f32(&p, t->a, t->out, t->out + MAX_N + GUARD, t->n);
+}
+
+static void try_fire_same_f32(const mst_kernels *k, trial *t)
+{
+    mstk_neuron p = neurons(t);
+    t->result = k->fire_same_f32(&p, t->a, t->out, t->out + MAX_N + GUARD, t->n);
+}
+
+static void try_stair_each_f32(const mst_kernels *k, trial *t)
+{
+    mstk_neuron p = neurons(t);
+    t->result = k->stair_each_f32(&p, t->a, t->out, t->n);
+}
+
+static void try_stair_same_f32(const mst_kernels *k, trial *t)
+{
+    mstk_neuron p = neurons(t);
+    t->result = k->stair_same_f32(&p, t->a, t->out, t->n);
+}
+
+static void try_affine_each_f32(const mst_kernels *k, trial *t)
+{
+    k->affine_each_f32(t->b, t->c, t->a, t->out, t->n);
+}
+
+static void try_affine_same_f32(const mst_kernels *k, trial *t)
+{
+    k->affine_same_f32(t->b, t->c, t->a, t->out, t->n);
+}
+
+static void try_binary_f32(const mst_kernels *k, trial *t)
+{
+    size_t stride[2] = {rnd(t) % 2, rnd(t) % 2};
+    for (int fn = 0; fn < MST_BIN_COUNT; fn++)
+        k->binary_f32(fn, t->a, t->b, stride, t->out + (size_t)fn * (MAX_N + GUARD), t->n);
+}
+
+static void try_clip_f32(const mst_kernels *k, trial *t)
+{
+    k->clip_f32(-0.5f, rnd(t) % 2 != 0 ? INFINITY : 0.25f, t->a, t->out, t->n);
+}
+
+static void try_add_to_f32(const mst_kernels *k, trial *t)
+{
+    k->add_to_f32(t->a, t->out, t->n);
+}
+
+static void try_max_to_f32(const mst_kernels *k, trial *t)
+{
+    for (size_t i = 0; i < MAX_N; i++)
+        t->out[i] = t->b[i];
+    k->max_to_f32(t->a, t->out, t->n);
+}
+
+static void try_scale_f32(const mst_kernels *k, trial *t)
+{
+    k->scale_f32(t->c[0], t->out, t->n);
+}
+
+static const struct {
+    const char *name;
+    void (*run)(const mst_kernels *k, trial *t);
+} tries[] = {
+#define MSTK_KERNEL(ret, name, args) {#name, try_##name},
+#include "runtime/kernels/kernels.def"
+#undef MSTK_KERNEL
+};
+
+/* ---- tests ------------------------------------------------------------------ */
+
+/* NaN payloads and signs are not part of the contract: one NaN is like another. */
+static void settle_nans(trial *t)
+{
+    for (size_t i = 0; i < MAX_OUT; i++)
+        if (isnan(t->out[i]))
+            t->out[i] = NAN;
+}
+
+static void compare(const mst_kernels *scalar, const mst_kernels *k, size_t kernel)
+{
+    for (uint64_t seed = 0; seed < 200; seed++) {
+        trial *a = new_trial(seed), *b = new_trial(seed);
+        tries[kernel].run(scalar, a);
+        tries[kernel].run(k, b);
+        bool bits = strstr(tries[kernel].name, "u64") != NULL || strstr(tries[kernel].name, "scan") != NULL;
+        if (!bits) {
+            settle_nans(a);
+            settle_nans(b);
+        }
+        if (a->result != b->result || memcmp(a->out, b->out, sizeof a->out) != 0)
+            ck_abort_msg("%s of %s differs from scalar: seed %llu, n %zu", tries[kernel].name, k->isa,
+                         (unsigned long long)seed, a->n);
+        free(a);
+        free(b);
+    }
+}
+
+static void compare_set(const char *isa)
+{
+    mst_kernels scalar, k;
+    mst_err err = {0};
+    ck_assert_int_eq(mst_kernels_select("scalar", &scalar, NULL), MST_OK);
+    if (mst_kernels_select(isa, &k, &err) != MST_OK) {
+        printf("skipped: %s\n", err.text);
+        return;
+    }
+    ck_assert_str_eq(k.isa, isa);
+    for (size_t i = 0; i < sizeof tries / sizeof tries[0]; i++)
+        compare(&scalar, &k, i);
+}
+
+START_TEST(avx2_equals_scalar)
+{
+    compare_set("avx2");
+}
+END_TEST
+
+START_TEST(avx512_equals_scalar)
+{
+    compare_set("avx512");
+}
+END_TEST
+
+START_TEST(select_best_and_unknown)
+{
+    mst_kernels k;
+    mst_err err = {0};
+    ck_assert_int_eq(mst_kernels_select(NULL, &k, &err), MST_OK);
+    ck_assert_ptr_nonnull(k.isa);
+#define MSTK_KERNEL(ret, name, args) ck_assert(k.name != NULL);
+#include "runtime/kernels/kernels.def"
+#undef MSTK_KERNEL
+    ck_assert_int_eq(mst_kernels_select("mmx", &k, &err), MST_EINVAL);
+    ck_assert_ptr_nonnull(strstr(err.text, "mmx"));
+}
+END_TEST
+
+/* The block that fills a vector by going over outputs twice must not reach back
+ * before y, nor behind it. */
+START_TEST(gather_stays_inside)
+{
+    static const char *const isas[] = {"scalar", "avx2", "avx512"};
+    enum { N = 150 };
+    float w[2 * N], y[N + 2];
+    uint32_t idx[2] = {0, 1};
+    float val[2] = {1, 2};
+    mstk_list list = {idx, val, 2};
+    for (size_t i = 0; i < 2 * N; i++)
+        w[i] = (float)i;
+    for (int set = 0; set < 3; set++) {
+        mst_kernels k;
+        if (mst_kernels_select(isas[set], &k, NULL) != MST_OK)
+            continue;
+        for (size_t n = 0; n < N; n++) {
+            y[0] = y[n + 1] = -7;
+            k.gather_f32(&list, w, N, NULL, y + 1, n);
+            ck_assert(y[0] == -7 && y[n + 1] == -7);
+            for (size_t j = 0; j < n; j++)
+                if (y[j + 1] != w[j] + 2 * w[N + j])
+                    ck_abort_msg("%s: n %zu output %zu", k.isa, n, j);
+        }
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("kernels");
+    TCase *tc = tcase_create("sets");
+    tcase_set_timeout(tc, 60);
+    tcase_add_test(tc, avx2_equals_scalar);
+    tcase_add_test(tc, avx512_equals_scalar);
+    tcase_add_test(tc, select_best_and_unknown);
+    tcase_add_test(tc, gather_stays_inside);
+    suite_add_tcase(suite, tc);
+    SRunner *sr = srunner_create(suite);
+    srunner_set_fork_status(sr, CK_FORK);
+    srunner_run_all(sr, CK_NORMAL);
+    int failed = srunner_ntests_failed(sr);
+    srunner_free(sr);
+    return failed != 0;
+}
