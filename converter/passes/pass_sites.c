@@ -86,6 +86,18 @@ static uint32_t forward_to(const mst_edit *e, uint32_t tensor, mst_op op, bool t
     return MST_NONE;
 }
 
+/* A neuron that makes several of Q, K and V is none of them: its mask would fall on all. */
+static void label_factors(const site_walk *w, uint32_t qk, uint32_t av)
+{
+    const mst_edit *e = w->e;
+    uint32_t q = back_to(e, edit_node(e, qk)->in[0], MST_OP_NEURON);
+    uint32_t k = back_to(e, edit_node(e, qk)->in[1], MST_OP_NEURON);
+    uint32_t v = back_to(e, edit_node(e, av)->in[1], MST_OP_NEURON);
+    label(w, q, q == k || q == v ? MST_SITE_OTHER : MST_SITE_Q);
+    label(w, k, k == q || k == v ? MST_SITE_OTHER : MST_SITE_K);
+    label(w, v, v == q || v == k ? MST_SITE_OTHER : MST_SITE_V);
+}
+
 static void visit_attention(site_walk *w, uint32_t qk)
 {
     mst_edit *e = w->e;
@@ -100,9 +112,7 @@ static void visit_attention(site_walk *w, uint32_t qk)
     w->block++;
     w->block_size = size;
     w->has_attention = true;
-    label(w, back_to(e, edit_node(e, qk)->in[0], MST_OP_NEURON), MST_SITE_Q);
-    label(w, back_to(e, edit_node(e, qk)->in[1], MST_OP_NEURON), MST_SITE_K);
-    label(w, back_to(e, edit_node(e, av)->in[1], MST_OP_NEURON), MST_SITE_V);
+    label_factors(w, qk, av);
     for (uint32_t k = 0; k < n_met; k++)
         label(w, met[k], MST_SITE_ATTN);
     uint32_t after = forward_to(e, edit_node(e, av)->out, MST_OP_NEURON, false, NULL, NULL), t = edit_node(e, av)->out;

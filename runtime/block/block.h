@@ -48,7 +48,8 @@ typedef struct blk_synapse {
     const exec_step *step;
     bool is_conv, has_bits;
     blk_bits bits;  /* has_bits: input with one theta, which the weights contain */
-    uint32_t buf;   /* otherwise: float input */
+    const struct blk_expr *from; /* otherwise: input made row by row, LINEAR only; or NULL: */
+    uint32_t buf;   /* float input */
     size_t k, out, chunks, chunk;
     float *panels;  /* [blocks][k][64], then biases [blocks][64] */
     size_t panel_floats;
@@ -87,6 +88,8 @@ typedef struct blk_move {
     const uint8_t *source; /* which input; NULL: the first */
 } blk_move;
 
+typedef enum blk_each { BLK_EACH_SAME, BLK_EACH_COLUMN, BLK_EACH_ROW } blk_each;
+
 typedef struct blk_op {
     blk_kind kind;
     const exec_step *step;   /* STEP, MASK; LAYER: the NEURON, or NULL to store floats */
@@ -95,8 +98,11 @@ typedef struct blk_op {
     blk_bits in, out;        /* bits */
     blk_move move;
     const blk_expr *expr;    /* LAYER */
-    const float *theta, *gain, *bias; /* LAYER: [cols rounded up to 64], or [64] */
-    bool each;               /* ... one per column */
+    const float *theta, *gain, *bias; /* LAYER: [cols rounded up to 64], [64], or [channels][64] */
+    blk_each each;
+    size_t channels, per_channel;  /* BLK_EACH_ROW: row r has the constants of r/per_channel%channels */
+    const uint32_t *piece_at;      /* LAYER: neuron of each `piece` columns of the expression; NULL: in order */
+    uint32_t piece;
     size_t n;                /* float elements of the output */
 } blk_op;
 
@@ -113,12 +119,6 @@ struct blk_program {
     uint32_t out_buf; /* of the logits; MST_NONE: they are static */
 };
 
-/* What one thread counts during one operation. */
-typedef struct blk_count {
-    uint64_t ops;
-    uint64_t *fired, *spikes; /* [steps] */
-} blk_count;
-
 typedef struct blk_job blk_job;
 typedef void (*blk_work)(const blk_job *job, unsigned part);
 struct blk_job {
@@ -132,8 +132,7 @@ struct blk_job {
 typedef struct blk_pool blk_pool;
 
 struct blk_session {
-    blk_count counts[BLK_MAX_THREADS];
-    uint64_t *per_thread;      /* [threads][2][steps] */
+    uint64_t ops[BLK_MAX_THREADS]; /* that each thread counts during one operation */
     uint64_t *fired, *spikes;  /* [steps][layers] of the last run */
     double *sums;              /* [steps][classes]: of the outputs since begin */
     blk_pool *pool;            /* NULL: one thread */
@@ -191,6 +190,9 @@ void blk_map_free(blk_compiler *bc, blk_map *map);
 bool blk_map_is_same(const blk_compiler *bc, const blk_map *map, uint32_t tensor);
 /* The source one moves of, without making the map; MST_NONE: more than one. */
 uint32_t blk_move_base(const blk_compiler *bc, uint32_t tensor);
+/* Of a map that only permutes: where each piece of neighbours of the source goes; at most 64, at
+ * least 8 elements a piece, a divisor of cols. *at NULL: not possible. */
+mst_status blk_map_pieces(blk_compiler *bc, const blk_map *map, uint32_t cols, uint32_t *piece, uint32_t **at);
 /* in: [map->n_sources] */
 mst_status blk_move_bits(blk_compiler *bc, uint32_t tensor, const blk_map *map, const blk_bits *in, blk_bits *out);
 

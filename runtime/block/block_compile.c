@@ -83,7 +83,9 @@ mst_status blk_new_bits(blk_compiler *bc, uint32_t tensor, blk_bits *bits)
 
 static void use_expr(blk_compiler *bc, const blk_expr *e)
 {
-    if (e->syn != NULL)
+    if (e->syn != NULL && e->syn->from != NULL)
+        use_expr(bc, e->syn->from);
+    else if (e->syn != NULL)
         blk_use_buf(bc, e->syn->has_bits ? e->syn->bits.buf : e->syn->buf);
     if (e->prod != NULL) {
         blk_use_buf(bc, e->prod->a.buf);
@@ -481,34 +483,87 @@ static mst_status compile_affine(blk_compiler *bc, uint32_t node)
     return set_expr(bc, n->out, e);
 }
 
+/* [channels][64] */
+static mst_status spread_rows(blk_compiler *bc, const float *from, size_t channels, const float **out)
+{
+    float *to = mst_arena_array(&bc->p->arena, channels, MSTB_COLS * sizeof *to);
+    *out = to;
+    if (to == NULL)
+        return blk_no_memory(bc);
+    for (size_t i = 0; i < channels * MSTB_COLS; i++)
+        to[i] = from[i / MSTB_COLS];
+    return MST_OK;
+}
+
+static mst_status neuron_constant(blk_compiler *bc, const blk_op *op, const float *from, size_t cols, float rest,
+                                  const float **out)
+{
+    *out = NULL;
+    if (from == NULL)
+        return MST_OK;
+    if (op->each == BLK_EACH_ROW)
+        return spread_rows(bc, from, op->channels, out);
+    return padded(bc, from, cols, op->each == BLK_EACH_COLUMN, rest, out);
+}
+
+/* How the constants lie; false where strips cannot have them. */
+static bool neuron_layout(const exec_channels *ch, uint32_t cols, blk_op *op)
+{
+    op->each = ch->channels == 1 ? BLK_EACH_SAME : ch->inner == 1 ? BLK_EACH_COLUMN : BLK_EACH_ROW;
+    op->channels = ch->channels;
+    op->per_channel = ch->inner / cols;
+    return op->each != BLK_EACH_ROW ? along_rows(ch, cols) : ch->inner % cols == 0;
+}
+
+/* A neuron behind movement (heads split off) runs where its current is made: *base is that tensor. */
+static mst_status neuron_before_move(blk_compiler *bc, const mst_node *n, blk_op *op, uint32_t *base)
+{
+    uint32_t from = blk_move_base(bc, n->in[0]), *at;
+    blk_map map;
+    bool ok;
+    *base = MST_NONE;
+    if (op->each != BLK_EACH_SAME || bc->values[n->in[0]].kind != BLK_MOVED || from == MST_NONE ||
+        bc->values[from].kind != BLK_EXPR || bc->values[from].expr->syn == NULL)
+        return MST_OK;
+    MST_TRY(blk_map_make(bc, n->in[0], &map, &ok));
+    bool same = blk_map_is_same(bc, &map, n->in[0]);
+    mst_status st = same ? MST_OK : blk_map_pieces(bc, &map, bc->values[from].expr->cols, &op->piece, &at);
+    blk_map_free(bc, &map);
+    if (st == MST_OK && !same && at != NULL) {
+        op->piece_at = at;
+        *base = from;
+    }
+    return st;
+}
+
 static mst_status compile_neuron(blk_compiler *bc, uint32_t node)
 {
     const mst_node *n = &bc->g->nodes[node];
     const exec_step *st = &bc->p->steps[node];
     const exec_neuron *q = &st->u.neuron;
-    blk_value *v = &bc->values[n->out];
-    uint32_t cols = blk_last_dim(&bc->g->tensors[n->out]);
+    uint32_t cols = blk_last_dim(&bc->g->tensors[n->out]), at;
     blk_expr *e;
-    blk_op *op;
-    blk_op set = {.each = q->ch.channels != 1};
-    if (!blk_is_spike(bc, n->out) || !along_rows(&q->ch, cols))
+    blk_op *op, set = {.kind = BLK_LAYER, .step = st, .out_buf = MST_NONE};
+    if (!blk_is_spike(bc, n->out) || !neuron_layout(&q->ch, cols, &set))
         return blk_fall_back(bc, node);
-    MST_TRY(padded(bc, q->k.theta, cols, set.each, 1.0f, &set.theta));
-    if (q->k.gain != NULL) {
-        MST_TRY(padded(bc, q->k.gain, cols, set.each, 0.0f, &set.gain));
-        MST_TRY(padded(bc, q->k.bias, cols, set.each, 0.0f, &set.bias));
-    }
-    MST_TRY(blk_as_expr(bc, n->in[0], true, &e));
-    MST_TRY(blk_new_bits(bc, n->out, &v->bits));
+    MST_TRY(neuron_constant(bc, &set, q->k.theta, cols, 1.0f, &set.theta));
+    MST_TRY(neuron_constant(bc, &set, q->k.gain, cols, 0.0f, &set.gain));
+    MST_TRY(neuron_constant(bc, &set, q->k.bias, cols, 0.0f, &set.bias));
+    MST_TRY(neuron_before_move(bc, n, &set, &at));
+    bc->values[n->out].kind = at != MST_NONE ? BLK_MOVED : BLK_BITS;
+    if (at != MST_NONE)
+        e = bc->values[at].expr;
+    else
+        MST_TRY(blk_as_expr(bc, n->in[0], set.each != BLK_EACH_ROW, &e));
+    at = at != MST_NONE ? at : n->out;
+    MST_TRY(blk_new_bits(bc, at, &set.out));
+    set.out.scale = bc->p->tensors[n->out].scale;
     MST_TRY(new_layer(bc, e, &op));
-    op->step = st;
-    op->out = v->bits;
-    op->theta = set.theta;
-    op->gain = set.gain;
-    op->bias = set.bias;
-    op->each = set.each;
-    v->kind = BLK_BITS;
-    v->has_bits = true;
+    set.expr = e;
+    *op = set;
+    bc->values[at].kind = BLK_BITS;
+    bc->values[at].bits = set.out;
+    bc->values[at].has_bits = true;
     return MST_OK;
 }
 

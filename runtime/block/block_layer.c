@@ -18,7 +18,7 @@ static size_t words32(size_t k)
 
 size_t blk_tile_layout(const blk_program *b, const blk_expr *e, char *base, blk_tile *t)
 {
-    size_t total = 0, steps = b->steps, pairs = steps, idx = 0, val = 0, start = 0, planes_a = 0, planes_b = 0;
+    size_t total = 0, steps = b->steps, pairs = steps, idx = 0, val = 0, start = 0, row = 0, planes_a = 0, planes_b = 0;
     t->rows = 1;
     if (e->syn != NULL) {
         t->rows = BLK_PAIRS / steps != 0 ? BLK_PAIRS / steps : 1;
@@ -27,6 +27,7 @@ size_t blk_tile_layout(const blk_program *b, const blk_expr *e, char *base, blk_
         size_t entries = pairs * e->syn->k + MSTB_SLACK;
         idx = take(&total, entries * sizeof *t->idx);
         val = e->syn->has_bits ? 0 : take(&total, entries * sizeof *t->val);
+        row = e->syn->from != NULL ? take(&total, steps * e->syn->k * sizeof *t->row) : 0;
         start = take(&total, (pairs * e->syn->chunks + 1) * sizeof *t->start);
     }
     if (e->prod != NULL) {
@@ -38,6 +39,7 @@ size_t blk_tile_layout(const blk_program *b, const blk_expr *e, char *base, blk_
     if (base != NULL) {
         t->idx = (uint16_t *)(void *)(base + idx);
         t->val = (float *)(void *)(base + val);
+        t->row = (float *)(void *)(base + row);
         t->start = (uint32_t *)(void *)(base + start);
         t->a = (uint32_t *)(void *)(base + planes_a);
         t->b = (uint32_t *)(void *)(base + planes_b);
@@ -52,6 +54,12 @@ size_t blk_layer_scratch(const blk_program *b, const blk_expr *e)
     return blk_tile_layout(b, e, NULL, &t);
 }
 
+static size_t columns_at(const blk_expr *e, size_t block)
+{
+    size_t left = e->cols - block * MSTB_COLS;
+    return left < MSTB_COLS ? left : MSTB_COLS;
+}
+
 /* ---- terms --------------------------------------------------------------------- */
 
 static void add_bits(const blk_job *job, blk_place at, const blk_term *terms, uint32_t n, int add, float *x)
@@ -64,9 +72,8 @@ static void add_bits(const blk_job *job, blk_place at, const blk_term *terms, ui
     job->s->p->block->k.sum(list, n, job->steps, add, x);
 }
 
-static void add_rows(const blk_job *job, blk_place at, const blk_term *t, size_t n, int add, float *x)
+static void add_rows(const blk_job *job, const blk_expr *e, blk_place at, const blk_term *t, int add, float *x)
 {
-    const blk_expr *e = job->op->expr;
     const float *from = exec_at(job->s, t->ref);
     size_t start = t->row != NULL ? t->row[at.row] : at.row * e->cols;
     float same[MSTB_COLS];
@@ -77,35 +84,25 @@ static void add_rows(const blk_job *job, blk_place at, const blk_term *t, size_t
     } else {
         from += start + at.block * MSTB_COLS;
     }
-    job->s->p->block->k.add(from, 0, n, job->steps, add, x);
+    job->s->p->block->k.add(from, 0, columns_at(e, at.block), job->steps, add, x);
 }
 
-static void apply_term(const blk_job *job, blk_place at, const blk_term *t, size_t n, int add, float *x)
+static void apply_term(const blk_job *job, const blk_expr *e, blk_place at, const blk_term *t, int add, float *x)
 {
-    const blk_expr *e = job->op->expr;
     const mst_block_kernels *k = &job->s->p->block->k;
     size_t col = at.block * MSTB_COLS;
     if (t->kind == BLK_TERM_ROWS)
-        add_rows(job, at, t, n, add, x);
+        add_rows(job, e, at, t, add, x);
     if (t->kind == BLK_TERM_FLOAT) {
         const float *from = blk_buf_at(job->s, t->buf);
-        k->add(from + at.row * e->cols + col, e->rows * e->cols, n, job->steps, add, x);
+        k->add(from + at.row * e->cols + col, e->rows * e->cols, columns_at(e, at.block), job->steps, add, x);
     }
     if (t->kind == BLK_TERM_AFFINE)
         k->affine(t->g + (t->one ? 0 : col), t->h + (t->one ? 0 : col), job->steps, x);
 }
 
-static size_t columns_at(const blk_expr *e, size_t block)
+void blk_apply_terms(const blk_job *job, const blk_expr *e, blk_place at, int add, float *x)
 {
-    size_t left = e->cols - block * MSTB_COLS;
-    return left < MSTB_COLS ? left : MSTB_COLS;
-}
-
-static void apply_terms(const blk_job *job, blk_place at, float *x)
-{
-    const blk_expr *e = job->op->expr;
-    size_t n = columns_at(e, at.block);
-    int add = e->syn != NULL || e->prod != NULL;
     for (uint32_t i = 0, run; i < e->n_terms; i += run, add = 1) {
         run = 0;
         while (i + run < e->n_terms && e->terms[i + run].kind == BLK_TERM_BITS)
@@ -114,64 +111,87 @@ static void apply_terms(const blk_job *job, blk_place at, float *x)
             add_bits(job, at, &e->terms[i], run, add, x);
             continue;
         }
-        apply_term(job, at, &e->terms[i], n, add, x);
+        apply_term(job, e, at, &e->terms[i], add, x);
         run = 1;
     }
 }
 
 /* ---- neurons --------------------------------------------------------------------- */
 
-/* Element of the neuron's tensor at which a row of the expression starts. */
-static size_t element_at(const blk_expr *e, size_t row)
+/* Element of the output at which a strip starts. */
+static size_t element_at(const blk_expr *e, blk_place at)
 {
-    return e->to != NULL ? e->to[row] : row * e->cols;
+    return (e->to != NULL ? e->to[at.row] : at.row * e->cols) + at.block * MSTB_COLS;
 }
 
-mstb_strip blk_neurons(const blk_job *job, blk_place at, uint64_t *bits)
+static size_t constants_at(const blk_op *op, blk_place at, size_t element)
+{
+    switch (op->each) {
+    case BLK_EACH_COLUMN: return element % op->out.cols;
+    case BLK_EACH_ROW: return at.row / op->per_channel % op->channels * MSTB_COLS;
+    case BLK_EACH_SAME: break;
+    }
+    return 0;
+}
+
+/* Copy the strip's membranes from where they lie in pieces, or back. */
+static void copy_pieces(const blk_job *job, size_t element, size_t n, float *own, bool back)
 {
     const blk_op *op = job->op;
-    size_t element = element_at(op->expr, at.row) + at.block * MSTB_COLS;
-    size_t col = op->each ? element % op->out.cols : 0;
     float *v = (float *)(void *)(job->s->mem + op->step->u.neuron.v);
-    return (mstb_strip){.theta = op->theta + col,
-                        .gain = op->gain != NULL ? op->gain + col : NULL,
-                        .bias = op->bias != NULL ? op->bias + col : NULL,
-                        .v = v + element,
-                        .n = columns_at(op->expr, at.block),
-                        .steps = job->steps,
-                        .bits = bits};
-}
-
-/* Words that hold several rows were cleared before; see blk_run_layer's caller. */
-void blk_put_spikes(const blk_job *job, unsigned part, blk_place at, const uint64_t *bits)
-{
-    const blk_op *op = job->op;
-    size_t element = element_at(op->expr, at.row) + at.block * MSTB_COLS, col = element % op->out.cols;
-    uint64_t *to = blk_words(job->s, &op->out) + element / op->out.cols * op->out.words + col / 64;
-    uint64_t *fired = job->s->block->counts[part].fired;
-    size_t shift = col % 64, n = columns_at(op->expr, at.block);
-    for (uint32_t t = 0; t < job->steps; t++, to += op->out.step) {
-        fired[t] += (uint64_t)__builtin_popcountll(bits[t]);
-        if (op->expr->to == NULL) {
-            to[0] = bits[t];
-            continue;
-        }
-        to[0] |= bits[t] << shift;
-        if (shift + n > 64)
-            to[1] |= bits[t] >> (64 - shift);
+    for (size_t j = 0; j < n; j += op->piece) {
+        float *at = v + op->piece_at[(element + j) / op->piece];
+        for (size_t k = 0; k < op->piece; k += 8) /* a multiple of 8: no calls for small copies */
+            memcpy(back ? at + k : own + j + k, back ? own + j + k : at + k, 8 * sizeof *own);
     }
 }
 
-void blk_finish_strip(const blk_job *job, unsigned part, blk_place at, float *x)
+void blk_open_neurons(const blk_job *job, blk_place at, blk_firing *f)
+{
+    const blk_op *op = job->op;
+    size_t element = element_at(op->expr, at), n = columns_at(op->expr, at.block), c = constants_at(op, at, element);
+    f->strip = (mstb_strip){.theta = op->theta + c,
+                            .gain = op->gain != NULL ? op->gain + c : NULL,
+                            .bias = op->bias != NULL ? op->bias + c : NULL,
+                            .v = (float *)(void *)(job->s->mem + op->step->u.neuron.v) + element,
+                            .n = n,
+                            .steps = job->steps,
+                            .bits = f->bits};
+    if (op->piece_at != NULL) {
+        f->strip.v = f->v;
+        copy_pieces(job, element, n, f->v, false);
+    }
+}
+
+/* Words that hold several rows were cleared before the operation began. */
+void blk_close_neurons(const blk_job *job, blk_place at, const blk_firing *f)
+{
+    const blk_op *op = job->op;
+    size_t element = element_at(op->expr, at), col = element % op->out.cols, shift = col % 64, n = f->strip.n;
+    uint64_t *to = blk_words(job->s, &op->out) + element / op->out.cols * op->out.words + col / 64;
+    if (op->piece_at != NULL)
+        copy_pieces(job, element, n, f->strip.v, true);
+    for (uint32_t t = 0; t < job->steps; t++, to += op->out.step) {
+        if (op->expr->to == NULL) {
+            to[0] = f->bits[t];
+            continue;
+        }
+        to[0] |= f->bits[t] << shift;
+        if (shift + n > 64)
+            to[1] |= f->bits[t] >> (64 - shift);
+    }
+}
+
+void blk_finish_strip(const blk_job *job, blk_place at, float *x)
 {
     const blk_op *op = job->op;
     const blk_expr *e = op->expr;
-    uint64_t bits[BLK_MAX_STEPS];
-    apply_terms(job, at, x);
+    blk_apply_terms(job, e, at, e->syn != NULL || e->prod != NULL, x);
     if (op->step != NULL) {
-        mstb_strip s = blk_neurons(job, at, bits);
-        job->s->p->block->k.fire(&s, x);
-        blk_put_spikes(job, part, at, bits);
+        blk_firing f;
+        blk_open_neurons(job, at, &f);
+        job->s->p->block->k.fire(&f.strip, x);
+        blk_close_neurons(job, at, &f);
         return;
     }
     float *to = (float *)blk_buf_at(job->s, op->out_buf) + at.row * e->cols + at.block * MSTB_COLS;
@@ -190,7 +210,7 @@ static void run_terms(const blk_job *job, unsigned part)
     size_t blocks = (e->cols + MSTB_COLS - 1) / MSTB_COLS;
     for (size_t r = blk_split(e->rows, part, job->parts); r < blk_split(e->rows, part + 1, job->parts); r++)
         for (size_t j = 0; j < blocks; j++)
-            blk_finish_strip(job, part, (blk_place){r, j}, tile.x);
+            blk_finish_strip(job, (blk_place){r, j}, tile.x);
 }
 
 void blk_run_layer(const blk_job *job, unsigned part)

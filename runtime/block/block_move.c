@@ -60,12 +60,11 @@ static uint32_t source_of(blk_map *m, uint32_t tensor)
     return m->n_sources++;
 }
 
-static void apply_gather(const mst_session *none, const exec_step *st, const blk_map *x, blk_map *y)
+static void apply_gather(const exec_step *st, const blk_map *x, blk_map *y)
 {
     const exec_gather *q = &st->u.gather;
     const int32_t *index = st->in[1].data;
     size_t to = 0;
-    (void)none;
     for (size_t o = 0; o < q->outer; o++)
         for (size_t i = 0; i < q->n_index; i++)
             for (size_t j = 0; j < q->inner; j++, to++) {
@@ -104,11 +103,11 @@ static mst_status map_node(blk_compiler *bc, uint32_t node, blk_map *y, bool *ok
         MST_TRY(map_of(bc, n->in[k], &x, ok));
         y->n_sources = x.n_sources;
         memcpy(y->sources, x.sources, sizeof x.sources);
-        if (*ok && n->op == MST_OP_RESHAPE) {
+        if (*ok && (n->op == MST_OP_RESHAPE || n->op == MST_OP_NEURON)) { /* a neuron behind movement */
             memcpy(y->at, x.at, y->n * sizeof *y->at);
             memcpy(y->source, x.source, y->n * sizeof *y->source);
         } else if (*ok && n->op == MST_OP_GATHER) {
-            apply_gather(NULL, st, &x, y);
+            apply_gather(st, &x, y);
         } else if (*ok) {
             apply_part(&st->u.move.parts[k], &x, y);
         }
@@ -151,6 +150,38 @@ bool blk_map_is_same(const blk_compiler *bc, const blk_map *m, uint32_t tensor)
         if (m->at[i] != i)
             return false;
     return true;
+}
+
+static bool is_piece(const uint32_t *to, size_t n, uint32_t piece)
+{
+    for (size_t i = 0; i < n; i++)
+        if (to[i] == UINT32_MAX || (i % piece != 0 && to[i] != to[i - 1] + 1))
+            return false;
+    return true;
+}
+
+mst_status blk_map_pieces(blk_compiler *bc, const blk_map *map, uint32_t cols, uint32_t *piece, uint32_t **at)
+{
+    size_t n = map->n;
+    *at = NULL;
+    if (map->n_sources != 1 || mst_tensor_elements(&bc->g->tensors[map->sources[0]]) != n)
+        return MST_OK;
+    uint32_t *to = mst_alloc_array(bc->p->alloc, n, sizeof *to);
+    if (to == NULL)
+        return blk_no_memory(bc);
+    memset(to, 0xff, n * sizeof *to);
+    for (size_t i = 0; i < n; i++)
+        if (map->at[i] != UINT32_MAX)
+            to[map->at[i]] = (uint32_t)i;
+    *piece = 64;
+    while (*piece >= 8 && (cols % *piece != 0 || !is_piece(to, n, *piece)))
+        *piece /= 2;
+    if (*piece >= 8)
+        *at = mst_arena_array(&bc->p->arena, n / *piece, sizeof **at);
+    for (size_t i = 0; *at != NULL && i < n / *piece; i++)
+        (*at)[i] = to[i * *piece];
+    mst_free_array(bc->p->alloc, to, n, sizeof *to);
+    return *piece >= 8 && *at == NULL ? blk_no_memory(bc) : MST_OK;
 }
 
 /* ---- tables of copies --------------------------------------------------------- */
@@ -288,16 +319,12 @@ void blk_run_mask(const blk_job *job, unsigned part)
     const mst_session *s = job->s;
     const exec_mask *q = &op->step->u.mask;
     size_t r0 = blk_split(op->out.rows, part, job->parts), r1 = blk_split(op->out.rows, part + 1, job->parts);
-    uint64_t *left = s->block->counts[part].spikes;
     for (uint32_t t = 0; t < job->steps; t++) {
         mstb_mask m = {s->p->seed, s->sample, s->time + t + 1, q->index, q->threshold};
         const uint64_t *in = blk_words(s, &op->in) + t * op->in.step;
         uint64_t *out = blk_words(s, &op->out) + t * op->out.step;
-        for (size_t r = r0; r < r1; r++) {
-            uint64_t *to = out + r * op->out.words;
-            s->p->block->k.mask(&m, (uint64_t)r * op->out.cols, op->out.cols, in + r * op->in.words, to);
-            for (size_t w = 0; w < op->out.words; w++)
-                left[t] += (uint64_t)__builtin_popcountll(to[w]);
-        }
+        for (size_t r = r0; r < r1; r++)
+            s->p->block->k.mask(&m, (uint64_t)r * op->out.cols, op->out.cols, in + r * op->in.words,
+                                out + r * op->out.words);
     }
 }

@@ -157,9 +157,9 @@ static void run_batch(const blk_job *job, unsigned part, const blk_tile *tile, s
         for (size_t j = 0; j < blocks; j++) {
             size_t left = q->n - j * MSTB_COLS;
             mstb_planes p = {tile->a, tile->b + j * plane, words, blocks * plane, MSTB_COLS, words, job->steps};
-            job->s->block->counts[part].ops +=
+            job->s->block->ops[part] +=
                 job->s->p->block->k.coincide(&p, left < MSTB_COLS ? left : MSTB_COLS, q->step->u.matmul.c, tile->x);
-            blk_finish_strip(job, part, (blk_place){batch * q->m + m, j}, tile->x);
+            blk_finish_strip(job, (blk_place){batch * q->m + m, j}, tile->x);
         }
     }
 }

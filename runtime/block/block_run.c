@@ -8,20 +8,19 @@
 
 /* Arrays of a session, one behind the other. */
 typedef struct sizes {
-    size_t per_thread, log, sums;
+    size_t log, sums;
 } sizes;
 
 static sizes sizes_of(const mst_program *p)
 {
     const blk_program *b = p->block;
-    return (sizes){(size_t)b->threads * 2 * b->steps, 2 * (size_t)b->steps * p->n_layers,
-                   (size_t)b->steps * p->output_n};
+    return (sizes){2 * (size_t)b->steps * p->n_layers, (size_t)b->steps * p->output_n};
 }
 
 size_t blk_session_bytes(const mst_program *p)
 {
     sizes n = sizes_of(p);
-    return sizeof(blk_session) + (n.per_thread + n.log) * sizeof(uint64_t) + n.sums * sizeof(double) +
+    return sizeof(blk_session) + n.log * sizeof(uint64_t) + n.sums * sizeof(double) +
            blk_pool_bytes(p->block->threads);
 }
 
@@ -32,17 +31,12 @@ mst_status blk_session_create(const mst_program *p, blk_session **out, mst_err *
     blk_session *bs = *out = mst_alloc(p->alloc, sizeof *bs);
     if (bs == NULL)
         return mst_fail(err, MST_ENOMEM, "out of memory: no room for a session");
-    bs->per_thread = mst_alloc_array(p->alloc, n.per_thread, sizeof *bs->per_thread);
     bs->fired = mst_alloc_array(p->alloc, n.log, sizeof *bs->fired);
     bs->sums = mst_alloc_array(p->alloc, n.sums, sizeof *bs->sums);
-    if (bs->per_thread == NULL || bs->fired == NULL || bs->sums == NULL ||
+    if (bs->fired == NULL || bs->sums == NULL ||
         blk_pool_create(p->alloc, b->threads, &bs->pool) != MST_OK)
         return mst_fail(err, MST_ENOMEM, "out of memory: a session needs %zu bytes", mst_program_session_bytes(p));
     bs->spikes = bs->fired + (size_t)b->steps * p->n_layers;
-    for (unsigned i = 0; i < b->threads; i++) {
-        bs->counts[i].fired = bs->per_thread + (size_t)i * 2 * b->steps;
-        bs->counts[i].spikes = bs->counts[i].fired + b->steps;
-    }
     return MST_OK;
 }
 
@@ -52,7 +46,6 @@ void blk_session_destroy(const mst_program *p, blk_session *bs)
         return;
     sizes n = sizes_of(p);
     blk_pool_destroy(p->alloc, bs->pool);
-    mst_free_array(p->alloc, bs->per_thread, n.per_thread, sizeof *bs->per_thread);
     mst_free_array(p->alloc, bs->fired, n.log, sizeof *bs->fired);
     mst_free_array(p->alloc, bs->sums, n.sums, sizeof *bs->sums);
     mst_free(p->alloc, bs, sizeof *bs);
@@ -93,32 +86,23 @@ static void count_spikes(mst_session *s, uint32_t layer, uint32_t t, uint64_t n)
     s->block->spikes[t * s->p->n_layers + layer] += n;
 }
 
-static void clear_counts(const blk_job *job)
-{
-    blk_session *bs = job->s->block;
-    for (unsigned i = 0; i < job->parts; i++)
-        bs->counts[i].ops = 0;
-    memset(bs->per_thread, 0, (size_t)job->parts * 2 * job->s->p->block->steps * sizeof *bs->per_thread);
-}
-
 static void add_counts(const blk_job *job)
 {
     mst_session *s = job->s;
     const blk_op *op = job->op;
-    for (unsigned i = 0; i < job->parts; i++) {
-        const blk_count *c = &s->block->counts[i];
-        if (op->kind == BLK_LAYER && (op->expr->syn != NULL || op->expr->prod != NULL))
-            exec_count(s, op->expr->syn != NULL ? op->expr->syn->step : op->expr->prod->step, c->ops);
-        for (uint32_t t = 0; t < job->steps; t++) {
-            if (op->kind == BLK_LAYER && op->step != NULL) {
-                uint32_t layer = op->step->u.neuron.layer;
-                count_fired(s, layer, t, c->fired[t]);
-                if (!s->p->layers[layer].masked)
-                    count_spikes(s, layer, t, c->fired[t]);
-            }
-            if (op->kind == BLK_MASK && op->step->u.mask.layer != MST_NONE)
-                count_spikes(s, op->step->u.mask.layer, t, c->spikes[t]);
-        }
+    for (unsigned i = 0; op->kind == BLK_LAYER && i < job->parts; i++) {
+        if (op->expr->syn != NULL || op->expr->prod != NULL)
+            exec_count(s, op->expr->syn != NULL ? op->expr->syn->step : op->expr->prod->step, s->block->ops[i]);
+        s->block->ops[i] = 0;
+    }
+    for (uint32_t t = 0; t < job->steps && op->step != NULL; t++) {
+        uint64_t n = s->p->block->k.count(blk_words(s, &op->out) + t * op->out.step, op->out.step);
+        if (op->kind == BLK_MASK && op->step->u.mask.layer != MST_NONE)
+            count_spikes(s, op->step->u.mask.layer, t, n);
+        if (op->kind == BLK_LAYER)
+            count_fired(s, op->step->u.neuron.layer, t, n);
+        if (op->kind == BLK_LAYER && !s->p->layers[op->step->u.neuron.layer].masked)
+            count_spikes(s, op->step->u.neuron.layer, t, n);
     }
 }
 
@@ -179,7 +163,6 @@ static void run_op(mst_session *s, const blk_op *op, uint32_t steps)
     }
     size_t n = op->kind == BLK_LAYER ? op->expr->rows * op->expr->cols : op->out.rows * op->out.words;
     blk_job job = {s, op, steps, n * steps >= MIN_SHARED ? blk_pool_threads(s->block->pool) : 1, work[op->kind]};
-    clear_counts(&job);
     if (op->kind == BLK_LAYER && op->expr->to != NULL) /* rows share words, see blk_put_spikes */
         memset(blk_words(s, &op->out), 0, steps * op->out.step * sizeof(uint64_t));
     if (job.parts > 1)

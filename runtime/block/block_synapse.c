@@ -58,6 +58,19 @@ static bool fits(const mst_graph *g, const mst_node *n, const exec_step *st, siz
     return *k <= UINT16_MAX;
 }
 
+/* Sums of spikes are made row by row, everything else is in a buffer. */
+static mst_status analog_input(blk_compiler *bc, const mst_node *n, blk_synapse *syn)
+{
+    blk_expr *e = NULL;
+    if (n->op == MST_OP_LINEAR && !bc->values[n->in[0]].has_buf)
+        MST_TRY(blk_as_expr(bc, n->in[0], false, &e));
+    if (e != NULL && e->syn == NULL && e->prod == NULL && e->terms[0].kind == BLK_TERM_BITS) {
+        syn->from = e;
+        return MST_OK;
+    }
+    return blk_as_float(bc, n->in[0], &syn->buf);
+}
+
 mst_status blk_make_synapse(blk_compiler *bc, uint32_t node, blk_expr **expr)
 {
     const mst_node *n = &bc->g->nodes[node];
@@ -77,7 +90,7 @@ mst_status blk_make_synapse(blk_compiler *bc, uint32_t node, blk_expr **expr)
     syn->chunks = (k + syn->chunk - 1) / syn->chunk;
     MST_TRY(blk_as_bits(bc, n->in[0], &syn->bits, &syn->has_bits));
     if (!syn->has_bits)
-        MST_TRY(blk_as_float(bc, n->in[0], &syn->buf));
+        MST_TRY(analog_input(bc, n, syn));
     MST_TRY(make_panels(bc, syn, n));
     e->syn = syn;
     e->cols = (uint32_t)syn->out;
@@ -142,6 +155,10 @@ static void list_input(lister *l, const mst_session *s, uint32_t t, size_t row, 
         list_words(l, blk_words(s, &syn->bits) + t * syn->bits.step + row * syn->bits.words, syn->bits.words, first);
         return;
     }
+    if (syn->from != NULL) {
+        list_values(l, l->tile->row + t * syn->k, syn->k, first);
+        return;
+    }
     const exec_conv *q = &syn->step->u.conv;
     size_t n = syn->is_conv ? q->channels : syn->k;
     size_t rows = syn->is_conv ? (size_t)q->h.size * (size_t)q->w.size : syn->step->u.linear.rows;
@@ -162,12 +179,26 @@ static void list_window(lister *l, const mst_session *s, uint32_t t, size_t pixe
     }
 }
 
+/* The analog input of one row at all steps. */
+static void make_row(const blk_job *job, const blk_tile *tile, size_t row)
+{
+    const blk_expr *from = job->op->expr->syn->from;
+    for (size_t j = 0; j * MSTB_COLS < from->cols; j++) {
+        size_t left = from->cols - j * MSTB_COLS, n = left < MSTB_COLS ? left : MSTB_COLS;
+        blk_apply_terms(job, from, (blk_place){row, j}, 0, tile->x);
+        for (uint32_t t = 0; t < job->steps; t++)
+            memcpy(tile->row + t * from->cols + j * MSTB_COLS, tile->x + t * MSTB_COLS, n * sizeof *tile->x);
+    }
+}
+
 /* Lists of rows r0..r0+rows-1 at all steps; returns their entries. */
 static size_t list_tile(const blk_job *job, const blk_tile *tile, size_t r0, size_t rows)
 {
     const blk_synapse *syn = job->op->expr->syn;
     lister l = {.k = &job->s->p->block->k, .syn = syn, .tile = tile, .start = tile->start};
-    for (size_t r = r0; r < r0 + rows; r++)
+    for (size_t r = r0; r < r0 + rows; r++) {
+        if (syn->from != NULL)
+            make_row(job, tile, r);
         for (uint32_t t = 0; t < job->steps; t++) {
             *l.start++ = (uint32_t)l.n;
             l.chunk = 0;
@@ -178,6 +209,7 @@ static size_t list_tile(const blk_job *job, const blk_tile *tile, size_t r0, siz
             while (l.chunk + 1 < syn->chunks)
                 next_chunk(&l);
         }
+    }
     *l.start = (uint32_t)l.n;
     return l.n;
 }
@@ -187,14 +219,13 @@ static size_t list_tile(const blk_job *job, const blk_tile *tile, size_t r0, siz
 typedef struct tile_run {
     const blk_job *job;
     const blk_tile *tile;
-    unsigned part;
     size_t r0, rows;
 } tile_run;
 
 static mstb_lists lists_at(const tile_run *run, size_t row, size_t chunk)
 {
     size_t chunks = run->job->op->expr->syn->chunks;
-    return (mstb_lists){run->tile->idx, run->tile->val,
+    return (mstb_lists){run->tile->idx, run->job->op->expr->syn->has_bits ? NULL : run->tile->val,
                         run->tile->start + row * run->job->steps * chunks + chunk, chunks};
 }
 
@@ -205,8 +236,9 @@ static void gather_chunk(const tile_run *run, size_t block, size_t chunk)
     const float *w = syn->panels + block * syn->k * MSTB_COLS;
     const float *b = syn->panels + (blocks_of(syn->out) * syn->k + block) * MSTB_COLS;
     mstb_lists in = lists_at(run, 0, chunk);
-    (syn->has_bits ? k->gather : k->gather_val)(&in, run->rows * run->job->steps, w, chunk == 0 ? b : NULL,
-                                                run->tile->x);
+    size_t left = syn->out - block * MSTB_COLS;
+    k->gather(&in, run->rows * run->job->steps, left < MSTB_COLS ? left : MSTB_COLS, w, chunk == 0 ? b : NULL,
+              run->tile->x);
 }
 
 /* The last chunk of a block of outputs, and the neurons at once. */
@@ -215,14 +247,14 @@ static void gather_and_fire(const tile_run *run, size_t block)
     const blk_synapse *syn = run->job->op->expr->syn;
     const float *w = syn->panels + block * syn->k * MSTB_COLS;
     const float *b = syn->panels + (blocks_of(syn->out) * syn->k + block) * MSTB_COLS;
-    uint64_t bits[BLK_MAX_STEPS];
     for (size_t r = 0; r < run->rows; r++) {
+        blk_firing f;
         blk_place at = {run->r0 + r, block};
         mstb_lists in = lists_at(run, r, syn->chunks - 1);
-        mstb_strip s = blk_neurons(run->job, at, bits);
-        run->job->s->p->block->k.gather_fire(&in, &s, w, syn->chunks == 1 ? b : NULL,
+        blk_open_neurons(run->job, at, &f);
+        run->job->s->p->block->k.gather_fire(&in, &f.strip, w, syn->chunks == 1 ? b : NULL,
                                              run->tile->x + r * run->job->steps * MSTB_COLS);
-        blk_put_spikes(run->job, run->part, at, bits);
+        blk_close_neurons(run->job, at, &f);
     }
 }
 
@@ -238,7 +270,7 @@ static void run_block(const tile_run *run, size_t block)
         return;
     }
     for (size_t r = 0; r < run->rows; r++)
-        blk_finish_strip(run->job, run->part, (blk_place){run->r0 + r, block},
+        blk_finish_strip(run->job, (blk_place){run->r0 + r, block},
                          run->tile->x + r * run->job->steps * MSTB_COLS);
 }
 
@@ -260,9 +292,9 @@ void blk_run_synapse(const blk_job *job, unsigned part)
     }
     for (size_t r = r0; r < r1; r += tile.rows) {
         size_t rows = r1 - r < tile.rows ? r1 - r : tile.rows, active = list_tile(job, &tile, r, rows);
-        tile_run run = {job, &tile, part, r, rows};
+        tile_run run = {job, &tile, r, rows};
         if (by_rows || part == 0)
-            job->s->block->counts[part].ops += (uint64_t)active * e->syn->out;
+            job->s->block->ops[part] += (uint64_t)active * e->syn->out;
         for (size_t j = j0; j < j1; j++)
             run_block(&run, j);
     }

@@ -10,6 +10,7 @@ typedef struct blk_tile {
     float *val;
     uint32_t *start;   /* [rows*steps][chunks], and one more */
     float *x;          /* synapses: [rows*steps][64]; else one strip */
+    float *row;        /* synapses of a made input: [steps][k] */
     uint32_t *a, *b;   /* products: [steps][words], [steps][blocks][words][64] */
 } blk_tile;
 
@@ -22,10 +23,17 @@ typedef struct blk_place {
 } blk_place;
 
 /* x holds the synapse's or product's values, if e has one: add the terms, then fire or store. */
-void blk_finish_strip(const blk_job *job, unsigned part, blk_place at, float *x);
-/* The neurons of a strip whose spikes go to bits [steps]. */
-mstb_strip blk_neurons(const blk_job *job, blk_place at, uint64_t *bits);
-void blk_put_spikes(const blk_job *job, unsigned part, blk_place at, const uint64_t *bits);
+void blk_finish_strip(const blk_job *job, blk_place at, float *x);
+/* The neurons of a strip, and where their spikes go at first. */
+typedef struct blk_firing {
+    mstb_strip strip;
+    uint64_t bits[BLK_MAX_STEPS];
+    float v[MSTB_COLS]; /* membranes that lie apart */
+} blk_firing;
+void blk_open_neurons(const blk_job *job, blk_place at, blk_firing *f);
+void blk_close_neurons(const blk_job *job, blk_place at, const blk_firing *f);
+/* x: the terms of e in a strip, added if `add`. */
+void blk_apply_terms(const blk_job *job, const blk_expr *e, blk_place at, int add, float *x);
 
 void blk_run_synapse(const blk_job *job, unsigned part);
 void blk_run_product(const blk_job *job, unsigned part);

@@ -88,17 +88,14 @@ static void FN(fire)(const mstb_strip *s, const float *x)
 static void FN(gather_fire)(const mstb_lists *in, const mstb_strip *s, const float *w, const float *b,
                             const float *acc)
 {
-    float own[MSTB_COLS] __attribute__((aligned(64))), x[MSTB_COLS] __attribute__((aligned(64)));
+    float own[MSTB_COLS] __attribute__((aligned(64))), x[MSTB_COLS] __attribute__((aligned(64))) = {0};
     float *v = open_strip(s, own);
     uint64_t live = live_bits(s->n);
     for (size_t t = 0; t < s->steps; t++) {
-        const float *from = b != NULL ? b : acc + t * MSTB_COLS;
-        vec a[VECS];
-        for (size_t j = 0; j < VECS; j++)
-            a[j] = VEC_AT(from, j);
-        add_list(in->idx + in->start[t * in->stride], in->idx + in->start[t * in->stride + 1], w, a);
-        for (size_t j = 0; j < VECS; j++)
-            VEC_TO(x, j) = a[j];
+        mstb_lists one = {in->idx, NULL, in->start + t * in->stride, in->stride};
+        if (b == NULL)
+            memcpy(x, acc + t * MSTB_COLS, sizeof x);
+        FN(gather)(&one, 1, s->n, w, b, x);
         s->bits[t] = (s->gain != NULL ? fire_step(s, x, v, 1) : fire_step(s, x, v, 0)) & live;
     }
     close_strip(s, own);
@@ -163,9 +160,9 @@ static uint64_t FN(coincide)(const mstb_planes *p, size_t n, float c, float *x)
 }
 
 const mst_block_kernels mst_block_kernels_avx2 = {
-    .list = FN(list), .list_val = FN(list_val), .gather = FN(gather), .gather_val = FN(gather_val),
+    .list = FN(list), .list_val = FN(list_val), .gather = FN(gather),
     .gather_fire = FN(gather_fire), .fire = FN(fire), .sum = FN(sum), .coincide = FN(coincide),
-    .add = FN(add), .affine = FN(affine)};
+    .count = FN(count), .add = FN(add), .affine = FN(affine)};
 #else
 typedef int mstb_avx2_is_for_x86; /* an empty file is not C */
 #endif

@@ -136,29 +136,29 @@ static void FN(fire)(const mstb_strip *s, const float *x)
 }
 
 INLINE void gather_strip(const mstb_lists *in, const mstb_strip *s, const float *w, const float *b, const float *acc,
-                         int gain)
+                         size_t vecs, int gain)
 {
     neurons q;
-    load_neurons(s, 4, gain, &q);
+    load_neurons(s, vecs, gain, &q);
     for (size_t t = 0; t < s->steps; t++) {
         const float *from = b != NULL ? b : acc + t * MSTB_COLS;
         const uint16_t *idx = in->idx + in->start[t * in->stride], *end = in->idx + in->start[t * in->stride + 1];
         vec a[VECS];
-        for (size_t j = 0; j < 4; j++)
+        for (size_t j = 0; j < vecs; j++)
             a[j] = _mm512_loadu_ps(from + 16 * j);
-        add_list(idx, end, w, a);
-        s->bits[t] = fire_vectors(&q, 4, gain, (const __m512 *)(const void *)a);
+        add_list(idx, end, vecs, w, a);
+        s->bits[t] = fire_vectors(&q, vecs, gain, (const __m512 *)(const void *)a);
     }
-    store_neurons(s, 4, &q);
+    store_neurons(s, vecs, &q);
 }
 
 static void FN(gather_fire)(const mstb_lists *in, const mstb_strip *s, const float *w, const float *b,
                             const float *acc)
 {
     if (s->gain != NULL)
-        gather_strip(in, s, w, b, acc, 1);
+        s->n > 32 ? gather_strip(in, s, w, b, acc, 4, 1) : gather_strip(in, s, w, b, acc, 2, 1);
     else
-        gather_strip(in, s, w, b, acc, 0);
+        s->n > 32 ? gather_strip(in, s, w, b, acc, 4, 0) : gather_strip(in, s, w, b, acc, 2, 0);
 }
 
 static void FN(sum)(const mstb_term *terms, size_t n_terms, size_t steps, int add, float *x)
@@ -244,6 +244,18 @@ static void FN(columns)(const uint64_t *rows, size_t ld, size_t k, size_t n, uin
     n <= 32 ? columns_vecs(rows, ld, k, 2, planes) : columns_vecs(rows, ld, k, 4, planes);
 }
 
+MORE static uint64_t count_more(const uint64_t *bits, size_t words)
+{
+    __m512i n = _mm512_setzero_si512();
+    size_t w = 0;
+    for (; w + 8 <= words; w += 8)
+        n = _mm512_add_epi64(n, _mm512_popcnt_epi64(_mm512_loadu_si512(bits + w)));
+    uint64_t rest = 0;
+    for (; w < words; w++)
+        rest += (uint64_t)__builtin_popcountll(bits[w]);
+    return rest + (uint64_t)_mm512_reduce_add_epi64(n);
+}
+
 /* ---- masks ----------------------------------------------------------------- */
 
 INLINE void multiply(__m512i x, uint32_t by, __m512i *hi, __m512i *lo)
@@ -307,7 +319,8 @@ const mst_block_kernels mst_block_kernels_avx512 = {
 #undef MSTB_KERNEL
 };
 
-const mst_block_kernels mst_block_kernels_avx512_more = {.list = list_more, .coincide = coincide_more};
+const mst_block_kernels mst_block_kernels_avx512_more = {.list = list_more, .coincide = coincide_more,
+                                                         .count = count_more};
 #else
 typedef int mstb_avx512_is_for_x86; /* an empty file is not C */
 #endif

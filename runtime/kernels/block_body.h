@@ -19,46 +19,61 @@ typedef float vec __attribute__((vector_size(MSTB_WIDTH * 4), aligned(4), may_al
 
 /* ---- gather ------------------------------------------------------------ */
 
-/* One list into 64 accumulators that stay in registers. */
-static inline __attribute__((always_inline)) void add_list(const uint16_t *idx, const uint16_t *end, const float *w,
-                                                           vec a[VECS])
+#define ALWAYS static inline __attribute__((always_inline))
+
+/* One list into accumulators that stay in registers. */
+ALWAYS void add_list(const uint16_t *idx, const uint16_t *end, size_t vecs, const float *w, vec a[VECS])
 {
     for (; idx < end; idx++) {
         const float *row = w + (size_t)*idx * MSTB_COLS;
-        for (size_t j = 0; j < VECS; j++)
+        for (size_t j = 0; j < vecs; j++)
             a[j] += VEC_AT(row, j);
     }
 }
 
-static void FN(gather)(const mstb_lists *in, size_t n, const float *w, const float *b, float *acc)
+ALWAYS void add_list_val(const uint16_t *idx, const uint16_t *end, const float *val, size_t vecs, const float *w,
+                         vec a[VECS])
+{
+    for (; idx < end; idx++, val++) {
+        const float *row = w + (size_t)*idx * MSTB_COLS;
+        for (size_t j = 0; j < vecs; j++)
+            a[j] += *val * VEC_AT(row, j);
+    }
+}
+
+ALWAYS void gather_vecs(const mstb_lists *in, size_t n, size_t vecs, const float *w, const float *b, float *acc)
 {
     for (size_t i = 0; i < n; i++, acc += MSTB_COLS) {
+        uint32_t from = in->start[i * in->stride], end = in->start[i * in->stride + 1];
+        const float *first = b != NULL ? b : acc;
         vec a[VECS];
-        const float *from = b != NULL ? b : acc;
-        for (size_t j = 0; j < VECS; j++)
-            a[j] = VEC_AT(from, j);
-        add_list(in->idx + in->start[i * in->stride], in->idx + in->start[i * in->stride + 1], w, a);
-        for (size_t j = 0; j < VECS; j++)
+        for (size_t j = 0; j < vecs; j++)
+            a[j] = VEC_AT(first, j);
+        if (in->val != NULL)
+            add_list_val(in->idx + from, in->idx + end, in->val + from, vecs, w, a);
+        else
+            add_list(in->idx + from, in->idx + end, vecs, w, a);
+        for (size_t j = 0; j < vecs; j++)
             VEC_TO(acc, j) = a[j];
     }
 }
 
-static void FN(gather_val)(const mstb_lists *in, size_t n, const float *w, const float *b, float *acc)
+static void FN(gather)(const mstb_lists *in, size_t n, size_t cols, const float *w, const float *b, float *acc)
 {
-    for (size_t i = 0; i < n; i++, acc += MSTB_COLS) {
-        vec a[VECS];
-        const float *from = b != NULL ? b : acc;
-        for (size_t j = 0; j < VECS; j++)
-            a[j] = VEC_AT(from, j);
-        for (uint32_t e = in->start[i * in->stride]; e < in->start[i * in->stride + 1]; e++) {
-            const float *row = w + (size_t)in->idx[e] * MSTB_COLS;
-            float x = in->val[e];
-            for (size_t j = 0; j < VECS; j++)
-                a[j] += x * VEC_AT(row, j);
-        }
-        for (size_t j = 0; j < VECS; j++)
-            VEC_TO(acc, j) = a[j];
-    }
+    if (cols > MSTB_COLS / 2)
+        gather_vecs(in, n, VECS, w, b, acc);
+    else
+        gather_vecs(in, n, VECS / 2, w, b, acc);
+}
+
+/* ---- counting ------------------------------------------------------------ */
+
+static uint64_t FN(count)(const uint64_t *bits, size_t words)
+{
+    uint64_t n = 0;
+    for (size_t w = 0; w < words; w++)
+        n += (uint64_t)__builtin_popcountll(bits[w]);
+    return n;
 }
 
 /* ---- values of a strip ---------------------------------------------------- */

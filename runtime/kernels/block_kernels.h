@@ -10,8 +10,8 @@
  *             returns how many. Room for MSTB_SLACK more is needed.
  * list_val    the same for values that are not zero, with the values
  * gather      acc of n lists: b (the same for all) or, b NULL, acc itself; plus the
- *             panel rows of the list in order. w: [..][MSTB_COLS]
- * gather_val  with a product: acc += val * w
+ *             panel rows of the list in order, times val if there is one. w: [..][MSTB_COLS]; columns past cols
+ *             may stay as they are
  * gather_fire gather for the strip's steps, then fire; starts from b or, b NULL, from acc
  * fire        integrate and fire over the steps: u = v + I, spikes where u >= theta,
  *             v = u - theta there. I = x, or gain*x + bias
@@ -22,6 +22,7 @@
  *             bit k%32 of planes[k/32][j] is bit j of row k
  * add         x = the n floats at from + t*step (add 0), or x += them (add 1)
  * affine      x = g*x + h, g, h: [MSTB_COLS]
+ * count       bits set in consecutive words
  * mask        Random Spike Masking of n bits whose first is element `first` of its
  *             tensor; in and out may be the same
  */
@@ -36,7 +37,8 @@
 #define MSTB_COLS 64u
 #define MSTB_SLACK 64u
 
-/* List i: idx[start[i*stride] .. start[i*stride + 1]), and val for gather_val. */
+/* List i: idx[start[i*stride] .. start[i*stride + 1]). val NULL: spikes; else what each panel
+ * row is multiplied by (gather only). */
 typedef struct mstb_lists {
     const uint16_t *idx;
     const float *val;

@@ -53,7 +53,7 @@ static void FN(gather_fire)(const mstb_lists *in, const mstb_strip *s, const flo
         mstb_lists one = {in->idx, NULL, in->start + t * in->stride, in->stride};
         if (b == NULL)
             memcpy(x, acc + t * MSTB_COLS, sizeof x);
-        FN(gather)(&one, 1, w, b, x);
+        FN(gather)(&one, 1, s->n, w, b, x);
         s->bits[t] = fire_step(s, x);
     }
 }

@@ -17,9 +17,8 @@ static size_t mstk_scan_f32__avx512(const float *x, size_t n, uint32_t *idx, flo
         __mmask16 on = _mm512_cmp_ps_mask(v, _mm512_setzero_ps(), _CMP_NEQ_UQ);
         _mm512_storeu_si512(idx + k, _mm512_maskz_compress_epi32(on, at));
         _mm512_storeu_ps(val + k, _mm512_maskz_compress_ps(on, v));
-        uint32_t bits = on;
-        /* GCC 12 may spill the 16-bit mask and count 32 bits of the stack; a general register has all */
-        __asm__("" : "+r"(bits));
+        uint32_t bits; /* spelled out: GCC 12 spills the mask as 16 bits and reads it back as 32 */
+        __asm__("kmovw %1, %0" : "=r"(bits) : "k"(on));
         k += (size_t)__builtin_popcount(bits);
         at = _mm512_add_epi32(at, step);
     }

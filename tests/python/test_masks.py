@@ -300,3 +300,29 @@ def test_masked_runs_repeat(tmp_path):
              "--seed", seed)
         files.append((tmp_path / "m.bin").read_bytes())
     assert files[0] == files[1] != files[2]
+
+
+def attention_model(fused):
+    """softmax-free attention of width 6; fused: one activation makes Q, K and V."""
+    rng = np.random.default_rng(9)
+    n = Net(SHAPE)
+    y = n.op("MatMul", n.x, n.const(rng.normal(size=(6, 18))))
+    if fused:
+        y = qcfs(n, y, 2.0, 8)
+    parts = n.op("Split", y, n.const([6, 6, 6], dtype=np.int64), outputs=3, axis=2)
+    q, k, v = parts if fused else [qcfs(n, p, 2.0 + i, 8) for i, p in enumerate(parts)]
+    a = qcfs(n, n.op("MatMul", q, n.op("Transpose", k, perm=[0, 2, 1])), 8.0, 8)
+    return n.model(qcfs(n, n.op("MatMul", a, v), 16.0, 8))
+
+
+def test_sites_of_fused_qkv_weights(tmp_path):
+    rows = convert(attention_model(False), tmp_path)[0]["layers"]
+    assert sorted(r["site"] for r in rows) == ["attn", "av", "k", "q", "v"]
+
+
+def test_one_activation_for_q_k_and_v_is_no_site(tmp_path):
+    """A mask of q must not fall on k and v."""
+    rows = convert(attention_model(True), tmp_path)[0]["layers"]
+    assert sorted(r["site"] for r in rows) == ["attn", "av", "other"]
+    text = refused(attention_model(True), tmp_path, "--policy", policy(tmp_path, "masks:\n  sites: {q: 0.5}\n"))
+    assert "sites: attn;" in text

@@ -9,8 +9,8 @@
 #include "runtime/data/events/event_decoder.h"
 
 #define RECORD 8u
-#define DAVIS_NOT_DVS 0x80000000u  /* an APS or IMU sample */
-#define DAVIS_EXTERNAL 0x00000400u /* an edge at the sync input */
+#define DAVIS_NOT_DVS 0x80000000u   /* an APS or IMU sample */
+#define DAVIS_EXTERNAL 0x00000400u  /* an edge at the sync input */
 #define DVS128_NO_PIXEL 0x00008000u /* a sync edge; no bit above it is used */
 
 typedef struct camera {
@@ -19,8 +19,8 @@ typedef struct camera {
     mst_event_take take;
 } camera;
 
-static mst_status dvs128_take(mst_event_stream *s, const uint8_t *r, uint64_t offset, mst_event *out, size_t *n,
-                              mst_err *err)
+static mst_status dvs128_take(mst_event_stream *s, const uint8_t *r, uint64_t offset, mst_event *out,
+                              size_t *n, mst_err *err)
 {
     uint32_t a = mst_event_be32(r);
     int64_t t;
@@ -30,8 +30,8 @@ static mst_status dvs128_take(mst_event_stream *s, const uint8_t *r, uint64_t of
     return mst_event_emit(s, t, a >> 1 & 127, a >> 8 & 127, 1 - (a & 1), offset, out, n, err);
 }
 
-static mst_status davis_take(mst_event_stream *s, const uint8_t *r, uint64_t offset, mst_event *out, size_t *n,
-                             mst_err *err)
+static mst_status davis_take(mst_event_stream *s, const uint8_t *r, uint64_t offset, mst_event *out,
+                             size_t *n, mst_err *err)
 {
     uint32_t a = mst_event_be32(r);
     int64_t t;
@@ -42,9 +42,9 @@ static mst_status davis_take(mst_event_stream *s, const uint8_t *r, uint64_t off
 }
 
 static const camera cameras[] = {
-    {"dvs128", 128, 128, dvs128_take},   {"davis128", 128, 128, davis_take},
-    {"davis208", 208, 192, davis_take},  {"davis240", 240, 180, davis_take},
-    {"davis346", 346, 260, davis_take},  {"davis640", 640, 480, davis_take},
+    {"dvs128", 128, 128, dvs128_take},  {"davis128", 128, 128, davis_take},
+    {"davis208", 208, 192, davis_take}, {"davis240", 240, 180, davis_take},
+    {"davis346", 346, 260, davis_take}, {"davis640", 640, 480, davis_take},
 };
 #define N_CAMERAS (sizeof cameras / sizeof cameras[0])
 
@@ -107,7 +107,8 @@ static mst_status aedat2_open(mst_event_stream *s, mst_err *err)
             break;
         if (mst_event_header_key(line, "AEChip:", &value) && (found = find_camera(value)) == NULL)
             return mst_fail(err, MST_EUNSUPPORTED,
-                            "%s: offset %" PRIu64 ": AEChip: expected DVS128, Davis128, 208, 240, 346 or 640, "
+                            "%s: offset %" PRIu64
+                            ": AEChip: expected DVS128, Davis128, 208, 240, 346 or 640, "
                             "found '%.64s'",
                             s->path, offset, value);
     }
@@ -128,4 +129,5 @@ static void aedat2_close(mst_event_stream *s)
     s->state = NULL; /* lent from the table */
 }
 
-const mst_event_decoder mst_event_aedat2 = {"AEDAT 2.0", aedat2_sniff, aedat2_open, aedat2_next, aedat2_close};
+const mst_event_decoder mst_event_aedat2 = {"AEDAT 2.0", aedat2_sniff, aedat2_open, aedat2_next,
+                                            aedat2_close};

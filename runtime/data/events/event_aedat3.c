@@ -61,7 +61,8 @@ static mst_status aedat3_open(mst_event_stream *s, mst_err *err)
             break;
         if (mst_event_header_key(line, "Format:", &value) && strcmp(value, "RAW") != 0)
             return mst_fail(err, MST_EUNSUPPORTED,
-                            "%s: offset %" PRIu64 ": Format: expected RAW, found '%.32s'", s->path, offset, value);
+                            "%s: offset %" PRIu64 ": Format: expected RAW, found '%.32s'", s->path, offset,
+                            value);
         if (mst_event_header_key(line, "Source", &value) && (value = strchr(value, ':')) != NULL)
             find_sensor(s, value + 1 + strspn(value + 1, " \t"));
     }
@@ -80,17 +81,19 @@ static mst_status next_packet(mst_event_stream *s, bool *end, mst_err *err)
     if ((*end = have == 0))
         return MST_OK;
     if (have < PACKET_HEADER)
-        return mst_fail(err, MST_ECORRUPT, "%s: offset %" PRIu64 ": packet %" PRIu64
-                        ": expected %u bytes of header, found %zu",
+        return mst_fail(err, MST_ECORRUPT,
+                        "%s: offset %" PRIu64 ": packet %" PRIu64 ": expected %u bytes of header, found %zu",
                         s->path, offset, a->packets, PACKET_HEADER, have);
     const uint8_t *p = mst_event_bytes(s);
     uint32_t type = (uint32_t)p[0] | (uint32_t)p[1] << 8, size = mst_event_le32(p + 4);
-    uint32_t time_at = mst_event_le32(p + 8), capacity = mst_event_le32(p + 16), number = mst_event_le32(p + 20);
+    uint32_t time_at = mst_event_le32(p + 8), capacity = mst_event_le32(p + 16),
+             number = mst_event_le32(p + 20);
     a->overflow = mst_event_le32(p + 12);
-    uint64_t bytes = (uint64_t)size * capacity, left = s->size > offset + PACKET_HEADER
-                                                          ? s->size - offset - PACKET_HEADER : 0;
+    uint64_t bytes = (uint64_t)size * capacity,
+             left = s->size > offset + PACKET_HEADER ? s->size - offset - PACKET_HEADER : 0;
     if (bytes > left)
-        return mst_fail(err, MST_ECORRUPT, "%s: offset %" PRIu64 ": packet %" PRIu64
+        return mst_fail(err, MST_ECORRUPT,
+                        "%s: offset %" PRIu64 ": packet %" PRIu64
                         ": expected %u events of %u bytes, found %" PRIu64 " bytes",
                         s->path, offset, a->packets, capacity, size, left);
     a->packets++;
@@ -98,10 +101,12 @@ static mst_status next_packet(mst_event_stream *s, bool *end, mst_err *err)
     if (type != TYPE_POLARITY)
         return mst_event_skip(s, bytes, err);
     if (size != RECORD || time_at != 4 || number > capacity || a->overflow > INT32_MAX)
-        return mst_fail(err, MST_ECORRUPT, "%s: offset %" PRIu64 ": packet %" PRIu64
-                        ": expected polarity events of 8 bytes with their time at 4, found %u of %u events of "
-                        "%u bytes, time at %u, overflow %u",
-                        s->path, offset, a->packets - 1, number, capacity, size, time_at, a->overflow);
+        return mst_fail(
+            err, MST_ECORRUPT,
+            "%s: offset %" PRIu64 ": packet %" PRIu64
+            ": expected polarity events of 8 bytes with their time at 4, found %u of %u events of "
+            "%u bytes, time at %u, overflow %u",
+            s->path, offset, a->packets - 1, number, capacity, size, time_at, a->overflow);
     a->left = number;
     a->tail = (uint64_t)(capacity - number) * RECORD;
     return MST_OK;
@@ -116,10 +121,10 @@ static mst_status take(mst_event_stream *s, const uint8_t *r, mst_event *out, si
         return MST_OK;
     if (t > INT32_MAX)
         return mst_fail(err, MST_ECORRUPT,
-                        "%s: offset %" PRIu64 ": event %" PRIu64 ": time: expected 31 bits, found %u", s->path,
-                        offset + 4, s->index, t);
-    return mst_event_emit(s, (int64_t)a->overflow << 31 | t, w >> 17, w >> 2 & 0x7fff, w >> 1 & 1, offset, out,
-                          n, err);
+                        "%s: offset %" PRIu64 ": event %" PRIu64 ": time: expected 31 bits, found %u",
+                        s->path, offset + 4, s->index, t);
+    return mst_event_emit(s, (int64_t)a->overflow << 31 | t, w >> 17, w >> 2 & 0x7fff, w >> 1 & 1, offset,
+                          out, n, err);
 }
 
 static mst_status aedat3_next(mst_event_stream *s, mst_event *out, size_t cap, size_t *n, mst_err *err)
@@ -138,8 +143,9 @@ static mst_status aedat3_next(mst_event_stream *s, mst_event *out, size_t cap, s
         }
         MST_TRY(mst_event_fill(s, RECORD, &have, err));
         if (have < RECORD) /* the file shrank since it was opened */
-            return mst_fail(err, MST_ECORRUPT, "%s: offset %" PRIu64 ": event %" PRIu64
-                            ": expected %u bytes, found %zu", s->path, mst_event_offset(s), s->index, RECORD, have);
+            return mst_fail(err, MST_ECORRUPT,
+                            "%s: offset %" PRIu64 ": event %" PRIu64 ": expected %u bytes, found %zu",
+                            s->path, mst_event_offset(s), s->index, RECORD, have);
         for (; a->left != 0 && *n < cap && have >= RECORD; have -= RECORD, a->left--) {
             MST_TRY(take(s, mst_event_bytes(s), out, n, err));
             s->at += RECORD;
@@ -155,4 +161,5 @@ static void aedat3_close(mst_event_stream *s)
     s->state = NULL;
 }
 
-const mst_event_decoder mst_event_aedat3 = {"AEDAT 3.1", aedat3_sniff, aedat3_open, aedat3_next, aedat3_close};
+const mst_event_decoder mst_event_aedat3 = {"AEDAT 3.1", aedat3_sniff, aedat3_open, aedat3_next,
+                                            aedat3_close};

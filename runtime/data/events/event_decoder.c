@@ -61,7 +61,8 @@ mst_status mst_event_header_line(mst_event_stream *s, char mark, char line[MST_E
         MST_TRY(mst_event_fill(s, 1, &have, err));
         if (have == 0)
             return mst_fail(err, MST_ECORRUPT,
-                            "%s: offset %" PRIu64 ": header line: expected its end, found the end of the file",
+                            "%s: offset %" PRIu64
+                            ": header line: expected its end, found the end of the file",
                             s->path, start);
         const uint8_t *p = mst_event_bytes(s), *lf = memchr(p, '\n', have);
         size_t n = lf != NULL ? (size_t)(lf - p) : have;
@@ -107,8 +108,9 @@ mst_status mst_event_header_size(mst_event_stream *s, const char *what, const ch
     for (const char *p = text; *p >= '0' && *p <= '9' && v <= MAX_SIDE; p++)
         v = v * 10 + (uint32_t)(*p - '0');
     if (v == 0 || v > MAX_SIDE)
-        return mst_fail(err, MST_ECORRUPT, "%s: offset %" PRIu64 ": header: %s: expected 1..%d, found '%.32s'",
-                        s->path, mst_event_offset(s), what, MAX_SIDE, text);
+        return mst_fail(err, MST_ECORRUPT,
+                        "%s: offset %" PRIu64 ": header: %s: expected 1..%d, found '%.32s'", s->path,
+                        mst_event_offset(s), what, MAX_SIDE, text);
     *out = (uint16_t)v;
     return MST_OK;
 }
@@ -123,8 +125,8 @@ mst_status mst_event_records(mst_event_stream *s, size_t size, mst_event_take ta
             return MST_OK;
         if (have < size)
             return mst_fail(err, MST_ECORRUPT,
-                            "%s: offset %" PRIu64 ": event %" PRIu64 ": expected %zu bytes, found %zu", s->path,
-                            mst_event_offset(s), s->index, size, have);
+                            "%s: offset %" PRIu64 ": event %" PRIu64 ": expected %zu bytes, found %zu",
+                            s->path, mst_event_offset(s), s->index, size, have);
         for (; *n < cap && have >= size; have -= size) {
             MST_TRY(take(s, mst_event_bytes(s), mst_event_offset(s), out, n, err));
             s->at += size;

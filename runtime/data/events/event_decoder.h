@@ -10,7 +10,7 @@
 #include "runtime/data/events/event_stream.h"
 
 #define MST_EVENT_BUFFER 65536u
-#define MST_EVENT_LINE 256u        /* of a header line this much is looked at */
+#define MST_EVENT_LINE 256u /* of a header line this much is looked at */
 #define MST_EVENT_MAX_HEADER (16u << 20)
 #define MST_EVENT_MAX_PIXELS (1u << 22) /* of a sensor: EVT 2.0's 2048x2048 */
 
@@ -49,17 +49,17 @@ struct mst_event_stream {
     char *path;
     size_t path_bytes;
     int fd;
-    uint64_t size;        /* of the file */
-    uint64_t offset;      /* of buffer[0] in the file */
-    size_t at, end;       /* what of the buffer is not used yet */
+    uint64_t size;          /* of the file */
+    uint64_t offset;        /* of buffer[0] in the file */
+    size_t at, end;         /* what of the buffer is not used yet */
     uint16_t width, height; /* of the sensor, in the file's coordinates */
     uint8_t turn;
     int64_t t_from, t_to; /* t_to 0: no window */
     uint64_t index;       /* events met in the file, in and out of the window */
     uint64_t given;
     mst_event_clock clock;
-    int64_t carries;      /* of the clock, where the format has such records */
-    void *state;          /* the decoder's own */
+    int64_t carries; /* of the clock, where the format has such records */
+    void *state;     /* the decoder's own */
     uint8_t buffer[MST_EVENT_BUFFER];
 };
 

@@ -75,8 +75,8 @@ static mst_status evt2_open(mst_event_stream *s, mst_err *err)
         MST_TRY(read_line(s, line, offset, &end, err));
     }
     if (lines == 0)
-        return mst_fail(err, MST_EFORMAT, "%s: offset 0: expected a header line '%% ...', found something else",
-                        s->path);
+        return mst_fail(err, MST_EFORMAT,
+                        "%s: offset 0: expected a header line '%% ...', found something else", s->path);
     if ((s->state = mst_alloc(NULL, sizeof(evt2_state))) == NULL)
         return mst_fail(err, MST_ENOMEM, "out of memory");
     return MST_OK;
@@ -95,7 +95,8 @@ static mst_status evt2_take(mst_event_stream *s, const uint8_t *r, uint64_t offs
             return mst_fail(err, MST_ELIMIT, "%s: offset %" PRIu64 ": time beyond 2^61 us", s->path, offset);
         e->high = high << 6;
     } else if ((type == CD_OFF || type == CD_ON) && e->timed) {
-        return mst_event_emit(s, e->high + (w >> 22 & 63), w >> 11 & 2047, w & 2047, type, offset, out, n, err);
+        return mst_event_emit(s, e->high + (w >> 22 & 63), w >> 11 & 2047, w & 2047, type, offset, out, n,
+                              err);
     }
     return MST_OK;
 }

@@ -90,10 +90,10 @@ static mst_status add_row(mst_event_set *set, const char *recording, const char 
                         line_number, MAX_CLASSES, class);
     if (to <= from)
         return mst_fail(err, MST_EFORMAT,
-                        "%s: line %zu: end: expected a time behind the start %" PRId64 ", found %" PRId64, labels,
-                        line_number, from, to);
-    if ((size_t)class > set->n_classes)
-        set->n_classes = (size_t)class;
+                        "%s: line %zu: end: expected a time behind the start %" PRId64 ", found %" PRId64,
+                        labels, line_number, from, to);
+    if ((size_t) class > set->n_classes)
+        set->n_classes = (size_t) class;
     return mst_event_set_add(set, recording, (int32_t)(class - 1), from, to, err);
 }
 

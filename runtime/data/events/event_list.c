@@ -87,8 +87,8 @@ void mst_event_names_free(mst_event_names *names)
     *names = (mst_event_names){0};
 }
 
-mst_status mst_event_set_add(mst_event_set *set, const char *path, int32_t label, int64_t t_from, int64_t t_to,
-                             mst_err *err)
+mst_status mst_event_set_add(mst_event_set *set, const char *path, int32_t label, int64_t t_from,
+                             int64_t t_to, mst_err *err)
 {
     if (path == NULL)
         return mst_fail(err, MST_ENOMEM, "out of memory");

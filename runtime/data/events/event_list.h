@@ -18,8 +18,8 @@ mst_status mst_event_names_read(const char *folder, const char *suffix, mst_even
                                 mst_event_names *out, mst_err *err);
 void mst_event_names_free(mst_event_names *names);
 
-mst_status mst_event_set_add(mst_event_set *set, const char *path, int32_t label, int64_t t_from, int64_t t_to,
-                             mst_err *err);
+mst_status mst_event_set_add(mst_event_set *set, const char *path, int32_t label, int64_t t_from,
+                             int64_t t_to, mst_err *err);
 
 /* Does a label file lie beside this recording? Its path, or NULL. */
 const char *mst_event_gesture_labels(mst_event_set *set, const char *recording);

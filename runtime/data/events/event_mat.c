@@ -31,7 +31,8 @@ static mst_status read_variable(const mst_event_stream *s, mat_t *mat, int k, ms
     mat_state *m = s->state;
     matvar_t *v = m->v[k] = Mat_VarRead(mat, names[k]);
     if (v == NULL)
-        return mst_fail(err, MST_EFORMAT, "%s: variable '%s': expected a vector, found none", s->path, names[k]);
+        return mst_fail(err, MST_EFORMAT, "%s: variable '%s': expected a vector, found none", s->path,
+                        names[k]);
     if (v->rank != 2 || (v->dims[0] != 1 && v->dims[1] != 1) || v->data == NULL)
         return mst_fail(err, MST_EFORMAT, "%s: variable '%s': expected a vector, found %zu x %zu", s->path,
                         names[k], v->rank == 2 ? v->dims[0] : 0, v->rank == 2 ? v->dims[1] : 0);
@@ -82,8 +83,8 @@ static mst_status value(const mst_event_stream *s, int k, size_t i, int64_t top,
     }
     if (!(v >= 0 && v <= (double)top) || v != floor(v))
         return mst_fail(err, MST_ECORRUPT,
-                        "%s: event %" PRIu64 ": %s: expected an integer of 0..%" PRId64 ", found %.17g", s->path,
-                        s->index, names[k], top, v);
+                        "%s: event %" PRIu64 ": %s: expected an integer of 0..%" PRId64 ", found %.17g",
+                        s->path, s->index, names[k], top, v);
     *out = (int64_t)v;
     return MST_OK;
 }

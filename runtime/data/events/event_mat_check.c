@@ -74,8 +74,8 @@ static mst_status check_flags(const variable *v, size_t *at, mst_err *err)
     uint32_t flags = u32(v->big, v->head + data), class = flags & 0xff;
     if (class < CLASS_DOUBLE || class > CLASS_UINT64 || (flags & FLAG_COMPLEX) != 0)
         return mst_fail(err, MST_EUNSUPPORTED,
-                        "%s: offset %" PRIu64 ": variable: expected real numbers, found class %u%s", v->s->path,
-                        v->offset, class, flags & FLAG_COMPLEX ? " (complex)" : "");
+                        "%s: offset %" PRIu64 ": variable: expected real numbers, found class %u%s",
+                        v->s->path, v->offset, class, flags & FLAG_COMPLEX ? " (complex)" : "");
     *at = next;
     return MST_OK;
 }
@@ -116,8 +116,8 @@ static mst_status check_variable(const variable *v, mst_err *err)
     MST_TRY(element(v, at, &type, &bytes, &data, &next, err));
     if (type_size(type) == 0)
         return mst_fail(err, MST_EUNSUPPORTED,
-                        "%s: offset %" PRIu64 ": variable: expected numbers, found storage type %u", v->s->path,
-                        v->offset, type);
+                        "%s: offset %" PRIu64 ": variable: expected numbers, found storage type %u",
+                        v->s->path, v->offset, type);
     if (bytes != count * type_size(type))
         return bad(v, "bytes of its values", count * type_size(type), bytes, err);
     if (data + (uint64_t)bytes > v->bytes)
@@ -168,7 +168,9 @@ static mst_status unpack(mst_event_stream *s, variable *v, uint64_t n, unpacked 
         if ((code != Z_OK && code != Z_STREAM_END) || (used == 0 && made == 0) || u->n > limit)
             st = mst_fail(err, u->n > limit ? MST_ELIMIT : MST_ECORRUPT,
                           "%s: offset %" PRIu64 ": variable: cannot be unpacked: %s", s->path, v->offset,
-                          u->n > limit ? "too large" : z.msg != NULL ? z.msg : "it ends early");
+                          u->n > limit    ? "too large"
+                          : z.msg != NULL ? z.msg
+                                          : "it ends early");
     }
     inflateEnd(&z);
     if (st == MST_OK && n != 0)
@@ -207,21 +209,23 @@ static mst_status check_header(mst_event_stream *s, bool *big, mst_err *err)
     MST_TRY(mst_event_fill(s, FILE_HEADER, &have, err));
     const uint8_t *p = mst_event_bytes(s);
     if (have >= 10 && memcmp(p, "MATLAB 7.3", 10) == 0)
-        return mst_fail(err, MST_EUNSUPPORTED,
-                        "%s: offset 0: expected a MATLAB 5 file, found version 7.3 (in MATLAB, save it again with "
-                        "'-v7')",
-                        s->path);
+        return mst_fail(
+            err, MST_EUNSUPPORTED,
+            "%s: offset 0: expected a MATLAB 5 file, found version 7.3 (in MATLAB, save it again with "
+            "'-v7')",
+            s->path);
     if (have < 10 || memcmp(p, "MATLAB 5.0", 10) != 0)
-        return mst_fail(err, MST_EFORMAT, "%s: offset 0: expected 'MATLAB 5.0 MAT-file', found something else",
-                        s->path);
+        return mst_fail(err, MST_EFORMAT,
+                        "%s: offset 0: expected 'MATLAB 5.0 MAT-file', found something else", s->path);
     if (have < FILE_HEADER)
         return mst_fail(err, MST_ECORRUPT, "%s: offset 0: header: expected %u bytes, found %zu", s->path,
                         FILE_HEADER, have);
     *big = p[126] == 'M' && p[127] == 'I';
     uint32_t version = *big ? (uint32_t)p[124] << 8 | p[125] : (uint32_t)p[125] << 8 | p[124];
     if ((!*big && (p[126] != 'I' || p[127] != 'M')) || version != 0x0100)
-        return mst_fail(err, MST_EFORMAT, "%s: offset 124: expected version 0x0100 and 'IM' or 'MI', found 0x%04x",
-                        s->path, version);
+        return mst_fail(err, MST_EFORMAT,
+                        "%s: offset 124: expected version 0x0100 and 'IM' or 'MI', found 0x%04x", s->path,
+                        version);
     return mst_event_skip(s, FILE_HEADER, err);
 }
 
@@ -238,8 +242,8 @@ mst_status mst_event_mat_check(mst_event_stream *s, mst_err *err)
         if (have < TAG)
             return bad(&v, "bytes of its tag", TAG, have, err);
         if (k == MAX_VARIABLES)
-            return mst_fail(err, MST_ELIMIT, "%s: offset %" PRIu64 ": limit is %u variables", s->path, v.offset,
-                            MAX_VARIABLES);
+            return mst_fail(err, MST_ELIMIT, "%s: offset %" PRIu64 ": limit is %u variables", s->path,
+                            v.offset, MAX_VARIABLES);
         uint32_t type = u32(big, mst_event_bytes(s));
         uint64_t n = u32(big, mst_event_bytes(s) + 4), left = s->size - v.offset - TAG;
         if (v.offset + TAG > s->size || n > left)

@@ -69,11 +69,12 @@ static void filter(const axis *a, const float *in, size_t step_in, float *out, s
     }
 }
 
-mst_status mst_event_resize(const float *in, uint32_t planes, uint32_t h, uint32_t w, uint32_t oh, uint32_t ow,
-                            float *out, mst_err *err)
+mst_status mst_event_resize(const float *in, uint32_t planes, uint32_t h, uint32_t w, uint32_t oh,
+                            uint32_t ow, float *out, mst_err *err)
 {
     if (h == 0 || w == 0 || oh == 0 || ow == 0)
-        return mst_fail(err, MST_EINVAL, "resize from %ux%u to %ux%u: expected sizes of at least 1", w, h, ow, oh);
+        return mst_fail(err, MST_EINVAL, "resize from %ux%u to %ux%u: expected sizes of at least 1", w, h, ow,
+                        oh);
     axis across = {0}, down = {0};
     size_t n = 0;
     float *rows = NULL;

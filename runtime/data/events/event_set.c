@@ -67,7 +67,8 @@ static mst_status add_classes(mst_event_set *set, const char *folder, const mst_
         st = sub != NULL ? recognize(set, sub, err) : mst_fail(err, MST_ENOMEM, "out of memory");
     }
     if (st == MST_OK && set->profile == NULL)
-        return mst_fail(err, MST_EFORMAT, "%s: expected folders of event recordings, recognized none", folder);
+        return mst_fail(err, MST_EFORMAT, "%s: expected folders of event recordings, recognized none",
+                        folder);
     if (st == MST_OK && !given && set->profile == mst_event_profile_find("aedat2") && is_cifar10(c))
         set->profile = cifar;
     for (size_t k = 0; k < c->n && st == MST_OK; k++) {
@@ -121,8 +122,9 @@ static mst_status open_folder(mst_event_set *set, const char *folder, mst_err *e
         gestures = st == MST_OK && set->profile == mst_event_profile_find("dvsgesture");
     }
     if (st == MST_OK)
-        st = gestures ? add_gestures(set, folder, err)
-                      : sub.n != 0 ? add_classes(set, folder, &sub, err) : add_folder(set, folder, -1, err);
+        st = gestures     ? add_gestures(set, folder, err)
+             : sub.n != 0 ? add_classes(set, folder, &sub, err)
+                          : add_folder(set, folder, -1, err);
     mst_event_names_free(&sub);
     return st;
 }

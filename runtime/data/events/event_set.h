@@ -25,8 +25,8 @@ typedef struct mst_event_set {
     const mst_event_profile *profile;
     mst_event_item *items; /* in the order of class and name */
     size_t n, room;
-    const char **classes;  /* [n_classes] names; NULL where there are no class folders */
-    size_t n_classes;      /* labels are below it; 0: unlabelled */
+    const char **classes; /* [n_classes] names; NULL where there are no class folders */
+    size_t n_classes;     /* labels are below it; 0: unlabelled */
     mst_arena texts;
 } mst_event_set;
 

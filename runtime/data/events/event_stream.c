@@ -110,8 +110,8 @@ static mst_status start(mst_event_stream *s, mst_err *err)
     s->turn = s->profile->turn;
     MST_TRY(s->profile->decoder->open(s, err));
     if ((uint32_t)s->width * s->height > MST_EVENT_MAX_PIXELS)
-        return mst_fail(err, MST_ELIMIT, "%s: sensor of %ux%u: limit is %u pixels", s->path, s->width, s->height,
-                        MST_EVENT_MAX_PIXELS);
+        return mst_fail(err, MST_ELIMIT, "%s: sensor of %ux%u: limit is %u pixels", s->path, s->width,
+                        s->height, MST_EVENT_MAX_PIXELS);
     return MST_OK;
 }
 
@@ -122,8 +122,8 @@ mst_status mst_event_open(const char *path, const mst_event_profile *p, int64_t 
     uint64_t size;
     MST_TRY(mst_data_file_size(path, &size, err));
     if (size == 0)
-        return mst_fail(err, MST_EFORMAT, "%s: offset 0: expected a recording (%s), found an empty file", path,
-                        p->decoder->name);
+        return mst_fail(err, MST_EFORMAT, "%s: offset 0: expected a recording (%s), found an empty file",
+                        path, p->decoder->name);
     mst_event_stream *s = mst_alloc(NULL, sizeof *s);
     if (s == NULL)
         return mst_fail(err, MST_ENOMEM, "out of memory");

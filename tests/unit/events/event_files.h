@@ -62,8 +62,8 @@ static inline size_t event_fixture(const char *name, uint8_t bytes[MAX_FILE])
 }
 
 /* All events of a file, up to cap; the status of opening and reading. */
-static inline mst_status event_read(const char *path, const char *profile, mst_event *out, size_t cap, size_t *n,
-                                    mst_err *err)
+static inline mst_status event_read(const char *path, const char *profile, mst_event *out, size_t cap,
+                                    size_t *n, mst_err *err)
 {
     mst_event_stream *s;
     *n = 0;

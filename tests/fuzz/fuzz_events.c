@@ -1,0 +1,144 @@
+/* libFuzzer target of the decoders of event recordings. Byte 0 chooses the
+ * profile, behind the last one the label file of DVS128 Gesture; the rest is the
+ * file. What is read must lie on the sensor, read the same a second time, and
+ * make frames that hold each event once (-DFUZZ_PROFILE=k fixes the profile).
+ */
+#include <math.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "runtime/data/events/event_frames.h"
+#include "runtime/data/events/event_list.h"
+
+#define BATCH 100
+#define FRAMES 3u
+#define MAX_PIXELS 100000u /* frames of larger sensors are left out: they are slow, and nothing else */
+
+#ifndef FUZZ_PROFILE
+#define FUZZ_PROFILE data[0]
+#endif
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check(bool good)
+{
+    if (!good)
+        abort();
+}
+
+/* A file of n bytes in memory; its path in path. -1: none. */
+static int memory_file(const uint8_t *bytes, size_t n, char path[64])
+{
+    int fd = memfd_create("fuzz", 0);
+    if (fd >= 0 && write(fd, bytes, n) != (ssize_t)n) {
+        close(fd);
+        return -1;
+    }
+    snprintf(path, 64, "/proc/self/fd/%d", fd);
+    return fd;
+}
+
+/* All events: their number into *n, a sum over them into *sum. */
+static mst_status read_all(mst_event_stream *s, uint64_t *n, uint64_t *sum)
+{
+    mst_event batch[BATCH];
+    mst_err err;
+    *n = *sum = 0;
+    for (size_t got = 1; got != 0; *n += got) {
+        mst_status st = mst_event_next(s, batch, BATCH, &got, &err);
+        if (st != MST_OK) {
+            check(strlen(err.text) > 0);
+            return st;
+        }
+        for (size_t i = 0; i < got; i++) {
+            check(batch[i].x < mst_event_width(s) && batch[i].y < mst_event_height(s) && batch[i].p < 2);
+            check(batch[i].t >= 0);
+            *sum = *sum * 31 + (uint64_t)batch[i].t + batch[i].x + batch[i].y + batch[i].p;
+        }
+    }
+    check(mst_event_given(s) == *n);
+    return MST_OK;
+}
+
+static void check_frames(mst_event_stream *s, uint64_t n, mst_event_split split)
+{
+    static float all[FRAMES * 2 * MAX_PIXELS], small[FRAMES * 2 * 7 * 5];
+    uint32_t w = mst_event_width(s), h = mst_event_height(s);
+    mst_event_cuts c;
+    double sum = 0, expected = 0;
+    if (n == 0) {
+        check(mst_event_cuts_find(s, FRAMES, split, &c, NULL) == MST_ECORRUPT);
+        return;
+    }
+    check(mst_event_cuts_find(s, FRAMES, split, &c, NULL) == MST_OK);
+    for (uint32_t f = 0; f < FRAMES; f++) {
+        check(c.from[f] <= c.to[f] && c.to[f] <= n);
+        expected += (double)(c.to[f] - c.from[f]);
+    }
+    mst_event_cuts_free(&c);
+    if ((uint64_t)w * h > MAX_PIXELS)
+        return;
+    check(mst_event_frames(s, FRAMES, split, h, w, all, NULL) == MST_OK);
+    for (size_t i = 0; i < (size_t)FRAMES * 2 * w * h; i++)
+        sum += (double)all[i];
+    check(sum == expected);
+    check(mst_event_frames(s, FRAMES, split, 5, 7, small, NULL) == MST_OK);
+    for (size_t i = 0; i < sizeof small / sizeof small[0]; i++)
+        check(isfinite(small[i]) && small[i] >= 0);
+}
+
+static void fuzz_stream(const mst_event_profile *p, const char *path)
+{
+    mst_event_stream *s;
+    mst_err err;
+    uint64_t n, sum, n_again, sum_again;
+    if (mst_event_open(path, p, 0, 0, &s, &err) != MST_OK) {
+        check(strlen(err.text) > 0);
+        return;
+    }
+    mst_status st = read_all(s, &n, &sum);
+    check(mst_event_rewind(s, NULL) == MST_OK);
+    check(read_all(s, &n_again, &sum_again) == st && n == n_again && sum == sum_again);
+    if (st == MST_OK) {
+        check_frames(s, n, MST_EVENT_BY_NUMBER);
+        check_frames(s, n, MST_EVENT_BY_TIME);
+    }
+    mst_event_close(s);
+}
+
+static void fuzz_labels(const char *path)
+{
+    mst_event_set set = {0};
+    mst_err err;
+    if (mst_event_gesture_add(&set, "recording", path, &err) != MST_OK)
+        check(strlen(err.text) > 0);
+    else
+        for (size_t i = 0; i < set.n; i++)
+            check(set.items[i].label >= 0 && (size_t)set.items[i].label < set.n_classes &&
+                  set.items[i].t_from < set.items[i].t_to);
+    mst_event_set_close(&set);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    size_t n_profiles = 0;
+    while (mst_event_profile_at(n_profiles) != NULL)
+        n_profiles++;
+    if (size < 1)
+        return 0;
+    char path[64];
+    int fd = memory_file(data + 1, size - 1, path);
+    if (fd < 0)
+        return 0;
+    size_t k = FUZZ_PROFILE % (n_profiles + 1);
+    if (k < n_profiles)
+        fuzz_stream(mst_event_profile_at(k), path);
+    else
+        fuzz_labels(path);
+    close(fd);
+    return 0;
+}
