@@ -22,15 +22,15 @@ typedef struct pass {
 
 /* In this order; "lower" comes before them and "mask" (in mst_convert) after. */
 static const pass passes[] = {
-    {"clean", pass_clean},   {"qcfs", pass_qcfs},     {"layernorm", pass_layernorm},
+    {"clean", pass_clean},   {"ste", pass_ste},       {"qcfs", pass_qcfs},  {"layernorm", pass_layernorm},
     {"layout", pass_layout}, {"affine", pass_affine}, {"matmul", pass_matmul},
     {"tidy", pass_clean},    {"sites", pass_sites},   {"narrow", pass_narrow},
 };
 #define N_PASSES (sizeof passes / sizeof passes[0])
 #define MASK_NUMBER (N_PASSES + 1)
 
-static const char *const pass_names[] = {"lower",  "clean", "qcfs",  "layernorm", "layout", "affine",
-                                         "matmul", "tidy",  "sites", "narrow",    "mask",   NULL};
+static const char *const pass_names[] = {"lower",  "clean",  "ste",  "qcfs",  "layernorm", "layout", "affine",
+                                         "matmul", "tidy",   "sites", "narrow", "mask",     NULL};
 
 const char *const *mst_pass_names(void) { return pass_names; }
 

@@ -5,8 +5,6 @@
 #include <math.h>
 #include <string.h>
 
-#define MAX_WALK 64
-
 typedef struct tracer {
     const mst_graph *g;
     uint32_t *producer; /* [tensors] */
@@ -46,34 +44,6 @@ static mst_status trace(const mst_graph *g, mst_arena *arena, tracer *t, mst_err
         t->spikes[g->nodes[i].out] = is_spiking(t, i);
     }
     return MST_OK;
-}
-
-/* What makes a neuron's current: "linear+IF", ... */
-static const char *neuron_kind(const tracer *t, const mst_node *neuron)
-{
-    uint32_t tensor = neuron->in[0];
-    for (int steps = 0; steps < MAX_WALK; steps++) {
-        const mst_node *n = maker(t, tensor);
-        if (n == NULL)
-            return "input+IF";
-        switch (n->op) {
-        case MST_OP_LINEAR: return "linear+IF";
-        case MST_OP_CONV: return "conv+IF";
-        case MST_OP_MATMUL: return "product+IF";
-        case MST_OP_POOL:
-        case MST_OP_REDUCE: return "pool+IF";
-        case MST_OP_NEURON: return "spikes+IF";
-        case MST_OP_SOFTMAX: return "softmax+IF";
-        case MST_OP_LAYERNORM: return "layernorm+IF";
-        case MST_OP_BINARY:
-            if (!mst_is_const(t->g, n->in[0]) && !mst_is_const(t->g, n->in[1]))
-                return "sum+IF";
-            tensor = mst_is_const(t->g, n->in[0]) ? n->in[1] : n->in[0];
-            break;
-        default: tensor = n->in[0];
-        }
-    }
-    return "IF";
 }
 
 /* Why a node is reported as not spiking; NULL: it is not reported. *linear: it keeps
@@ -139,7 +109,7 @@ static void fill_neuron(const tracer *t, const mst_node *n, mst_report_row *row)
 {
     const mst_tensor *theta = &t->g->tensors[n->in[1]];
     row->spiking = true;
-    row->kind = neuron_kind(t, n);
+    row->kind = mst_graph_neuron_kind(t->g, t->producer, n);
     row->theta_min = row->theta_max = theta_at(theta, 0);
     for (size_t i = 1, count = mst_tensor_elements(theta); i < count; i++) {
         row->theta_min = fmin(row->theta_min, theta_at(theta, i));

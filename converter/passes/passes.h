@@ -7,6 +7,8 @@
 
 /* pass_clean.c: reshapes, transposes, slices, ... that do nothing; chains of them */
 mst_status pass_clean(mst_graph *g, mst_err *err);
+/* pass_ste.c: x + (floor(x) - x), a straight-through estimator, -> floor(x) */
+mst_status pass_ste(mst_graph *g, mst_err *err);
 /* pass_qcfs.c: floor/round with its scales and bounds -> NEURON (SEMANTICS 2) */
 mst_status pass_qcfs(mst_graph *g, mst_err *err);
 /* pass_layernorm.c: LayerNorm written out in elementary operators -> LAYERNORM */

@@ -183,6 +183,22 @@ def test_parametrized_theta(opset, how, tmp_path):
     assert error(float_run(model, tmp_path, x), runtime(model, x)) < 2e-6
 
 
+@pytest.mark.parametrize("flipped", [False, True])
+def test_straight_through_estimator(flipped, tmp_path):
+    """(floor(y) - y).detach() + y, as quantization-aware training code writes it"""
+    theta, levels = 1.7, 8
+    n = Net([1, 4, 6])
+    y = n.op("Add", n.op("Mul", n.op("Div", n.x, n.const(theta)), n.const(levels)), n.const(0.5))
+    rest = n.op("Sub", n.op("Floor", y), y)
+    q = n.op("Add", rest, y) if flipped else n.op("Add", y, rest)
+    q = n.op("Clip", n.op("Div", q, n.const(levels)), n.const(0.0), n.const(1.0))
+    model = n.model(n.op("Mul", q, n.const(theta)))
+    row, = convert(model, tmp_path)[0]["layers"]
+    assert row["L"] == levels and abs(row["theta_min"] - theta) < 1e-6
+    x = steps_away_from_ties([1, 4, 6], theta, levels, 0.5, np.random.default_rng(2))
+    assert error(float_run(model, tmp_path, x), runtime(model, x)) < 2e-6
+
+
 def test_local_function(tmp_path):
     """One function for all activations; theta is an input, L an attribute reference."""
     nodes = [helper.make_node("Constant", [], ["L"]), helper.make_node("Constant", [], ["half"], value_float=0.5),
