@@ -22,7 +22,7 @@ endif
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
         -Wwrite-strings -Wvla -Wundef -Wno-sign-conversion
 INC  := -Iruntime/include -Iconverter/include -Icalibrate/include -I. -I$(GEN)
-DEPS_PC := libprotobuf-c gsl yaml-0.1 jansson zlib matio
+DEPS_PC := libprotobuf-c gsl yaml-0.1 jansson zlib matio libjpeg libpng libzip
 PC_CFLAGS = $(shell pkg-config --cflags $(DEPS_PC) 2>/dev/null)
 # One order of float operations on every machine: no contraction, no -march=native, no -Ofast.
 CFLAGS  ?= $(OPT_$(MODE))
@@ -48,7 +48,7 @@ LIBCALIB := $(B)/libmstcalib.a
 LIBTOOLS := $(B)/libmsttools.a
 # order: users before what they use
 LIBS     := $(LIBTOOLS) $(LIBCALIB) $(LIBCONV) $(LIBDATA) $(LIBMST)
-LDLIBS   := -lprotobuf-c -lmd -lyaml -ljansson -lgsl -lgslcblas -lmatio -lz -lm -pthread
+LDLIBS   := -lprotobuf-c -lmd -lyaml -ljansson -lgsl -lgslcblas -lmatio -ljpeg -lpng -lzip -lz -lm -pthread
 
 UNIT_SRC  := $(sort $(wildcard tests/unit/*/test_*.c))
 UNIT_BIN  := $(patsubst %.c,$(B)/%,$(UNIT_SRC))

@@ -3,8 +3,8 @@
 # Debian and Ubuntu; elsewhere it names them and what they are for.
 set -eu
 packages="gcc make pkg-config libc6-dev libprotobuf-c-dev protobuf-c-compiler libonnx-dev libgsl-dev
-check libsubunit-dev libyaml-dev libjansson-dev librandom123-dev libmd-dev zlib1g-dev libmatio-dev python3
-python3-venv clang libclang-rt-14-dev"
+check libsubunit-dev libyaml-dev libjansson-dev librandom123-dev libmd-dev zlib1g-dev libmatio-dev
+libjpeg62-turbo-dev libpng-dev libzip-dev python3 python3-venv clang libclang-rt-14-dev"
 
 if ! command -v dpkg-query >/dev/null 2>&1; then
     echo "deps: this system has no dpkg; install the equivalents of these Debian packages:" $packages >&2

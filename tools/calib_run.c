@@ -1,6 +1,7 @@
 /* The calibrate library's workers on the tools' threads. */
 #include "tools/calib_run.h"
 
+#include "tools/tool_feed.h"
 #include "tools/tool_output.h"
 #include "tools/tool_parallel.h"
 
@@ -12,7 +13,7 @@ typedef struct calib_run {
 
 static mst_status get_sample(void *ctx, size_t i, float *x, int *label, mst_err *err)
 {
-    return mst_data_get(ctx, i, x, label, err);
+    return mst_feed_get(ctx, i, x, label, err);
 }
 
 static mst_status measure(void *ctx, unsigned worker, size_t i, mst_err *err)
@@ -44,11 +45,14 @@ static mst_status run_samples(calib_run *r, const mst_calib_job *job, mst_err *e
 mst_status mst_calib_run(const mst_calib_job *job, mst_calib_report *out, mst_err *err)
 {
     calib_run r = {0};
-    /* the reader is only read from; the callback's context carries no const */
-    mst_calib_opts opts = {.at = job->at->values, .n_at = (uint32_t)job->at->n, .get = get_sample,
-                           .ctx = (void *)(uintptr_t)job->data};
-    MST_TRY(mst_calib_create(job->ann, job->snn, &opts, &r.calib, err));
-    mst_status st = MST_OK;
+    mst_feed *feed;
+    MST_TRY(mst_feed_create(job->data, job->n, job->threads, &feed, err));
+    mst_calib_opts opts = {.at = job->at->values, .n_at = (uint32_t)job->at->n, .get = get_sample, .ctx = feed};
+    mst_status st = mst_calib_create(job->ann, job->snn, &opts, &r.calib, err);
+    if (st != MST_OK) {
+        mst_feed_destroy(feed);
+        return st;
+    }
     r.workers = mst_alloc_array(NULL, job->threads, sizeof *r.workers);
     if (r.workers == NULL)
         st = mst_fail(err, MST_ENOMEM, "out of memory for %u threads", job->threads);
@@ -60,5 +64,6 @@ mst_status mst_calib_run(const mst_calib_job *job, mst_calib_report *out, mst_er
         mst_calib_worker_destroy(r.workers[i]);
     mst_free_array(NULL, r.workers, job->threads, sizeof *r.workers);
     mst_calib_destroy(r.calib);
+    mst_feed_destroy(feed);
     return st;
 }

@@ -36,7 +36,7 @@ static int check_usage(size_t n_args)
     mst_err err;
     if (n_args < 3)
         return mst_opts_wrong(&tool, "expected MODEL.onnx MODEL.bin DATA, found no %s", names[n_args]);
-    if (mst_masks_check(&c.masks, &err) != MST_OK)
+    if (mst_common_check(&c, &err) != MST_OK)
         return mst_opts_wrong(&tool, "%s", err.text);
     return -1;
 }
@@ -76,7 +76,7 @@ static mst_status import_ann(const char *path, networks *n, mst_err *err)
 
 static mst_status load(const char *const *args, networks *n, mst_err *err)
 {
-    MST_TRY(mst_model_load(args[1], &c.masks, &n->snn_graph, err));
+    MST_TRY(mst_model_load(args[1], &c, &n->snn_graph, err));
     MST_TRY(import_ann(args[0], n, err));
     warn(n);
     mst_run_opts ann = {.mode = MST_RUN_FLOAT, .isa = c.isa};

@@ -9,12 +9,13 @@
 #include "tools/conv_report.h"
 #include "tools/policy_yaml.h"
 #include "tools/tool_opts.h"
+#include "tools/tool_prepare.h"
 
 static struct {
     bool dry_run, require_spiking, quiet;
     const char *output, *policy, *report, *dump_dir, *stop_after, *shape, *classes;
     mst_opt_uint timesteps, seed;
-    mst_opt_reals mean, std;
+    mst_prepare_opts prepare;
 } o;
 
 static const mst_opt options[] = {
@@ -24,8 +25,7 @@ static const mst_opt options[] = {
     {"timesteps", 0, MST_OPT_UINT, &o.timesteps, "T", "time steps that mstrun takes by default", 1,
      MST_MAX_TIMESTEPS},
     {"seed", 0, MST_OPT_UINT, &o.seed, "S", "seed of the masks (default: the policy's)", 0, UINT64_MAX},
-    {"mean", 0, MST_OPT_REALS, &o.mean, "A,B,..", "input is (x/255 - mean)/std, one number a channel", 0, 0},
-    {"std", 0, MST_OPT_REALS, &o.std, "A,B,..", "goes with --mean", 0, 0},
+    MST_PREPARE_OPTIONS(o.prepare),
     {"classes", 0, MST_OPT_STRING, &o.classes, "FILE|A,B", "class names: a file with one a line, or a list",
      0, 0},
     {"input-shape", 0, MST_OPT_STRING, &o.shape, "CxHxW", "binds symbolic input dimensions", 0, 0},
@@ -70,15 +70,9 @@ static int check_usage(size_t n_args, const char *model, mst_import_opts *iopts)
         return mst_opts_wrong(&tool, "expected -o OUT.bin, found nothing");
     if (o.output != NULL && strcmp(o.output, model) == 0)
         return mst_opts_wrong(&tool, "-o: expected another file than the model, found '%s'", o.output);
-    if ((o.mean.n == 0) != (o.std.n == 0))
-        return mst_opts_wrong(&tool, "expected --mean and --std together, found only --%s",
-                              o.mean.n != 0 ? "mean" : "std");
-    if (o.mean.n != o.std.n)
-        return mst_opts_wrong(&tool, "--mean and --std: expected as many numbers, found %zu and %zu",
-                              o.mean.n, o.std.n);
-    for (size_t i = 0; i < o.std.n; i++)
-        if (o.std.values[i] <= 0)
-            return mst_opts_wrong(&tool, "--std: expected numbers above 0, found %g", o.std.values[i]);
+    mst_err err;
+    if (mst_prepare_check(&o.prepare, &err) != MST_OK)
+        return mst_opts_wrong(&tool, "%s", err.text);
     if (o.shape != NULL && !mst_shape_parse(o.shape, iopts->input_dims, &iopts->input_rank))
         return mst_opts_wrong(&tool, "--input-shape: expected CxHxW as in 3x32x32, found '%s'", o.shape);
     return o.stop_after != NULL ? check_pass() : -1;
@@ -104,8 +98,7 @@ static mst_status set_meta(mst_graph *g, mst_err *err)
         g->meta.timesteps = (uint32_t)o.timesteps.value;
     if (o.seed.set)
         g->meta.seed = o.seed.value;
-    if (o.mean.n != 0)
-        MST_TRY(mst_meta_set_norm(g, &o.mean, &o.std, err));
+    MST_TRY(mst_prepare_apply(&o.prepare, g, err));
     return o.classes != NULL ? mst_meta_set_classes(g, o.classes, err) : MST_OK;
 }
 

@@ -3,15 +3,16 @@
 #include <string.h>
 
 #include "tools/run_report.h"
+#include "tools/run_show.h"
 #include "tools/tool_model.h"
 
 static mst_common_opts c;
 static struct {
-    bool info;
+    bool info, show;
     mst_opt_uint steps;
     mst_opt_uints at;
     mst_opt_real alpha, ac, mac;
-    const char *schedule, *trace;
+    const char *schedule, *trace, *output;
 } o;
 
 static const mst_opt options[] = {
@@ -28,25 +29,53 @@ static const mst_opt options[] = {
     {"trace", 0, MST_OPT_STRING, &o.trace, "FILE", "write spikes of every sample, step and layer as CSV", 0,
      0},
     {"info", 0, MST_OPT_FLAG, &o.info, NULL, "describe MODEL.bin and exit (no DATA)", 0, 0},
+    {"show", 0, MST_OPT_FLAG, &o.show, NULL, "write sample INDEX of DATA as the network sees it to -o, and exit", 0, 0},
+    {NULL, 'o', MST_OPT_STRING, &o.output, "OUT.png", "of --show; - is stdout", 0, 0},
     MST_COMMON_OPTIONS(c),
 };
 
 static const mst_tool tool = {
     "mstrun",
-    "MODEL.bin DATA [options]\n       mstrun --info MODEL.bin [--json [FILE|-]]",
+    "MODEL.bin DATA [options]\n       mstrun --info MODEL.bin [--json [FILE|-]]\n"
+    "       mstrun [MODEL.bin] --show DATA INDEX -o OUT.png",
     "Runs the spiking network in MODEL.bin on DATA, which is FORMAT:PATH[,LABELS] or a path\n"
-    "that is recognized: idx:IMAGES,LABELS (.gz too), cifar10:FILE-or-DIR, npy:X.npy,Y.npy.",
+    "that is recognized: idx:IMAGES,LABELS (.gz too), cifar10:FILE-or-DIR,\n"
+    "cifar100:FILE-or-DIR[,coarse], npy:X.npy,Y.npy, npz:FILE (x and y), image:FILE-or-DIR[,LABELS]\n"
+    "(JPEG, PNG; class folders, or one folder and a file of \"name label\" lines).",
     options, sizeof options / sizeof options[0],
     "Spikes are counted as they leave a layer, after its mask; \"masked\" are those that the mask\n"
     "removed, so a layer fired spikes + masked. Figures are per inference (T steps, one sample)\n"
     "unless they say otherwise; layers in the JSON give sums over all samples. rate is\n"
     "spikes / (neurons * T); input rate is operations / (dense operations * T). A theta with * is\n"
-    "the mean over channels.",
+    "the mean over channels. Without MODEL.bin, --show keeps the size that the sample has.",
 };
 
-static int check_usage(size_t n_args)
+/* [MODEL.bin] DATA INDEX */
+static int check_show(size_t n_args, const char *const *args)
+{
+    uint64_t index;
+    if (n_args < 2)
+        return mst_opts_wrong(&tool, "--show: expected DATA INDEX, found %s", n_args == 0 ? "nothing" : "no INDEX");
+    if (!mst_parse_uint(args[n_args - 1], &index) || index > SIZE_MAX)
+        return mst_opts_wrong(&tool, "--show: INDEX: expected a whole number, found '%s'", args[n_args - 1]);
+    if (o.output == NULL)
+        return mst_opts_wrong(&tool, "--show: expected -o OUT.png, found nothing");
+    if (n_args == 2 && mst_prepare_given(&c.prepare))
+        return mst_opts_wrong(&tool, "--show: expected MODEL.bin before DATA with options that change its input");
+    return -1;
+}
+
+static int check_usage(size_t n_args, const char *const *args)
 {
     mst_err err;
+    if (mst_common_check(&c, &err) != MST_OK)
+        return mst_opts_wrong(&tool, "%s", err.text);
+    if (o.show)
+        return check_show(n_args, args);
+    if (o.output != NULL)
+        return mst_opts_wrong(&tool, "-o: expected --show with it, found '%s' alone", o.output);
+    if (n_args == 3)
+        return mst_opts_wrong(&tool, "expected 2 arguments, found '%s' beyond them", args[2]);
     if (n_args == 0)
         return mst_opts_wrong(&tool, "expected MODEL.bin%s, found nothing", o.info ? "" : " and DATA");
     if (o.info ? n_args != 1 : n_args != 2)
@@ -54,8 +83,6 @@ static int check_usage(size_t n_args)
                       : mst_opts_wrong(&tool, "expected DATA behind MODEL.bin, found nothing");
     if (o.schedule != NULL && strcmp(o.schedule, "step") != 0)
         return mst_opts_wrong(&tool, "--schedule: expected step, found '%s'", o.schedule);
-    if (mst_masks_check(&c.masks, &err) != MST_OK)
-        return mst_opts_wrong(&tool, "%s", err.text);
     if (c.json != NULL && o.trace != NULL && strcmp(c.json, o.trace) == 0)
         return mst_opts_wrong(&tool, "--json and --trace: expected two files, found '%s' twice", c.json);
     return -1;
@@ -116,20 +143,58 @@ static mst_status info(const mst_program *p, const char *model, mst_err *err)
     return mst_info_print(p, model, stdout, err);
 }
 
+static mst_status write_shown(const mst_graph *g, const char *spec, const char *number, mst_err *err)
+{
+    mst_data_want want;
+    mst_data *data = NULL;
+    uint64_t index = 0;
+    uint32_t shape[3];
+    int label;
+    mst_parse_uint(number, &index);
+    if (g != NULL)
+        MST_TRY(mst_model_want(g, &want, err));
+    MST_TRY(mst_data_open(spec, g != NULL ? &want : NULL, &data, err));
+    mst_status st = mst_show_write(data, (size_t)index, g != NULL ? &want : NULL, o.output, shape, &label, err);
+    mst_data_close(data);
+    if (st != MST_OK || c.quiet)
+        return st;
+    FILE *f = is_stdout(o.output) ? stderr : stdout;
+    fprintf(f, "%s, sample %s: %ux%ux%u", spec, number, shape[0], shape[1], shape[2]);
+    if (label >= 0)
+        fprintf(f, ", label %d", label);
+    if (label >= 0 && g != NULL && (uint32_t)label < g->meta.n_classes)
+        fprintf(f, " (%s)", g->meta.class_names[label]);
+    fputc('\n', f);
+    return MST_OK;
+}
+
+static int show(const char *const *args, size_t n_args)
+{
+    mst_graph *graph = NULL;
+    mst_err err = {0};
+    mst_status st = n_args == 3 ? mst_model_load(args[0], &c, &graph, &err) : MST_OK;
+    if (st == MST_OK)
+        st = write_shown(graph, args[n_args - 2], args[n_args - 1], &err);
+    mst_graph_destroy(graph);
+    return st == MST_OK ? MST_EXIT_DONE : mst_opts_failed(&tool, &err);
+}
+
 int main(int argc, char **argv)
 {
-    const char *args[2];
+    const char *args[3];
     size_t n_args;
     mst_graph *graph = NULL;
     mst_program *program = NULL;
     mst_err err = {0};
     uint32_t steps = 0;
-    int code = mst_opts_parse(&tool, argc, argv, args, 2, &n_args);
+    int code = mst_opts_parse(&tool, argc, argv, args, 3, &n_args);
     if (code < 0)
-        code = check_usage(n_args);
+        code = check_usage(n_args, args);
     if (code >= 0)
         return code;
-    mst_status st = mst_model_load(args[0], &c.masks, &graph, &err);
+    if (o.show)
+        return show(args, n_args);
+    mst_status st = mst_model_load(args[0], &c, &graph, &err);
     if (st == MST_OK && !o.info)
         code = settle_steps(graph, &steps);
     if (st == MST_OK && code < 0) {

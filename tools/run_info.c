@@ -5,6 +5,7 @@
 #include "tools/run_report.h"
 #include "tools/tool_model.h"
 #include "tools/tool_output.h"
+#include "tools/tool_prepare.h"
 #include "tools/tool_table.h"
 
 static mst_status print_layers(const mst_program *p, FILE *f, mst_err *err)
@@ -36,7 +37,8 @@ static mst_status print_layers(const mst_program *p, FILE *f, mst_err *err)
 mst_status mst_info_print(const mst_program *p, const char *model, FILE *f, mst_err *err)
 {
     const mst_graph *g = mst_program_graph(p);
-    char shape[128], hash[65];
+    char shape[128], hash[65], prepare[128];
+    mst_prepare_text(g, prepare, sizeof prepare);
     mst_model_shape_text(g, shape, sizeof shape);
     mst_hash_text(g->meta.source_sha256, hash);
     fprintf(f, "%s: made by %s from %s\n", model, g->meta.producer, g->meta.source_name);
@@ -44,6 +46,8 @@ mst_status mst_info_print(const mst_program *p, const char *model, FILE *f, mst_
     fprintf(f, "input         %s%s\n", shape, g->meta.n_norm != 0 ? ", (x/255 - mean)/std" : ", x/255");
     for (uint32_t c = 0; c < g->meta.n_norm; c++)
         fprintf(f, "  channel %u   mean %g, std %g\n", c, (double)g->meta.mean[c], (double)g->meta.std[c]);
+    if (prepare[0] != '\0')
+        fprintf(f, "other sizes   %s\n", prepare);
     fprintf(f, "classes       %zu", mst_tensor_elements(&g->tensors[g->output]));
     for (uint32_t i = 0; i < g->meta.n_classes; i++)
         fprintf(f, "%s%s", i != 0 ? ", " : ": ", g->meta.class_names[i]);
@@ -99,6 +103,14 @@ static json_t *json_input(const mst_graph *g)
     return list;
 }
 
+static json_t *json_prepare(const mst_prepare *p)
+{
+    json_t *crop = p->crop_height != 0 ? json_pack("[i, i]", (int)p->crop_height, (int)p->crop_width) : json_null();
+    return json_pack("{s:i, s:s, s:o, s:i, s:s, s:s}", "resize", (int)p->resize, "interpolation",
+                     mst_interpolation_name((int)p->interpolation), "crop", crop, "frames", (int)p->frames, "split",
+                     mst_split_name((int)p->split), "present", mst_present_name((int)p->present));
+}
+
 static json_t *json_names(const mst_graph *g)
 {
     json_t *list = json_array();
@@ -113,12 +125,12 @@ mst_status mst_info_json(const mst_program *p, const char *model, const char *pa
     char hash[65];
     mst_hash_text(g->meta.source_sha256, hash);
     json_t *root = json_pack(
-        "{s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:i, s:o, s:o, s:o, s:s, s:o}", "model",
+        "{s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:i, s:o, s:o, s:o, s:s, s:o}", "model",
         mst_json_text(model), "producer", mst_json_text(g->meta.producer), "source",
         mst_json_text(g->meta.source_name),
         "source_sha256", hash, "input", json_input(g), "mean", json_reals(g->meta.mean, g->meta.n_norm),
         "std",
-        json_reals(g->meta.std, g->meta.n_norm), "classes",
+        json_reals(g->meta.std, g->meta.n_norm), "prepare", json_prepare(&g->meta.prepare), "classes",
         mst_json_whole(mst_tensor_elements(&g->tensors[g->output])), "class_names", json_names(g), "T",
         (int)g->meta.timesteps, "seed", mst_json_whole(g->meta.seed), "parameters",
         mst_json_whole(mst_model_parameters(g)), "nodes", (int)g->n_nodes, "dense_ops",

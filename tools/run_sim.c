@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "runtime/core/checked.h"
+#include "tools/tool_feed.h"
 #include "tools/tool_output.h"
 #include "tools/tool_parallel.h"
 
@@ -30,6 +31,7 @@ typedef struct sim {
     mst_sim_result *r;
     size_t n_layers, classes;
     sim_worker *workers;
+    mst_feed *feed;
     mst_outfile trace;
     mst_progress progress;
 } sim;
@@ -64,7 +66,7 @@ static mst_status simulate(void *ctx, unsigned worker, size_t i, mst_err *err)
     sim *s = ctx;
     sim_worker *w = &s->workers[worker];
     const mst_opt_uints *at = s->o->at;
-    MST_TRY(mst_data_get(s->o->data, i, w->x, &w->label, err));
+    MST_TRY(mst_feed_get(s->feed, i, w->x, &w->label, err));
     double start = now();
     size_t next = 0;
     mst_session_begin(w->session, w->x, (uint32_t)i);
@@ -169,6 +171,7 @@ static mst_status run_samples(sim *s, mst_err *err)
         MST_TRY(mst_outfile_open(&s->trace, s->o->trace, err));
         fputs("sample,step,layer,name,fired,spikes\n", s->trace.f);
     }
+    MST_TRY(mst_feed_create(s->o->data, s->o->n, s->o->threads, &s->feed, err));
     mst_progress_begin(&s->progress, "simulating", s->o->n, s->o->quiet);
     mst_parallel job = {.n = s->o->n, .threads = s->o->threads, .ctx = s, .work = simulate, .commit = commit};
     mst_status st = mst_parallel_run(&job, err);
@@ -186,6 +189,7 @@ mst_status mst_sim_run(const mst_sim_opts *o, mst_sim_result *r, mst_err *err)
     if (o->n > UINT32_MAX)
         return mst_fail(err, MST_ELIMIT, "%zu samples: limit is %u", o->n, UINT32_MAX);
     mst_status st = run_samples(&s, err);
+    mst_feed_destroy(s.feed);
     mst_outfile_discard(&s.trace);
     for (unsigned i = 0; s.workers != NULL && i < o->threads; i++) {
         mst_session_destroy(s.workers[i].session);

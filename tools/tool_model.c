@@ -18,7 +18,7 @@ mst_status mst_model_want(const mst_graph *g, mst_data_want *want, mst_err *err)
                         x->rank);
     *want = (mst_data_want){
         .channels = x->dims[1], .height = x->dims[2], .width = x->dims[3],
-        .n_norm = g->meta.n_norm, .mean = g->meta.mean, .std = g->meta.std,
+        .n_norm = g->meta.n_norm, .mean = g->meta.mean, .std = g->meta.std, .prepare = g->meta.prepare,
         .classes = (uint32_t)mst_tensor_elements(y),
     };
     return MST_OK;
@@ -82,10 +82,18 @@ mst_status mst_masks_apply(const mst_mask_choice *m, mst_graph *g, mst_err *err)
     return MST_OK;
 }
 
-mst_status mst_model_load(const char *path, const mst_mask_choice *m, mst_graph **out, mst_err *err)
+mst_status mst_common_check(const mst_common_opts *c, mst_err *err)
+{
+    MST_TRY(mst_masks_check(&c->masks, err));
+    return mst_prepare_check(&c->prepare, err);
+}
+
+mst_status mst_model_load(const char *path, const mst_common_opts *c, mst_graph **out, mst_err *err)
 {
     MST_TRY(mst_graph_load(path, NULL, out, err));
-    mst_status st = mst_masks_apply(m, *out, err);
+    mst_status st = mst_masks_apply(&c->masks, *out, err);
+    if (st == MST_OK)
+        st = mst_prepare_apply(&c->prepare, *out, err);
     if (st != MST_OK) {
         mst_graph_destroy(*out);
         *out = NULL;

@@ -8,6 +8,7 @@
 #include "runtime/data/reader.h"
 #include "tools/tool_opts.h"
 #include "tools/tool_parallel.h"
+#include "tools/tool_prepare.h"
 
 /* --mask SITE=RATIO (SITE may be "all") and --no-mask. */
 typedef struct mst_mask_choice {
@@ -19,6 +20,7 @@ typedef struct mst_mask_choice {
 typedef struct mst_common_opts {
     mst_opt_uint limit, threads, seed;
     mst_mask_choice masks;
+    mst_prepare_opts prepare;
     const char *isa, *json;
     bool quiet;
 } mst_common_opts;
@@ -32,6 +34,7 @@ typedef struct mst_common_opts {
     {"mask", 0, MST_OPT_LIST, &(c).masks.masks, "SITE=R",                                                   \
      "another mask ratio; SITE is q, k, attn, mlp_fc1, conv or all", 0, 0},                                 \
     {"no-mask", 0, MST_OPT_FLAG, &(c).masks.none, NULL, "run without masks", 0, 0},                         \
+    MST_PREPARE_OPTIONS((c).prepare),                                                                       \
     {"isa", 0, MST_OPT_STRING, &(c).isa, "NAME",                                                            \
      "kernels: scalar, avx2, avx512 (default: the best here)", 0, 0},                                       \
     {"json", 0, MST_OPT_MAYBE, &(c).json, "FILE|-",                                                         \
@@ -47,8 +50,10 @@ mst_status mst_model_want(const mst_graph *g, mst_data_want *want, mst_err *err)
 mst_status mst_masks_check(const mst_mask_choice *m, mst_err *err);
 /* Set the ratios in the graph. EINVAL where a site has no mask in this model. */
 mst_status mst_masks_apply(const mst_mask_choice *m, mst_graph *g, mst_err *err);
-/* mst_graph_load, then the masks. */
-mst_status mst_model_load(const char *path, const mst_mask_choice *m, mst_graph **out, mst_err *err);
+/* mst_graph_load, then the masks and the preprocessing. */
+mst_status mst_model_load(const char *path, const mst_common_opts *c, mst_graph **out, mst_err *err);
+/* mst_masks_check and mst_prepare_check. */
+mst_status mst_common_check(const mst_common_opts *c, mst_err *err);
 /* One line in text, if ratios differ from those the weights were trained with; false if none does. */
 bool mst_masks_differ(const mst_graph *g, char *text, size_t n);
 

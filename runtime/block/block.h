@@ -165,6 +165,9 @@ mst_status blk_no_memory(blk_compiler *bc);
 mst_status blk_new_buf(blk_compiler *bc, size_t bytes, uint32_t *buf);
 void blk_use_buf(blk_compiler *bc, uint32_t buf); /* by the next operation */
 mst_status blk_new_op(blk_compiler *bc, blk_kind kind, blk_op **op);
+mst_status blk_new_expr(blk_compiler *bc, uint32_t tensor, blk_expr **e); /* without terms */
+/* An operation that computes e; its output buffer has just been made. */
+mst_status blk_new_layer(blk_compiler *bc, const blk_expr *e, blk_op **op);
 mst_status blk_new_bits(blk_compiler *bc, uint32_t tensor, blk_bits *bits);
 uint32_t blk_last_dim(const mst_tensor *t);
 bool blk_is_spike(const blk_compiler *bc, uint32_t tensor); /* with one theta */
@@ -174,6 +177,11 @@ bool blk_is_spike(const blk_compiler *bc, uint32_t tensor); /* with one theta */
 mst_status blk_as_bits(blk_compiler *bc, uint32_t tensor, blk_bits *bits, bool *ok);
 mst_status blk_as_expr(blk_compiler *bc, uint32_t tensor, bool last, blk_expr **expr); /* last: nothing is added */
 mst_status blk_as_float(blk_compiler *bc, uint32_t tensor, uint32_t *buf);
+/* *out = e + t, for tensor; e, the expression of `of`, may belong to others and stays as it is. */
+mst_status blk_add_term(blk_compiler *bc, uint32_t tensor, uint32_t of, const blk_expr *e, const blk_term *t,
+                        blk_expr **out);
+/* The tensor is e, or, where it is read twice and costly, floats made from it now. */
+mst_status blk_set_expr(blk_compiler *bc, uint32_t tensor, blk_expr *e);
 /* Run the node by its step handler, step by step, on float buffers. */
 mst_status blk_fall_back(blk_compiler *bc, uint32_t node);
 
@@ -196,6 +204,8 @@ mst_status blk_map_pieces(blk_compiler *bc, const blk_map *map, uint32_t cols, u
 /* in: [map->n_sources] */
 mst_status blk_move_bits(blk_compiler *bc, uint32_t tensor, const blk_map *map, const blk_bits *in, blk_bits *out);
 
+mst_status blk_compile_affine(blk_compiler *bc, uint32_t node);
+mst_status blk_compile_neuron(blk_compiler *bc, uint32_t node);
 mst_status blk_make_synapse(blk_compiler *bc, uint32_t node, blk_expr **expr); /* *expr NULL: not possible */
 mst_status blk_make_product(blk_compiler *bc, uint32_t node, blk_expr **expr);
 /* Let e's rows go where map puts them in tensor. *ok false: not possible. */

@@ -8,6 +8,7 @@
 #include <zlib.h>
 
 #include "mst/graph.h"
+#include "runtime/data/image.h"
 #include "runtime/data/reader.h"
 
 /* No sample set in memory may be larger than this. */
@@ -22,12 +23,17 @@ typedef struct mst_data_reader {
     size_t (*count)(const mst_data *d);
     mst_status (*get)(const mst_data *d, size_t i, float *x, int *label, mst_err *err);
     void (*close)(mst_data *d);
+    /* Shape [C,H,W] of sample i where there is no model; NULL: all have that of d->want. */
+    mst_status (*shape)(const mst_data *d, size_t i, uint32_t shape[3], mst_err *err);
 } mst_data_reader;
 
-extern const mst_data_reader mst_data_idx, mst_data_cifar10, mst_data_npy;
+extern const mst_data_reader mst_data_idx, mst_data_cifar10, mst_data_cifar100, mst_data_npy, mst_data_npz,
+    mst_data_image;
 
 struct mst_data {
     const mst_data_reader *format;
+    bool as_is;                         /* no model: samples keep their shape, which a reader whose
+                                         * samples all have the same puts into want */
     mst_data_want want;                 /* mean and std point into the arrays below */
     float mean[MST_MAX_CHANNELS], std[MST_MAX_CHANNELS];
     float *table;                       /* [channels][256]: each byte normalized */
@@ -35,8 +41,17 @@ struct mst_data {
     void *state;                        /* the format's own */
 };
 
-/* x[i] = table[channel][bytes[i]] over [C,H,W]. */
-void mst_data_normalize(const mst_data *d, const uint8_t *bytes, float *x);
+/* At open: will samples of this shape do? Adopts the shape where there is no model. EINVAL names
+ * path and offset, what: "images". */
+mst_status mst_data_check_shape(mst_data *d, const uint32_t shape[3], const char *path, uint64_t offset,
+                                mst_err *err);
+
+/* A sample's bytes [C,H,W] as the model's input in x: fitted where the size is another, normalized. */
+mst_status mst_data_put_planes(const mst_data *d, const uint8_t *bytes, const uint32_t shape[3],
+                               const char *name, float *x, mst_err *err);
+/* The same of an image, which may also be turned into grey or RGB. EINVAL where nothing says how to
+ * fit it; name begins the error line. */
+mst_status mst_data_put_image(const mst_data *d, const mst_image *im, const char *name, float *x, mst_err *err);
 
 /* A regular file that may be gzip. Reads are exact or fail with file, offset, expected and found. */
 typedef struct mst_data_file {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "mst/alloc.h"
+#include "runtime/core/checked.h"
 #include "runtime/data/data_format.h"
 
 #define MAGIC_IMAGES 0x00000803u /* unsigned bytes, three dimensions */
@@ -14,6 +15,7 @@ typedef struct idx_state {
     size_t n;
     uint8_t *images; /* [n][H][W] */
     size_t image_bytes;
+    uint32_t shape[3];
     uint8_t *labels; /* [n], NULL: none */
 } idx_state;
 
@@ -45,13 +47,13 @@ static mst_status read_images(mst_data *d, mst_data_file *f, mst_err *err)
     MST_TRY(read_magic(f, MAGIC_IMAGES, "images", err));
     MST_TRY(mst_data_file_read(f, head, sizeof head, "image count and size", err));
     uint32_t n = big_endian(head), h = big_endian(head + 4), w = big_endian(head + 8);
-    if (d->want.channels != 1 || h != d->want.height || w != d->want.width)
-        return mst_fail(err, MST_EINVAL,
-                        "%s: offset 8: images: expected [%u,%u,%u] as the model has it, found [1,%u,%u]",
-                        f->path, d->want.channels, d->want.height, d->want.width, h, w);
     if (n == 0)
         return mst_fail(err, MST_EFORMAT, "%s: offset 4: image count: expected at least 1, found 0", f->path);
-    size_t bytes = d->pixels * (size_t)n; /* pixels <= 2^30, n < 2^32: no overflow in 64 bits */
+    s->shape[0] = 1, s->shape[1] = h, s->shape[2] = w;
+    MST_TRY(mst_data_check_shape(d, s->shape, f->path, 8, err));
+    size_t bytes; /* a model's input has at most 2^30 pixels, but this need not be its size */
+    if (!mst_mul_size((size_t)h * w, n, &bytes))
+        return mst_fail(err, MST_ELIMIT, "%s: offset 4: %u images of %ux%u: too many", f->path, n, w, h);
     MST_TRY(mst_data_file_expect(f, bytes, "images", err));
     if ((s->images = mst_alloc(NULL, bytes)) == NULL)
         return mst_fail(err, MST_ENOMEM, "%s: no memory for %zu bytes of images", f->path, bytes);
@@ -106,11 +108,9 @@ static size_t idx_count(const mst_data *d)
 
 static mst_status idx_get(const mst_data *d, size_t i, float *x, int *label, mst_err *err)
 {
-    (void)err;
     const idx_state *s = d->state;
-    mst_data_normalize(d, s->images + i * d->pixels, x);
     *label = s->labels != NULL ? s->labels[i] : -1;
-    return MST_OK;
+    return mst_data_put_planes(d, s->images + i * ((size_t)s->shape[1] * s->shape[2]), s->shape, "image", x, err);
 }
 
 static void idx_close(mst_data *d)
@@ -123,4 +123,5 @@ static void idx_close(mst_data *d)
     mst_free(NULL, s, sizeof *s);
 }
 
-const mst_data_reader mst_data_idx = {"idx", idx_sniff, idx_open, idx_count, idx_get, idx_close};
+const mst_data_reader mst_data_idx = {"idx", idx_sniff, idx_open, idx_count, idx_get, idx_close,
+                                      NULL};

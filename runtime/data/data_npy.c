@@ -1,27 +1,30 @@
-/* NumPy arrays: X.npy float32 [n,C,H,W], already normalized, and Y.npy integer
- * labels [n] (int64, int32 or uint8). Little-endian, C order, versions 1 to 3.
- * Samples are read from the file when they are asked for. Format: NEP 1
- * (numpy.lib.format).
+/* NumPy arrays: samples X and integer labels Y [n] (int64, int32 or uint8), from two
+ * .npy files or from the x and y of an .npz. X is float32 [n,C,H,W] in the model's
+ * shape, already normalized, or bytes: [n,C,H,W], [n,H,W,C] or [n,H,W]. Little-endian,
+ * C order, versions 1 to 3. Format: NEP 1 (numpy.lib.format).
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "mst/alloc.h"
 #include "runtime/core/checked.h"
 #include "runtime/data/data_format.h"
-#include "runtime/data/npy_header.h"
+#include "runtime/data/npy_array.h"
+#include "runtime/data/npz_file.h"
+
+static const char *const x_names[] = {"x.npy", "X.npy", "images.npy", NULL};
+static const char *const y_names[] = {"y.npy", "Y.npy", "labels.npy", NULL};
 
 typedef struct npy_state {
-    char *path;      /* of X, for messages */
-    size_t path_bytes;
-    int fd;          /* of X; read with pread, so threads share it */
-    uint64_t start;  /* of the values */
+    mst_npy_array x; /* read by several threads at once */
     size_t n;
+    uint32_t shape[3];
+    size_t sample;   /* bytes of one */
+    bool real;       /* float32; else bytes */
+    bool last;       /* channels come last */
     int32_t *labels; /* [n], NULL: none */
 } npy_state;
 
@@ -31,72 +34,59 @@ static bool npy_sniff(const char *path)
     return mst_data_file_peek(path, head, sizeof head) && memcmp(head, "\x93NUMPY", 6) == 0;
 }
 
-/* All of n bytes at an offset, or an error: the file may have shrunk since it was opened. */
-static mst_status read_at(int fd, const char *path, void *out, size_t n, uint64_t offset, mst_err *err)
+static bool npz_sniff(const char *path)
 {
-    size_t done = 0;
-    while (done < n) {
-        ssize_t got = pread(fd, (uint8_t *)out + done, n - done, (off_t)(offset + done));
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return mst_fail(err, MST_EIO, "%s: offset %" PRIu64 ": %s", path, offset + done, strerror(errno));
-        if (got == 0)
-            return mst_fail(err, MST_ECORRUPT, "%s: offset %" PRIu64 ": expected %zu bytes, found %zu", path,
-                            offset, n, done);
-        done += (size_t)got;
-    }
+    uint8_t head[4];
+    return mst_data_file_peek(path, head, sizeof head) && mst_npz_sniff(head, sizeof head);
+}
+
+static mst_status wrong_shape(const mst_data *d, const mst_npy_array *a, const char *expected, mst_err *err)
+{
+    char found[128], model[64] = "";
+    mst_npy_shape_text(&a->header, found, sizeof found);
+    if (!d->as_is)
+        snprintf(model, sizeof model, " (the model has %u, %u, %u)", d->want.channels, d->want.height, d->want.width);
+    return mst_fail(err, MST_EINVAL, "%s: offset 10: shape: expected %s%s, found %s", a->name, expected, model, found);
+}
+
+/* [C,H,W] of a sample; of bytes, channels are last where only that place can be theirs. */
+static mst_status set_shape(const mst_data *d, npy_state *s, mst_err *err)
+{
+    const mst_npy_header *h = &s->x.header;
+    const uint64_t *dims = h->dims;
+    if (h->rank != 4 && (s->real || h->rank != 3))
+        return wrong_shape(d, &s->x, s->real ? "(n, C, H, W)" : "(n, C, H, W), (n, H, W, C) or (n, H, W)", err);
+    for (uint32_t i = 1; i < h->rank; i++)
+        if (dims[i] == 0 || dims[i] > MST_MAX_ELEMENTS)
+            return wrong_shape(d, &s->x, "dimensions of 1 to 2^30", err);
+    bool first = h->rank == 4 && (dims[1] == 1 || dims[1] == 3);
+    s->last = !s->real && h->rank == 4 && !first && (dims[3] == 1 || dims[3] == 3);
+    uint64_t c = h->rank == 3 ? 1 : dims[s->last ? 3 : 1];
+    s->shape[0] = (uint32_t)c;
+    s->shape[1] = (uint32_t)dims[h->rank == 3 || s->last ? 1 : 2];
+    s->shape[2] = (uint32_t)dims[h->rank == 3 || s->last ? 2 : 3];
     return MST_OK;
 }
 
-/* Open an .npy, parse its header, and check that the values fill the rest of the file exactly. */
-static mst_status open_array(const char *path, int *fd, mst_npy_header *h, mst_err *err)
-{
-    uint64_t size;
-    uint8_t head[MST_NPY_MAX_HEADER];
-    MST_TRY(mst_data_file_size(path, &size, err));
-    *fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (*fd < 0)
-        return mst_fail(err, MST_EIO, "%s: %s", path, strerror(errno));
-    size_t n = size < sizeof head ? (size_t)size : sizeof head;
-    MST_TRY(read_at(*fd, path, head, n, 0, err));
-    MST_TRY(mst_npy_parse(head, n, path, h, err));
-    uint64_t bytes = h->item_size;
-    for (uint32_t i = 0; i < h->rank; i++)
-        if (__builtin_mul_overflow(bytes, h->dims[i], &bytes))
-            return mst_fail(err, MST_ELIMIT, "%s: offset 10: shape: too large", path);
-    if (size - h->size != bytes)
-        return mst_fail(err, MST_ECORRUPT,
-                        "%s: offset %zu: values: the header expects %" PRIu64 " bytes, found %" PRIu64,
-                        path, h->size, bytes, size - h->size);
-    return MST_OK;
-}
-
-static mst_status open_images(mst_data *d, const char *path, mst_err *err)
+static mst_status use_images(mst_data *d, mst_err *err)
 {
     npy_state *s = d->state;
-    mst_npy_header h;
-    MST_TRY(open_array(path, &s->fd, &h, err));
-    if (strcmp(h.descr, "<f4") != 0)
+    const mst_npy_header *h = &s->x.header;
+    s->real = strcmp(h->descr, "<f4") == 0;
+    if (!s->real && strcmp(h->descr, "|u1") != 0)
         return mst_fail(err, MST_EINVAL,
-                        "%s: offset 10: descr: expected '<f4' (little-endian float32), found '%s'", path,
-                        h.descr);
-    if (h.rank != 4 || h.dims[1] != d->want.channels || h.dims[2] != d->want.height ||
-        h.dims[3] != d->want.width) {
-        char found[128];
-        mst_npy_shape_text(&h, found, sizeof found);
-        return mst_fail(err, MST_EINVAL,
-                        "%s: offset 10: shape: expected (n, %u, %u, %u) as the model has it, found %s",
-                        path, d->want.channels, d->want.height, d->want.width, found);
-    }
-    if (h.dims[0] == 0)
-        return mst_fail(err, MST_EFORMAT, "%s: offset 10: shape: expected at least 1 sample, found 0", path);
-    s->start = h.size;
-    s->n = (size_t)h.dims[0];
-    s->path_bytes = strlen(path) + 1;
-    if ((s->path = mst_alloc(NULL, s->path_bytes)) == NULL)
-        return mst_fail(err, MST_ENOMEM, "out of memory");
-    memcpy(s->path, path, s->path_bytes);
+                        "%s: offset 10: descr: expected '<f4' (little-endian float32) or '|u1' (bytes), found '%s'",
+                        s->x.name, h->descr);
+    MST_TRY(set_shape(d, s, err));
+    const uint32_t *shape = s->shape;
+    bool same = shape[0] == d->want.channels && shape[1] == d->want.height && shape[2] == d->want.width;
+    if (s->real && !d->as_is && !same)
+        return wrong_shape(d, &s->x, "(n, C, H, W) as the model has it", err);
+    MST_TRY(mst_data_check_shape(d, shape, s->x.name, 10, err));
+    if (h->dims[0] == 0)
+        return mst_fail(err, MST_EFORMAT, "%s: offset 10: shape: expected at least 1 sample, found 0", s->x.name);
+    s->n = (size_t)h->dims[0]; /* all of it is in the file or in memory, so its size does not overflow */
+    s->sample = (size_t)shape[0] * shape[1] * shape[2] * h->item_size;
     return MST_OK;
 }
 
@@ -108,60 +98,98 @@ static int64_t label_at(const uint8_t *p, uint32_t item_size)
     return item_size == 4 ? (int32_t)(uint32_t)v : (int64_t)v;
 }
 
-static mst_status read_labels(mst_data *d, int fd, const char *path, const mst_npy_header *h, mst_err *err)
+static mst_status read_labels(mst_data *d, const mst_npy_array *y, mst_err *err)
 {
     npy_state *s = d->state;
     uint8_t chunk[4096];
-    size_t per_chunk = sizeof chunk / h->item_size;
+    uint32_t item = y->header.item_size;
+    size_t per_chunk = sizeof chunk / item;
     for (size_t i = 0; i < s->n; i += per_chunk) {
         size_t n = s->n - i < per_chunk ? s->n - i : per_chunk;
-        uint64_t offset = h->size + (uint64_t)i * h->item_size;
-        MST_TRY(read_at(fd, path, chunk, n * h->item_size, offset, err));
+        MST_TRY(mst_npy_array_read(y, (uint64_t)i * item, chunk, n * item, err));
         for (size_t k = 0; k < n; k++) {
-            int64_t label = label_at(chunk + k * h->item_size, h->item_size);
-            MST_TRY(mst_data_check_label(d, path, i + k, offset + k * h->item_size, label, err));
+            int64_t label = label_at(chunk + k * item, item);
+            MST_TRY(mst_data_check_label(d, y->name, i + k, y->header.size + (uint64_t)(i + k) * item, label, err));
             s->labels[i + k] = (int32_t)label;
         }
     }
     return MST_OK;
 }
 
-static mst_status open_labels(mst_data *d, const char *path, mst_err *err)
+static mst_status use_labels(mst_data *d, const mst_npy_array *y, mst_err *err)
 {
     npy_state *s = d->state;
-    mst_npy_header h;
-    int fd = -1;
-    mst_status st = open_array(path, &fd, &h, err);
-    if (st != MST_OK)
-        goto done;
-    if (strcmp(h.descr, "<i8") != 0 && strcmp(h.descr, "<i4") != 0 && strcmp(h.descr, "|u1") != 0) {
-        st = mst_fail(err, MST_EINVAL,
-                      "%s: offset 10: descr: expected '<i8', '<i4' or '|u1' (integer labels), found '%s'",
-                      path, h.descr);
-    } else if (h.rank != 1 || h.dims[0] != s->n) {
+    const mst_npy_header *h = &y->header;
+    if (strcmp(h->descr, "<i8") != 0 && strcmp(h->descr, "<i4") != 0 && strcmp(h->descr, "|u1") != 0)
+        return mst_fail(err, MST_EINVAL,
+                        "%s: offset 10: descr: expected '<i8', '<i4' or '|u1' (integer labels), found '%s'",
+                        y->name, h->descr);
+    bool column = h->rank == 2 && h->dims[1] == 1;
+    if ((h->rank != 1 && !column) || h->dims[0] != s->n) {
         char found[128];
-        mst_npy_shape_text(&h, found, sizeof found);
-        st = mst_fail(err, MST_EINVAL, "%s: offset 10: shape: expected (%zu,) as there are samples, found %s",
-                      path, s->n, found);
-    } else if ((s->labels = mst_alloc_array(NULL, s->n, sizeof *s->labels)) == NULL) {
-        st = mst_fail(err, MST_ENOMEM, "%s: no memory for %zu labels", path, s->n);
-    } else {
-        st = read_labels(d, fd, path, &h, err);
+        mst_npy_shape_text(h, found, sizeof found);
+        return mst_fail(err, MST_EINVAL, "%s: offset 10: shape: expected (%zu,) as there are samples, found %s",
+                        y->name, s->n, found);
     }
-done:
-    if (fd >= 0)
-        close(fd);
-    return st;
+    if ((s->labels = mst_alloc_array(NULL, s->n, sizeof *s->labels)) == NULL)
+        return mst_fail(err, MST_ENOMEM, "%s: no memory for %zu labels", y->name, s->n);
+    return read_labels(d, y, err);
+}
+
+static npy_state *make_state(mst_data *d)
+{
+    npy_state *s = mst_alloc(NULL, sizeof *s);
+    if (s != NULL)
+        s->x.fd = -1;
+    d->state = s;
+    return s;
 }
 
 static mst_status npy_open(mst_data *d, const char *path, const char *labels, mst_err *err)
 {
-    npy_state *s = d->state = mst_alloc(NULL, sizeof(npy_state));
+    npy_state *s = make_state(d);
     if (s == NULL)
         return mst_fail(err, MST_ENOMEM, "out of memory");
-    s->fd = -1;
-    MST_TRY(open_images(d, path, err));
-    return labels != NULL ? open_labels(d, labels, err) : MST_OK;
+    MST_TRY(mst_npy_array_open(&s->x, path, err));
+    MST_TRY(use_images(d, err));
+    if (labels == NULL)
+        return MST_OK;
+    mst_npy_array y;
+    mst_status st = mst_npy_array_open(&y, labels, err);
+    if (st == MST_OK)
+        st = use_labels(d, &y, err);
+    mst_npy_array_close(&y);
+    return st;
+}
+
+static mst_status unpack_both(mst_data *d, mst_npz *z, mst_err *err)
+{
+    npy_state *s = d->state;
+    bool found;
+    mst_npy_array y;
+    MST_TRY(mst_npz_array(z, x_names, &found, &s->x, err));
+    if (!found)
+        return mst_fail(err, MST_EFORMAT, "%s: expected an array x, X or images, found none", z->path);
+    MST_TRY(use_images(d, err));
+    mst_status st = mst_npz_array(z, y_names, &found, &y, err);
+    if (st == MST_OK && found)
+        st = use_labels(d, &y, err);
+    mst_npy_array_close(&y);
+    return st;
+}
+
+static mst_status npz_open(mst_data *d, const char *path, const char *labels, mst_err *err)
+{
+    if (labels != NULL)
+        return mst_fail(err, MST_EINVAL, "npz:%s: expected no label file (the npz holds y), found '%s'", path, labels);
+    if (make_state(d) == NULL)
+        return mst_fail(err, MST_ENOMEM, "out of memory");
+    mst_npz z;
+    mst_status st = mst_npz_open(&z, path, err);
+    if (st == MST_OK)
+        st = unpack_both(d, &z, err);
+    mst_npz_close(&z);
+    return st;
 }
 
 static size_t npy_count(const mst_data *d)
@@ -170,11 +198,10 @@ static size_t npy_count(const mst_data *d)
     return s->n;
 }
 
-static mst_status npy_get(const mst_data *d, size_t i, float *x, int *label, mst_err *err)
+static mst_status get_reals(const mst_data *d, size_t i, float *x, mst_err *err)
 {
     const npy_state *s = d->state;
-    uint64_t offset = s->start + (uint64_t)i * d->pixels * sizeof(float);
-    MST_TRY(read_at(s->fd, s->path, x, d->pixels * sizeof(float), offset, err));
+    MST_TRY(mst_npy_array_read(&s->x, (uint64_t)i * s->sample, x, s->sample, err));
     const uint8_t *bytes = (const uint8_t *)x;
     for (size_t k = 0; k < d->pixels; k++) { /* in place: byte k*4 is read before x[k] is written */
         uint32_t v = (uint32_t)label_at(bytes + 4 * k, 4);
@@ -182,8 +209,30 @@ static mst_status npy_get(const mst_data *d, size_t i, float *x, int *label, mst
         if (!isfinite(x[k]))
             return mst_fail(err, MST_ECORRUPT,
                             "%s: offset %" PRIu64 ": sample %zu: expected a finite value, found %f",
-                            s->path, offset + 4 * k, i, (double)x[k]);
+                            s->x.name, s->x.header.size + (uint64_t)i * s->sample + 4 * k, i, (double)x[k]);
     }
+    return MST_OK;
+}
+
+static mst_status get_bytes(const mst_data *d, size_t i, float *x, mst_err *err)
+{
+    const npy_state *s = d->state;
+    uint8_t *bytes = mst_alloc(NULL, s->sample);
+    if (bytes == NULL)
+        return mst_fail(err, MST_ENOMEM, "%s: no memory for %zu bytes", s->x.name, s->sample);
+    mst_image im = {.width = s->shape[2], .height = s->shape[1], .channels = s->shape[0], .pixels = bytes};
+    mst_status st = mst_npy_array_read(&s->x, (uint64_t)i * s->sample, bytes, s->sample, err);
+    if (st == MST_OK)
+        st = s->last ? mst_data_put_image(d, &im, s->x.name, x, err)
+                     : mst_data_put_planes(d, bytes, s->shape, s->x.name, x, err);
+    mst_free(NULL, bytes, s->sample);
+    return st;
+}
+
+static mst_status npy_get(const mst_data *d, size_t i, float *x, int *label, mst_err *err)
+{
+    const npy_state *s = d->state;
+    MST_TRY(s->real ? get_reals(d, i, x, err) : get_bytes(d, i, x, err));
     *label = s->labels != NULL ? s->labels[i] : -1;
     return MST_OK;
 }
@@ -193,11 +242,10 @@ static void npy_close(mst_data *d)
     npy_state *s = d->state;
     if (s == NULL)
         return;
-    if (s->fd >= 0)
-        close(s->fd);
-    mst_free(NULL, s->path, s->path_bytes);
+    mst_npy_array_close(&s->x);
     mst_free_array(NULL, s->labels, s->n, sizeof *s->labels);
     mst_free(NULL, s, sizeof *s);
 }
 
-const mst_data_reader mst_data_npy = {"npy", npy_sniff, npy_open, npy_count, npy_get, npy_close};
+const mst_data_reader mst_data_npy = {"npy", npy_sniff, npy_open, npy_count, npy_get, npy_close, NULL};
+const mst_data_reader mst_data_npz = {"npz", npz_sniff, npz_open, npy_count, npy_get, npy_close, NULL};

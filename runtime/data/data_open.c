@@ -11,12 +11,14 @@
 
 #define MAX_SPEC 8192u
 
-static const mst_data_reader *const formats[] = {&mst_data_idx, &mst_data_cifar10, &mst_data_npy};
+static const mst_data_reader *const formats[] = {
+    &mst_data_idx, &mst_data_cifar10, &mst_data_cifar100, &mst_data_npy, &mst_data_npz, &mst_data_image,
+};
 #define N_FORMATS (sizeof formats / sizeof formats[0])
 
 const char *mst_data_formats(void)
 {
-    return "idx, cifar10, npy";
+    return "idx, cifar10, cifar100, npy, npz, image";
 }
 
 static const mst_data_reader *find_format(const char *name, size_t len)
@@ -124,9 +126,10 @@ mst_status mst_data_open(const char *spec, const mst_data_want *want, mst_data *
         goto done;
     }
     memcpy(text, spec, len);
+    d->as_is = want == NULL;
     char *path, *labels;
     const mst_data_reader *format;
-    if ((st = set_want(d, want, err)) != MST_OK || (st = make_table(d, err)) != MST_OK ||
+    if ((!d->as_is && (st = set_want(d, want, err)) != MST_OK) || (st = make_table(d, err)) != MST_OK ||
         (st = choose_format(text, &format, &path, &labels, err)) != MST_OK)
         goto done;
     d->format = format;
@@ -160,21 +163,23 @@ size_t mst_data_count(const mst_data *d)
     return d->format->count(d);
 }
 
+mst_status mst_data_shape(const mst_data *d, size_t i, uint32_t shape[3], mst_err *err)
+{
+    if (i >= mst_data_count(d))
+        return mst_fail(err, MST_EINVAL, "sample %zu: the data set has %zu", i, mst_data_count(d));
+    if (d->as_is && d->format->shape != NULL)
+        return d->format->shape(d, i, shape, err);
+    shape[0] = d->want.channels;
+    shape[1] = d->want.height;
+    shape[2] = d->want.width;
+    return MST_OK;
+}
+
 mst_status mst_data_get(const mst_data *d, size_t i, float *x, int *label, mst_err *err)
 {
     if (i >= mst_data_count(d))
         return mst_fail(err, MST_EINVAL, "sample %zu: the data set has %zu", i, mst_data_count(d));
     return d->format->get(d, i, x, label, err);
-}
-
-void mst_data_normalize(const mst_data *d, const uint8_t *bytes, float *x)
-{
-    size_t plane = (size_t)d->want.height * d->want.width;
-    for (uint32_t c = 0; c < d->want.channels; c++) {
-        const float *row = d->table + (d->want.n_norm != 0 ? (size_t)c * 256 : 0);
-        for (size_t i = 0; i < plane; i++)
-            x[c * plane + i] = row[bytes[c * plane + i]];
-    }
 }
 
 mst_status mst_data_check_label(const mst_data *d, const char *path, size_t k, uint64_t offset, int64_t label,

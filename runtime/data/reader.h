@@ -1,7 +1,8 @@
 /* Data sets behind one interface: {name, sniff, open, count, get, close}.
  *
  * A reader gives float32 samples in the model's input shape [C,H,W]. 8-bit
- * images are normalized by the reader's caller-given norm: (x/255 - mean)/std.
+ * images are first fitted to that shape where they have another one and the
+ * caller says how, then normalized by the caller's norm: (x/255 - mean)/std.
  */
 #ifndef MST_READER_H
 #define MST_READER_H
@@ -9,30 +10,35 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "mst/status.h"
+#include "mst/graph.h"
 
 /* What the model wants. Shapes that do not fit are refused by open. */
 typedef struct mst_data_want {
     uint32_t channels, height, width;
     uint32_t n_norm;          /* 0: bytes enter as x/255; else = channels */
     const float *mean, *std;
+    mst_prepare prepare;      /* of samples of another size; all zero: they are refused */
     uint32_t classes;         /* labels must be below it; 0: not checked */
 } mst_data_want;
 
 typedef struct mst_data mst_data;
 
-/* Open SPEC: FORMAT:PATH[,LABELS] or a path whose format is recognized. EINVAL
- * for an unknown format (names the known ones), EIO, EFORMAT, ECORRUPT, ELIMIT. */
+/* Open SPEC: FORMAT:PATH[,LABELS] or a path whose format is recognized. want NULL: there is no
+ * model, samples keep the shape that they have on disk and bytes enter as x/255. EINVAL for an
+ * unknown format (names the known ones), EIO, EFORMAT, ECORRUPT, ELIMIT. */
 mst_status mst_data_open(const char *spec, const mst_data_want *want, mst_data **out, mst_err *err);
 void mst_data_close(mst_data *d);
 
 const char *mst_data_format(const mst_data *d);
 size_t mst_data_count(const mst_data *d);
 
+/* Shape [C,H,W] of what mst_data_get gives for sample i: the model's, or the sample's own. */
+mst_status mst_data_shape(const mst_data *d, size_t i, uint32_t shape[3], mst_err *err);
+
 /* Sample i as float32 [C*H*W] into x; label in *label (-1: none). Thread safe. */
 mst_status mst_data_get(const mst_data *d, size_t i, float *x, int *label, mst_err *err);
 
-/* "idx, cifar10, npy": for --help and messages. */
+/* "idx, cifar10, ..": for --help and messages. */
 const char *mst_data_formats(void);
 
 #endif

@@ -19,6 +19,7 @@ typedef struct exec_block {
 /* Give each of n blocks (sorted by first, which is < n_steps) an offset; blocks
  * that live at the same time do not overlap. The arena's size in *total.
  * tmp: scratch memory. ENOMEM, ELIMIT. */
-mst_status exec_plan(exec_block *blocks, size_t n, uint32_t n_steps, mst_arena *tmp, size_t *total, mst_err *err);
+mst_status exec_plan(exec_block *blocks, size_t n, uint32_t n_steps, mst_arena *tmp, size_t *total,
+                     mst_err *err);
 
 #endif

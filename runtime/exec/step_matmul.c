@@ -44,8 +44,8 @@ static uint64_t coincide(mst_session *s, const exec_step *st, const matrices *x)
 
 /* y = c * sum over the active k of a row of `rows` of (its value or 1) * table[k].
  * Rows go to y, or, when across is set, down the columns of y. */
-static void add_rows(mst_session *s, const exec_step *st, const float *rows, size_t n_rows, const float *table,
-                     size_t width, float *y, bool across)
+static void add_rows(mst_session *s, const exec_step *st, const float *rows, size_t n_rows,
+                     const float *table, size_t width, float *y, bool across)
 {
     const exec_matmul *q = &st->u.matmul;
     const mst_kernels *k = &s->p->k;

@@ -65,7 +65,8 @@ static void scan_pixels(mst_session *s, const exec_step *st, const float *x)
 }
 
 /* The list of one output pixel: those of its taps, one behind the other. */
-static size_t window_list(mst_session *s, const exec_step *st, size_t pixel, size_t group, uint32_t *idx, float *val)
+static size_t window_list(mst_session *s, const exec_step *st, size_t pixel, size_t group, uint32_t *idx,
+                          float *val)
 {
     const exec_conv *q = &st->u.conv;
     const uint32_t *start = exec_scratch(s, st, q->start), *from = exec_scratch(s, st, q->idx);

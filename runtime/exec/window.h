@@ -4,8 +4,8 @@
 
 #include "runtime/exec/program.h"
 
-static inline exec_axis exec_axis_of(uint32_t size, uint32_t out, uint32_t kernel, int32_t stride, int32_t pad,
-                                     int32_t dilation)
+static inline exec_axis exec_axis_of(uint32_t size, uint32_t out, uint32_t kernel, int32_t stride,
+                                     int32_t pad, int32_t dilation)
 {
     return (exec_axis){size, out, kernel, stride, pad, dilation};
 }

@@ -15,7 +15,7 @@
 #define SNN_ALIGN 64u      /* of sections, and of constants of at least SNN_BIG bytes */
 #define SNN_ALIGN_SMALL 16u
 #define SNN_BIG 1024u
-#define SNN_META_FIXED 72u
+#define SNN_META_FIXED 88u
 #define SNN_TENSOR_CONST 1u /* flag: a constant */
 
 /* limits beside those of graph.h */

@@ -57,6 +57,23 @@ static mst_status get_string(const reader *r, const snn_cursor *c, const uint8_t
     return MST_OK;
 }
 
+/* Preprocessing, the last fields of META's fixed part; ranges are the validation's. */
+static mst_status read_prepare(reader *r, const uint8_t *p)
+{
+    const snn_cursor *c = &r->s[SNN_META];
+    if (mst_interpolation_name(p[16]) == NULL || mst_split_name(p[17]) == NULL || mst_present_name(p[18]) == NULL)
+        return FAIL_AT(c, 4, MST_EVERSION, "unknown interpolation %u, split %u or presentation %u", p[16], p[17],
+                       p[18]);
+    if (p[19] != 0)
+        return FAIL_AT(c, 1, MST_EFORMAT, "reserved byte %u, expected 0", p[19]);
+    r->g->meta.prepare = (mst_prepare){
+        .resize = mst_get_u32(p), .crop_height = mst_get_u32(p + 4), .crop_width = mst_get_u32(p + 8),
+        .frames = mst_get_u32(p + 12), .interpolation = (mst_interpolation)p[16], .split = (mst_split)p[17],
+        .present = (mst_present)p[18],
+    };
+    return MST_OK;
+}
+
 static mst_status read_meta(reader *r)
 {
     snn_cursor *c = &r->s[SNN_META];
@@ -76,8 +93,7 @@ static mst_status read_meta(reader *r)
     if (m->n_norm > MST_MAX_CHANNELS || n_classes > SNN_MAX_CLASSES)
         return FAIL_AT(c, SNN_META_FIXED, MST_ELIMIT, "%u channels of mean and std and %u classes, at most %d and %u",
                        (unsigned)m->n_norm, (unsigned)n_classes, MST_MAX_CHANNELS, SNN_MAX_CLASSES);
-    if (mst_get_u32(p + 68) != 0)
-        return FAIL_AT(c, 4, MST_EFORMAT, "reserved field %u, expected 0", (unsigned)mst_get_u32(p + 68));
+    MST_TRY(read_prepare(r, p + 68));
     p = snn_take(c, 8 * (size_t)m->n_norm, "mean and std", r->err);
     if (p == NULL)
         return MST_ECORRUPT;

@@ -46,7 +46,14 @@ static mst_status encode_meta(writer *w)
     MST_TRY(put_string(w, b, m->source_name, "source name"));
     MST_TRY(put_string(w, b, m->producer, "producer"));
     mst_bytes_u32(b, m->n_classes);
-    mst_bytes_u32(b, 0);
+    mst_bytes_u32(b, m->prepare.resize);
+    mst_bytes_u32(b, m->prepare.crop_height);
+    mst_bytes_u32(b, m->prepare.crop_width);
+    mst_bytes_u32(b, m->prepare.frames);
+    mst_bytes_u8(b, m->prepare.interpolation);
+    mst_bytes_u8(b, m->prepare.split);
+    mst_bytes_u8(b, m->prepare.present);
+    mst_bytes_u8(b, 0);
     for (uint32_t i = 0; i < m->n_norm; i++)
         mst_bytes_f32(b, m->mean[i]);
     for (uint32_t i = 0; i < m->n_norm; i++)

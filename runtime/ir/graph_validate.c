@@ -471,6 +471,14 @@ static mst_status check_meta(const mst_meta *m, mst_err *err)
     for (uint32_t i = 0; i < m->n_norm; i++)
         if (!isfinite(m->mean[i]) || !isfinite(m->std[i]) || !(m->std[i] > 0))
             return FAIL("mean or std of channel %u is not a finite number (std > 0)", (unsigned)i);
+    const mst_prepare *p = &m->prepare;
+    if (p->resize > MST_MAX_SIDE || p->crop_height > MST_MAX_SIDE || p->crop_width > MST_MAX_SIDE ||
+        (p->crop_height == 0) != (p->crop_width == 0))
+        return FAIL("resize %u or crop %ux%u out of range", (unsigned)p->resize, (unsigned)p->crop_height,
+                    (unsigned)p->crop_width);
+    if (p->frames > MST_MAX_FRAMES || mst_interpolation_name((int)p->interpolation) == NULL ||
+        mst_split_name((int)p->split) == NULL || mst_present_name((int)p->present) == NULL)
+        return FAIL("number of frames or a way of making them out of range");
     return MST_OK;
 }
 

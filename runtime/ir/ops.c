@@ -39,6 +39,9 @@ static const char *const unary_names[MST_UN_COUNT] = {"floor", "ceil", "round", 
                                                       "gelu", "gelu_tanh", "silu", "softplus", "sign"};
 static const char *const site_names[MST_SITE_COUNT] = {"other", "q", "k", "v", "attn", "av", "proj",
                                                        "mlp_fc1", "mlp_fc2", "conv"};
+static const char *const interpolation_names[MST_INTERPOLATION_COUNT] = {"bicubic", "bilinear", "nearest"};
+static const char *const split_names[MST_SPLIT_COUNT] = {"number", "time"};
+static const char *const present_names[MST_PRESENT_COUNT] = {"channels", "steps"};
 
 #define NAME_OF(table, i) ((unsigned)(i) < sizeof(table) / sizeof(table)[0] ? (table)[i] : NULL)
 
@@ -46,6 +49,9 @@ const char *mst_binary_name(int fn) { return NAME_OF(binary_names, fn); }
 const char *mst_reduce_name(int fn) { return NAME_OF(reduce_names, fn); }
 const char *mst_unary_name(int fn) { return NAME_OF(unary_names, fn); }
 const char *mst_site_name(int site) { return NAME_OF(site_names, site); }
+const char *mst_interpolation_name(int how) { return NAME_OF(interpolation_names, how); }
+const char *mst_split_name(int how) { return NAME_OF(split_names, how); }
+const char *mst_present_name(int how) { return NAME_OF(present_names, how); }
 
 size_t mst_dtype_size(mst_dtype t)
 {

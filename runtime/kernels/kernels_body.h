@@ -94,7 +94,8 @@ static inline void gather_one(const mstk_list *list, const float *w, size_t ldw,
         GATHER_WHILE(width, block);                                                                \
     }
 
-static void FN(gather_f32)(const mstk_list *list, const float *w, size_t ldw, const float *b, float *y, size_t n)
+static void FN(gather_f32)(const mstk_list *list, const float *w, size_t ldw, const float *b, float *y,
+                           size_t n)
 {
     size_t j = 0;
     GATHER_WHILE(8 * MSTK_WIDTH, gather_block8);
@@ -164,8 +165,8 @@ static inline float keep_if(float x, uint32_t on)
     return x;
 }
 
-static inline size_t fire_loop(const mstk_neuron *p, const float *restrict x, float *restrict v, float *restrict y,
-                               size_t n, size_t step, int gain)
+static inline size_t fire_loop(const mstk_neuron *p, const float *restrict x, float *restrict v,
+                               float *restrict y, size_t n, size_t step, int gain)
 {
     const float *theta = p->theta, *g = p->gain, *h = p->bias;
     uint32_t fired = 0;
@@ -253,7 +254,8 @@ static void FN(affine_same_f32)(const float *g, const float *h, const float *x, 
             BINARY_LOOP(0, 0, expr)                                                                \
         break;
 
-static void FN(binary_f32)(int fn, const float *a, const float *b, const size_t *stride, float *restrict y, size_t n)
+static void FN(binary_f32)(int fn, const float *a, const float *b, const size_t *stride, float *restrict y,
+                           size_t n)
 {
     switch (fn) {
         BINARY_CASE(MST_BIN_ADD, p + q)

@@ -26,6 +26,7 @@ class Model:
         self.major, self.minor, self.required, self.optional = 1, 0, 0, 0
         self.timesteps, self.input, self.output, self.norm, self.seed = 8, 0, 5, [], 7
         self.classes = []
+        self.prepare = (0, 0, 0, 0, 0, 0, 0)  # resize, crop, frames, interpolation, split, presentation
         self.tensors, self.nodes = [], []
         self.extra = {}        # more sections, id -> bytes
         self.missing = ()      # ids left out
@@ -62,9 +63,9 @@ class Model:
 
     def meta(self):
         n = len(self.norm)
-        raw = struct.pack("<IIIIQ32sIIII", self.timesteps, self.input, self.output, n, self.seed, b"\0" * 32,
+        raw = struct.pack("<IIIIQ32sIII4I4B", self.timesteps, self.input, self.output, n, self.seed, b"\0" * 32,
                           self.string("golden.onnx"), self.string("make_snn.py"), len(self.classes),
-                          self.reserved.get(META, 0))
+                          *self.prepare, self.reserved.get(META, 0))
         raw += struct.pack("<%df" % n, *[m for m, _ in self.norm]) + struct.pack("<%df" % n, *[s for _, s in self.norm])
         return raw + b"".join(struct.pack("<I", c if isinstance(c, int) else self.string(c)) for c in self.classes)
 
@@ -139,6 +140,9 @@ def good():
     m = network()
     m.classes, m.norm = ["cat", "d\u00f6g", "cat", ""], [(0.5, 0.25)]
     yield "classes-and-norm", m.bytes()
+    m = network()
+    m.prepare = (256, 224, 192, 10, 2, 1, 1)
+    yield "preprocessing", m.bytes()
     m = network(stop=True)
     m.weights += b"\xff" * 100
     m.tensor("w3", (300, 1), [0.25] * 300, place=256)
@@ -208,9 +212,11 @@ def bad_records():
     yield "EFORMAT-string-inside-a-text", network_with(classes=[4]).bytes()
     yield "EFORMAT-string-outside", network_with(classes=[1 << 20]).bytes()
     yield "EFORMAT-meta-reserved", network_with(reserved={META: 1}).bytes()
+    for name, at in (("interpolation", 4), ("split", 5), ("presentation", 6)):
+        yield "EVERSION-meta-%s" % name, network_with(prepare=tuple(3 if i == at else 0 for i in range(7))).bytes()
     yield "EFORMAT-meta-tail", network_with(tail={META: b"\0" * 4}).bytes()
     parts = network().sections()
-    parts[META] = parts[META][:71]
+    parts[META] = parts[META][:87]
     yield "ECORRUPT-meta-cut", assemble(parts)
     for name, at, value in (("norm", 12, 65), ("classes", 64, 65537)):
         parts = network().sections()
@@ -274,6 +280,9 @@ def bad_graphs():
     yield "EFORMAT-graph-timesteps-many", network_with(timesteps=65537).bytes()
     yield "EFORMAT-graph-std-zero", network_with(norm=[(0.5, 0.0)]).bytes()
     yield "EFORMAT-graph-mean-nan", network_with(norm=[(float("nan"), 1.0)]).bytes()
+    for name, prepare in (("resize", (65536, 0, 0, 0)), ("crop", (8, 65536, 1, 0)), ("crop-half", (8, 4, 0, 0)),
+                          ("frames", (0, 0, 0, 4097))):
+        yield "EFORMAT-graph-%s" % name, network_with(prepare=prepare + (0, 0, 0)).bytes()
     m = network()
     m.nodes.reverse()
     yield "EFORMAT-graph-order", m.bytes()

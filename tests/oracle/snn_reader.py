@@ -37,6 +37,7 @@ OPS = [
     ("neuron", (("AXIS", 1), ("LEVELS", 1), ("RESET", 1), ("SITE", 1), ("STAGE", 1), ("BLOCK", 1)), ("SHIFT",)),
     ("mask", (("SITE", 1), ("STAGE", 1), ("BLOCK", 1), ("INDEX", 1)), ("RATIO", "TRAINED")),
 ]
+INTERPOLATIONS = ["bicubic", "bilinear", "nearest"]
 SITES = ["other", "q", "k", "v", "attn", "av", "proj", "mlp_fc1", "mlp_fc2", "conv"]
 
 
@@ -75,6 +76,12 @@ class Graph:
     output: int
     mean: list
     std: list
+    resize: int
+    crop: tuple  # height, width
+    frames: int
+    interpolation: str
+    split: str
+    present: str
     source_sha256: bytes
     source_name: str
     producer: str
@@ -160,14 +167,18 @@ def read_meta(data, strings):
     c = Cursor(data, "META")
     timesteps, tin, tout, n_norm, seed = c.take("IIIIQ")
     sha, = c.take("32s")
-    source, producer, n_classes, reserved = c.take("IIII")
+    source, producer, n_classes, resize, height, width, frames = c.take("IIIIIII")
+    interpolation, split, present, reserved = c.take("BBBB")
     source, producer = strings.get(source), strings.get(producer)
     check(n_norm <= 64 and n_classes <= 65536, "ELIMIT", "META: counts")
+    check(interpolation < 3 and split < 2 and present < 2, "EVERSION", "META: preprocessing")
     check(reserved == 0, "EFORMAT", "META: reserved")
     mean, std = list(c.take("%df" % n_norm)), list(c.take("%df" % n_norm))
     classes = [strings.get(offset) for offset in c.take("%dI" % n_classes)]
     c.end()
-    return dict(timesteps=timesteps, seed=seed, input=tin, output=tout, mean=mean, std=std, source_sha256=sha,
+    return dict(timesteps=timesteps, seed=seed, input=tin, output=tout, mean=mean, std=std, resize=resize,
+                crop=(height, width), frames=frames, interpolation=INTERPOLATIONS[interpolation],
+                split=("number", "time")[split], present=("channels", "steps")[present], source_sha256=sha,
                 source_name=source, producer=producer, class_names=classes)
 
 
@@ -233,6 +244,8 @@ def check_graph(graph):
     check(graph.input < count and graph.output < count, "EFORMAT", "input or output")
     check(1 <= graph.timesteps <= 65536, "EFORMAT", "timesteps")
     check(all(np.isfinite(v) for v in graph.mean + graph.std) and all(s > 0 for s in graph.std), "EFORMAT", "norm")
+    check(max(graph.resize, *graph.crop) <= 65535 and graph.frames <= 4096, "EFORMAT", "preprocessing")
+    check((graph.crop[0] == 0) == (graph.crop[1] == 0), "EFORMAT", "crop")
     ready = {i for i, t in enumerate(graph.tensors) if t.data is not None}
     check(graph.input not in ready, "EFORMAT", "the input is a constant")
     ready.add(graph.input)

@@ -32,6 +32,9 @@ def assert_agree(path, snnkit):
     dump = json.loads(snnkit("dump", path).stdout)
     for field in ("timesteps", "seed", "input", "output", "source_name", "producer", "class_names"):
         assert dump[field] == getattr(graph, field), field
+    for field in ("resize", "frames", "interpolation", "split", "present"):
+        assert dump[field] == getattr(graph, field), field
+    assert tuple(dump["crop"]) == graph.crop
     assert dump["sha256"] == graph.source_sha256.hex()
     assert same(floats(dump["mean"]), graph.mean) and same(floats(dump["std"]), graph.std)
     assert len(dump["tensors"]) == len(graph.tensors) and len(dump["nodes"]) == len(graph.nodes)

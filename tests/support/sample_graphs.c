@@ -209,6 +209,8 @@ mst_status sample_every_op(const mst_allocator *alloc, mst_graph **out, mst_err 
     m->seed = 0x0123456789abcdefu;
     m->n_norm = 2;
     m->mean[0] = 0.5f, m->mean[1] = 0.25f, m->std[0] = 0.25f, m->std[1] = 0.125f;
+    m->prepare = (mst_prepare){.resize = 8, .crop_height = 6, .crop_width = 6, .interpolation = MST_BILINEAR,
+                               .frames = 1, .split = MST_SPLIT_TIME, .present = MST_PRESENT_STEPS};
     for (int i = 0; i < 32; i++)
         m->source_sha256[i] = (uint8_t)(7 * i);
     m->source_name = "every-op.onnx";
@@ -292,6 +294,13 @@ mst_status sample_random(const mst_allocator *alloc, uint64_t seed, mst_graph **
     m->n_norm = below(&b, MST_MAX_CHANNELS + 1);
     for (uint32_t i = 0; i < m->n_norm; i++)
         m->mean[i] = value(&b, 1), m->std[i] = value(&b, 1) + 1.5f;
+    m->prepare.resize = below(&b, MST_MAX_SIDE + 1);
+    m->prepare.crop_height = below(&b, 2) * 9;
+    m->prepare.crop_width = m->prepare.crop_height;
+    m->prepare.frames = below(&b, MST_MAX_FRAMES + 1);
+    m->prepare.interpolation = (mst_interpolation)below(&b, MST_INTERPOLATION_COUNT);
+    m->prepare.split = (mst_split)below(&b, MST_SPLIT_COUNT);
+    m->prepare.present = (mst_present)below(&b, MST_PRESENT_COUNT);
     m->source_name = random_name(&b);
     m->producer = random_name(&b);
     const char *classes[3] = {random_name(&b), random_name(&b), random_name(&b)};

@@ -93,7 +93,13 @@ static void dump(const mst_graph *g)
     printf("], \"std\": [");
     for (uint32_t i = 0; i < m->n_norm; i++)
         printf("%s%u", i != 0 ? ", " : "", bits_of(m->std[i]));
-    printf("], \"class_names\": [");
+    const mst_prepare *q = &m->prepare;
+    printf("],\n \"resize\": %u, \"crop\": [%u, %u], \"frames\": %u, ", q->resize, q->crop_height, q->crop_width,
+           q->frames);
+    printf("\"interpolation\": \"%s\", \"split\": \"%s\", \"present\": \"%s\"",
+           mst_interpolation_name((int)q->interpolation), mst_split_name((int)q->split),
+           mst_present_name((int)q->present));
+    printf(", \"class_names\": [");
     for (uint32_t i = 0; i < m->n_classes; i++) {
         fputs(i != 0 ? ", " : "", stdout);
         json_text(m->class_names[i]);

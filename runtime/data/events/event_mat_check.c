@@ -47,81 +47,92 @@ static uint32_t type_size(uint32_t type)
     return type < sizeof sizes ? sizes[type] : 0;
 }
 
-/* A tag in its long form (8 bytes, values behind it) or its short one (type, size and up to 4 bytes in 8). */
-static mst_status element(const variable *v, size_t at, uint32_t *type, uint32_t *bytes, size_t *data,
-                          size_t *next, mst_err *err)
+/* A tag in its long form (8 bytes, values behind it) or its short one (type, size and up to 4 bytes in 8):
+ * where in the head its values lie, and where the next tag does. */
+typedef struct element {
+    uint32_t type, bytes;
+    size_t data, next;
+} element;
+
+static mst_status read_element(const variable *v, size_t at, element *e, mst_err *err)
 {
+    *e = (element){0};
     if (at + TAG > v->n)
         return bad(v, "bytes of its header", at + TAG, v->n, err);
     uint32_t word = u32(v->big, v->head + at);
     bool small = word >> 16 != 0;
-    *type = small ? word & 0xffff : word;
-    *bytes = small ? word >> 16 : u32(v->big, v->head + at + 4);
-    *data = at + (small ? 4 : TAG);
-    if (small && *bytes > 4)
-        return bad(v, "bytes of a short element", 4, *bytes, err);
-    *next = small ? at + TAG : *bytes > HEAD ? HEAD + 1 : at + TAG + ((size_t)*bytes + 7) / 8 * 8;
+    e->type = small ? word & 0xffff : word;
+    e->bytes = small ? word >> 16 : u32(v->big, v->head + at + 4);
+    e->data = at + (small ? 4 : TAG);
+    if (small && e->bytes > 4)
+        return bad(v, "bytes of a short element", 4, e->bytes, err);
+    e->next = small ? at + TAG : e->bytes > HEAD ? HEAD + 1 : at + TAG + ((size_t)e->bytes + 7) / 8 * 8;
     return MST_OK;
 }
 
 static mst_status check_flags(const variable *v, size_t *at, mst_err *err)
 {
-    uint32_t type, bytes;
-    size_t data, next;
-    MST_TRY(element(v, *at, &type, &bytes, &data, &next, err));
-    if (type != MI_UINT32 || bytes != 8 || data + 8 > v->n)
-        return bad(v, "type of its flags", MI_UINT32, type, err);
-    uint32_t flags = u32(v->big, v->head + data), class = flags & 0xff;
+    element e;
+    MST_TRY(read_element(v, *at, &e, err));
+    if (e.type != MI_UINT32 || e.bytes != 8 || e.data + 8 > v->n)
+        return bad(v, "type of its flags", MI_UINT32, e.type, err);
+    uint32_t flags = u32(v->big, v->head + e.data), class = flags & 0xff;
     if (class < CLASS_DOUBLE || class > CLASS_UINT64 || (flags & FLAG_COMPLEX) != 0)
         return mst_fail(err, MST_EUNSUPPORTED,
-                        "%s: offset %" PRIu64 ": variable: expected real numbers, found class %u%s",
-                        v->s->path, v->offset, class, flags & FLAG_COMPLEX ? " (complex)" : "");
-    *at = next;
+                        "%s: offset %" PRIu64 ": variable: expected real numbers, found class %u%s", v->s->path,
+                        v->offset, class, flags & FLAG_COMPLEX ? " (complex)" : "");
+    *at = e.next;
     return MST_OK;
 }
 
 static mst_status check_dims(const variable *v, size_t *at, uint64_t *count, mst_err *err)
 {
-    uint32_t type, bytes;
-    size_t data, next;
-    MST_TRY(element(v, *at, &type, &bytes, &data, &next, err));
-    if (type != MI_INT32 || bytes != 8 || data + 8 > v->n)
-        return bad(v, "bytes of its dimensions", 8, bytes, err);
-    uint32_t rows = u32(v->big, v->head + data), columns = u32(v->big, v->head + data + 4);
+    element e;
+    MST_TRY(read_element(v, *at, &e, err));
+    if (e.type != MI_INT32 || e.bytes != 8 || e.data + 8 > v->n)
+        return bad(v, "bytes of its dimensions", 8, e.bytes, err);
+    uint32_t rows = u32(v->big, v->head + e.data), columns = u32(v->big, v->head + e.data + 4);
     *count = (uint64_t)rows * columns;
     if (*count > MST_EVENT_MAT_MAX)
         return mst_fail(err, MST_ELIMIT, "%s: offset %" PRIu64 ": variable of %u x %u values: limit is %u",
                         v->s->path, v->offset, rows, columns, MST_EVENT_MAT_MAX);
-    *at = next;
+    *at = e.next;
+    return MST_OK;
+}
+
+static mst_status check_name(const variable *v, size_t *at, mst_err *err)
+{
+    element e;
+    MST_TRY(read_element(v, *at, &e, err));
+    if (e.type != MI_INT8)
+        return bad(v, "type of its name", MI_INT8, e.type, err);
+    if (e.bytes > MAX_NAME)
+        return bad(v, "letters of its name at most", MAX_NAME, e.bytes, err);
+    for (uint32_t i = 0; i < e.bytes; i++)
+        if (e.data + i >= v->n || v->head[e.data + i] < '0' || v->head[e.data + i] > 'z')
+            return bad(v, "a name of letters, digits and _; place of another sign", e.bytes, i, err);
+    *at = e.next;
     return MST_OK;
 }
 
 /* The head of one variable against the bytes that there are of it. */
 static mst_status check_variable(const variable *v, mst_err *err)
 {
-    size_t at = 0, data, next;
+    size_t at = 0;
     uint64_t count = 0;
-    uint32_t type, bytes;
+    element e;
     MST_TRY(check_flags(v, &at, err));
     MST_TRY(check_dims(v, &at, &count, err));
-    MST_TRY(element(v, at, &type, &bytes, &data, &next, err));
-    if (type != MI_INT8)
-        return bad(v, "type of its name", MI_INT8, type, err);
-    if (bytes > MAX_NAME)
-        return bad(v, "letters of its name at most", MAX_NAME, bytes, err);
-    for (uint32_t i = 0; i < bytes; i++)
-        if (data + i >= v->n || v->head[data + i] < '0' || v->head[data + i] > 'z')
-            return bad(v, "a name of letters, digits and _; place of another sign", bytes, i, err);
-    at = next;
-    MST_TRY(element(v, at, &type, &bytes, &data, &next, err));
-    if (type_size(type) == 0)
+    MST_TRY(check_name(v, &at, err));
+    MST_TRY(read_element(v, at, &e, err));
+    if (type_size(e.type) == 0)
         return mst_fail(err, MST_EUNSUPPORTED,
-                        "%s: offset %" PRIu64 ": variable: expected numbers, found storage type %u",
-                        v->s->path, v->offset, type);
-    if (bytes != count * type_size(type))
-        return bad(v, "bytes of its values", count * type_size(type), bytes, err);
-    if (data + (uint64_t)bytes > v->bytes)
-        return bad(v, "bytes of the variable at least", data + (uint64_t)bytes, v->bytes, err);
+                        "%s: offset %" PRIu64 ": variable: expected numbers, found storage type %u", v->s->path,
+                        v->offset, e.type);
+    if (e.bytes != count * type_size(e.type))
+        return bad(v, "bytes of its values", count * type_size(e.type), e.bytes, err);
+    if (e.data + (uint64_t)e.bytes > v->bytes)
+        return bad(v, "bytes of the variable at least", e.data + (uint64_t)e.bytes, v->bytes, err);
     return MST_OK;
 }
 

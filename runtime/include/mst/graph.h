@@ -29,6 +29,8 @@ extern "C" {
 #define MST_MAX_NODES (1u << 20)
 #define MST_MAX_ELEMENTS (1u << 30) /* of one tensor */
 #define MST_MAX_TIMESTEPS 65536u
+#define MST_MAX_SIDE 65535u   /* pixels that an image is resized or cropped to */
+#define MST_MAX_FRAMES 4096u  /* of an event recording */
 
 enum { MST_F_MOVE = 1, MST_F_UNIT = 2, MST_F_LINEAR = 4, MST_F_SYNAPSE = 8, MST_F_STATE = 16 };
 
@@ -122,12 +124,34 @@ typedef struct mst_node {
     float fp[MST_MAX_FP];
 } mst_node;
 
+typedef enum mst_interpolation {
+    MST_BICUBIC, MST_BILINEAR, MST_NEAREST, MST_INTERPOLATION_COUNT
+} mst_interpolation; /* as Pillow's Image.resize: reducing, the filters widen (antialiasing) */
+typedef enum mst_split { MST_SPLIT_NUMBER, MST_SPLIT_TIME, MST_SPLIT_COUNT } mst_split;
+typedef enum mst_present { MST_PRESENT_CHANNELS, MST_PRESENT_STEPS, MST_PRESENT_COUNT } mst_present;
+const char *mst_interpolation_name(int how); /* "bicubic"; NULL when unknown */
+const char *mst_split_name(int how);
+const char *mst_present_name(int how);
+
+/* How a sample of another size becomes the model's input. Images: resized, then cropped about the
+ * center (torchvision's Resize and CenterCrop), where they differ from the input's size. Event
+ * recordings: cut into frames of two polarities (Section 4.2). */
+typedef struct mst_prepare {
+    uint32_t resize;       /* pixels of the shorter side; 0: no resizing */
+    uint32_t crop_height, crop_width; /* 0: the input's size after a resize, no crop without one */
+    uint32_t frames;       /* of a recording; 0: the model is not for events */
+    mst_interpolation interpolation;
+    mst_split split;       /* frames of equal numbers of events, or of equal time */
+    mst_present present;   /* all frames as channels at every step, or one after another */
+} mst_prepare;
+
 /* What a user needs to run the model, beside the graph. */
 typedef struct mst_meta {
     uint32_t timesteps;  /* T to run when the user gives none */
     uint64_t seed;       /* Philox key of the masks */
     uint32_t n_norm;     /* 0: input enters as it is; else channels in mean/std */
     float mean[MST_MAX_CHANNELS], std[MST_MAX_CHANNELS]; /* (x/255 - mean)/std */
+    mst_prepare prepare; /* what comes before that */
     uint8_t source_sha256[32]; /* of the .onnx file; all zero: not known */
     const char *source_name;   /* its file name without the folder; "" when not known */
     const char *producer;      /* tool and version that wrote this */

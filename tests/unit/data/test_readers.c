@@ -420,7 +420,7 @@ START_TEST(specs)
     write_bytes("junk", "hello, world", 12);
     write_bytes("a,b", "hello", 5);
     assert_fails(spec2("png:", "junk", NULL), &w, MST_EINVAL,
-                 "unknown format 'png', known: idx, cifar10, npy");
+                 "unknown format 'png', known: idx, cifar10, cifar100, npy, npz, image");
     assert_fails(spec2("", "junk", NULL), &w, MST_EINVAL, "not recognized");
     assert_fails(spec2("", "a,b", NULL), &w, MST_EINVAL, "a,b: format not recognized");
     assert_fails(spec2("", "missing", NULL), &w, MST_EIO, "missing");

@@ -18,9 +18,9 @@ static const sample samples[] = {
     {"ncaltech101.bin", "ncaltech101", 100, 102},
     {"ncars.dat", "ncars", 100, 100},
     {"cd.dat", "dat", 100, 100},
-    {"evt2.raw", "evt2", 100, 0},
-    {"evt2-end.raw", "evt2", 100, 0},
-    {"gesture.aedat", "dvsgesture", 100, 0},
+    {"evt2.raw", "evt2", 100, 163 + 3},
+    {"evt2-end.raw", "evt2", 100, 163 + 4},
+    {"gesture.aedat", "dvsgesture", 100, 9 + 5},
     {"asl.mat", "asldvs", 80, 0},
     {"asl-zip.mat", "asldvs", 80, 0},
 };

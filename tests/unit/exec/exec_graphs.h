@@ -38,7 +38,8 @@ static inline float rng_f(rng *r, float lo, float hi)
 /* A size at the edges of vectors and blocks, or any other. */
 static inline uint32_t rng_size(rng *r)
 {
-    static const uint32_t edges[] = {1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 193, 260};
+    static const uint32_t edges[] = {1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128,
+                                     129, 193, 260};
     return edges[rng_below(r, sizeof edges / sizeof edges[0])];
 }
 
@@ -56,8 +57,10 @@ static inline void rng_fill(rng *r, float *x, size_t n, float density, float lo,
         ck_assert_msg(st_ == MST_OK, "%s: status %d: %s", #expr, (int)st_, err_.text);             \
     } while (0)
 
-#define DIMS(...) (uint32_t)(sizeof(uint32_t[]){__VA_ARGS__} / sizeof(uint32_t)), (const uint32_t[]){__VA_ARGS__}
-#define INPUTS(...) (uint32_t)(sizeof(uint32_t[]){__VA_ARGS__} / sizeof(uint32_t)), (const uint32_t[]){__VA_ARGS__}
+/* a count and a list, as two arguments */
+#define LIST(...) (uint32_t)(sizeof(uint32_t[]){__VA_ARGS__} / 4), (const uint32_t[]){__VA_ARGS__}
+#define DIMS LIST
+#define INPUTS LIST
 
 /* A graph whose only tensor is its input. */
 static inline mst_graph *graph_with_input(uint32_t rank, const uint32_t *dims)
@@ -84,7 +87,8 @@ static inline uint32_t add_const(mst_graph *g, uint32_t rank, const uint32_t *di
     return id;
 }
 
-static inline uint32_t add_random(mst_graph *g, rng *r, uint32_t rank, const uint32_t *dims, float lo, float hi)
+static inline uint32_t add_random(mst_graph *g, rng *r, uint32_t rank, const uint32_t *dims, float lo,
+                                  float hi)
 {
     uint32_t id = add_tensor(g, rank, dims);
     size_t n = mst_tensor_elements(&g->tensors[id]);

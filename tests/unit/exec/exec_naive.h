@@ -82,7 +82,8 @@ static inline void naive_note(naive *m, const mst_node *n)
         m->scale[n->out] = m->scale[n->in[0]];
         for (uint32_t k = 0; k < data; k++) {
             m->spike[n->out] = m->spike[n->out] && m->spike[n->in[k]];
-            m->scaled[n->out] = m->scaled[n->out] && m->scaled[n->in[k]] && m->scale[n->in[k]] == m->scale[n->out];
+            m->scaled[n->out] = m->scaled[n->out] && m->scaled[n->in[k]] &&
+                m->scale[n->in[k]] == m->scale[n->out];
         }
     }
 }
@@ -220,7 +221,8 @@ static inline float bias_of(const element *q, uint32_t o)
 static inline float naive_linear(element *q)
 {
     const float *w = q->m->val[q->n->in[1]];
-    size_t in = q->x->dims[q->x->rank - 1], out = q->y->dims[q->y->rank - 1], row = q->e / out, o = q->e % out;
+    size_t in = q->x->dims[q->x->rank - 1], out = q->y->dims[q->y->rank - 1];
+    size_t row = q->e / out, o = q->e % out;
     float y = bias_of(q, (uint32_t)o);
     for (size_t i = 0; i < in; i++)
         if (q->xv[row * in + i] != 0) {
@@ -229,6 +231,13 @@ static inline float naive_linear(element *q)
             q->terms++;
         }
     return y;
+}
+
+/* Where tap i of the output's window lies along one axis. */
+static inline int64_t tap(const element *q, int axis, int64_t i, const int32_t *stride,
+                          const int32_t *pad, const int32_t *dilation)
+{
+    return (int64_t)q->pos[1 + axis] * stride[axis] - pad[axis] + i * dilation[axis];
 }
 
 static inline float naive_conv(element *q)
@@ -242,9 +251,8 @@ static inline float naive_conv(element *q)
     for (uint32_t i = 0; i < wt->dims[0]; i++)
         for (uint32_t j = 0; j < wt->dims[1]; j++)
             for (uint32_t c = 0; c < per_in; c++) {
-                int64_t h = (int64_t)q->pos[1] * ip[MST_CONV_STRIDE] - ip[MST_CONV_PAD] + (int64_t)i * ip[MST_CONV_DILATION];
-                int64_t v = (int64_t)q->pos[2] * ip[MST_CONV_STRIDE + 1] - ip[MST_CONV_PAD + 1] +
-                            (int64_t)j * ip[MST_CONV_DILATION + 1];
+                int64_t h = tap(q, 0, i, &ip[MST_CONV_STRIDE], &ip[MST_CONV_PAD], &ip[MST_CONV_DILATION]);
+                int64_t v = tap(q, 1, j, &ip[MST_CONV_STRIDE], &ip[MST_CONV_PAD], &ip[MST_CONV_DILATION]);
                 if (h < 0 || v < 0 || h >= q->x->dims[1] || v >= q->x->dims[2])
                     continue;
                 uint32_t at[4] = {q->pos[0], (uint32_t)h, (uint32_t)v, first + c}, wat[4] = {i, j, c, o};
@@ -318,8 +326,8 @@ static inline float naive_pool(element *q)
     uint32_t n = 0;
     for (int64_t i = 0; i < ip[MST_POOL_KERNEL]; i++)
         for (int64_t j = 0; j < ip[MST_POOL_KERNEL + 1]; j++) {
-            int64_t h = (int64_t)q->pos[1] * ip[MST_POOL_STRIDE] - ip[MST_POOL_PAD] + i * ip[MST_POOL_DILATION];
-            int64_t w = (int64_t)q->pos[2] * ip[MST_POOL_STRIDE + 1] - ip[MST_POOL_PAD + 1] + j * ip[MST_POOL_DILATION + 1];
+            int64_t h = tap(q, 0, i, &ip[MST_POOL_STRIDE], &ip[MST_POOL_PAD], &ip[MST_POOL_DILATION]);
+            int64_t w = tap(q, 1, j, &ip[MST_POOL_STRIDE], &ip[MST_POOL_PAD], &ip[MST_POOL_DILATION]);
             if (h < 0 || w < 0 || h >= q->x->dims[1] || w >= q->x->dims[2])
                 continue;
             uint32_t at[4] = {q->pos[0], (uint32_t)h, (uint32_t)w, q->pos[3]};
@@ -427,7 +435,8 @@ static inline float naive_neuron(element *q)
         current = current + channel_value(q->m, n->in[3], q->pos, axis);
     }
     if (q->m->mode == MST_RUN_FLOAT) {
-        float scaled = current * levels, ratio = scaled / theta, step = floorf(ratio + n->fp[MST_NEURON_SHIFT]);
+        float scaled = current * levels, ratio = scaled / theta;
+        float step = floorf(ratio + n->fp[MST_NEURON_SHIFT]);
         step = step < 0 ? 0 : step > levels ? levels : step;
         return theta * (step / levels);
     }
@@ -442,7 +451,8 @@ static inline float naive_mask(element *q)
     if (q->m->mode == MST_RUN_FLOAT)
         return q->xv[q->e] * (1.0f - ratio);
     philox4x32_key_t key = {{(uint32_t)q->m->seed, (uint32_t)(q->m->seed >> 32)}};
-    philox4x32_ctr_t ctr = {{q->m->sample, q->m->time, (uint32_t)q->n->ip[MST_MASK_INDEX], (uint32_t)(q->e / 4)}};
+    philox4x32_ctr_t ctr = {{q->m->sample, q->m->time, (uint32_t)q->n->ip[MST_MASK_INDEX],
+                             (uint32_t)(q->e / 4)}};
     philox4x32_ctr_t word = philox4x32(ctr, key);
     return word.v[q->e % 4] >= (uint32_t)round((double)ratio * 4294967296.0) ? q->xv[q->e] : 0.0f;
 }

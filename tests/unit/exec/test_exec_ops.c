@@ -132,7 +132,8 @@ static void case_expand(int seed)
 static void case_linear(int seed)
 {
     rng r = {(uint64_t)seed};
-    uint32_t rows = rng_below(&r, 3) == 0 ? rng_in(&r, 15, 40) : rng_in(&r, 1, 3), in = rng_size(&r), out = rng_size(&r);
+    uint32_t rows = rng_below(&r, 3) == 0 ? rng_in(&r, 15, 40) : rng_in(&r, 1, 3);
+    uint32_t in = rng_size(&r), out = rng_size(&r);
     mst_graph *g = graph_with_input(DIMS(rows, in));
     uint32_t x = maybe_spikes(g, &r, g->input), w = add_random(g, &r, DIMS(in, out), -1, 1);
     uint32_t b = rng_below(&r, 2) != 0 ? add_random(g, &r, DIMS(out), -1, 1) : MST_NONE;
@@ -141,8 +142,8 @@ static void case_linear(int seed)
 }
 
 /* Random window geometry along one axis that the validation accepts. */
-static void random_axis(rng *r, uint32_t *size, uint32_t *out, uint32_t *kernel, int32_t *stride, int32_t *pad,
-                        int32_t *dilation)
+static void random_axis(rng *r, uint32_t *size, uint32_t *out, uint32_t *kernel, int32_t *stride,
+                        int32_t *pad, int32_t *dilation)
 {
     *kernel = rng_in(r, 1, 4);
     *dilation = (int32_t)rng_in(r, 1, 3);
@@ -191,12 +192,14 @@ static uint32_t factor(mst_graph *g, rng *r, uint32_t from, uint32_t rank, const
 static void case_matmul(int seed)
 {
     rng r = {(uint64_t)seed};
-    uint32_t m = rng_in(&r, 1, 20), n = rng_in(&r, 1, 20), k = rng_below(&r, 2) != 0 ? rng_in(&r, 1, 40) : rng_size(&r);
+    uint32_t m = rng_in(&r, 1, 20), n = rng_in(&r, 1, 20);
+    uint32_t k = rng_below(&r, 2) != 0 ? rng_in(&r, 1, 40) : rng_size(&r);
     bool trans = rng_below(&r, 2) != 0;
     uint32_t ra = rng_in(&r, 2, 4), rb = rng_in(&r, 2, 4), batch[2] = {rng_in(&r, 1, 3), rng_in(&r, 1, 3)};
     uint32_t ones_a = rng_below(&r, 4), ones_b = rng_below(&r, 4);
     uint32_t a4[4] = {ones_a & 1 ? 1 : batch[0], ones_a & 2 ? 1 : batch[1], m, k};
-    uint32_t b4[4] = {ones_b & 1 ? 1 : batch[0], ones_b & 2 ? 1 : batch[1], trans ? n : k, trans ? k : n}, y4[4];
+    uint32_t b4[4] = {ones_b & 1 ? 1 : batch[0], ones_b & 2 ? 1 : batch[1], trans ? n : k, trans ? k : n};
+    uint32_t y4[4];
     uint32_t of_a = batch[0] * batch[1] * m * k, of_b = batch[0] * batch[1] * n * k;
     mst_graph *g = graph_with_input(DIMS(of_a + of_b));
     uint32_t a = factor(g, &r, 0, ra, a4 + 4 - ra), b = factor(g, &r, of_a, rb, b4 + 4 - rb);
@@ -317,8 +320,10 @@ static void case_unary(int seed)
     size_t off = 0;
     for (size_t i = 0; i < N; i++) {
         float want = naive_unary(seed, x[i]);
-        ck_assert_msg((isnan(y[i]) && isnan(want)) || y[i] == want || fabsf(y[i] - want) <= 2e-7f * fabsf(want) + 1e-37f,
-                      "%s(%.9g) = %.9g, expected %.9g", mst_unary_name(seed), (double)x[i], (double)y[i], (double)want);
+        ck_assert_msg((isnan(y[i]) && isnan(want)) || y[i] == want ||
+                      fabsf(y[i] - want) <= 2e-7f * fabsf(want) + 1e-37f,
+                      "%s(%.9g) = %.9g, expected %.9g", mst_unary_name(seed), (double)x[i], (double)y[i],
+                      (double)want);
         off += !(isnan(want) || y[i] == want);
     }
     ck_assert_uint_le(off, N / 100);
@@ -380,7 +385,7 @@ static void case_random_graph(int seed)
         uint32_t x = made[rng_below(&r, n)], y = made[n - 1 - rng_below(&r, n < 4 ? n : 4)];
         switch (rng_below(&r, 7)) {
         case 0: add_like(g, MST_OP_RESHAPE, INPUTS(x)); break;
-        case 1: add_like(g, MST_OP_BINARY, INPUTS(x, y))->ip[MST_BINARY_FN] = (int32_t)rng_below(&r, 3); break;
+        case 1: add_like(g, MST_OP_BINARY, INPUTS(x, y))->ip[MST_BINARY_FN] = (int)rng_below(&r, 3); break;
         case 2: add_like(g, MST_OP_LINEAR, INPUTS(x, add_random(g, &r, DIMS(c, c), -0.6f, 0.6f))); break;
         case 3: add_neuron(g, x, add_value(g, rng_f(&r, 0.2f, 1)), 0.5f); break;
         case 4: add_mask(g, add_neuron(g, y, add_value(g, 0.5f), 0.5f), (int32_t)masks++, 0.5f); break;

@@ -119,7 +119,8 @@ START_TEST(conv_counts_taps_inside_only)
     mst_graph *g = graph_with_input(DIMS(1, 2, 2, 2));
     mst_program *p = NULL;
     mst_session *s = NULL;
-    uint32_t w = add_random(g, &r, DIMS(3, 3, 2, 5), -1, 1), spikes = add_neuron(g, g->input, add_value(g, 1), 0);
+    uint32_t w = add_random(g, &r, DIMS(3, 3, 2, 5), -1, 1);
+    uint32_t spikes = add_neuron(g, g->input, add_value(g, 1), 0);
     mst_node *n = add_node(g, MST_OP_CONV, INPUTS(spikes, w), DIMS(1, 2, 2, 5));
     for (int i = 0; i < 2; i++)
         n->ip[MST_CONV_STRIDE + i] = n->ip[MST_CONV_PAD + i] = n->ip[MST_CONV_DILATION + i] = 1;
@@ -138,7 +139,8 @@ END_TEST
 
 START_TEST(layers_of_a_network)
 {
-    static const uint64_t dense_in[] = {11 * 11 * 3 * 24, 16 * 24 * 24, 16 * 24 * 24, 16 * 24 * 24, 16 * 16 * 24, 16 * 16 * 24};
+    static const uint64_t dense_in[] = {11 * 11 * 3 * 24, 16 * 24 * 24, 16 * 24 * 24, 16 * 24 * 24,
+                                        16 * 16 * 24, 16 * 16 * 24};
     mst_graph *g = little_network();
     mst_program *p = NULL;
     OK(mst_program_create(g, NULL, &p, &err_));

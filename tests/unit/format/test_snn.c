@@ -42,6 +42,7 @@ static void assert_same_graph(const mst_graph *a, const mst_graph *b)
     const mst_meta *m = &a->meta, *k = &b->meta;
     ck_assert(m->timesteps == k->timesteps && m->seed == k->seed && m->n_norm == k->n_norm);
     ck_assert(memcmp(m->mean, k->mean, sizeof m->mean) == 0 && memcmp(m->std, k->std, sizeof m->std) == 0);
+    ck_assert(memcmp(&m->prepare, &k->prepare, sizeof m->prepare) == 0);
     ck_assert(memcmp(m->source_sha256, k->source_sha256, 32) == 0);
     ck_assert_str_eq(m->source_name, k->source_name);
     ck_assert_str_eq(m->producer, k->producer);

@@ -45,7 +45,8 @@ static void fill(trial *t, float *x, size_t n, uint32_t share)
 
 static size_t size_of(trial *t)
 {
-    static const size_t edges[] = {0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 160, 255, 257, 300};
+    static const size_t edges[] = {0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128,
+                                   129, 160, 255, 257, 300};
     return edges[rnd(t) % (sizeof edges / sizeof edges[0])];
 }
 

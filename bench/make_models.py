@@ -1,0 +1,126 @@
+#!/usr/bin/env python3
+"""Make the models that `make bench` measures: make_models.py FOLDER [NAME..]
+
+Random weights; thetas are set layer by layer, from a short simulation, so that each neuron
+layer fires at about a given rate. For each model: NAME.onnx (the ANN), NAME.pt (for the PyTorch
+peers), NAME.f32 (input samples, raw float32), NAME.int8-qdq.onnx and NAME.int8-dynamic.onnx (the
+ANN quantized by ONNX Runtime's own tools) and NAME.json (sizes and rates).
+"""
+import json
+import pathlib
+import sys
+import warnings
+
+import numpy as np
+import torch
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "examples"))
+from mst import calibrate, export, layers, simulate, zoo  # noqa: E402
+from mst.qcfs import activations  # noqa: E402
+
+SAMPLES = 16
+RATE = 0.10  # spikes per neuron and step that each layer is set to
+MODELS = {
+    "swin-cifar": ("swin", dict(image=32, channels=3, classes=10, stem=[(32, 1, 1), (64, 2, 1), (64, 1, 1)],
+                                embed=64, depths=[2, 2], heads=[2, 4], window=4), 32),
+    "resnet18": ("resnet18", dict(image=32, channels=3, classes=10, width=64), 16),
+    "swin-t": ("swin", dict(image=224, channels=3, classes=1000, stem=4, embed=96, depths=[2, 2, 6, 2],
+                            heads=[3, 6, 12, 24], window=7), 4),
+}
+
+
+@torch.no_grad()
+def set_rates(model, x, rate, rounds=4, steps=12):
+    """Scale each theta until its layer fires at about `rate` in the simulation of x; the measured rates.
+
+    A neuron gives its mean input whatever its theta is, so layers can be scaled all at once.
+    """
+    thetas = [m.theta for _, m in activations(model)]
+    for turn in range(rounds + 1):
+        network = simulate.to_spiking(model)
+        simulate.simulate(network, x, [steps])
+        rates = simulate.firing_rates(network)
+        if turn < rounds:
+            for theta, (_, r) in zip(thetas, rates):
+                theta.mul_(min(4.0, max(0.25, r / rate)))
+    return dict(rates)
+
+
+@torch.no_grad()
+def calibrated(kind, options, count):
+    """A model with random weights whose norms and thetas fit random images."""
+    side, channels = options["image"], options["channels"]
+    torch.manual_seed(0)
+    model = zoo.build(kind, **options)
+    generator = torch.Generator().manual_seed(0)
+    calibrate.set_thetas(model, zoo.random_images(count, channels, side, generator))
+    calibrate.estimate_batchnorm(model, [zoo.random_images(count, channels, side, generator) for _ in range(2)])
+    model.eval()
+    rates = set_rates(model, zoo.random_images(2, channels, side, generator), RATE)
+    layers.fold_batchnorm(model)
+    return model, rates, zoo.random_images(SAMPLES, channels, side, generator)
+
+
+class Samples:
+    """What quantize_static reads its activation ranges from."""
+
+    def __init__(self, x):
+        self.rest = [{"input": x[i:i + 1]} for i in range(min(4, len(x)))]
+
+    def get_next(self):
+        return self.rest.pop(0) if self.rest else None
+
+
+def quantize(path, x):
+    """The two int8 forms; {form: why not} for those that ONNX Runtime could not make."""
+    from onnxruntime import quantization as q
+    from onnxruntime.quantization import shape_inference
+    failed = {}
+    ready = path.with_suffix(".ready.onnx")
+    shape_inference.quant_pre_process(str(path), str(ready), skip_symbolic_shape=True)
+    try:
+        q.quantize_static(str(ready), str(path.with_suffix(".int8-qdq.onnx")), Samples(x), per_channel=True,
+                          op_types_to_quantize=["Conv", "MatMul", "Gemm"], activation_type=q.QuantType.QUInt8,
+                          weight_type=q.QuantType.QInt8)
+    except Exception as e:
+        failed["int8-qdq"] = str(e).splitlines()[0]
+    try:
+        q.quantize_dynamic(str(ready), str(path.with_suffix(".int8-dynamic.onnx")), per_channel=True,
+                           weight_type=q.QuantType.QInt8)
+    except Exception as e:
+        failed["int8-dynamic"] = str(e).splitlines()[0]
+    ready.unlink()
+    return failed
+
+
+def make(folder, name):
+    kind, options, count = MODELS[name]
+    print("making %s" % name, flush=True)
+    model, rates, x = calibrated(kind, options, count)
+    path = folder / (name + ".onnx")
+    proto = export.export(model, x[:2], "tsdyn")
+    path.write_bytes(proto.SerializeToString(deterministic=True))
+    zoo.save(folder / (name + ".pt"), model, kind, options)
+    x = x.numpy()
+    (folder / (name + ".f32")).write_bytes(x.astype("<f4").tobytes())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        failed = quantize(path, x)
+    values = np.array(list(rates.values()))
+    facts = {"parameters": sum(p.numel() for p in model.parameters()), "shape": list(x.shape[1:]), "samples": len(x),
+             "rates": rates, "rate_quartiles": [float(v) for v in np.quantile(values, [0, .25, .5, .75, 1])],
+             "share_5_15": float(((values >= .05) & (values <= .15)).mean()), "int8_failed": failed}
+    (folder / (name + ".json")).write_text(json.dumps(facts, indent=1) + "\n")
+
+
+def main():
+    folder = pathlib.Path(sys.argv[1])
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(2)
+    for name in sys.argv[2:] or MODELS:
+        if not (folder / (name + ".json")).exists():
+            make(folder, name)
+
+
+if __name__ == "__main__":
+    main()

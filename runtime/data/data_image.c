@@ -1,0 +1,83 @@
+/* Images on disk: one, or a folder of them. Samples are decoded when they are asked
+ * for. PATH is an image; a folder of class folders, whose names in byte order are
+ * the labels, as torchvision's ImageFolder; or a folder of images, with a file of
+ * "name label" lines or without labels.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "mst/alloc.h"
+#include "runtime/data/data_format.h"
+#include "runtime/data/image_list.h"
+
+#define MAX_PATH 8192u
+
+static bool image_sniff(const char *path)
+{
+    uint8_t head[8];
+    if (mst_data_is_dir(path))
+        return mst_image_list_any(path);
+    return mst_data_file_peek(path, head, sizeof head) && mst_image_sniff(head, sizeof head);
+}
+
+static mst_status image_open(mst_data *d, const char *path, const char *labels, mst_err *err)
+{
+    if (!d->as_is && d->want.channels != 1 && d->want.channels != 3)
+        return mst_fail(err, MST_EINVAL, "%s: images have 1 or 3 channels, the model's input has %u", path,
+                        d->want.channels);
+    mst_image_list *list = d->state = mst_alloc(NULL, sizeof(mst_image_list));
+    if (list == NULL)
+        return mst_fail(err, MST_ENOMEM, "out of memory");
+    return mst_image_list_read(list, d, path, labels, err);
+}
+
+static size_t image_count(const mst_data *d)
+{
+    const mst_image_list *list = d->state;
+    return list->n;
+}
+
+static mst_status read_sample(const mst_data *d, size_t i, char path[MAX_PATH], mst_image *im, mst_err *err)
+{
+    const mst_image_list *list = d->state;
+    const mst_image_item *it = &list->items[i];
+    if (snprintf(path, MAX_PATH, "%s%s%s", it->folder, it->folder[0] != '\0' ? "/" : "", it->name) >= (int)MAX_PATH)
+        return mst_fail(err, MST_ELIMIT, "%s/%s: the path is too long", it->folder, it->name);
+    return mst_image_read(path, im, err);
+}
+
+static mst_status image_get(const mst_data *d, size_t i, float *x, int *label, mst_err *err)
+{
+    const mst_image_list *list = d->state;
+    char path[MAX_PATH];
+    mst_image im;
+    MST_TRY(read_sample(d, i, path, &im, err));
+    mst_status st = mst_data_put_image(d, &im, path, x, err);
+    mst_image_free(&im);
+    *label = list->items[i].label;
+    return st;
+}
+
+static mst_status image_shape(const mst_data *d, size_t i, uint32_t shape[3], mst_err *err)
+{
+    char path[MAX_PATH];
+    mst_image im;
+    MST_TRY(read_sample(d, i, path, &im, err));
+    shape[0] = im.channels;
+    shape[1] = im.height;
+    shape[2] = im.width;
+    mst_image_free(&im);
+    return MST_OK;
+}
+
+static void image_close(mst_data *d)
+{
+    mst_image_list *list = d->state;
+    if (list == NULL)
+        return;
+    mst_image_list_free(list);
+    mst_free(NULL, list, sizeof *list);
+}
+
+const mst_data_reader mst_data_image = {"image", image_sniff, image_open, image_count, image_get, image_close,
+                                        image_shape};

@@ -1,0 +1,111 @@
+/* Image files: memory for pixels, whole files, the choice of decoder. Knows no
+ * image format but its first bytes.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "mst/alloc.h"
+#include "runtime/core/checked.h"
+#include "runtime/data/data_format.h"
+#include "runtime/data/image.h"
+
+mst_status mst_image_make(mst_image *im, uint32_t width, uint32_t height, uint32_t channels, const char *name,
+                          mst_err *err)
+{
+    size_t pixels;
+    if (width == 0 || height == 0)
+        return mst_fail(err, MST_EFORMAT, "%s: image: expected at least 1x1 pixels, found %ux%u", name, width,
+                        height);
+    if (!mst_mul_size(width, height, &pixels) || pixels > MST_IMAGE_MAX_PIXELS)
+        return mst_fail(err, MST_ELIMIT, "%s: image of %ux%u pixels: limit is %zu", name, width, height,
+                        MST_IMAGE_MAX_PIXELS);
+    *im = (mst_image){.width = width, .height = height, .channels = channels};
+    im->pixels = mst_alloc_array(NULL, pixels, channels);
+    if (im->pixels == NULL)
+        return mst_fail(err, MST_ENOMEM, "%s: no memory for an image of %ux%u pixels", name, width, height);
+    return MST_OK;
+}
+
+void mst_image_free(mst_image *im)
+{
+    mst_free_array(NULL, im->pixels, (size_t)im->width * im->height, im->channels);
+    *im = (mst_image){0};
+}
+
+mst_status mst_image_file_read(mst_image_file *f, const char *path, size_t limit, mst_err *err)
+{
+    uint64_t size;
+    *f = (mst_image_file){.path = path};
+    MST_TRY(mst_data_file_size(path, &size, err));
+    if (size > limit)
+        return mst_fail(err, MST_ELIMIT, "%s: %" PRIu64 " bytes: limit is %zu", path, size, limit);
+    uint8_t *bytes = mst_alloc(NULL, (size_t)size + 1);
+    if (bytes == NULL)
+        return mst_fail(err, MST_ENOMEM, "%s: no memory for %" PRIu64 " bytes", path, size);
+    f->bytes = bytes;
+    f->n = (size_t)size;
+    FILE *in = fopen(path, "rb");
+    size_t got = in != NULL ? fread(bytes, 1, f->n, in) : 0;
+    bool bad = in == NULL || ferror(in) != 0;
+    if (in != NULL)
+        fclose(in);
+    if (!bad && got == f->n)
+        return MST_OK;
+    mst_image_file_free(f);
+    return bad ? mst_fail(err, MST_EIO, "%s: cannot be read", path)
+               : mst_fail(err, MST_EIO, "%s: offset %zu: expected %" PRIu64 " bytes, found %zu", path, got, size,
+                          got);
+}
+
+void mst_image_file_free(mst_image_file *f)
+{
+    if (f->bytes != NULL)
+        mst_free(NULL, f->bytes, f->n + 1);
+    f->bytes = NULL;
+    f->n = 0;
+}
+
+static bool is_jpeg(const uint8_t *p, size_t n)
+{
+    return n >= 3 && memcmp(p, "\xff\xd8\xff", 3) == 0;
+}
+
+static bool is_png(const uint8_t *p, size_t n)
+{
+    return n >= 8 && memcmp(p, "\x89PNG\r\n\x1a\n", 8) == 0;
+}
+
+bool mst_image_sniff(const uint8_t *head, size_t n)
+{
+    return is_jpeg(head, n) || is_png(head, n);
+}
+
+mst_status mst_image_decode(const mst_image_file *f, mst_image *out, mst_err *err)
+{
+    *out = (mst_image){0};
+    mst_status st;
+    if (is_jpeg(f->bytes, f->n))
+        st = mst_jpeg_decode(f, out, err);
+    else if (is_png(f->bytes, f->n))
+        st = mst_png_decode(f, out, err);
+    else if (f->n < 8)
+        st = mst_fail(err, MST_ECORRUPT, "%s: offset 0: expected a JPEG or PNG, found a file of %zu bytes", f->path,
+                      f->n);
+    else
+        st = mst_fail(err, MST_EFORMAT,
+                      "%s: offset 0: expected a JPEG (ff d8 ff) or PNG (89 50 4e), found %02x %02x %02x", f->path,
+                      f->bytes[0], f->bytes[1], f->bytes[2]);
+    if (st != MST_OK)
+        mst_image_free(out);
+    return st;
+}
+
+mst_status mst_image_read(const char *path, mst_image *out, mst_err *err)
+{
+    mst_image_file f;
+    *out = (mst_image){0};
+    MST_TRY(mst_image_file_read(&f, path, MST_IMAGE_MAX_FILE, err));
+    mst_status st = mst_image_decode(&f, out, err);
+    mst_image_file_free(&f);
+    return st;
+}

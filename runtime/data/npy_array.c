@@ -1,0 +1,93 @@
+/* Values behind an .npy header. */
+#include "runtime/data/npy_array.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "mst/alloc.h"
+#include "runtime/data/data_format.h"
+
+/* All of n bytes at an offset of the file, or an error: it may have shrunk since it was opened. */
+static mst_status read_at(const mst_npy_array *a, void *out, size_t n, uint64_t offset, mst_err *err)
+{
+    size_t done = 0;
+    if (a->fd < 0) {
+        memcpy(out, a->bytes + offset, n);
+        return MST_OK;
+    }
+    while (done < n) {
+        ssize_t got = pread(a->fd, (uint8_t *)out + done, n - done, (off_t)(offset + done));
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return mst_fail(err, MST_EIO, "%s: offset %" PRIu64 ": %s", a->name, offset + done, strerror(errno));
+        if (got == 0)
+            return mst_fail(err, MST_ECORRUPT, "%s: offset %" PRIu64 ": expected %zu bytes, found %zu", a->name,
+                            offset, n, done);
+        done += (size_t)got;
+    }
+    return MST_OK;
+}
+
+static mst_status set_name(mst_npy_array *a, const char *name, mst_err *err)
+{
+    a->name_bytes = strlen(name) + 1;
+    if ((a->name = mst_alloc(NULL, a->name_bytes)) == NULL)
+        return mst_fail(err, MST_ENOMEM, "out of memory");
+    memcpy(a->name, name, a->name_bytes);
+    return MST_OK;
+}
+
+static mst_status read_header(mst_npy_array *a, uint64_t size, mst_err *err)
+{
+    uint8_t head[MST_NPY_MAX_HEADER];
+    size_t n = size < sizeof head ? (size_t)size : sizeof head;
+    mst_npy_header *h = &a->header;
+    MST_TRY(read_at(a, head, n, 0, err));
+    MST_TRY(mst_npy_parse(head, n, a->name, h, err));
+    uint64_t bytes = h->item_size;
+    for (uint32_t i = 0; i < h->rank; i++)
+        if (__builtin_mul_overflow(bytes, h->dims[i], &bytes))
+            return mst_fail(err, MST_ELIMIT, "%s: offset 10: shape: too large", a->name);
+    if (size - h->size != bytes)
+        return mst_fail(err, MST_ECORRUPT,
+                        "%s: offset %zu: values: the header expects %" PRIu64 " bytes, found %" PRIu64,
+                        a->name, h->size, bytes, size - h->size);
+    return MST_OK;
+}
+
+mst_status mst_npy_array_open(mst_npy_array *a, const char *path, mst_err *err)
+{
+    uint64_t size;
+    *a = (mst_npy_array){.fd = -1};
+    MST_TRY(mst_data_file_size(path, &size, err));
+    MST_TRY(set_name(a, path, err));
+    a->fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (a->fd < 0)
+        return mst_fail(err, MST_EIO, "%s: %s", path, strerror(errno));
+    return read_header(a, size, err);
+}
+
+mst_status mst_npy_array_take(mst_npy_array *a, const char *name, uint8_t *bytes, size_t n, mst_err *err)
+{
+    *a = (mst_npy_array){.fd = -1, .bytes = bytes, .n = n};
+    MST_TRY(set_name(a, name, err));
+    return read_header(a, n, err);
+}
+
+void mst_npy_array_close(mst_npy_array *a)
+{
+    if (a->fd >= 0)
+        close(a->fd);
+    mst_free(NULL, a->bytes, a->n);
+    mst_free(NULL, a->name, a->name_bytes);
+    *a = (mst_npy_array){.fd = -1};
+}
+
+mst_status mst_npy_array_read(const mst_npy_array *a, uint64_t offset, void *out, size_t n, mst_err *err)
+{
+    return read_at(a, out, n, a->header.size + offset, err);
+}

@@ -1,0 +1,128 @@
+/* .npz through libzip. What a zip says of its members is checked before memory is
+ * taken for them.
+ */
+#include "runtime/data/npz_file.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <zip.h>
+
+#include "mst/alloc.h"
+#include "runtime/data/data_format.h"
+
+#define DEFLATE_MAX_RATIO 1032u /* deflate cannot pack more than this many bytes into one */
+#define CHUNK ((size_t)1 << 20)
+
+bool mst_npz_sniff(const uint8_t *head, size_t n)
+{
+    return n >= 4 && memcmp(head, "PK\x03\x04", 4) == 0;
+}
+
+mst_status mst_npz_open(mst_npz *z, const char *path, mst_err *err)
+{
+    int code = 0;
+    *z = (mst_npz){.path = path};
+    MST_TRY(mst_data_file_size(path, &z->size, err));
+    z->zip = zip_open(path, ZIP_RDONLY, &code);
+    if (z->zip != NULL)
+        return MST_OK;
+    zip_error_t e;
+    zip_error_init_with_code(&e, code);
+    mst_status st = code == ZIP_ER_MEMORY ? MST_ENOMEM : code == ZIP_ER_NOZIP || code == ZIP_ER_INCONS ? MST_EFORMAT
+                                                                                                      : MST_EIO;
+    mst_fail(err, st, "%s: expected an npz (a zip of .npy files), found none: %s", path, zip_error_strerror(&e));
+    zip_error_fini(&e);
+    return st;
+}
+
+void mst_npz_close(mst_npz *z)
+{
+    if (z->zip != NULL)
+        zip_discard(z->zip);
+    z->zip = NULL;
+}
+
+/* Does a member's claim fit its file? */
+static mst_status check_member(const mst_npz *z, const zip_stat_t *st, const char *name, mst_err *err)
+{
+    const zip_uint64_t known = ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE | ZIP_STAT_COMP_METHOD;
+    if ((st->valid & known) != known)
+        return mst_fail(err, MST_ECORRUPT, "%s: %s: expected its size and method, found none", z->path, name);
+    if (st->comp_method != ZIP_CM_STORE && st->comp_method != ZIP_CM_DEFLATE)
+        return mst_fail(err, MST_EUNSUPPORTED, "%s: %s: compression: expected 0 (stored) or 8 (deflated), found %u",
+                        z->path, name, st->comp_method);
+    if ((st->valid & ZIP_STAT_ENCRYPTION_METHOD) != 0 && st->encryption_method != ZIP_EM_NONE)
+        return mst_fail(err, MST_EUNSUPPORTED, "%s: %s: expected no encryption, found method %u", z->path, name,
+                        st->encryption_method);
+    if (st->size > MST_DATA_MAX_BYTES)
+        return mst_fail(err, MST_ELIMIT, "%s: %s: %" PRIu64 " bytes: limit is %zu", z->path, name, st->size,
+                        MST_DATA_MAX_BYTES);
+    bool fits = st->comp_size <= z->size && (st->comp_method == ZIP_CM_STORE
+                                                 ? st->size == st->comp_size
+                                                 : st->size / DEFLATE_MAX_RATIO <= st->comp_size);
+    if (!fits)
+        return mst_fail(err, MST_ECORRUPT, "%s: %s: %" PRIu64 " bytes cannot come from %" PRIu64
+                        " in a file of %" PRIu64, z->path, name, st->size, st->comp_size, z->size);
+    return MST_OK;
+}
+
+/* Exactly n bytes; asking for one more makes libzip check the CRC. */
+static mst_status unpack(const mst_npz *z, zip_file_t *in, const char *name, uint8_t *out, size_t n, mst_err *err)
+{
+    size_t done = 0;
+    uint8_t more;
+    while (done < n) {
+        zip_int64_t got = zip_fread(in, out + done, n - done < CHUNK ? n - done : CHUNK);
+        if (got < 0)
+            return mst_fail(err, MST_ECORRUPT, "%s: %s: offset %zu: %s", z->path, name, done,
+                            zip_file_strerror(in));
+        if (got == 0)
+            return mst_fail(err, MST_ECORRUPT, "%s: %s: expected %zu bytes, found %zu", z->path, name, n, done);
+        done += (size_t)got;
+    }
+    zip_int64_t got = zip_fread(in, &more, 1);
+    if (got < 0)
+        return mst_fail(err, MST_ECORRUPT, "%s: %s: offset %zu: %s", z->path, name, n, zip_file_strerror(in));
+    if (got > 0)
+        return mst_fail(err, MST_ECORRUPT, "%s: %s: expected %zu bytes, found more", z->path, name, n);
+    return MST_OK;
+}
+
+static mst_status read_member(mst_npz *z, const zip_stat_t *st, const char *name, mst_npy_array *a, mst_err *err)
+{
+    char text[1024];
+    MST_TRY(check_member(z, st, name, err));
+    size_t n = (size_t)st->size;
+    zip_file_t *in = zip_fopen_index(z->zip, st->index, 0);
+    if (in == NULL)
+        return mst_fail(err, MST_ECORRUPT, "%s: %s: %s", z->path, name, zip_strerror(z->zip));
+    uint8_t *bytes = mst_alloc(NULL, n != 0 ? n : 1);
+    mst_status code = bytes != NULL ? unpack(z, in, name, bytes, n, err)
+                                    : mst_fail(err, MST_ENOMEM, "%s: %s: no memory for %zu bytes", z->path, name, n);
+    zip_fclose(in);
+    if (code != MST_OK) {
+        mst_free(NULL, bytes, n != 0 ? n : 1);
+        return code;
+    }
+    snprintf(text, sizeof text, "%s: %s", z->path, name);
+    return mst_npy_array_take(a, text, bytes, n != 0 ? n : 1, err);
+}
+
+mst_status mst_npz_array(mst_npz *z, const char *const *names, bool *found, mst_npy_array *a, mst_err *err)
+{
+    *a = (mst_npy_array){.fd = -1};
+    *found = false;
+    for (; *names != NULL && !*found; names++) {
+        zip_stat_t st;
+        zip_int64_t at = zip_name_locate(z->zip, *names, 0);
+        if (at < 0)
+            continue;
+        *found = true;
+        if (zip_stat_index(z->zip, (zip_uint64_t)at, 0, &st) != 0)
+            return mst_fail(err, MST_ECORRUPT, "%s: %s: %s", z->path, *names, zip_strerror(z->zip));
+        MST_TRY(read_member(z, &st, *names, a, err));
+    }
+    return MST_OK;
+}

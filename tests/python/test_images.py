@@ -1,0 +1,492 @@
+"""Static data sets and preprocessing against Pillow and NumPy, through mstrun --show."""
+import io
+import json
+import math
+import struct
+import sys
+import zipfile
+import zlib
+
+import numpy as np
+import pytest
+
+from support import ROOT, snn_reader, tool
+
+PIL = pytest.importorskip("PIL")
+Image = pytest.importorskip("PIL.Image")
+sys.path.insert(0, str(ROOT / "tests" / "golden"))
+import make_snn  # noqa: E402
+
+FILTERS = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR,
+           "nearest": Image.Resampling.NEAREST}
+
+
+# ---- the oracle: torchvision's Resize(N), CenterCrop((H, W)) on Pillow images ----
+
+def resize(im, n, how):
+    w, h = im.size
+    short, long = min(w, h), max(w, h)
+    new = (n, int(n * long / short)) if w <= h else (int(n * long / short), n)
+    return im.resize(new, FILTERS[how])
+
+
+def center_crop(im, h, w):
+    iw, ih = im.size
+    if w > iw or h > ih:
+        left, top = max(w - iw, 0) // 2, max(h - ih, 0) // 2
+        padded = Image.new(im.mode, (max(w, iw), max(h, ih)))
+        padded.paste(im, (left, top))
+        im, (iw, ih) = padded, padded.size
+    top, left = int(round((ih - h) / 2.0)), int(round((iw - w) / 2.0))
+    return im.crop((left, top, left + w, top + h))
+
+
+def as_array(im):
+    a = np.asarray(im)
+    return a[:, :, None] if a.ndim == 2 else a
+
+
+def assert_same(got, want, size):
+    """Equal; but Pillow 13 filters columns before lines where an image is tall."""
+    assert got.shape == want.shape
+    exact = int(PIL.__version__.split(".")[0]) < 13 or size[0] <= 2 * size[1]
+    d = np.abs(got.astype(int) - want)
+    assert d.max() <= (0 if exact else 8) and (d > 1).mean() <= (0 if exact else 0.1), size
+
+
+# ---- models and images ----
+
+def model(folder, channels, h, w, classes=2, prepare=(0, 0, 0, 0, 0, 0, 0), norm=()):
+    """A network that takes [channels,h,w]; it is never run here, or on small inputs only."""
+    m = make_snn.Model()
+    m.norm, m.prepare, m.output = list(norm), prepare, 3
+    m.tensor("x", (1, channels, h, w))
+    m.tensor("mean", (1, channels, 1, 1))
+    m.tensor("flat", (1, channels))
+    m.tensor("logits", (1, classes))
+    m.tensor("w", (channels, classes), [0.5] * (channels * classes))
+    m.node(make_snn.REDUCE, "mean", [0], 1, (0, 12))
+    m.node(make_snn.RESHAPE, "flat", [1], 2)
+    m.node(make_snn.LINEAR, "fc", [2, 4], 3)
+    path = folder / ("model-%d-%d-%d-%d.bin" % (channels, h, w, classes))
+    path.write_bytes(m.bytes())
+    return path
+
+
+def picture(h, w, seed=0, channels=3):
+    """Waves, edges and noise."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[0:h, 0:w]
+    a = np.stack([127 + 90 * np.sin(x / (5 + c) + y / (9 - c)) + 40 * ((x // 7 + y // 5) % 2) for c in range(channels)], 2)
+    return np.clip(a + rng.normal(0, 25, a.shape), 0, 255).astype(np.uint8)
+
+
+def shown(folder, spec, index, *args, bin=None):
+    """What mstrun --show writes, [h,w,c], and its line."""
+    out = folder / "shown.png"
+    done = tool("mstrun", *([bin] if bin else []), "--show", spec, index, "-o", out, *args)
+    a = as_array(Image.open(out))
+    out.unlink()
+    return a, done.stdout
+
+
+def refused(spec, *args, bin=None, index=0, code=1):
+    done = tool("mstrun", *([bin] if bin else []), "--show", spec, index, "-o", "/nonexistent/x.png", *args, check=False)
+    assert done.returncode == code and len(done.stderr.splitlines()) == 1, done.stderr
+    return done.stderr
+
+
+# ---- resize and crop ----
+
+SIZES = [(224, 225), (225, 224), (256, 256), (375, 500), (500, 333), (100, 80), (31, 1000), (1000, 31), (1, 1), (3, 700),
+         (257, 641), (60, 60)]
+
+
+@pytest.mark.parametrize("how", list(FILTERS))
+@pytest.mark.parametrize("size", SIZES, ids=lambda s: "%dx%d" % s)
+def test_resize_and_crop_are_pillows(tmp_path, size, how):
+    im = Image.fromarray(picture(*size, seed=size[0]))
+    im.save(tmp_path / "a.png")
+    for n, h, w in ((256, 224, 224), (64, 56, 48), (33, 33, 33), (20, 31, 24)):
+        bin = model(tmp_path, 3, h, w, norm=[(0.485, 0.229), (0.456, 0.224), (0.406, 0.225)])
+        got, _ = shown(tmp_path, tmp_path / "a.png", 0, "--resize", n, "--interpolation", how, bin=bin)
+        want = as_array(im if size == (h, w) else center_crop(resize(im, n, how), h, w))
+        assert_same(got, want, size)
+
+
+def test_torchvision_says_the_same(tmp_path):
+    transforms = pytest.importorskip("torchvision.transforms")
+    bin = model(tmp_path, 3, 224, 200)
+    for size in SIZES:
+        im = Image.fromarray(picture(*size, seed=size[1]))
+        im.save(tmp_path / "a.png")
+        want = transforms.CenterCrop((224, 200))(transforms.Resize(256, FILTERS["bicubic"])(im))
+        got, _ = shown(tmp_path, tmp_path / "a.png", 0, "--resize", 256, bin=bin)
+        assert_same(got, as_array(want), size)
+
+
+def test_crop_without_resize_and_grey(tmp_path):
+    im = Image.fromarray(picture(61, 84))
+    im.save(tmp_path / "a.png")
+    grey = model(tmp_path, 1, 50, 50)
+    got, _ = shown(tmp_path, tmp_path / "a.png", 0, "--crop", "50x50", bin=grey)
+    assert np.array_equal(got, as_array(center_crop(im, 50, 50).convert("L")))
+    got, _ = shown(tmp_path, tmp_path / "a.png", 0, "--resize", 57, bin=grey)
+    assert np.array_equal(got, as_array(center_crop(resize(im, 57, "bicubic"), 50, 50).convert("L")))
+    same = model(tmp_path, 1, 61, 84)
+    got, _ = shown(tmp_path, tmp_path / "a.png", 0, "--resize", 57, bin=same)  # untouched but for the colour
+    assert np.array_equal(got, as_array(im.convert("L")))
+    Image.fromarray(picture(61, 84, channels=1)[:, :, 0]).save(tmp_path / "g.png")
+    got, _ = shown(tmp_path, tmp_path / "g.png", 0, bin=model(tmp_path, 3, 61, 84))
+    assert np.array_equal(got, as_array(Image.open(tmp_path / "g.png").convert("RGB")))
+    error = refused(tmp_path / "a.png", bin=grey)
+    assert "a.png: image: expected 50x50 as the model has it" in error and "found 61x84" in error
+    assert "expected 50x50" in refused(tmp_path / "a.png", "--crop", "40x50", bin=grey)
+
+
+# ---- decoders ----
+
+def jpegs():
+    rgb, grey = Image.fromarray(picture(67, 93)), Image.fromarray(picture(50, 41, channels=1)[:, :, 0])
+    yield "444", rgb, dict(quality=90, subsampling=0)
+    yield "422", rgb, dict(quality=80, subsampling=1)
+    yield "420", rgb, dict(quality=60, subsampling=2)
+    yield "progressive", rgb, dict(quality=85, progressive=True)
+    yield "optimized-restarts", rgb, dict(quality=30, optimize=True, restart_marker_rows=1)
+    yield "rgb", rgb, dict(quality=90, keep_rgb=True)
+    yield "grey", grey, dict(quality=75)
+    yield "grey-progressive", grey, dict(progressive=True)
+    yield "cmyk", rgb.convert("CMYK"), dict(quality=90)
+    yield "cmyk-420", Image.fromarray(picture(40, 33, channels=4), "CMYK"), dict(quality=70, subsampling=2)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by 90 degrees: ignored
+    yield "exif", rgb, dict(exif=exif)
+    yield "one-pixel", Image.fromarray(picture(1, 1)), {}
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_jpeg(tmp_path):
+    for name, im, options in jpegs():
+        path = tmp_path / (name + ".jpg")
+        im.save(path, "JPEG", **options)
+        got, _ = shown(tmp_path, path, 0)
+        want = Image.open(path)
+        assert np.array_equal(got, as_array(want if want.mode == "L" else want.convert("RGB"))), name
+
+
+def chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def raw_png(w, h, depth, color, rows, interlace=0, more=b""):
+    """A PNG of given packed rows (unfiltered)."""
+    data = zlib.compress(b"".join(b"\0" + r for r in rows))
+    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", w, h, depth, color, 0, 0, interlace)) + more
+            + chunk(b"IDAT", data) + chunk(b"IEND", b""))
+
+
+def adam7(a):
+    for y0, dy, x0, dx in ((0, 8, 0, 8), (0, 8, 4, 8), (4, 8, 0, 4), (0, 4, 2, 4), (2, 4, 0, 2), (0, 2, 1, 2), (1, 2, 0, 1)):
+        part = a[y0::dy, x0::dx]
+        if part.size:
+            yield from (row.tobytes() for row in part)
+
+
+def pngs():
+    a, rng = picture(29, 37), np.random.default_rng(5)
+    rgb = Image.fromarray(a)
+    for mode in ("1", "L", "LA", "RGB", "RGBA"):
+        yield mode, rgb.convert(mode), {}
+    rgba = Image.fromarray(np.dstack([a, rng.integers(0, 256, a.shape[:2], np.uint8)]))
+    yield "RGBA-clear", rgba, {}
+    for colors in (2, 4, 16, 200):
+        yield "P%d" % colors, rgb.quantize(colors), {}
+    yield "P-transparent", rgb.quantize(50), dict(transparency=3)
+    yield "RGB-transparent", rgb, dict(transparency=(1, 2, 3))
+    yield "L-transparent", rgb.convert("L"), dict(transparency=9)
+    yield "I16", Image.fromarray(rng.integers(0, 600, (9, 11)).astype(np.uint16)), {}
+
+
+def raw_pngs():
+    rng = np.random.default_rng(6)
+    wide = rng.integers(0, 65536, (7, 5, 4)).astype(">u2")
+    yield "rgb16", raw_png(5, 7, 16, 2, [r[:, :3].tobytes() for r in wide])
+    yield "rgba16", raw_png(5, 7, 16, 6, [r.tobytes() for r in wide])
+    yield "la16", raw_png(5, 7, 16, 4, [r[:, :2].tobytes() for r in wide])
+    for depth in (1, 2, 4):
+        yield "grey%d" % depth, raw_png(8, 3, depth, 0, [rng.bytes(depth) for _ in range(3)])
+    yield "gamma", raw_png(5, 7, 8, 2, [r.tobytes() for r in picture(7, 5)], more=chunk(b"gAMA", struct.pack(">I", 30000)))
+    yield "interlaced", raw_png(37, 29, 8, 2, adam7(picture(29, 37)), 1)
+
+
+def test_png(tmp_path):
+    for name, im, options in pngs():
+        im.save(tmp_path / (name + ".png"), **options)
+    for name, raw in raw_pngs():
+        (tmp_path / (name + ".png")).write_bytes(raw)
+    for path in sorted(tmp_path.glob("*.png")):
+        got, _ = shown(tmp_path, path, 0)
+        want = as_array(Image.open(path).convert("RGB"))
+        assert np.array_equal(np.broadcast_to(got, want.shape), want), path.name
+
+
+@pytest.mark.parametrize("name, save", [
+    ("jpg", dict(format="JPEG", quality=80)), ("progressive.jpg", dict(format="JPEG", progressive=True)),
+    ("png", dict(format="PNG")),
+])
+def test_truncated_images_are_refused(tmp_path, name, save):
+    b = io.BytesIO()
+    Image.fromarray(picture(40, 40)).save(b, **save)
+    raw, path = b.getvalue(), tmp_path / ("cut." + name)
+    for cut in sorted({0, 1, 7, 20, 100, len(raw) // 2, len(raw) - 20, len(raw) - 2, len(raw) - 1}):
+        path.write_bytes(raw[:cut])
+        error = refused("image:%s" % path)
+        assert "cut." + name in error and "offset" in error
+
+
+def test_hostile_images_are_refused(tmp_path):
+    path = tmp_path / "bomb.png"
+    path.write_bytes(raw_png(60000, 60000, 8, 2, []))
+    assert "60000x60000 pixels: limit is 67108864" in refused(path)
+    b = io.BytesIO()
+    Image.fromarray(picture(16, 16)).save(b, "JPEG")
+    raw = b.getvalue()
+    at = raw.index(b"\xff\xc0") + 5
+    (tmp_path / "bomb.jpg").write_bytes(raw[:at] + struct.pack(">HH", 65500, 65500) + raw[at + 4:])
+    assert "65500x65500 pixels: limit" in refused(tmp_path / "bomb.jpg")
+    (tmp_path / "text.jpg").write_text("this is no picture")
+    error = refused("image:%s" % (tmp_path / "text.jpg"))
+    assert "expected a JPEG (ff d8 ff) or PNG (89 50 4e), found 74 68 69" in error
+    whole = tmp_path / "crc.png"
+    Image.fromarray(picture(16, 16)).save(whole)
+    raw = bytearray(whole.read_bytes())
+    raw[raw.index(b"IDAT") + 20] ^= 1
+    whole.write_bytes(raw)
+    assert "crc.png: offset" in refused(whole)
+
+
+# ---- folders ----
+
+@pytest.fixture
+def folders(tmp_path):
+    """root/{ant,Bee,cat}/*.png|JPEG and the arrays in ImageFolder's order."""
+    expected = []
+    for label, name in enumerate(("Bee", "ant", "cat")):  # byte order: capitals first
+        (tmp_path / "root" / name).mkdir(parents=True)
+        for k, file in enumerate(("1.png", "10.JPEG", "2.PNG")):
+            path = tmp_path / "root" / name / file
+            Image.fromarray(picture(20, 24, seed=10 * label + k)).save(path)
+            expected.append((as_array(Image.open(path)), label))
+    (tmp_path / "root" / "cat" / "notes.txt").write_text("not an image")
+    (tmp_path / "root" / ".hidden").mkdir()
+    return tmp_path, expected
+
+
+@pytest.mark.parametrize("spec", ["image:%s", "%s"])
+def test_class_folders(folders, spec):
+    folder, expected = folders
+    bin = model(folder, 3, 20, 24, classes=3)
+    for i, (a, label) in enumerate(expected):
+        got, line = shown(folder, spec % (folder / "root"), i, bin=bin)
+        assert np.array_equal(got, a) and line.rstrip().endswith(": 3x20x24, label %d" % label)
+    assert "sample 9: the data set has 9" in refused(spec % (folder / "root"), bin=bin, index=9)
+    run = tool("mstrun", bin, folder / "root", "-T", 1, "--json", "-", "--quiet")
+    assert json.loads(run.stdout)["samples"] == 9
+    error = refused(folder / "root", bin=model(folder, 3, 20, 24, classes=4))
+    assert "class folders: expected 4 as the model has classes, found 3" in error
+    (folder / "root" / "dog").mkdir()
+    assert "dog: expected images (.jpg, .jpeg, .png), found none" in refused(
+        folder / "root", bin=model(folder, 3, 20, 24, classes=4))
+
+
+def test_label_files(folders):
+    folder, expected = folders
+    bin = model(folder, 3, 20, 24, classes=3)
+    root, labels = folder / "root", folder / "labels.txt"
+    labels.write_text("cat/2.PNG 1\r\n\n  \nant/10.JPEG\t2\nBee/1.png    0")
+    (root / "val list.txt").write_text(labels.read_text())
+    for spec in ("image:%s,%s" % (root, labels), "image:%s,val list.txt" % root):
+        for i, (k, label) in enumerate(((8, 1), (4, 2), (0, 0))):
+            got, line = shown(folder, spec, i, bin=bin)
+            assert np.array_equal(got, expected[k][0]) and "label %d\n" % label in line
+    flat, line = shown(folder, root / "cat", 2)
+    assert np.array_equal(flat, expected[8][0]) and ", label" not in line
+    for text, says in (("cat/2.PNG 3\n", "offset 0: label of sample 0: expected 0..2, found 3"),
+                       ("cat/2.PNG 1\ncat/2.PNG one\n", "offset 12: expected \"name label\""),
+                       ("cat/2.PNG\n", "offset 0: expected"), ("../x.png 1\n", "a path in the folder"),
+                       ("/etc/passwd 1\n", "a path in the folder"), ("nope.png 1\n", "nope.png: No such file"),
+                       ("", "found none"), ("a\0b 1\n", "offset 1: expected text"), ("a.png 99999999999\n", "expected")):
+        labels.write_text(text)
+        assert says in refused("image:%s,%s" % (root, labels), bin=bin)
+    (folder / "empty").mkdir()
+    assert "expected images" in refused("image:%s" % (folder / "empty"))
+    assert "no such file or folder" in refused(folder / "missing")
+    assert "No such file" in refused("image:%s" % (folder / "missing"))
+    assert "the model's input has 4" in refused("image:%s" % root, bin=model(folder, 4, 20, 24))
+
+
+# ---- CIFAR-100, npz, npy of bytes ----
+
+def test_cifar100(tmp_path):
+    rng = np.random.default_rng(1)
+    records = rng.integers(0, 256, (6, 3074), np.uint8)
+    records[:, 0], records[:, 1] = rng.integers(0, 20, 6), rng.integers(20, 100, 6)
+    (tmp_path / "cifar-100-binary").mkdir()
+    file = tmp_path / "cifar-100-binary" / "test.bin"
+    file.write_bytes(records.tobytes())
+    fine, coarse = model(tmp_path, 3, 32, 32, classes=100), model(tmp_path, 3, 32, 32, classes=20)
+    for i, spec in enumerate(("cifar100:%s" % file, "cifar100:%s" % tmp_path, file, tmp_path, "cifar100:%s,fine" % file)):
+        got, line = shown(tmp_path, spec, i, bin=fine)
+        assert np.array_equal(got, records[i, 2:].reshape(3, 32, 32).transpose(1, 2, 0))
+        assert "label %d\n" % records[i, 1] in line
+    assert "label %d\n" % records[5, 0] in shown(tmp_path, "cifar100:%s,coarse" % tmp_path, 5, bin=coarse)[1]
+    assert "expected 0..19, found %d" % records[0, 1] in refused("cifar100:%s" % file, bin=coarse)
+    assert "expected coarse or fine" in refused("cifar100:%s,rough" % file, bin=fine)
+    im = Image.fromarray(records[2, 2:].reshape(3, 32, 32).transpose(1, 2, 0))
+    got, _ = shown(tmp_path, file, 2, "--resize", 64, bin=model(tmp_path, 3, 56, 56, classes=100))
+    assert np.array_equal(got, as_array(center_crop(resize(im, 64, "bicubic"), 56, 56)))
+    file.write_bytes(records.tobytes()[:-1])
+    assert "found 18443 (5 records and 3073 bytes)" in refused("cifar100:%s" % file, bin=fine)
+    records[3, 0] = 20
+    file.write_bytes(records.tobytes())
+    assert "offset 9222: label of sample 3: expected 0..19, found 20" in refused("cifar100:%s" % file, bin=fine)
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_npz(tmp_path, save):
+    a = picture(24, 5 * 20).reshape(24, 5, 20, 3).transpose(1, 0, 2, 3)  # 5 images of 24x20
+    labels = np.array([1, 0, 1, 1, 0])
+    bin = model(tmp_path, 3, 24, 20)
+    for names, x, y in ((("x", "y"), a, labels), (("X", "Y"), np.ascontiguousarray(a.transpose(0, 3, 1, 2)), labels[:, None]),
+                        (("images", "labels"), a, labels.astype(np.uint8))):
+        save(tmp_path / "set.npz", **dict(zip(names, (x, y))))
+        for spec in ("npz:%s" % (tmp_path / "set.npz"), tmp_path / "set.npz"):
+            got, line = shown(tmp_path, spec, 3, bin=bin)
+            assert np.array_equal(got, a[3]) and "label 1\n" in line
+    x = a.transpose(0, 3, 1, 2).astype(np.float32) / np.float32(255)
+    save(tmp_path / "f.npz", x=x)
+    got, line = shown(tmp_path, tmp_path / "f.npz", 4, bin=bin)
+    assert np.array_equal(got, a[4]) and ", label" not in line
+    np.save(tmp_path / "x.npy", a[:, :, :, 0])
+    np.save(tmp_path / "y.npy", labels)
+    got, line = shown(tmp_path, "%s,%s" % (tmp_path / "x.npy", tmp_path / "y.npy"), 2)
+    assert np.array_equal(got[:, :, 0], a[2, :, :, 0]) and "label 1\n" in line
+
+
+def test_npz_refuses(tmp_path):
+    path, bin = tmp_path / "set.npz", model(tmp_path, 3, 8, 8)
+    x = np.zeros((3, 8, 8, 3), np.uint8)
+    np.savez(path, x=x, y=np.zeros(2, int))
+    assert "set.npz: y.npy: offset 10: shape: expected (3,) as there are samples, found (2,)" in refused(path, bin=bin)
+    np.savez(path, x=x, y=np.array([0, 1, 2]))
+    assert "label of sample 2: expected 0..1, found 2" in refused(path, bin=bin)
+    np.savez(path, z=x)
+    assert "expected an array x, X or images, found none" in refused(path)
+    np.savez(path, x=x.astype(np.int64))
+    assert "expected '<f4'" in refused(path)
+    np.savez(path, x=x[:, :4])
+    assert "expected [3,8,8] as the model has it, found [3,4,8]" in refused(path, bin=bin)
+    np.savez_compressed(path, x=picture(8, 24).reshape(3, 8, 8, 3))
+    raw = path.read_bytes()
+    for cut in (1, 40, len(raw) // 2, len(raw) - 1):
+        path.write_bytes(raw[:cut])
+        assert "set.npz" in refused("npz:%s" % path)
+    at = raw.index(b"x.npy") + 60
+    path.write_bytes(raw[:at] + bytes([raw[at] ^ 0xff]) + raw[at + 1:])
+    assert "set.npz: x.npy: " in refused(path)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_BZIP2) as z:
+        z.writestr("x.npy", b"nothing")
+    assert "expected 0 (stored) or 8 (deflated), found 12" in refused(path)
+
+
+# ---- options, files, --show ----
+
+def test_options_are_stored_shown_and_overridden(tmp_path):
+    onnx = ROOT / "tests" / "fixtures" / "onnx" / "swin-ts.onnx"
+    out = tmp_path / "m.bin"
+    tool("mstconv", onnx, "-o", out, "--resize", 18, "--interpolation", "bilinear", "--crop", "16x16", "--mean", "0.5,0.4,0.3",
+         "--std", "1,1,1", "--frames", 10, "--split", "time", "--present", "steps", "--quiet")
+    g = snn_reader.load(out)
+    assert (g.resize, g.interpolation, g.crop, g.frames, g.split, g.present) == (18, "bilinear", (16, 16), 10, "time", "steps")
+    info = json.loads(tool("mstrun", "--info", out, "--json").stdout)
+    assert info["prepare"] == dict(resize=18, interpolation="bilinear", crop=[16, 16], frames=10, split="time", present="steps")
+    assert "resize 18 bilinear, crop 16x16, 10 event frames of equal time, as steps" in tool("mstrun", "--info", out).stdout
+    im = Image.fromarray(picture(40, 50))
+    im.save(tmp_path / "a.png")
+    got, _ = shown(tmp_path, tmp_path / "a.png", 0, bin=out)
+    assert np.array_equal(got, as_array(center_crop(resize(im, 18, "bilinear"), 16, 16)))
+    got, _ = shown(tmp_path, tmp_path / "a.png", 0, "--resize", 16, "--interpolation", "nearest", "--mean", "0,0,0", "--std",
+                   "2,2,2", bin=out)
+    assert np.array_equal(got, as_array(center_crop(resize(im, 16, "nearest"), 16, 16)))
+    run = json.loads(tool("mstrun", out, tmp_path / "a.png", "-T", 2, "--json", "-", "--quiet").stdout)
+    assert run["samples"] == 1 and run["top1"][0]["top1"] is None
+    tool("mstcalib", onnx, out, tmp_path / "a.png", "-T", 2, "--resize", 20, "--quiet")
+
+
+@pytest.mark.parametrize("args, says", [
+    (("--interpolation", "lanczos"), "expected one of bicubic, bilinear, nearest"), (("--crop", "16"), "expected HxW"),
+    (("--crop", "0x16"), "expected HxW"), (("--resize", "65536"), "0..65535"), (("--frames", "4097"), "0..4096"),
+    (("--split", "half"), "expected one of number, time"), (("--present", "all"), "expected one of channels, steps"),
+])
+def test_wrong_options(args, says):
+    for name in (("mstconv", "a.onnx", "-o", "b"), ("mstrun", "m", "d"), ("mstcalib", "a", "b", "d")):
+        done = tool(*name, *args, check=False)
+        assert done.returncode == 2 and says in done.stderr
+
+
+@pytest.mark.parametrize("args", [
+    ("--show",), ("--show", "d"), ("--show", "d", "0"), ("--show", "d", "x", "-o", "f"), ("--show", "d", "-1", "-o", "f"),
+    ("m", "d", "-o", "f"), ("--show", "d", "0", "-o", "f", "--resize", "8"), ("--show", "m", "d", "0", "x", "-o", "f"),
+])
+def test_wrong_usage_of_show(args):
+    done = tool("mstrun", *args, check=False)
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1 and not done.stdout
+
+
+def test_show_event_frames(tmp_path):
+    rng = np.random.default_rng(3)
+    counts = rng.integers(0, 9, (1, 10, 12, 16)).astype(np.float32)
+    counts[0, 4, 2, 3] = 9
+    np.save(tmp_path / "x.npy", counts)
+    got, line = shown(tmp_path, tmp_path / "x.npy", 0, bin=model(tmp_path, 10, 12, 16))
+    assert got.shape == (12, 5 * 17 - 1, 3) and ": 10x12x16" in line
+    for f in range(5):
+        frame = got[:, 17 * f:17 * f + 16].astype(int)
+        want = np.floor(255 * counts[0, 2 * f:2 * f + 2] / 9 + 0.5)
+        assert np.abs(frame[:, :, 2] - want[0]).max() <= 1 and np.abs(frame[:, :, 0] - want[1]).max() <= 1
+        assert not frame[:, :, 1].any()
+    np.save(tmp_path / "x.npy", counts[:, :5])
+    assert "expected 1, 3 or an even number, found 5" in refused(tmp_path / "x.npy")
+
+
+def test_show_writes_whole_files(tmp_path):
+    Image.fromarray(picture(8, 9)).save(tmp_path / "a.png")
+    done = tool("mstrun", "--show", tmp_path / "a.png", 0, "-o", tmp_path / "b.png", "--quiet")
+    assert not done.stdout and not done.stderr
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.png", "b.png"]
+    assert "cannot create" in refused(tmp_path / "a.png")
+    done = tool("mstrun", "--show", tmp_path / "a.png", 1, "-o", tmp_path / "c.png", check=False)
+    assert done.returncode == 1 and not (tmp_path / "c.png").exists()
+
+
+def test_threads_and_read_ahead_do_not_matter(tmp_path):
+    (tmp_path / "set").mkdir()
+    for i in range(23):
+        Image.fromarray(picture(20 + i, 30, seed=i)).save(tmp_path / "set" / ("%02d.png" % i))
+    bin = tmp_path / "m.bin"
+    tool("mstconv", ROOT / "tests" / "fixtures" / "onnx" / "swin-ts.onnx", "-o", bin, "--resize", 18, "--quiet")
+    runs = []
+    for threads in (1, 2, 5):
+        run = json.loads(tool("mstrun", bin, tmp_path / "set", "-T", 2, "--threads", threads, "--json", "-", "--quiet").stdout)
+        run.pop("seconds")
+        runs.append(run)
+    assert runs[0] == runs[1] == runs[2] and runs[0]["samples"] == 23
+    (tmp_path / "set" / "17.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    (tmp_path / "set" / "19.png").write_bytes(b"nothing at all")
+    for threads in (1, 2, 5):
+        done = tool("mstrun", bin, tmp_path / "set", "-T", 2, "--threads", threads, "--quiet", check=False)
+        assert done.returncode == 1 and "17.png" in done.stderr and not done.stdout
+
+
+def test_rounding_of_the_oracle_is_pythons():
+    assert [int(round(d / 2.0)) for d in (1, 3, 5, 7)] == [0, 2, 2, 4] and math.ceil(0.5) == 1

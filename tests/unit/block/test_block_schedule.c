@@ -1,0 +1,327 @@
+/* The block schedule against the step schedule: logits of every step, counts of
+ * every layer and step, operations and membranes, to the bit. */
+#include <stdio.h>
+#include <unistd.h>
+
+#include "mst/convert.h"
+#include "tests/support/sample_graphs.h"
+#include "tests/unit/block/block_graphs.h"
+
+enum { STEPS = 19 };
+
+/* What a run gives. */
+typedef struct record {
+    size_t classes, layers;
+    float *logits, *mean;     /* [STEPS][classes] */
+    uint64_t *counts;         /* [STEPS][layers][2] */
+    uint64_t *ops;            /* [layers] */
+    float **v;                /* [layers] */
+    mst_counters counters;
+} record;
+
+static record *new_record(const mst_program *p)
+{
+    record *r = calloc(1, sizeof *r);
+    const mst_graph *g = mst_program_graph(p);
+    r->classes = mst_tensor_elements(&g->tensors[g->output]);
+    r->layers = mst_program_layers(p);
+    r->logits = calloc(STEPS * r->classes, sizeof *r->logits);
+    r->mean = calloc(STEPS * r->classes, sizeof *r->mean);
+    r->counts = calloc(STEPS * r->layers * 2 + 1, sizeof *r->counts);
+    r->ops = calloc(r->layers + 1, sizeof *r->ops);
+    r->v = calloc(r->layers + 1, sizeof *r->v);
+    return r;
+}
+
+static void free_record(record *r)
+{
+    for (size_t k = 0; k < r->layers; k++)
+        free(r->v[k]);
+    free(r->logits);
+    free(r->mean);
+    free(r->counts);
+    free(r->ops);
+    free(r->v);
+    free(r);
+}
+
+static void note_step(const mst_session *s, record *r, uint32_t t, uint32_t i)
+{
+    memcpy(r->logits + t * r->classes, mst_session_logits_at(s, i), r->classes * sizeof *r->logits);
+    mst_session_mean_logits_at(s, i, r->mean + t * r->classes);
+    for (size_t k = 0; k < r->layers; k++) {
+        uint64_t *c = r->counts + (t * r->layers + k) * 2;
+        mst_session_layer_at(s, i, k, &c[0], &c[1]);
+    }
+}
+
+static void note_end(const mst_session *s, const mst_program *p, record *r)
+{
+    ck_assert_uint_eq(mst_session_time(s), STEPS);
+    r->counters = mst_session_counters(s);
+    for (size_t k = 0; k < r->layers; k++) {
+        size_t n = mst_program_layer(p, k)->neurons;
+        r->ops[k] = mst_session_layer_ops(s, k);
+        r->v[k] = malloc(n * sizeof(float));
+        memcpy(r->v[k], mst_session_potential(s, k), n * sizeof(float));
+    }
+}
+
+static void ignore(void *ctx, const mst_session *s, uint32_t node, const float *out, size_t n)
+{
+    (void)s;
+    (void)node;
+    (void)out;
+    (void)n;
+    ++*(int *)ctx;
+}
+
+/* mixed: every third run is observed, which makes it go step by step. */
+static record *run(const mst_graph *g, const float *x, const mst_run_opts *o, bool mixed)
+{
+    mst_program *p = NULL;
+    mst_session *s = NULL;
+    int seen = 0;
+    OK(mst_program_create(g, o, &p, &err_));
+    OK(mst_session_create(p, &s, &err_));
+    record *r = new_record(p);
+    mst_session_begin(s, x, 3);
+    mst_session_run(s, 2); /* what a sample before left must not matter */
+    mst_session_begin(s, x, 5);
+    for (uint32_t t = 0, n, turn = 0; t < STEPS; t += n, turn++) {
+        mst_session_observe(s, mixed && turn % 3 == 1 ? ignore : NULL, &seen);
+        n = mst_session_run(s, STEPS - t);
+        ck_assert(n >= 1 && n <= mst_program_block_steps(p));
+        for (uint32_t i = 0; i < n; i++)
+            note_step(s, r, t + i, i);
+        ck_assert(memcmp(mst_session_logits(s), mst_session_logits_at(s, n - 1), r->classes * sizeof(float)) == 0);
+    }
+    note_end(s, p, r);
+    mst_session_destroy(s);
+    mst_program_destroy(p);
+    return r;
+}
+
+static const char *difference(const record *a, const record *b)
+{
+    if (memcmp(a->counts, b->counts, STEPS * a->layers * 2 * sizeof *a->counts) != 0)
+        return "spikes of a layer";
+    if (memcmp(a->logits, b->logits, STEPS * a->classes * sizeof *a->logits) != 0)
+        return "logits";
+    if (memcmp(a->mean, b->mean, STEPS * a->classes * sizeof *a->mean) != 0)
+        return "mean logits";
+    if (memcmp(a->ops, b->ops, a->layers * sizeof *a->ops) != 0)
+        return "operations of a layer";
+    return memcmp(&a->counters, &b->counters, sizeof a->counters) != 0 ? "counters" : NULL;
+}
+
+static void compare(const record *want, const record *got, const mst_graph *g, const mst_run_opts *o, const char *name)
+{
+    const char *what = difference(want, got);
+    for (size_t k = 0; k < want->layers && what == NULL; k++) {
+        const mst_tensor *t = NULL;
+        for (uint32_t i = 0, layer = 0; i < g->n_nodes; i++)
+            if (g->nodes[i].op == MST_OP_NEURON && layer++ == k)
+                t = &g->tensors[g->nodes[i].out];
+        if (memcmp(want->v[k], got->v[k], mst_tensor_elements(t) * sizeof(float)) != 0)
+            what = "membranes";
+    }
+    ck_assert_msg(what == NULL, "%s: %s differ: isa %s, blocks of %u steps, %u threads", name, what, o->isa,
+                  o->block_steps, o->threads);
+}
+
+static bool has_isa(const mst_graph *g, const char *isa)
+{
+    mst_run_opts o = {.isa = isa};
+    mst_program *p = NULL;
+    bool here = mst_program_create(g, &o, &p, NULL) == MST_OK;
+    mst_program_destroy(p);
+    return here;
+}
+
+/* steps, isas and threads in `few` or all combinations. */
+static void check_graph(const mst_graph *g, uint64_t seed, const char *name, bool few)
+{
+    static const uint32_t steps[] = {5, 16, 1, 2, 8, 32};
+    const mst_tensor *in = &g->tensors[g->input];
+    size_t n = mst_tensor_elements(in);
+    float *x = malloc(n * sizeof *x);
+    rng r = {seed};
+    for (size_t i = 0; i < n; i++)
+        x[i] = rng_f(&r, -1.5f, 1.5f);
+    mst_run_opts o = {.seed = 11, .isa = "scalar"};
+    record *want = run(g, x, &o, false);
+    o.schedule = MST_SCHEDULE_BLOCK;
+    for (size_t isa = 0; isa < 3; isa++)
+        for (size_t b = 0; b < (few ? 2 : 6); b++)
+            for (o.threads = few ? 1 + (unsigned)(isa + b + seed) % 3 : 1; o.threads <= 3; o.threads += few ? 3 : 1) {
+                o.isa = all_isas[isa];
+                o.block_steps = steps[b];
+                if (!has_isa(g, o.isa))
+                    continue;
+                record *got = run(g, x, &o, b == 0);
+                compare(want, got, g, &o, name);
+                free_record(got);
+            }
+    free_record(want);
+    free(x);
+}
+
+START_TEST(sample_graphs)
+{
+    mst_graph *g = NULL;
+    OK(sample_every_op(NULL, &g, &err_));
+    check_graph(g, 1, "every op", false);
+    mst_graph_destroy(g);
+    OK(sample_tiny(NULL, &g, &err_));
+    check_graph(g, 2, "tiny", false);
+    mst_graph_destroy(g);
+    for (uint64_t seed = 0; seed < 60; seed++) {
+        char name[32];
+        snprintf(name, sizeof name, "sample_random %u", (unsigned)seed);
+        OK(sample_random(NULL, seed, &g, &err_));
+        check_graph(g, seed, name, true);
+        mst_graph_destroy(g);
+    }
+}
+END_TEST
+
+START_TEST(random_nets)
+{
+    for (uint64_t seed = (uint64_t)_i * 30; seed < (uint64_t)_i * 30 + 30; seed++) {
+        char name[32];
+        mst_graph *g = block_net(seed);
+        snprintf(name, sizeof name, "block_net %u", (unsigned)seed);
+        check_graph(g, seed, name, true);
+        mst_graph_destroy(g);
+    }
+}
+END_TEST
+
+static const char *const models[] = {"swin-tsdyn", "swin-masked-ts", "swin_pub-tsdyn", "swin_pub_bn-tsdyn",
+                                     "resnet18-tsdyn", "vgg16-tsdyn"};
+
+static mst_graph *convert(const char *model)
+{
+    const char *tests = getenv("MST_FIXTURES");
+    char path[4096];
+    mst_graph *g = NULL;
+    mst_report report = {0};
+    snprintf(path, sizeof path, "%s/fixtures/onnx/%s.onnx", tests != NULL ? tests : "tests", model);
+    if (access(path, R_OK) != 0)
+        return NULL;
+    OK(mst_onnx_import(path, &(mst_import_opts){0}, &g, &err_));
+    OK(mst_convert(g, &(mst_convert_opts){0}, &report, &err_));
+    mst_report_free(&report);
+    return g;
+}
+
+START_TEST(converted_models)
+{
+    mst_graph *g = convert(models[_i]);
+    if (g == NULL) {
+        printf("SKIP: no fixture %s (set MST_FIXTURES)\n", models[_i]);
+        return;
+    }
+    check_graph(g, 7, models[_i], true);
+    mst_graph_destroy(g);
+}
+END_TEST
+
+/* ---- memory ------------------------------------------------------------------ */
+
+typedef struct hook {
+    size_t calls, fail_at; /* 0: never */
+} hook;
+
+static void *hooked(void *ctx, void *p, size_t old, size_t n)
+{
+    hook *h = ctx;
+    (void)old;
+    if (n == 0) {
+        free(p);
+        return NULL;
+    }
+    h->calls++;
+    return h->calls == h->fail_at ? NULL : realloc(p, n);
+}
+
+START_TEST(no_allocation_while_running)
+{
+    mst_graph *g = block_net(12);
+    hook h = {0};
+    mst_allocator a = {hooked, &h};
+    mst_run_opts o = {.alloc = &a, .schedule = MST_SCHEDULE_BLOCK, .threads = 2};
+    mst_program *p = NULL;
+    mst_session *s = NULL;
+    OK(mst_program_create(g, &o, &p, &err_));
+    OK(mst_session_create(p, &s, &err_));
+    size_t calls = h.calls;
+    mst_session_run(s, 16);
+    mst_session_run(s, 3);
+    ck_assert_uint_eq(h.calls, calls);
+    mst_session_destroy(s);
+    mst_program_destroy(p);
+    mst_graph_destroy(g);
+}
+END_TEST
+
+START_TEST(every_allocation_may_fail)
+{
+    mst_graph *g = block_net(31);
+    for (size_t at = 1, failed = 1; failed != 0; at++) {
+        hook h = {0, at};
+        mst_allocator a = {hooked, &h};
+        mst_run_opts o = {.alloc = &a, .schedule = MST_SCHEDULE_BLOCK, .threads = 2};
+        mst_program *p = NULL;
+        mst_session *s = NULL;
+        mst_err err = {0};
+        mst_status st = mst_program_create(g, &o, &p, &err);
+        if (st == MST_OK)
+            st = mst_session_create(p, &s, &err);
+        failed = st != MST_OK;
+        ck_assert(st == MST_OK || (st == MST_ENOMEM && err.text[0] != '\0'));
+        if (failed == 0)
+            mst_session_destroy(s);
+        mst_program_destroy(p);
+    }
+    mst_graph_destroy(g);
+}
+END_TEST
+
+START_TEST(options)
+{
+    mst_graph *g = block_net(3);
+    mst_program *p = NULL;
+    mst_run_opts o = {.schedule = (mst_schedule)7};
+    ck_assert_int_eq(mst_program_create(g, &o, &p, NULL), MST_EINVAL);
+    o = (mst_run_opts){.schedule = MST_SCHEDULE_BLOCK, .mode = MST_RUN_FLOAT};
+    OK(mst_program_create(g, &o, &p, &err_));
+    ck_assert_uint_eq(mst_program_block_steps(p), 1);
+    mst_program_destroy(p);
+    o = (mst_run_opts){.schedule = MST_SCHEDULE_BLOCK, .block_steps = 1000000};
+    OK(mst_program_create(g, &o, &p, &err_));
+    ck_assert_uint_le(mst_program_block_steps(p), 64);
+    mst_program_destroy(p);
+    mst_graph_destroy(g);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("block schedule");
+    TCase *t = tcase_create("block");
+    tcase_set_timeout(t, 300);
+    tcase_add_test(t, sample_graphs);
+    tcase_add_loop_test(t, random_nets, 0, 8);
+    tcase_add_loop_test(t, converted_models, 0, (int)(sizeof models / sizeof models[0]));
+    tcase_add_test(t, no_allocation_while_running);
+    tcase_add_test(t, every_allocation_may_fail);
+    tcase_add_test(t, options);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed != 0;
+}

@@ -1,0 +1,113 @@
+/* Preprocessing from the command line. */
+#include "tools/tool_prepare.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "tools/conv_meta.h"
+
+/* Which of the names text is; -1: none. */
+static int find_name(const char *(*name)(int), const char *text)
+{
+    for (int i = 0; name(i) != NULL; i++)
+        if (strcmp(name(i), text) == 0)
+            return i;
+    return -1;
+}
+
+static mst_status check_name(const char *option, const char *(*name)(int), const char *text, mst_err *err)
+{
+    if (text == NULL || find_name(name, text) >= 0)
+        return MST_OK;
+    char names[80] = "";
+    for (int i = 0; name(i) != NULL; i++)
+        snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s", i != 0 ? ", " : "", name(i));
+    return mst_fail(err, MST_EINVAL, "--%s: expected one of %s, found '%s'", option, names, text);
+}
+
+static bool parse_crop(const char *text, uint32_t crop[2])
+{
+    uint32_t dims[MST_MAX_RANK], rank;
+    if (!mst_shape_parse(text, dims, &rank) || rank != 2 || dims[0] > MST_MAX_SIDE || dims[1] > MST_MAX_SIDE)
+        return false;
+    crop[0] = dims[0];
+    crop[1] = dims[1];
+    return true;
+}
+
+static mst_status check_norm(const mst_prepare_opts *p, mst_err *err)
+{
+    if ((p->mean.n == 0) != (p->std.n == 0))
+        return mst_fail(err, MST_EINVAL, "expected --mean and --std together, found only --%s",
+                        p->mean.n != 0 ? "mean" : "std");
+    if (p->mean.n != p->std.n)
+        return mst_fail(err, MST_EINVAL, "--mean and --std: expected as many numbers, found %zu and %zu", p->mean.n,
+                        p->std.n);
+    for (size_t i = 0; i < p->std.n; i++)
+        if (p->std.values[i] <= 0)
+            return mst_fail(err, MST_EINVAL, "--std: expected numbers above 0, found %g", p->std.values[i]);
+    return MST_OK;
+}
+
+mst_status mst_prepare_check(const mst_prepare_opts *p, mst_err *err)
+{
+    uint32_t crop[2];
+    MST_TRY(check_norm(p, err));
+    MST_TRY(check_name("interpolation", mst_interpolation_name, p->interpolation, err));
+    MST_TRY(check_name("split", mst_split_name, p->split, err));
+    MST_TRY(check_name("present", mst_present_name, p->present, err));
+    if (p->crop != NULL && !parse_crop(p->crop, crop))
+        return mst_fail(err, MST_EINVAL, "--crop: expected HxW as in 224x224, found '%s'", p->crop);
+    return MST_OK;
+}
+
+bool mst_prepare_given(const mst_prepare_opts *p)
+{
+    return p->mean.n != 0 || p->std.n != 0 || p->resize.set || p->frames.set || p->interpolation != NULL ||
+           p->crop != NULL || p->split != NULL || p->present != NULL;
+}
+
+static mst_status apply_crop(const char *text, mst_graph *g, mst_err *err)
+{
+    const mst_tensor *x = &g->tensors[g->input];
+    uint32_t crop[2] = {0, 0};
+    if (!parse_crop(text, crop) || x->rank != 4 || crop[0] != x->dims[2] || crop[1] != x->dims[3])
+        return mst_fail(err, MST_EINVAL, "--crop: expected %ux%u, the size of the model's input, found '%s'",
+                        x->rank == 4 ? x->dims[2] : 0, x->rank == 4 ? x->dims[3] : 0, text);
+    g->meta.prepare.crop_height = crop[0];
+    g->meta.prepare.crop_width = crop[1];
+    return MST_OK;
+}
+
+mst_status mst_prepare_apply(const mst_prepare_opts *p, mst_graph *g, mst_err *err)
+{
+    mst_prepare *q = &g->meta.prepare;
+    if (p->mean.n != 0)
+        MST_TRY(mst_meta_set_norm(g, &p->mean, &p->std, err));
+    if (p->resize.set)
+        q->resize = (uint32_t)p->resize.value;
+    if (p->frames.set)
+        q->frames = (uint32_t)p->frames.value;
+    if (p->interpolation != NULL)
+        q->interpolation = (mst_interpolation)find_name(mst_interpolation_name, p->interpolation);
+    if (p->split != NULL)
+        q->split = (mst_split)find_name(mst_split_name, p->split);
+    if (p->present != NULL)
+        q->present = (mst_present)find_name(mst_present_name, p->present);
+    return p->crop != NULL ? apply_crop(p->crop, g, err) : MST_OK;
+}
+
+void mst_prepare_text(const mst_graph *g, char *out, size_t n)
+{
+    const mst_prepare *p = &g->meta.prepare;
+    const mst_tensor *x = &g->tensors[g->input];
+    size_t used = 0;
+    out[0] = '\0';
+    if (p->resize != 0)
+        used += (size_t)snprintf(out, n, "resize %u %s", p->resize, mst_interpolation_name((int)p->interpolation));
+    if ((p->resize != 0 || p->crop_height != 0) && x->rank == 4 && used < n)
+        used += (size_t)snprintf(out + used, n - used, "%scrop %ux%u", used != 0 ? ", " : "", x->dims[2], x->dims[3]);
+    if (p->frames != 0 && used < n)
+        snprintf(out + used, n - used, "%s%u event frames of equal %s, as %s", used != 0 ? ", " : "", p->frames,
+                 p->split == MST_SPLIT_TIME ? "time" : "number", mst_present_name((int)p->present));
+}

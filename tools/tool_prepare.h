@@ -1,0 +1,41 @@
+/* Options that say how data becomes a model's input: --mean, --std, --resize, ... What
+ * mstconv stores and mstrun and mstcalib override. Knows nothing of readers.
+ */
+#ifndef MST_TOOL_PREPARE_H
+#define MST_TOOL_PREPARE_H
+
+#include "mst/graph.h"
+#include "tools/tool_opts.h"
+
+typedef struct mst_prepare_opts {
+    mst_opt_reals mean, std;
+    mst_opt_uint resize, frames;
+    const char *interpolation, *crop, *split, *present;
+} mst_prepare_opts;
+
+#define MST_PREPARE_OPTIONS(p)                                                                              \
+    {"mean", 0, MST_OPT_REALS, &(p).mean, "A,B,..", "input is (x/255 - mean)/std, one number a channel",    \
+     0, 0},                                                                                                 \
+    {"std", 0, MST_OPT_REALS, &(p).std, "A,B,..", "goes with --mean", 0, 0},                                \
+    {"resize", 0, MST_OPT_UINT, &(p).resize, "N",                                                           \
+     "images of another size: shorter side to N pixels; 0: no resizing", 0, MST_MAX_SIDE},                  \
+    {"interpolation", 0, MST_OPT_STRING, &(p).interpolation, "NAME",                                        \
+     "of --resize: bicubic (the default), bilinear or nearest", 0, 0},                                      \
+    {"crop", 0, MST_OPT_STRING, &(p).crop, "HxW",                                                           \
+     "then the middle HxW, the model's input (the default with --resize)", 0, 0},                           \
+    {"frames", 0, MST_OPT_UINT, &(p).frames, "N", "event recordings: cut into N frames", 0, MST_MAX_FRAMES}, \
+    {"split", 0, MST_OPT_STRING, &(p).split, "HOW",                                                         \
+     "frames of an equal number of events (the default), or equal time", 0, 0},                             \
+    {"present", 0, MST_OPT_STRING, &(p).present, "HOW",                                                     \
+     "frames as channels at every step (the default), or one by one: steps", 0, 0}
+
+/* The texts; nothing of a model. EINVAL is a usage error. */
+mst_status mst_prepare_check(const mst_prepare_opts *p, mst_err *err);
+bool mst_prepare_given(const mst_prepare_opts *p); /* any of them? */
+/* Put what was given into g's meta. EINVAL where it does not suit g's input. */
+mst_status mst_prepare_apply(const mst_prepare_opts *p, mst_graph *g, mst_err *err);
+
+/* "resize 256 bicubic, crop 224x224"; "" for none. */
+void mst_prepare_text(const mst_graph *g, char *out, size_t n);
+
+#endif
