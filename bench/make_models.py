@@ -6,6 +6,7 @@ layer fires at about a given rate. For each model: NAME.onnx (the ANN), NAME.pt 
 peers), NAME.f32 (input samples, raw float32), NAME.int8-qdq.onnx and NAME.int8-dynamic.onnx (the
 ANN quantized by ONNX Runtime's own tools) and NAME.json (sizes and rates).
 """
+import copy
 import json
 import pathlib
 import sys
@@ -13,13 +14,15 @@ import warnings
 
 import numpy as np
 import torch
+from torch import nn
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "examples"))
 from mst import calibrate, export, layers, simulate, zoo  # noqa: E402
-from mst.qcfs import activations  # noqa: E402
+from mst.qcfs import QCFS  # noqa: E402
 
 SAMPLES = 16
 RATE = 0.10  # spikes per neuron and step that each layer is set to
+STEPS = 16
 MODELS = {
     "swin-cifar": ("swin", dict(image=32, channels=3, classes=10, stem=[(32, 1, 1), (64, 2, 1), (64, 1, 1)],
                                 embed=64, depths=[2, 2], heads=[2, 4], window=4), 32),
@@ -29,21 +32,56 @@ MODELS = {
 }
 
 
-@torch.no_grad()
-def set_rates(model, x, rate, rounds=4, steps=12):
-    """Scale each theta until its layer fires at about `rate` in the simulation of x; the measured rates.
+class Settling(nn.Module):
+    """Stands for a QCFS while thetas are set: sees all steps at once, time first, [STEPS * ..]."""
 
-    A neuron gives its mean input whatever its theta is, so layers can be scaled all at once.
-    """
-    thetas = [m.theta for _, m in activations(model)]
-    for turn in range(rounds + 1):
-        network = simulate.to_spiking(model)
-        simulate.simulate(network, x, [steps])
-        rates = simulate.firing_rates(network)
-        if turn < rounds:
-            for theta, (_, r) in zip(thetas, rates):
-                theta.mul_(min(4.0, max(0.25, r / rate)))
-    return dict(rates)
+    def __init__(self, theta):
+        super().__init__()
+        self.theta = theta
+
+    @staticmethod
+    def fire(current, theta):
+        """Spikes of an integrate-and-fire neuron: [STEPS, n] -> [STEPS, n]."""
+        v, out = torch.full_like(current[0], 0.5 * theta), torch.empty_like(current)
+        for t in range(len(current)):
+            v += current[t]
+            out[t] = v >= theta
+            v -= theta * out[t]
+        return out
+
+    def forward(self, x):
+        current = x.reshape(STEPS, -1)
+        some = current[:, ::current.shape[1] // 20000 + 1].contiguous()
+        low, high = 1e-3, 8 * float(some.abs().max()) + 1e-3
+        for _ in range(24):  # the rate falls as theta grows
+            theta = (low * high) ** 0.5
+            low, high = (theta, high) if self.fire(some, theta).mean() > RATE else (low, theta)
+        self.theta.fill_(high)
+        return (self.fire(current, high) * high).reshape(x.shape)
+
+
+@torch.no_grad()
+def set_rates(model, image):
+    """Set each theta so that its layer fires at RATE on an image [1, C, H, W], in one pass: layer
+    after layer, each over all STEPS."""
+    def visit(of, like):
+        for name, child in of.named_children():
+            if isinstance(child, QCFS):
+                setattr(like, name, Settling(child.theta))
+            else:
+                visit(child, getattr(like, name))
+
+    network = copy.deepcopy(model)
+    visit(model, network)
+    network(image.expand(STEPS, -1, -1, -1))
+
+
+@torch.no_grad()
+def measured_rates(model, x):
+    """{layer: spikes per neuron and step} of a plain simulation."""
+    network = simulate.to_spiking(model)
+    simulate.simulate(network, x, [STEPS])
+    return dict(simulate.firing_rates(network))
 
 
 @torch.no_grad()
@@ -56,9 +94,10 @@ def calibrated(kind, options, count):
     calibrate.set_thetas(model, zoo.random_images(count, channels, side, generator))
     calibrate.estimate_batchnorm(model, [zoo.random_images(count, channels, side, generator) for _ in range(2)])
     model.eval()
-    rates = set_rates(model, zoo.random_images(2, channels, side, generator), RATE)
     layers.fold_batchnorm(model)
-    return model, rates, zoo.random_images(SAMPLES, channels, side, generator)
+    x = zoo.random_images(SAMPLES, channels, side, generator)
+    set_rates(model, x[:1])
+    return model, measured_rates(model, x[1:3]), x
 
 
 class Samples:

@@ -41,13 +41,15 @@ static const mst_tool tool = {
     "Runs the spiking network in MODEL.bin on DATA, which is FORMAT:PATH[,LABELS] or a path\n"
     "that is recognized: idx:IMAGES,LABELS (.gz too), cifar10:FILE-or-DIR,\n"
     "cifar100:FILE-or-DIR[,coarse], npy:X.npy,Y.npy, npz:FILE (x and y), image:FILE-or-DIR[,LABELS]\n"
-    "(JPEG, PNG; class folders, or one folder and a file of \"name label\" lines).",
+    "(JPEG, PNG; class folders, or one folder and a file of \"name label\" lines), and event recordings:\n"
+    "nmnist:, ncaltech101:, cifar10dvs:, dvsaction:, dvsgesture:, ncars:, asldvs:, aedat2:, dat:, evt2:.",
     options, sizeof options / sizeof options[0],
     "Spikes are counted as they leave a layer, after its mask; \"masked\" are those that the mask\n"
     "removed, so a layer fired spikes + masked. Figures are per inference (T steps, one sample)\n"
     "unless they say otherwise; layers in the JSON give sums over all samples. rate is\n"
     "spikes / (neurons * T); input rate is operations / (dense operations * T). A theta with * is\n"
-    "the mean over channels. Without MODEL.bin, --show keeps the size that the sample has.",
+    "the mean over channels. Without MODEL.bin, --show keeps the size that the sample has\n"
+    "(event recordings: --frames, 10 by default).",
 };
 
 /* [MODEL.bin] DATA INDEX */
@@ -60,8 +62,8 @@ static int check_show(size_t n_args, const char *const *args)
         return mst_opts_wrong(&tool, "--show: INDEX: expected a whole number, found '%s'", args[n_args - 1]);
     if (o.output == NULL)
         return mst_opts_wrong(&tool, "--show: expected -o OUT.png, found nothing");
-    if (n_args == 2 && mst_prepare_given(&c.prepare))
-        return mst_opts_wrong(&tool, "--show: expected MODEL.bin before DATA with options that change its input");
+    if (n_args == 2 && mst_prepare_needs_model(&c.prepare))
+        return mst_opts_wrong(&tool, "--show: expected MODEL.bin before DATA with options that fit samples to a model");
     return -1;
 }
 
@@ -145,7 +147,7 @@ static mst_status info(const mst_program *p, const char *model, mst_err *err)
 
 static mst_status write_shown(const mst_graph *g, const char *spec, const char *number, mst_err *err)
 {
-    mst_data_want want;
+    mst_data_want want = {.as_is = true};
     mst_data *data = NULL;
     uint64_t index = 0;
     uint32_t shape[3];
@@ -153,8 +155,10 @@ static mst_status write_shown(const mst_graph *g, const char *spec, const char *
     mst_parse_uint(number, &index);
     if (g != NULL)
         MST_TRY(mst_model_want(g, &want, err));
-    MST_TRY(mst_data_open(spec, g != NULL ? &want : NULL, &data, err));
-    mst_status st = mst_show_write(data, (size_t)index, g != NULL ? &want : NULL, o.output, shape, &label, err);
+    else
+        mst_prepare_merge(&c.prepare, &want.prepare);
+    MST_TRY(mst_data_open(spec, &want, &data, err));
+    mst_status st = mst_show_write(data, (size_t)index, &want, o.output, shape, &label, err);
     mst_data_close(data);
     if (st != MST_OK || c.quiet)
         return st;

@@ -94,7 +94,7 @@ mst_status mst_show_write(const mst_data *data, size_t i, const mst_data_want *w
     if (x == NULL)
         return mst_fail(err, MST_ENOMEM, "--show: no memory for a sample of [%u,%u,%u]", shape[0], shape[1], shape[2]);
     mst_status st = mst_data_get(data, i, x, label, err);
-    if (st == MST_OK && want != NULL && want->n_norm != 0)
+    if (st == MST_OK && want->n_norm != 0)
         undo_norm(want, shape, x);
     if (st == MST_OK)
         st = image ? draw_image(shape, x, &im, err) : draw_frames(shape, x, &im, err);

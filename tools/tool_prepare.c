@@ -61,10 +61,10 @@ mst_status mst_prepare_check(const mst_prepare_opts *p, mst_err *err)
     return MST_OK;
 }
 
-bool mst_prepare_given(const mst_prepare_opts *p)
+bool mst_prepare_needs_model(const mst_prepare_opts *p)
 {
-    return p->mean.n != 0 || p->std.n != 0 || p->resize.set || p->frames.set || p->interpolation != NULL ||
-           p->crop != NULL || p->split != NULL || p->present != NULL;
+    return p->mean.n != 0 || p->std.n != 0 || p->resize.set || p->interpolation != NULL || p->crop != NULL ||
+           p->present != NULL;
 }
 
 static mst_status apply_crop(const char *text, mst_graph *g, mst_err *err)
@@ -79,11 +79,8 @@ static mst_status apply_crop(const char *text, mst_graph *g, mst_err *err)
     return MST_OK;
 }
 
-mst_status mst_prepare_apply(const mst_prepare_opts *p, mst_graph *g, mst_err *err)
+void mst_prepare_merge(const mst_prepare_opts *p, mst_prepare *q)
 {
-    mst_prepare *q = &g->meta.prepare;
-    if (p->mean.n != 0)
-        MST_TRY(mst_meta_set_norm(g, &p->mean, &p->std, err));
     if (p->resize.set)
         q->resize = (uint32_t)p->resize.value;
     if (p->frames.set)
@@ -94,6 +91,13 @@ mst_status mst_prepare_apply(const mst_prepare_opts *p, mst_graph *g, mst_err *e
         q->split = (mst_split)find_name(mst_split_name, p->split);
     if (p->present != NULL)
         q->present = (mst_present)find_name(mst_present_name, p->present);
+}
+
+mst_status mst_prepare_apply(const mst_prepare_opts *p, mst_graph *g, mst_err *err)
+{
+    if (p->mean.n != 0)
+        MST_TRY(mst_meta_set_norm(g, &p->mean, &p->std, err));
+    mst_prepare_merge(p, &g->meta.prepare);
     return p->crop != NULL ? apply_crop(p->crop, g, err) : MST_OK;
 }
 

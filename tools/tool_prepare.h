@@ -31,7 +31,9 @@ typedef struct mst_prepare_opts {
 
 /* The texts; nothing of a model. EINVAL is a usage error. */
 mst_status mst_prepare_check(const mst_prepare_opts *p, mst_err *err);
-bool mst_prepare_given(const mst_prepare_opts *p); /* any of them? */
+bool mst_prepare_needs_model(const mst_prepare_opts *p); /* any but --frames and --split? */
+/* Put what was given, but for the crop and the norm, into *q. */
+void mst_prepare_merge(const mst_prepare_opts *p, mst_prepare *q);
 /* Put what was given into g's meta. EINVAL where it does not suit g's input. */
 mst_status mst_prepare_apply(const mst_prepare_opts *p, mst_graph *g, mst_err *err);
 

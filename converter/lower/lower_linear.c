@@ -133,6 +133,35 @@ static mst_status conv_weight(lower_ctx *c, int spatial, window *w, uint32_t *id
     return MST_OK;
 }
 
+/* Padding so wide that a window would lie in it wholly becomes a PAD of its own: a
+ * window of the graph always touches its input. */
+static mst_status pad_wide(lower_ctx *c, window *w, const uint32_t out_dims[4], uint32_t *x)
+{
+    const mst_tensor t = c->g->tensors[*x];
+    uint32_t dims[4] = {t.dims[0], t.dims[1], t.dims[2], t.dims[3]}, y;
+    bool wide = false;
+    for (int i = 0; i < 2; i++) {
+        uint64_t reach = (uint64_t)(w->kernel[i] - 1) * w->dilation[i];
+        uint64_t last = (uint64_t)(out_dims[1 + i] - 1) * w->stride[i]; /* where the last window starts, padded */
+        wide = wide || w->pad[i] > reach || last >= (uint64_t)w->pad[i] + t.dims[1 + i];
+        uint64_t padded = last + reach + 1, least = (uint64_t)w->pad[i] + t.dims[1 + i];
+        padded = padded > least ? padded : least;
+        if (padded > MST_MAX_ELEMENTS)
+            return lower_refuse(c, "padding is out of range", "use padding below the kernel's size");
+        dims[1 + i] = (uint32_t)padded;
+    }
+    if (!wide)
+        return MST_OK;
+    mst_node *node;
+    MST_TRY(lower_emit(c, MST_OP_PAD, 1, x, 4, dims, &y, &node));
+    for (int i = 0; i < 2; i++) {
+        node->ip[MST_PAD_BEFORE + 1 + i] = (int32_t)w->pad[i];
+        w->pad[i] = 0;
+    }
+    *x = y;
+    return MST_OK;
+}
+
 mst_status lower_conv(lower_ctx *c)
 {
     uint32_t in[3], out_dims[4], y, n_in = 2;
@@ -141,6 +170,7 @@ mst_status lower_conv(lower_ctx *c)
     MST_TRY(enter_channel_last(c, &in[0], out_dims, &spatial));
     MST_TRY(conv_weight(c, spatial, &w, &in[1]));
     MST_TRY(read_window(c, spatial, in[0], out_dims, &w));
+    MST_TRY(pad_wide(c, &w, out_dims, &in[0]));
     if (lower_in(c, 2) != NULL) {
         if (!lower_is_const(c, 2))
             return lower_refuse(c, "the bias is not constant", "export the model with its weights");

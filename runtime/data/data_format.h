@@ -28,10 +28,11 @@ typedef struct mst_data_reader {
 } mst_data_reader;
 
 extern const mst_data_reader mst_data_idx, mst_data_cifar10, mst_data_cifar100, mst_data_npy, mst_data_npz,
-    mst_data_image;
+    mst_data_image, mst_data_event;
 
 struct mst_data {
     const mst_data_reader *format;
+    const char *kind;                   /* format's name, or the profile's of event recordings */
     bool as_is;                         /* no model: samples keep their shape, which a reader whose
                                          * samples all have the same puts into want */
     mst_data_want want;                 /* mean and std point into the arrays below */

@@ -8,24 +8,41 @@
 #include "mst/alloc.h"
 #include "runtime/core/checked.h"
 #include "runtime/data/data_format.h"
+#include "runtime/data/events/event_stream.h"
 
 #define MAX_SPEC 8192u
 
 static const mst_data_reader *const formats[] = {
     &mst_data_idx, &mst_data_cifar10, &mst_data_cifar100, &mst_data_npy, &mst_data_npz, &mst_data_image,
+    &mst_data_event,
 };
 #define N_FORMATS (sizeof formats / sizeof formats[0])
 
 const char *mst_data_formats(void)
 {
-    return "idx, cifar10, cifar100, npy, npz, image";
+    return "idx, cifar10, cifar100, npy, npz, image, aedat2, cifar10dvs, dvsaction, dvsgesture, ncars, dat, evt2, "
+           "asldvs, ncaltech101, nmnist";
 }
 
-static const mst_data_reader *find_format(const char *name, size_t len)
+static bool same_name(const char *a, const char *name, size_t len)
 {
+    return strlen(a) == len && memcmp(a, name, len) == 0;
+}
+
+/* By a format's name, or that of a kind of event recordings, which goes into *kind. */
+static const mst_data_reader *find_format(const char *name, size_t len, const char **kind)
+{
+    const mst_event_profile *p;
     for (size_t i = 0; i < N_FORMATS; i++)
-        if (strlen(formats[i]->name) == len && memcmp(formats[i]->name, name, len) == 0)
+        if (formats[i] != &mst_data_event && same_name(formats[i]->name, name, len)) {
+            *kind = formats[i]->name;
             return formats[i];
+        }
+    for (size_t k = 0; (p = mst_event_profile_at(k)) != NULL; k++)
+        if (same_name(mst_event_profile_name(p), name, len)) {
+            *kind = mst_event_profile_name(p);
+            return &mst_data_event;
+        }
     return NULL;
 }
 
@@ -45,11 +62,11 @@ static char *split_labels(char *path)
     return comma + 1;
 }
 
-static mst_status choose_format(char *spec, const mst_data_reader **format, char **path, char **labels,
-                                mst_err *err)
+static mst_status choose_format(mst_data *d, char *spec, const mst_data_reader **format, char **path,
+                                char **labels, mst_err *err)
 {
     char *colon = strchr(spec, ':');
-    *format = colon != NULL ? find_format(spec, (size_t)(colon - spec)) : NULL;
+    *format = colon != NULL ? find_format(spec, (size_t)(colon - spec), &d->kind) : NULL;
     *path = *format != NULL ? colon + 1 : spec;
     *labels = split_labels(*path);
     if ((*path)[0] == '\0' || (*labels != NULL && (*labels)[0] == '\0'))
@@ -66,6 +83,7 @@ static mst_status choose_format(char *spec, const mst_data_reader **format, char
     for (size_t i = 0; i < N_FORMATS && *format == NULL; i++)
         if (formats[i]->sniff(*path))
             *format = formats[i];
+    d->kind = *format != NULL ? (*format)->name : NULL;
     if (*format == NULL)
         return mst_fail(err, MST_EINVAL, "%s: format not recognized, write FORMAT:PATH with one of %s", *path,
                         mst_data_formats());
@@ -75,6 +93,10 @@ static mst_status choose_format(char *spec, const mst_data_reader **format, char
 static mst_status set_want(mst_data *d, const mst_data_want *want, mst_err *err)
 {
     size_t plane;
+    if (want->as_is) {
+        d->want.prepare = want->prepare;
+        return MST_OK;
+    }
     if (want->channels == 0 || want->height == 0 || want->width == 0 ||
         !mst_mul_size(want->height, want->width, &plane) || !mst_mul_size(plane, want->channels,
                                                                           &d->pixels) ||
@@ -126,11 +148,11 @@ mst_status mst_data_open(const char *spec, const mst_data_want *want, mst_data *
         goto done;
     }
     memcpy(text, spec, len);
-    d->as_is = want == NULL;
+    d->as_is = want->as_is;
     char *path, *labels;
     const mst_data_reader *format;
-    if ((!d->as_is && (st = set_want(d, want, err)) != MST_OK) || (st = make_table(d, err)) != MST_OK ||
-        (st = choose_format(text, &format, &path, &labels, err)) != MST_OK)
+    if ((st = set_want(d, want, err)) != MST_OK || (st = make_table(d, err)) != MST_OK ||
+        (st = choose_format(d, text, &format, &path, &labels, err)) != MST_OK)
         goto done;
     d->format = format;
     st = format->open(d, path, labels, err);
@@ -155,7 +177,7 @@ void mst_data_close(mst_data *d)
 
 const char *mst_data_format(const mst_data *d)
 {
-    return d->format->name;
+    return d->kind;
 }
 
 size_t mst_data_count(const mst_data *d)

@@ -18,13 +18,14 @@ typedef struct mst_data_want {
     uint32_t n_norm;          /* 0: bytes enter as x/255; else = channels */
     const float *mean, *std;
     mst_prepare prepare;      /* of samples of another size; all zero: they are refused */
+    bool as_is;               /* there is no model: samples keep the shape that they have on disk; of the
+                               * above only prepare.frames (0: 10) and .split count */
     uint32_t classes;         /* labels must be below it; 0: not checked */
 } mst_data_want;
 
 typedef struct mst_data mst_data;
 
-/* Open SPEC: FORMAT:PATH[,LABELS] or a path whose format is recognized. want NULL: there is no
- * model, samples keep the shape that they have on disk and bytes enter as x/255. EINVAL for an
+/* Open SPEC: FORMAT:PATH[,LABELS] or a path whose format is recognized. EINVAL for an
  * unknown format (names the known ones), EIO, EFORMAT, ECORRUPT, ELIMIT. */
 mst_status mst_data_open(const char *spec, const mst_data_want *want, mst_data **out, mst_err *err);
 void mst_data_close(mst_data *d);

@@ -6,26 +6,14 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "runtime/data/reader.h"
+#include "tests/support/memory_file.h"
 
 #define MAX_SAMPLES 64
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-/* A file of n bytes in memory; its path in path. -1: none. */
-static int memory_file(const uint8_t *bytes, size_t n, char path[64])
-{
-    int fd = memfd_create("fuzz", 0);
-    if (fd >= 0 && write(fd, bytes, n) != (ssize_t)n) {
-        close(fd);
-        return -1;
-    }
-    snprintf(path, 64, "/proc/self/fd/%d", fd);
-    return fd;
-}
 
 static void read_all(const mst_data *d, const mst_data_want *want)
 {
@@ -45,21 +33,23 @@ static void read_all(const mst_data *d, const mst_data_want *want)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const char *const formats[] = {"idx:", "cifar10:", "npy:", ""};
+    static const char *const formats[] = {"idx:", "cifar10:", "npy:", "", "cifar100:", "npz:", "image:"};
     static const mst_data_want wants[] = {
         {.channels = 1, .height = 2, .width = 2, .classes = 10},
         {.channels = 3, .height = 32, .width = 32, .classes = 10},
+        {.channels = 1, .height = 5, .width = 3, .classes = 10, .prepare = {.resize = 4}},
+        {.channels = 3, .height = 6, .width = 9, .classes = 100, .prepare = {.crop_height = 6, .crop_width = 9}},
     };
     if (size < 4)
         return 0;
     char images[64], labels[64], spec[200];
     size_t n_labels = ((size_t)data[2] | (size_t)data[3] << 8) % (size - 3);
-    const mst_data_want *want = &wants[data[1] % 2];
+    const mst_data_want *want = &wants[data[1] % 4];
     int a = memory_file(data + 4, size - 4 - n_labels, images);
     int b = memory_file(data + size - n_labels, n_labels, labels);
     mst_data *d = NULL;
     mst_err err = {0};
-    snprintf(spec, sizeof spec, "%s%s%s%s", formats[data[0] % 4], images, n_labels != 0 ? "," : "",
+    snprintf(spec, sizeof spec, "%s%s%s%s", formats[data[0] % 7], images, n_labels != 0 ? "," : "",
              n_labels != 0 ? labels : "");
     if (a >= 0 && b >= 0) {
         if (mst_data_open(spec, want, &d, &err) == MST_OK)

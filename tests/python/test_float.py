@@ -430,3 +430,11 @@ def test_dump_dir(tmp_path):
     for path in (tmp_path / "d").iterdir():
         text = path.read_text()
         assert "digraph" in text if path.suffix == ".dot" else "conv" in text
+
+
+@pytest.mark.parametrize("pads,strides", [([3, 3, 3, 3], [2, 2]), ([0, 0, 4, 5], [1, 2]), ([4, 0, 0, 3], [3, 1])])
+def test_padding_wider_than_the_kernel(pads, strides, tmp_path):
+    rng = np.random.default_rng(5)
+    n = Net([1, 2, 9, 8])
+    y = n.op("Conv", n.x, n.const(rng.normal(size=(3, 2, 3, 3))), n.const(rng.normal(size=3)), pads=pads, strides=strides)
+    assert_same(n.model(n.op("Flatten", y)), tmp_path, rng.normal(size=(1, 2, 9, 8)).astype("f4"))

@@ -3,6 +3,7 @@ import io
 import json
 import math
 import struct
+import subprocess
 import sys
 import zipfile
 import zlib
@@ -10,7 +11,7 @@ import zlib
 import numpy as np
 import pytest
 
-from support import ROOT, snn_reader, tool
+from support import BUILD, ROOT, snn_reader, tool
 
 PIL = pytest.importorskip("PIL")
 Image = pytest.importorskip("PIL.Image")
@@ -457,6 +458,42 @@ def test_show_event_frames(tmp_path):
         assert not frame[:, :, 1].any()
     np.save(tmp_path / "x.npy", counts[:, :5])
     assert "expected 1, 3 or an even number, found 5" in refused(tmp_path / "x.npy")
+
+
+def test_event_recordings(tmp_path):
+    """Frames come from the recording as tests/python/test_events.py has checked them; here is how they get in."""
+    file = ROOT / "tests" / "fixtures" / "events" / "nmnist.bin"
+    raw = tmp_path / "frames.f32"
+    done = subprocess.run([str(BUILD / "tests" / "tools" / "eventkit"), "frames", "nmnist", str(file), "4", "time", "17", "20"],
+                          capture_output=True, timeout=60)
+    if done.returncode != 0:
+        pytest.skip("tests/tools/eventkit does not run")
+    raw.write_bytes(done.stdout)
+    counts = np.fromfile(raw, "<f4").reshape(4, 2, 17, 20)
+    norm = [(0.25 * c, 2.0) for c in range(8)]
+    bin = model(tmp_path, 8, 17, 20, prepare=(0, 0, 0, 4, 0, 1, 0), norm=norm)
+    for spec in ("nmnist:%s" % file, file):
+        got, line = shown(tmp_path, spec, 0, bin=bin)
+        want = np.floor(255 * counts / counts.max() + 0.5)
+        for f in range(4):
+            frame = got[:, 21 * f:21 * f + 20].astype(int)
+            assert np.abs(frame[:, :, 2] - want[f, 0]).max() <= 1 and np.abs(frame[:, :, 0] - want[f, 1]).max() <= 1
+        assert ": 8x17x20" in line and "label" not in line.split(",")[-1]
+    assert ": 6x34x34" in shown(tmp_path, file, 0, "--frames", 3, "--split", "number")[1]
+    (tmp_path / "set" / "b").mkdir(parents=True)
+    (tmp_path / "set" / "a").mkdir()
+    for name in ("a/1.bin", "b/1.bin", "b/2.bin"):
+        (tmp_path / "set" / name).write_bytes(file.read_bytes())
+    assert ", label 1\n" in shown(tmp_path, "nmnist:%s" % (tmp_path / "set"), 2, bin=bin)[1]
+    run = json.loads(tool("mstrun", bin, tmp_path / "set", "-T", 1, "--json", "-", "--quiet").stdout)
+    assert run["samples"] == 3
+    three = model(tmp_path, 8, 17, 20, classes=3, prepare=(0, 0, 0, 4, 0, 1, 0))
+    assert "classes: expected 3 as the model has, found 2" in refused(tmp_path / "set", bin=three)
+    assert "3 frames of 2 polarities are 6 channels, the model's input has 8" in refused(file, "--frames", 3, bin=bin)
+    assert "expected a model with a number of frames, found none" in refused(file, "--frames", 0, bin=bin)
+    assert "expected frames presented as channels, found as steps" in refused(file, "--present", "steps", bin=bin)
+    (tmp_path / "cut.bin").write_bytes(file.read_bytes()[:-2])
+    assert "cut.bin" in refused("nmnist:%s" % (tmp_path / "cut.bin"), bin=bin)
 
 
 def test_show_writes_whole_files(tmp_path):

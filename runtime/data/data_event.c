@@ -1,0 +1,118 @@
+/* Event recordings as samples: n frames of two polarities, [n*2,H,W], each value the
+ * number of events at a pixel (Section 4.2), resized from the sensor's size to the
+ * model's. Knows no recording format and no layout of folders.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "mst/alloc.h"
+#include "runtime/data/data_format.h"
+#include "runtime/data/events/event_frames.h"
+#include "runtime/data/events/event_set.h"
+
+#define DEFAULT_FRAMES 10u /* where there is no model to say */
+
+static bool event_sniff(const char *path)
+{
+    mst_event_set set;
+    if (!mst_data_is_dir(path))
+        return mst_event_profile_sniff(path) != NULL;
+    bool found = mst_event_set_open(path, NULL, &set, NULL) == MST_OK;
+    if (found)
+        mst_event_set_close(&set);
+    return found;
+}
+
+/* Frames and the model's channels against each other. */
+static mst_status check_frames(mst_data *d, const char *path, mst_err *err)
+{
+    mst_prepare *p = &d->want.prepare;
+    if (d->as_is && p->frames == 0)
+        p->frames = DEFAULT_FRAMES;
+    if (p->frames == 0)
+        return mst_fail(err, MST_EINVAL,
+                        "%s: event recordings: expected a model with a number of frames, found none (its input has %u "
+                        "channels)", path, d->want.channels);
+    if (p->present != MST_PRESENT_CHANNELS)
+        return mst_fail(err, MST_EUNSUPPORTED, "%s: event recordings: expected frames presented as channels, found as %s",
+                        path, mst_present_name((int)p->present));
+    if (p->frames > MST_EVENT_MAX_FRAMES || (!d->as_is && d->want.channels != 2 * p->frames))
+        return mst_fail(err, MST_EINVAL,
+                        "%s: event recordings: %u frames of 2 polarities are %u channels, the model's input has %u", path,
+                        p->frames, 2 * p->frames, d->want.channels);
+    return MST_OK;
+}
+
+/* Labels of class folders are places in the list of names: one too few or too many shifts all that follow. */
+static mst_status check_classes(const mst_data *d, const mst_event_set *set, const char *path, mst_err *err)
+{
+    bool exact = set->classes != NULL;
+    size_t have = d->want.classes;
+    if (have == 0 || set->n_classes <= (exact ? 0 : have) || set->n_classes == have)
+        return MST_OK;
+    return mst_fail(err, MST_EINVAL, "%s: classes: expected %s%zu as the model has, found %zu", path,
+                    exact ? "" : "at most ", have, set->n_classes);
+}
+
+static mst_status event_open(mst_data *d, const char *path, const char *labels, mst_err *err)
+{
+    const mst_event_profile *profile = mst_event_profile_find(d->kind); /* "events", recognized: NULL */
+    if (labels != NULL)
+        return mst_fail(err, MST_EINVAL, "%s: expected no label file (folders or files beside it hold the labels), "
+                        "found '%s'", path, labels);
+    MST_TRY(check_frames(d, path, err));
+    mst_event_set *set = mst_alloc(NULL, sizeof *set);
+    if (set == NULL)
+        return mst_fail(err, MST_ENOMEM, "out of memory");
+    d->state = set; /* zeroed, which close takes */
+    MST_TRY(mst_event_set_open(path, profile, set, err));
+    d->kind = mst_event_profile_name(set->profile);
+    return check_classes(d, set, path, err);
+}
+
+static size_t event_count(const mst_data *d)
+{
+    const mst_event_set *set = d->state;
+    return set->n;
+}
+
+static mst_status event_shape(const mst_data *d, size_t i, uint32_t shape[3], mst_err *err)
+{
+    mst_event_stream *s;
+    MST_TRY(mst_event_set_stream(d->state, i, &s, err));
+    shape[0] = 2 * d->want.prepare.frames;
+    shape[1] = mst_event_height(s);
+    shape[2] = mst_event_width(s);
+    mst_event_close(s);
+    return MST_OK;
+}
+
+static mst_status event_get(const mst_data *d, size_t i, float *x, int *label, mst_err *err)
+{
+    const mst_event_set *set = d->state;
+    mst_event_stream *s;
+    MST_TRY(mst_event_set_stream(set, i, &s, err));
+    uint32_t h = d->as_is ? mst_event_height(s) : d->want.height, w = d->as_is ? mst_event_width(s) : d->want.width;
+    uint32_t frames = d->want.prepare.frames;
+    mst_event_split split = d->want.prepare.split == MST_SPLIT_TIME ? MST_EVENT_BY_TIME : MST_EVENT_BY_NUMBER;
+    mst_status st = mst_event_frames(s, frames, split, h, w, x, err);
+    mst_event_close(s);
+    size_t plane = (size_t)h * w;
+    for (uint32_t c = 0; st == MST_OK && c < d->want.n_norm; c++)
+        for (size_t k = 0; k < plane; k++)
+            x[c * plane + k] = (x[c * plane + k] - d->mean[c]) / d->std[c];
+    *label = set->items[i].label;
+    return st;
+}
+
+static void event_close(mst_data *d)
+{
+    mst_event_set *set = d->state;
+    if (set == NULL)
+        return;
+    mst_event_set_close(set);
+    mst_free(NULL, set, sizeof *set);
+}
+
+const mst_data_reader mst_data_event = {"events", event_sniff, event_open, event_count, event_get, event_close,
+                                        event_shape};

@@ -1,0 +1,48 @@
+/* libFuzzer target of the image decoders and of fitting: a JPEG or PNG as it is. What
+ * decodes must have pixels to the last one, and fit any model.
+ */
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "runtime/data/image.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static volatile uint32_t sink;
+
+static void use(const mst_image *im)
+{
+    size_t n = (size_t)im->width * im->height * im->channels;
+    uint32_t sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += im->pixels[i];
+    sink = sum;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static const uint32_t sides[] = {0, 1, 7, 40};
+    mst_image_file f = {"fuzz", NULL, size};
+    mst_image im, fitted;
+    mst_err err = {0};
+    f.bytes = malloc(size != 0 ? size : 1); /* exact: reads past the end are seen */
+    for (size_t i = 0; f.bytes != NULL && i < size; i++)
+        f.bytes[i] = data[i];
+    mst_status st = f.bytes != NULL ? mst_image_decode(&f, &im, &err) : MST_ENOMEM;
+    free(f.bytes);
+    if (st != MST_OK) {
+        if (f.bytes != NULL && err.text[0] == '\0')
+            abort();
+        return 0;
+    }
+    use(&im);
+    mst_prepare how = {.resize = sides[size % 4], .interpolation = (mst_interpolation)(size / 4 % 3)};
+    if (mst_image_fit(&im, &how, 8, 11, &fitted, &err) == MST_OK) {
+        if (fitted.width != 11 || fitted.height != 8 || fitted.channels != im.channels)
+            abort();
+        use(&fitted);
+        mst_image_free(&fitted);
+    }
+    mst_image_free(&im);
+    return 0;
+}
