@@ -6,7 +6,6 @@ layer fires at about a given rate. For each model: NAME.onnx (the ANN), NAME.pt 
 peers), NAME.f32 (input samples, raw float32), NAME.int8-qdq.onnx and NAME.int8-dynamic.onnx (the
 ANN quantized by ONNX Runtime's own tools) and NAME.json (sizes and rates).
 """
-import copy
 import json
 import pathlib
 import sys
@@ -17,7 +16,7 @@ import torch
 from torch import nn
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "examples"))
-from mst import calibrate, export, layers, simulate, zoo  # noqa: E402
+from mst import export, layers, simulate, zoo  # noqa: E402
 from mst.qcfs import QCFS  # noqa: E402
 
 SAMPLES = 16
@@ -25,10 +24,10 @@ RATE = 0.10  # spikes per neuron and step that each layer is set to
 STEPS = 16
 MODELS = {
     "swin-cifar": ("swin", dict(image=32, channels=3, classes=10, stem=[(32, 1, 1), (64, 2, 1), (64, 1, 1)],
-                                embed=64, depths=[2, 2], heads=[2, 4], window=4), 32),
-    "resnet18": ("resnet18", dict(image=32, channels=3, classes=10, width=64), 16),
+                                embed=64, depths=[2, 2], heads=[2, 4], window=4)),
+    "resnet18": ("resnet18", dict(image=32, channels=3, classes=10, width=64)),
     "swin-t": ("swin", dict(image=224, channels=3, classes=1000, stem=4, embed=96, depths=[2, 2, 6, 2],
-                            heads=[3, 6, 12, 24], window=7), 4),
+                            heads=[3, 6, 12, 24], window=7)),
 }
 
 
@@ -61,19 +60,21 @@ class Settling(nn.Module):
 
 
 @torch.no_grad()
-def set_rates(model, image):
-    """Set each theta so that its layer fires at RATE on an image [1, C, H, W], in one pass: layer
-    after layer, each over all STEPS."""
-    def visit(of, like):
-        for name, child in of.named_children():
-            if isinstance(child, QCFS):
-                setattr(like, name, Settling(child.theta))
-            else:
-                visit(child, getattr(like, name))
-
-    network = copy.deepcopy(model)
-    visit(model, network)
-    network(image.expand(STEPS, -1, -1, -1))
+def set_rates(model, x):
+    """Set each theta so that its layer fires at RATE on images [B, C, H, W], and each norm's
+    statistics to those of the currents that then flow: one pass, layer after layer, all STEPS at once."""
+    places = [(m, name, c) for m in model.modules() for name, c in m.named_children() if isinstance(c, QCFS)]
+    for module, name, child in places:
+        setattr(module, name, Settling(child.theta))
+    for norm in model.modules():
+        if isinstance(norm, (nn.BatchNorm1d, nn.BatchNorm2d)):
+            norm.reset_running_stats()
+            norm.momentum = None
+    model.train()
+    model(x.repeat(STEPS, 1, 1, 1))
+    model.eval()
+    for module, name, child in places:
+        setattr(module, name, child)
 
 
 @torch.no_grad()
@@ -84,20 +85,15 @@ def measured_rates(model, x):
     return dict(simulate.firing_rates(network))
 
 
-@torch.no_grad()
-def calibrated(kind, options, count):
-    """A model with random weights whose norms and thetas fit random images."""
+def calibrated(kind, options):
+    """(model with random weights, its layers' rates on an image that it was not set with, samples)"""
     side, channels = options["image"], options["channels"]
     torch.manual_seed(0)
     model = zoo.build(kind, **options)
-    generator = torch.Generator().manual_seed(0)
-    calibrate.set_thetas(model, zoo.random_images(count, channels, side, generator))
-    calibrate.estimate_batchnorm(model, [zoo.random_images(count, channels, side, generator) for _ in range(2)])
-    model.eval()
+    x = zoo.random_images(SAMPLES, channels, side, torch.Generator().manual_seed(0))
+    set_rates(model, x[:2])
     layers.fold_batchnorm(model)
-    x = zoo.random_images(SAMPLES, channels, side, generator)
-    set_rates(model, x[:1])
-    return model, measured_rates(model, x[1:3]), x
+    return model, measured_rates(model, x[2:3]), x
 
 
 class Samples:
@@ -133,9 +129,9 @@ def quantize(path, x):
 
 
 def make(folder, name):
-    kind, options, count = MODELS[name]
+    kind, options = MODELS[name]
     print("making %s" % name, flush=True)
-    model, rates, x = calibrated(kind, options, count)
+    model, rates, x = calibrated(kind, options)
     path = folder / (name + ".onnx")
     proto = export.export(model, x[:2], "tsdyn")
     path.write_bytes(proto.SerializeToString(deterministic=True))

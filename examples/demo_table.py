@@ -21,7 +21,7 @@ def main(folder):
     print(f"\nHandwritten digits, {n} test images, one small Swin transformer trained for each column")
     print("(Random Spike Masking on Q, K and attention):\n")
     row("", [title for _, title in COLUMNS])
-    row(f"ANN accuracy % (first {calibs[0]['samples']} images)", [f"{100 * c['ann_top1']:.1f}" for c in calibs])
+    row(f"ANN accuracy %, without masks (first {calibs[0]['samples']})", [f"{100 * c['ann_top1']:.1f}" for c in calibs])
     for k, at in enumerate(runs[0]["top1"]):
         row(f"SNN accuracy % after T = {at['t']} steps", [f"{100 * r['top1'][k]['top1']:.1f}" for r in runs])
     row("SNN agrees with ANN %, T = 64", [f"{100 * c['snn'][-1]['agreement']:.1f}" for c in calibs])

@@ -8,7 +8,7 @@
 
 static mst_common_opts c;
 static struct {
-    bool info, show;
+    bool info, show, latency;
     mst_opt_uint steps;
     mst_opt_uints at;
     mst_opt_real alpha, ac, mac;
@@ -20,8 +20,10 @@ static const mst_opt options[] = {
      MST_MAX_TIMESTEPS},
     {"at", 0, MST_OPT_UINTS, &o.at, "A,B,..", "steps at which accuracy is read (default: 1,2,4,.. and T)", 1,
      MST_MAX_TIMESTEPS},
-    {"schedule", 0, MST_OPT_STRING, &o.schedule, "step",
-     "order of computation: step (one time step after another)", 0, 0},
+    {"schedule", 0, MST_OPT_STRING, &o.schedule, "NAME",
+     "block (layer by layer over blocks of steps, the default) or step; same results", 0, 0},
+    {"latency", 0, MST_OPT_FLAG, &o.latency, NULL, "threads share each sample instead of taking one each", 0,
+     0},
     {"alpha", 0, MST_OPT_REAL, &o.alpha, "J",
      "joules per spike in Eq. 10 (default 1e-12; it only scales power)", 0, 0},
     {"energy-ac", 0, MST_OPT_REAL, &o.ac, "PJ", "energy of one accumulate (default 0.9 pJ)", 0, 0},
@@ -29,7 +31,8 @@ static const mst_opt options[] = {
     {"trace", 0, MST_OPT_STRING, &o.trace, "FILE", "write spikes of every sample, step and layer as CSV", 0,
      0},
     {"info", 0, MST_OPT_FLAG, &o.info, NULL, "describe MODEL.bin and exit (no DATA)", 0, 0},
-    {"show", 0, MST_OPT_FLAG, &o.show, NULL, "write sample INDEX of DATA as the network sees it to -o, and exit", 0, 0},
+    {"show", 0, MST_OPT_FLAG, &o.show, NULL, 
+     "write sample INDEX of DATA as the network sees it to -o, and exit", 0, 0},
     {NULL, 'o', MST_OPT_STRING, &o.output, "OUT.png", "of --show; - is stdout", 0, 0},
     MST_COMMON_OPTIONS(c),
 };
@@ -57,14 +60,22 @@ static int check_show(size_t n_args, const char *const *args)
 {
     uint64_t index;
     if (n_args < 2)
-        return mst_opts_wrong(&tool, "--show: expected DATA INDEX, found %s", n_args == 0 ? "nothing" : "no INDEX");
+        return mst_opts_wrong(&tool, "--show: expected DATA INDEX, found %s",
+                              n_args == 0 ? "nothing" : "no INDEX");
     if (!mst_parse_uint(args[n_args - 1], &index) || index > SIZE_MAX)
         return mst_opts_wrong(&tool, "--show: INDEX: expected a whole number, found '%s'", args[n_args - 1]);
     if (o.output == NULL)
         return mst_opts_wrong(&tool, "--show: expected -o OUT.png, found nothing");
     if (n_args == 2 && mst_prepare_needs_model(&c.prepare))
-        return mst_opts_wrong(&tool, "--show: expected MODEL.bin before DATA with options that fit samples to a model");
+        return mst_opts_wrong(&tool,
+                              "--show: expected MODEL.bin before DATA with options that fit samples "
+                              "to a model");
     return -1;
+}
+
+static bool by_step(void)
+{
+    return o.schedule != NULL && strcmp(o.schedule, "step") == 0;
 }
 
 static int check_usage(size_t n_args, const char *const *args)
@@ -83,8 +94,10 @@ static int check_usage(size_t n_args, const char *const *args)
     if (o.info ? n_args != 1 : n_args != 2)
         return o.info ? mst_opts_wrong(&tool, "--info: expected MODEL.bin alone, found DATA")
                       : mst_opts_wrong(&tool, "expected DATA behind MODEL.bin, found nothing");
-    if (o.schedule != NULL && strcmp(o.schedule, "step") != 0)
-        return mst_opts_wrong(&tool, "--schedule: expected step, found '%s'", o.schedule);
+    if (o.schedule != NULL && strcmp(o.schedule, "step") != 0 && strcmp(o.schedule, "block") != 0)
+        return mst_opts_wrong(&tool, "--schedule: expected step or block, found '%s'", o.schedule);
+    if (o.latency && by_step())
+        return mst_opts_wrong(&tool, "--latency: expected --schedule block with it, found step");
     if (c.json != NULL && o.trace != NULL && strcmp(c.json, o.trace) == 0)
         return mst_opts_wrong(&tool, "--json and --trace: expected two files, found '%s' twice", c.json);
     return -1;
@@ -119,7 +132,7 @@ static mst_status run(const mst_program *p, const char *model, const char *spec,
     mst_sim_opts opts = {.program = p, .data = data, .n = mst_data_count(data), .steps = steps, .at = &o.at,
                          .trace = o.trace, .quiet = c.quiet};
     opts.n = mst_sample_limit(opts.n, &c.limit);
-    opts.threads = mst_thread_count(opts.n, &c.threads);
+    opts.threads = o.latency ? 1 : mst_thread_count(opts.n, &c.threads);
     mst_status st = mst_sim_run(&opts, &result, err);
     if (st == MST_OK) {
         mst_run_facts facts = {model, spec, &opts, &result,
@@ -207,7 +220,9 @@ int main(int argc, char **argv)
             fprintf(stderr, "mstrun: warning: masks differ from those the weights were trained with: %s\n",
                     differs);
         mst_run_opts ropts = {.mode = MST_RUN_SPIKING, .isa = c.isa,
-                              .seed = c.seed.set ? c.seed.value : graph->meta.seed};
+                              .seed = c.seed.set ? c.seed.value : graph->meta.seed,
+                              .schedule = by_step() || o.info ? MST_SCHEDULE_STEP : MST_SCHEDULE_BLOCK,
+                              .threads = o.latency ? mst_thread_count(SIZE_MAX, &c.threads) : 1};
         st = mst_program_create(graph, &ropts, &program, &err);
         if (st == MST_OK)
             st = o.info ? info(program, args[0], &err) : run(program, args[0], args[1], steps, ropts.seed,

@@ -105,9 +105,11 @@ static json_t *json_input(const mst_graph *g)
 
 static json_t *json_prepare(const mst_prepare *p)
 {
-    json_t *crop = p->crop_height != 0 ? json_pack("[i, i]", (int)p->crop_height, (int)p->crop_width) : json_null();
+    json_t *crop = p->crop_height != 0 ? json_pack("[i, i]", (int)p->crop_height,
+                                                   (int)p->crop_width) : json_null();
     return json_pack("{s:i, s:s, s:o, s:i, s:s, s:s}", "resize", (int)p->resize, "interpolation",
-                     mst_interpolation_name((int)p->interpolation), "crop", crop, "frames", (int)p->frames, "split",
+                     mst_interpolation_name((int)p->interpolation), "crop", crop, "frames", (int)p->frames,
+                     "split",
                      mst_split_name((int)p->split), "present", mst_present_name((int)p->present));
 }
 
@@ -125,7 +127,8 @@ mst_status mst_info_json(const mst_program *p, const char *model, const char *pa
     char hash[65];
     mst_hash_text(g->meta.source_sha256, hash);
     json_t *root = json_pack(
-        "{s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:i, s:o, s:o, s:o, s:s, s:o}", "model",
+        "{s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:i, s:o, s:o, s:o, s:s, s:o}",
+        "model",
         mst_json_text(model), "producer", mst_json_text(g->meta.producer), "source",
         mst_json_text(g->meta.source_name),
         "source_sha256", hash, "input", json_input(g), "mean", json_reals(g->meta.mean, g->meta.n_norm),

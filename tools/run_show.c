@@ -51,7 +51,8 @@ static mst_status draw_frames(const uint32_t shape[3], const float *x, mst_image
     uint32_t columns = w + GAP < MAX_ROW ? MAX_ROW / (w + GAP) : 1;
     columns = columns < n ? columns : n;
     uint32_t rows = (n + columns - 1) / columns;
-    size_t plane = (size_t)h * w, wide = (size_t)columns * (w + GAP) - GAP, high = (size_t)rows * (h + GAP) - GAP;
+    size_t plane = (size_t)h * w, wide = (size_t)columns * (w + GAP) - GAP,
+    high = (size_t)rows * (h + GAP) - GAP;
     float top = largest(x, shape[0] * plane);
     if (wide > UINT32_MAX || high > UINT32_MAX)
         return mst_fail(err, MST_ELIMIT, "--show: %u frames of %ux%u are too large for a picture", n, w, h);
@@ -88,11 +89,13 @@ mst_status mst_show_write(const mst_data *data, size_t i, const mst_data_want *w
     MST_TRY(mst_data_shape(data, i, shape, err));
     bool image = shape[0] == 1 || shape[0] == 3;
     if (!image && shape[0] % 2 != 0)
-        return mst_fail(err, MST_EUNSUPPORTED, "--show: channels: expected 1, 3 or an even number, found %u", shape[0]);
+        return mst_fail(err, MST_EUNSUPPORTED, "--show: channels: expected 1, 3 or an even number, found %u",
+                        shape[0]);
     size_t plane = (size_t)shape[1] * shape[2];
     float *x = mst_alloc_array(NULL, plane * shape[0], sizeof *x);
     if (x == NULL)
-        return mst_fail(err, MST_ENOMEM, "--show: no memory for a sample of [%u,%u,%u]", shape[0], shape[1], shape[2]);
+        return mst_fail(err, MST_ENOMEM, "--show: no memory for a sample of [%u,%u,%u]", shape[0], shape[1],
+                        shape[2]);
     mst_status st = mst_data_get(data, i, x, label, err);
     if (st == MST_OK && want->n_norm != 0)
         undo_norm(want, shape, x);

@@ -52,12 +52,25 @@ static size_t largest(const float *x, size_t n)
     return best;
 }
 
-static void keep_trace(const sim *s, sim_worker *w, uint32_t t)
+/* Of time step t, which is step i of the session's last run. */
+static void keep_trace(const sim *s, sim_worker *w, uint32_t t, uint32_t i)
 {
     step_count *row = w->trace + (size_t)(t - 1) * s->n_layers;
-    for (size_t k = 0; k < s->n_layers; k++) {
-        row[k].fired = mst_session_layer_fired(w->session, k);
-        row[k].spikes = mst_session_layer_spikes(w->session, k);
+    for (size_t k = 0; k < s->n_layers; k++)
+        mst_session_layer_at(w->session, i, k, &row[k].fired, &row[k].spikes);
+}
+
+/* What a run of n steps gave, the first of which is time step t; *next: entry of --at to come. */
+static void keep_steps(const sim *s, sim_worker *w, uint32_t t, uint32_t n, size_t *next)
+{
+    const mst_opt_uints *at = s->o->at;
+    for (uint32_t i = 0; i < n; i++) {
+        if (w->trace != NULL)
+            keep_trace(s, w, t + i, i);
+        if (*next == at->n || at->values[*next] != t + i)
+            continue;
+        mst_session_mean_logits_at(w->session, i, w->mean);
+        w->right[(*next)++] = w->label >= 0 && largest(w->mean, s->classes) == (size_t)w->label;
     }
 }
 
@@ -65,19 +78,13 @@ static mst_status simulate(void *ctx, unsigned worker, size_t i, mst_err *err)
 {
     sim *s = ctx;
     sim_worker *w = &s->workers[worker];
-    const mst_opt_uints *at = s->o->at;
     MST_TRY(mst_feed_get(s->feed, i, w->x, &w->label, err));
     double start = now();
     size_t next = 0;
     mst_session_begin(w->session, w->x, (uint32_t)i);
-    for (uint32_t t = 1; t <= s->o->steps; t++) {
-        mst_session_step(w->session);
-        if (w->trace != NULL)
-            keep_trace(s, w, t);
-        if (next < at->n && at->values[next] == t) {
-            mst_session_mean_logits(w->session, w->mean);
-            w->right[next++] = w->label >= 0 && largest(w->mean, s->classes) == (size_t)w->label;
-        }
+    for (uint32_t t = 1, n; t <= s->o->steps; t += n) {
+        n = mst_session_run(w->session, s->o->steps - t + 1);
+        keep_steps(s, w, t, n, &next);
     }
     w->seconds += now() - start;
     return MST_OK;

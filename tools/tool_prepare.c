@@ -41,7 +41,8 @@ static mst_status check_norm(const mst_prepare_opts *p, mst_err *err)
         return mst_fail(err, MST_EINVAL, "expected --mean and --std together, found only --%s",
                         p->mean.n != 0 ? "mean" : "std");
     if (p->mean.n != p->std.n)
-        return mst_fail(err, MST_EINVAL, "--mean and --std: expected as many numbers, found %zu and %zu", p->mean.n,
+        return mst_fail(err, MST_EINVAL, "--mean and --std: expected as many numbers, found %zu and %zu",
+                        p->mean.n,
                         p->std.n);
     for (size_t i = 0; i < p->std.n; i++)
         if (p->std.values[i] <= 0)
@@ -108,10 +109,13 @@ void mst_prepare_text(const mst_graph *g, char *out, size_t n)
     size_t used = 0;
     out[0] = '\0';
     if (p->resize != 0)
-        used += (size_t)snprintf(out, n, "resize %u %s", p->resize, mst_interpolation_name((int)p->interpolation));
+        used += (size_t)snprintf(out, n, "resize %u %s", p->resize,
+                                 mst_interpolation_name((int)p->interpolation));
     if ((p->resize != 0 || p->crop_height != 0) && x->rank == 4 && used < n)
-        used += (size_t)snprintf(out + used, n - used, "%scrop %ux%u", used != 0 ? ", " : "", x->dims[2], x->dims[3]);
+        used += (size_t)snprintf(out + used, n - used, "%scrop %ux%u", used != 0 ? ", " : "", x->dims[2],
+                                 x->dims[3]);
     if (p->frames != 0 && used < n)
-        snprintf(out + used, n - used, "%s%u event frames of equal %s, as %s", used != 0 ? ", " : "", p->frames,
+        snprintf(out + used, n - used, "%s%u event frames of equal %s, as %s", used != 0 ? ", " : "",
+                 p->frames,
                  p->split == MST_SPLIT_TIME ? "time" : "number", mst_present_name((int)p->present));
 }

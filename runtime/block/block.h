@@ -18,8 +18,8 @@
 #include "runtime/kernels/block_kernels.h"
 
 #define BLK_MAX_TERMS 48
-#define BLK_PAIRS 128    /* (row, step) lists of a tile */
-#define BLK_CHUNK 192    /* inputs whose weights for 64 outputs stay in the first caches */
+#define BLK_PAIRS 128 /* (row, step) lists of a tile */
+#define BLK_CHUNK 192 /* inputs whose weights for 64 outputs stay in the first caches */
 #define BLK_MAX_THREADS 64
 #define BLK_MAX_STEPS 64
 #define BLK_MAX_SOURCES 64
@@ -35,23 +35,23 @@ typedef enum blk_term_kind { BLK_TERM_BITS, BLK_TERM_ROWS, BLK_TERM_FLOAT, BLK_T
 
 typedef struct blk_term {
     blk_term_kind kind;
-    blk_bits bits;       /* BITS */
-    exec_ref ref;        /* ROWS: constant or static values */
-    const size_t *row;   /* ROWS: where each row starts; NULL: row r at r * cols */
-    bool one;            /* ROWS: one value per row */
-    uint32_t buf;        /* FLOAT */
-    const float *g, *h;  /* AFFINE, [cols rounded up to 64] */
+    blk_bits bits; /* BITS */
+    exec_ref ref; /* ROWS: constant or static values */
+    const uint32_t *row; /* ROWS: where each row starts; NULL: row r at r * cols */
+    bool one; /* ROWS: one value per row */
+    uint32_t buf; /* FLOAT */
+    const float *g, *h; /* AFFINE, [cols rounded up to 64] */
 } blk_term;
 
 /* LINEAR or CONV over lists of the inputs that are not zero. */
 typedef struct blk_synapse {
     const exec_step *step;
     bool is_conv, has_bits;
-    blk_bits bits;  /* has_bits: input with one theta, which the weights contain */
+    blk_bits bits; /* has_bits: input with one theta, which the weights contain */
     const struct blk_expr *from; /* otherwise: input made row by row, LINEAR only; or NULL: */
-    uint32_t buf;   /* float input */
+    uint32_t buf; /* float input */
     size_t k, out, chunks, chunk;
-    float *panels;  /* [blocks][k][64], then biases [blocks][64] */
+    float *panels; /* [blocks][k][64], then biases [blocks][64] */
     size_t panel_floats;
     struct blk_synapse *next; /* of the program, for release */
 } blk_synapse;
@@ -70,21 +70,24 @@ typedef struct blk_product {
 typedef struct blk_expr {
     size_t rows;
     uint32_t cols;
-    blk_synapse *syn;    /* at most one of the two */
+    blk_synapse *syn; /* at most one of the two */
     blk_product *prod;
     uint32_t n_terms;
     blk_term terms[BLK_MAX_TERMS];
-    const uint32_t *to;  /* products: where in the neuron's tensor each row starts; NULL: in order */
+    const uint32_t *to; /* products: where in the neuron's tensor each row starts; NULL: in order */
 } blk_expr;
 
 typedef enum blk_kind { BLK_STEP, BLK_MOVE, BLK_MASK, BLK_LAYER } blk_kind;
+
+#define BLK_COLUMNS 128u
 
 /* Bits from elsewhere: units of `unit` bits, or whole rows. */
 typedef struct blk_move {
     uint32_t n_in;
     const blk_bits *in;
-    uint32_t unit;         /* 1, 8, 16, 32, 64; 0: rows */
-    const uint32_t *from;  /* per unit of the output: position in units (rows); UINT32_MAX: zeros */
+    uint32_t unit; /* 1, 8, 16, 32, 64; 0: rows; BLK_COLUMNS */
+    const uint32_t *from; /* per unit of the output: position in units (rows); UINT32_MAX: zeros.
+                              BLK_COLUMNS: per column of the input, the row that it becomes */
     const uint8_t *source; /* which input; NULL: the first */
 } blk_move;
 
@@ -92,18 +95,18 @@ typedef enum blk_each { BLK_EACH_SAME, BLK_EACH_COLUMN, BLK_EACH_ROW } blk_each;
 
 typedef struct blk_op {
     blk_kind kind;
-    const exec_step *step;   /* STEP, MASK; LAYER: the NEURON, or NULL to store floats */
-    const uint32_t *in_buf;  /* STEP: float buffers of the inputs; MST_NONE: as the step has it */
-    uint32_t out_buf;        /* STEP, and LAYER without a neuron */
-    blk_bits in, out;        /* bits */
+    const exec_step *step; /* STEP, MASK; LAYER: the NEURON, or NULL to store floats */
+    const uint32_t *in_buf; /* STEP: float buffers of the inputs; MST_NONE: as the step has it */
+    uint32_t out_buf; /* STEP, and LAYER without a neuron */
+    blk_bits in, out; /* bits */
     blk_move move;
-    const blk_expr *expr;    /* LAYER */
+    const blk_expr *expr; /* LAYER */
     const float *theta, *gain, *bias; /* LAYER: [cols rounded up to 64], [64], or [channels][64] */
     blk_each each;
-    size_t channels, per_channel;  /* BLK_EACH_ROW: row r has the constants of r/per_channel%channels */
-    const uint32_t *piece_at;      /* LAYER: neuron of each `piece` columns of the expression; NULL: in order */
+    size_t channels, per_channel; /* BLK_EACH_ROW: row r has the constants of r/per_channel%channels */
+    const uint32_t *piece_at; /* LAYER: neuron of each `piece` columns of the expression; NULL: in order */
     uint32_t piece;
-    size_t n;                /* float elements of the output */
+    size_t n; /* float elements of the output */
 } blk_op;
 
 struct blk_program {
@@ -115,6 +118,7 @@ struct blk_program {
     exec_block *bufs; /* at: offset in a session's memory, once planned */
     size_t n_bufs, cap_bufs;
     size_t scratch, scratch_bytes; /* of thread i: scratch + i * scratch_bytes */
+    size_t step_scratch; /* that step handlers need of it */
     blk_synapse *synapses;
     uint32_t out_buf; /* of the logits; MST_NONE: they are static */
 };
@@ -133,9 +137,10 @@ typedef struct blk_pool blk_pool;
 
 struct blk_session {
     uint64_t ops[BLK_MAX_THREADS]; /* that each thread counts during one operation */
-    uint64_t *fired, *spikes;  /* [steps][layers] of the last run */
-    double *sums;              /* [steps][classes]: of the outputs since begin */
-    blk_pool *pool;            /* NULL: one thread */
+    uint64_t *fired, *spikes; /* [steps][layers] of the last run */
+    double *sums; /* [steps][classes]: of the outputs since begin */
+    float *logits; /* [steps][classes] */
+    blk_pool *pool; /* NULL: one thread */
 };
 
 /* ---- compiling: block_compile.c drives, each file compiles what it runs ------- */
@@ -146,10 +151,10 @@ typedef enum blk_value_kind { BLK_STATIC, BLK_BITS, BLK_MOVED, BLK_EXPR, BLK_FLO
 typedef struct blk_value {
     blk_value_kind kind;
     uint32_t readers; /* inputs of nodes that run each step, and the graph's output */
-    blk_bits bits;    /* BITS; also cached for MOVED and EXPR where it exists (has_bits) */
+    blk_bits bits; /* BITS; also cached for MOVED and EXPR where it exists (has_bits) */
     bool has_bits, has_buf;
     blk_expr *expr;
-    uint32_t buf;     /* FLOAT; also cached where it exists (has_buf) */
+    uint32_t buf; /* FLOAT; also cached where it exists (has_buf) */
 } blk_value;
 
 typedef struct blk_compiler {
@@ -175,7 +180,8 @@ bool blk_is_spike(const blk_compiler *bc, uint32_t tensor); /* with one theta */
 /* The tensor as bits, as an expression, as floats in a buffer; BITS fails with *ok
  * false where the tensor has no such form. */
 mst_status blk_as_bits(blk_compiler *bc, uint32_t tensor, blk_bits *bits, bool *ok);
-mst_status blk_as_expr(blk_compiler *bc, uint32_t tensor, bool last, blk_expr **expr); /* last: nothing is added */
+mst_status blk_as_expr(blk_compiler *bc, uint32_t tensor, bool last,
+                       blk_expr **expr); /* last: nothing is added */
 mst_status blk_as_float(blk_compiler *bc, uint32_t tensor, uint32_t *buf);
 /* *out = e + t, for tensor; e, the expression of `of`, may belong to others and stays as it is. */
 mst_status blk_add_term(blk_compiler *bc, uint32_t tensor, uint32_t of, const blk_expr *e, const blk_term *t,
@@ -189,7 +195,7 @@ mst_status blk_fall_back(blk_compiler *bc, uint32_t node);
 typedef struct blk_map {
     uint32_t n_sources, sources[BLK_MAX_SOURCES]; /* tensors that are not moved */
     size_t n;
-    uint32_t *at;    /* [n] element of its source; UINT32_MAX: zero */
+    uint32_t *at; /* [n] element of its source; UINT32_MAX: zero */
     uint8_t *source; /* [n] */
 } blk_map;
 mst_status blk_map_make(blk_compiler *bc, uint32_t tensor, blk_map *map, bool *ok);
@@ -200,9 +206,11 @@ bool blk_map_is_same(const blk_compiler *bc, const blk_map *map, uint32_t tensor
 uint32_t blk_move_base(const blk_compiler *bc, uint32_t tensor);
 /* Of a map that only permutes: where each piece of neighbours of the source goes; at most 64, at
  * least 8 elements a piece, a divisor of cols. *at NULL: not possible. */
-mst_status blk_map_pieces(blk_compiler *bc, const blk_map *map, uint32_t cols, uint32_t *piece, uint32_t **at);
+mst_status blk_map_pieces(blk_compiler *bc, const blk_map *map, uint32_t cols, uint32_t *piece,
+                          uint32_t **at);
 /* in: [map->n_sources] */
-mst_status blk_move_bits(blk_compiler *bc, uint32_t tensor, const blk_map *map, const blk_bits *in, blk_bits *out);
+mst_status blk_move_bits(blk_compiler *bc, uint32_t tensor, const blk_map *map, const blk_bits *in,
+                         blk_bits *out);
 
 mst_status blk_compile_affine(blk_compiler *bc, uint32_t node);
 mst_status blk_compile_neuron(blk_compiler *bc, uint32_t node);
@@ -220,20 +228,14 @@ void blk_run_mask(const blk_job *job, unsigned part);
 void blk_run_layer(const blk_job *job, unsigned part);
 
 /* Where thread `part` of job->parts begins among n things. */
-static inline size_t blk_split(size_t n, unsigned part, unsigned parts)
-{
-    return n * part / parts;
-}
+static inline size_t blk_split(size_t n, unsigned part, unsigned parts) { return n * part / parts; }
 
 static inline void *blk_buf_at(const mst_session *s, uint32_t buf)
 {
     return s->mem + s->p->block->bufs[buf].at;
 }
 
-static inline uint64_t *blk_words(const mst_session *s, const blk_bits *b)
-{
-    return blk_buf_at(s, b->buf);
-}
+static inline uint64_t *blk_words(const mst_session *s, const blk_bits *b) { return blk_buf_at(s, b->buf); }
 
 /* Threads (block_pool.c). create: NULL in *out where none could be started. */
 mst_status blk_pool_create(const mst_allocator *alloc, unsigned threads, blk_pool **out);

@@ -30,6 +30,8 @@ mst_status blk_fall_back(blk_compiler *bc, uint32_t node)
             blk_use_buf(bc, in[k]);
     MST_TRY(blk_new_buf(bc, st->n * sizeof(float), &v->buf));
     MST_TRY(blk_new_op(bc, BLK_STEP, &op));
+    if (bc->b->step_scratch < st->scratch_bytes)
+        bc->b->step_scratch = st->scratch_bytes;
     op->step = st;
     op->in_buf = in;
     op->out_buf = v->buf;
@@ -81,7 +83,7 @@ static mst_status static_term(blk_compiler *bc, uint32_t tensor, uint32_t out, e
     uint32_t cols = blk_last_dim(y);
     size_t dims[MST_MAX_RANK] = {0}, pos[MST_MAX_RANK] = {0}, rows = mst_tensor_elements(y) / cols;
     ptrdiff_t stride[MST_MAX_RANK] = {0};
-    size_t *row = mst_arena_array(&bc->p->arena, rows, sizeof *row);
+    uint32_t *row = mst_arena_array(&bc->p->arena, rows, sizeof *row);
     if (row == NULL)
         return blk_no_memory(bc);
     for (uint32_t d = 0; d < y->rank; d++)
@@ -89,7 +91,7 @@ static mst_status static_term(blk_compiler *bc, uint32_t tensor, uint32_t out, e
     exec_nd_broadcast(x, y->rank, dims, stride);
     size_t at = 0;
     for (size_t r = 0; r < rows; r++) {
-        row[r] = at;
+        row[r] = (uint32_t)at;
         for (uint32_t d = y->rank; d-- > 1;) {
             at += (size_t)stride[d - 1];
             if (++pos[d - 1] < dims[d - 1])
@@ -109,7 +111,7 @@ static bool same_rows(const blk_compiler *bc, uint32_t a, uint32_t b)
 }
 
 mst_status blk_add_term(blk_compiler *bc, uint32_t tensor, uint32_t of, const blk_expr *e, const blk_term *t,
-                           blk_expr **out)
+                        blk_expr **out)
 {
     MST_TRY(blk_new_expr(bc, tensor, out));
     if (e->n_terms == BLK_MAX_TERMS) {
@@ -153,7 +155,8 @@ static mst_status compile_binary(blk_compiler *bc, uint32_t node)
         other = 0;
     }
     bool with_static = bc->values[b].kind == BLK_STATIC;
-    if (n->ip[MST_BINARY_FN] != MST_BIN_ADD || !same_rows(bc, a, n->out) || (!with_static && !same_rows(bc, b, n->out)))
+    if (n->ip[MST_BINARY_FN] != MST_BIN_ADD || !same_rows(bc, a, n->out) ||
+        (!with_static && !same_rows(bc, b, n->out)))
         return blk_fall_back(bc, node);
     blk_expr *e, *x;
     if (with_static) {
@@ -202,7 +205,8 @@ static mst_status compile_node(blk_compiler *bc, uint32_t node)
     case MST_OP_NEURON: return blk_compile_neuron(bc, node);
     case MST_OP_MASK: return compile_mask(bc, node);
     default:
-        return (mst_op_get(n->op)->flags & MST_F_MOVE) != 0 ? compile_move(bc, node) : blk_fall_back(bc, node);
+        return (mst_op_get(n->op)->flags & MST_F_MOVE) != 0 ? compile_move(bc, node)
+                                                            : blk_fall_back(bc, node);
     }
 }
 
@@ -232,9 +236,13 @@ static mst_status place(blk_compiler *bc)
     mst_program *p = bc->p;
     size_t arena, at;
     MST_TRY(exec_plan(b->bufs, b->n_bufs, (uint32_t)b->n_ops + 1, &bc->c->tmp, &arena, bc->c->err));
-    MST_TRY(exec_add_bytes(bc->c, arena, 1, &at, &p->bytes));
+    at = p->transient; /* the step schedule's values: not needed at the same time */
+    if (at > p->transient_end || arena > p->transient_end - at)
+        MST_TRY(exec_add_bytes(bc->c, arena, 1, &at, &p->bytes));
     for (size_t i = 0; i < b->n_bufs; i++)
         b->bufs[i].at += at;
+    if (b->scratch_bytes < b->step_scratch)
+        b->scratch_bytes = b->step_scratch;
     b->scratch_bytes = (b->scratch_bytes + 127) / 128 * 128;
     return exec_add_bytes(bc->c, b->scratch_bytes, b->threads, &b->scratch, &p->bytes);
 }

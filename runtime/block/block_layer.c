@@ -11,14 +11,12 @@ static size_t take(size_t *total, size_t bytes)
     return at;
 }
 
-static size_t words32(size_t k)
-{
-    return (k + 31) / 32;
-}
+static size_t words32(size_t k) { return (k + 31) / 32; }
 
 size_t blk_tile_layout(const blk_program *b, const blk_expr *e, char *base, blk_tile *t)
 {
-    size_t total = 0, steps = b->steps, pairs = steps, idx = 0, val = 0, start = 0, row = 0, planes_a = 0, planes_b = 0;
+    size_t total = 0, steps = b->steps, pairs = steps, idx = 0, val = 0, start = 0, row = 0, planes_a = 0,
+           planes_b = 0;
     t->rows = 1;
     if (e->syn != NULL) {
         t->rows = BLK_PAIRS / steps != 0 ? BLK_PAIRS / steps : 1;
@@ -72,7 +70,8 @@ static void add_bits(const blk_job *job, blk_place at, const blk_term *terms, ui
     job->s->p->block->k.sum(list, n, job->steps, add, x);
 }
 
-static void add_rows(const blk_job *job, const blk_expr *e, blk_place at, const blk_term *t, int add, float *x)
+static void add_rows(const blk_job *job, const blk_expr *e, blk_place at, const blk_term *t, int add,
+                     float *x)
 {
     const float *from = exec_at(job->s, t->ref);
     size_t start = t->row != NULL ? t->row[at.row] : at.row * e->cols;
@@ -87,7 +86,8 @@ static void add_rows(const blk_job *job, const blk_expr *e, blk_place at, const 
     job->s->p->block->k.add(from, 0, columns_at(e, at.block), job->steps, add, x);
 }
 
-static void apply_term(const blk_job *job, const blk_expr *e, blk_place at, const blk_term *t, int add, float *x)
+static void apply_term(const blk_job *job, const blk_expr *e, blk_place at, const blk_term *t, int add,
+                       float *x)
 {
     const mst_block_kernels *k = &job->s->p->block->k;
     size_t col = at.block * MSTB_COLS;
@@ -149,7 +149,8 @@ static void copy_pieces(const blk_job *job, size_t element, size_t n, float *own
 void blk_open_neurons(const blk_job *job, blk_place at, blk_firing *f)
 {
     const blk_op *op = job->op;
-    size_t element = element_at(op->expr, at), n = columns_at(op->expr, at.block), c = constants_at(op, at, element);
+    size_t element = element_at(op->expr, at), n = columns_at(op->expr, at.block),
+           c = constants_at(op, at, element);
     f->strip = (mstb_strip){.theta = op->theta + c,
                             .gain = op->gain != NULL ? op->gain + c : NULL,
                             .bias = op->bias != NULL ? op->bias + c : NULL,

@@ -6,15 +6,9 @@
 
 /* ---- maps ------------------------------------------------------------------ */
 
-static bool is_moved(const blk_compiler *bc, uint32_t tensor)
-{
-    return bc->values[tensor].kind == BLK_MOVED;
-}
+static bool is_moved(const blk_compiler *bc, uint32_t tensor) { return bc->values[tensor].kind == BLK_MOVED; }
 
-static uint32_t data_inputs(const mst_node *n)
-{
-    return n->op == MST_OP_CONCAT ? n->n_in : 1;
-}
+static uint32_t data_inputs(const mst_node *n) { return n->op == MST_OP_CONCAT ? n->n_in : 1; }
 
 uint32_t blk_move_base(const blk_compiler *bc, uint32_t tensor)
 {
@@ -82,7 +76,8 @@ static void apply_part(const exec_copy *part, const blk_map *x, blk_map *y)
     ptrdiff_t at[EXEC_ND_OPERANDS] = {part->in_at, part->out_at};
     do {
         for (size_t i = 0; i < nd->dims[last]; i++) {
-            ptrdiff_t from = at[0] + (ptrdiff_t)i * nd->stride[0][last], to = at[1] + (ptrdiff_t)i * nd->stride[1][last];
+            ptrdiff_t from = at[0] + (ptrdiff_t)i * nd->stride[0][last],
+                      to = at[1] + (ptrdiff_t)i * nd->stride[1][last];
             y->at[to] = x->at[from];
             y->source[to] = x->source[from];
         }
@@ -211,7 +206,34 @@ static bool rows_fit(const blk_map *m, const blk_bits *in, uint32_t cols)
     return unit_fits(m, in, cols, cols);
 }
 
-static mst_status make_table(blk_compiler *bc, const blk_map *m, const blk_bits *in, uint32_t cols, blk_move *q)
+/* Is each row of the output a column of the one input? Then row[j] is that of column j. */
+static mst_status columns_table(blk_compiler *bc, const blk_map *m, const blk_bits *in, uint32_t cols,
+                                blk_move *q)
+{
+    size_t rows = m->n / cols;
+    q->from = NULL;
+    if (m->n_sources != 1 || in->cols != rows || in->rows != cols)
+        return MST_OK;
+    uint32_t *row = mst_arena_array(&bc->p->arena, rows, sizeof *row);
+    if (row == NULL)
+        return blk_no_memory(bc);
+    memset(row, 0xff, rows * sizeof *row);
+    for (size_t i = 0; i < m->n; i++) {
+        size_t from = m->at[i - i % cols]; /* the column, since its first element is in row 0 */
+        if (from >= rows || m->at[i] != from + i % cols * rows)
+            return MST_OK;
+        row[from] = (uint32_t)(i / cols);
+    }
+    for (size_t j = 0; j < rows; j++)
+        if (row[j] == UINT32_MAX)
+            return MST_OK;
+    q->from = row;
+    q->unit = BLK_COLUMNS;
+    return MST_OK;
+}
+
+static mst_status make_table(blk_compiler *bc, const blk_map *m, const blk_bits *in, uint32_t cols,
+                             blk_move *q)
 {
     static const uint32_t units[] = {64, 32, 16, 8, 1};
     size_t u = 0;
@@ -219,6 +241,11 @@ static mst_status make_table(blk_compiler *bc, const blk_map *m, const blk_bits 
     while (!rows && !unit_fits(m, in, cols, units[u]))
         u++;
     uint32_t unit = rows ? cols : units[u];
+    if (unit == 1) {
+        MST_TRY(columns_table(bc, m, in, cols, q));
+        if (q->from != NULL)
+            return MST_OK;
+    }
     size_t n = m->n / unit;
     uint32_t *from = mst_arena_array(&bc->p->arena, n, sizeof *from);
     uint8_t *source = m->n_sources > 1 ? mst_arena_array(&bc->p->arena, n, sizeof *source) : NULL;
@@ -228,7 +255,8 @@ static mst_status make_table(blk_compiler *bc, const blk_map *m, const blk_bits 
         uint32_t at = m->at[i * unit], k = m->source[i * unit];
         from[i] = at;
         if (at != UINT32_MAX)
-            from[i] = rows ? at / cols : (uint32_t)((at / in[k].cols * in[k].words * 64 + at % in[k].cols) / unit);
+            from[i] =
+                rows ? at / cols : (uint32_t)((at / in[k].cols * in[k].words * 64 + at % in[k].cols) / unit);
         if (source != NULL)
             source[i] = (uint8_t)k;
     }
@@ -238,7 +266,8 @@ static mst_status make_table(blk_compiler *bc, const blk_map *m, const blk_bits 
     return MST_OK;
 }
 
-mst_status blk_move_bits(blk_compiler *bc, uint32_t tensor, const blk_map *map, const blk_bits *in, blk_bits *out)
+mst_status blk_move_bits(blk_compiler *bc, uint32_t tensor, const blk_map *map, const blk_bits *in,
+                         blk_bits *out)
 {
     blk_op *op;
     blk_bits *own = mst_arena_copy(&bc->p->arena, in, map->n_sources * sizeof *in);
@@ -278,8 +307,8 @@ static inline uint64_t unit_at(const uint64_t *in, uint32_t at, uint32_t unit)
 }
 
 static inline __attribute__((always_inline)) void move_units(const blk_move *q, const uint64_t *const *in,
-                                                             const blk_bits *out, size_t r0, size_t r1, uint64_t *to,
-                                                             uint32_t unit)
+                                                             const blk_bits *out, size_t r0, size_t r1,
+                                                             uint64_t *to, uint32_t unit)
 {
     size_t per = out->cols / unit, i = r0 * per;
     for (size_t r = r0; r < r1; r++)
@@ -292,10 +321,41 @@ static inline __attribute__((always_inline)) void move_units(const blk_move *q, 
         }
 }
 
+/* Bit j of a[i] becomes bit i of a[j], by halves: Hacker's Delight, 7-3. */
+static void transpose64(uint64_t a[64])
+{
+    uint64_t m = 0xffffffffu;
+    for (size_t j = 32; j != 0; j /= 2, m ^= m << j)
+        for (size_t k = 0; k < 64; k = ((k | j) + 1) & ~j) {
+            uint64_t t = (a[k] >> j ^ a[k | j]) & m;
+            a[k] ^= t << j;
+            a[k | j] ^= t;
+        }
+}
+
+static void move_columns(const blk_move *q, const uint64_t *in, const blk_bits *out, size_t w0, size_t w1,
+                         uint64_t *to)
+{
+    const blk_bits *b = &q->in[0];
+    for (size_t w = w0; w < w1; w++)
+        for (size_t c = 0; c < out->words; c++) {
+            uint64_t a[64] = {0};
+            size_t rows = b->rows - c * 64 < 64 ? b->rows - c * 64 : 64;
+            size_t cols = b->cols - w * 64 < 64 ? b->cols - w * 64 : 64;
+            for (size_t i = 0; i < rows; i++)
+                a[i] = in[(c * 64 + i) * b->words + w];
+            transpose64(a);
+            for (size_t j = 0; j < cols; j++)
+                to[q->from[w * 64 + j] * out->words + c] = a[j];
+        }
+}
+
 void blk_run_move(const blk_job *job, unsigned part)
 {
     const blk_op *op = job->op;
     const blk_move *q = &op->move;
+    size_t w0 = blk_split(q->in[0].words, part, job->parts),
+           w1 = blk_split(q->in[0].words, part + 1, job->parts);
     size_t r0 = blk_split(op->out.rows, part, job->parts), r1 = blk_split(op->out.rows, part + 1, job->parts);
     const uint64_t *in[BLK_MAX_SOURCES];
     for (uint32_t t = 0; t < job->steps; t++) {
@@ -303,6 +363,7 @@ void blk_run_move(const blk_job *job, unsigned part)
         for (uint32_t k = 0; k < q->n_in; k++)
             in[k] = blk_words(job->s, &q->in[k]) + t * q->in[k].step;
         switch (q->unit) {
+        case BLK_COLUMNS: move_columns(q, in[0], &op->out, w0, w1, to); break;
         case 0: move_rows(q, in, &op->out, r0, r1, to); break;
         case 64: move_units(q, in, &op->out, r0, r1, to, 64); break;
         case 32: move_units(q, in, &op->out, r0, r1, to, 32); break;

@@ -5,7 +5,8 @@
 #include "runtime/block/block.h"
 
 /* n values (or one for all) behind each other, padded so that any 64 from a column on can be read. */
-static mst_status padded(blk_compiler *bc, const float *from, size_t n, bool each, float rest, const float **out)
+static mst_status padded(blk_compiler *bc, const float *from, size_t n, bool each, float rest,
+                         const float **out)
 {
     size_t room = ((each ? n : 0) + 2 * MSTB_COLS - 1) / MSTB_COLS * MSTB_COLS;
     float *to = mst_arena_array(&bc->p->arena, room, sizeof *to);
@@ -51,8 +52,8 @@ static mst_status spread_rows(blk_compiler *bc, const float *from, size_t channe
     return MST_OK;
 }
 
-static mst_status neuron_constant(blk_compiler *bc, const blk_op *op, const float *from, size_t cols, float rest,
-                                  const float **out)
+static mst_status neuron_constant(blk_compiler *bc, const blk_op *op, const float *from, size_t cols,
+                                  float rest, const float **out)
 {
     *out = NULL;
     if (from == NULL)

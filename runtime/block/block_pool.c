@@ -16,7 +16,7 @@ typedef struct helper {
 struct blk_pool {
     pthread_mutex_t lock;
     pthread_cond_t go, done;
-    atomic_uint turn;    /* jobs handed out */
+    atomic_uint turn; /* jobs handed out */
     atomic_uint running; /* helpers that have not finished the last one */
     atomic_bool stop;
     const blk_job *job;
@@ -68,10 +68,7 @@ static void next_turn(blk_pool *p)
     pthread_mutex_unlock(&p->lock);
 }
 
-size_t blk_pool_bytes(unsigned threads)
-{
-    return sizeof(blk_pool) + (threads - 1) * sizeof(helper);
-}
+size_t blk_pool_bytes(unsigned threads) { return sizeof(blk_pool) + (threads - 1) * sizeof(helper); }
 
 mst_status blk_pool_create(const mst_allocator *alloc, unsigned threads, blk_pool **out)
 {
@@ -109,10 +106,7 @@ void blk_pool_destroy(const mst_allocator *alloc, blk_pool *p)
     mst_free(alloc, p, blk_pool_bytes(p->room));
 }
 
-unsigned blk_pool_threads(const blk_pool *p)
-{
-    return p != NULL ? p->n + 1 : 1;
-}
+unsigned blk_pool_threads(const blk_pool *p) { return p != NULL ? p->n + 1 : 1; }
 
 void blk_pool_run(blk_pool *p, const blk_job *job)
 {

@@ -54,7 +54,13 @@ mst_status blk_make_product(blk_compiler *bc, uint32_t node, blk_expr **expr)
     blk_expr *e = mst_arena_alloc(&bc->p->arena, sizeof *e);
     if (q == NULL || e == NULL)
         return blk_no_memory(bc);
-    *q = (blk_product){.step = st, .a = a, .b = b, .batches = st->n / (m->m * m->n), .m = m->m, .n = m->n, .k = m->k,
+    *q = (blk_product){.step = st,
+                       .a = a,
+                       .b = b,
+                       .batches = st->n / (m->m * m->n),
+                       .m = m->m,
+                       .n = m->n,
+                       .k = m->k,
                        .trans_b = m->trans_b};
     MST_TRY(first_rows(bc, &m->batch, 0, a.cols, q->batches, &q->a_row));
     MST_TRY(first_rows(bc, &m->batch, 1, b.cols, q->batches, &q->b_row));
@@ -67,10 +73,12 @@ mst_status blk_make_product(blk_compiler *bc, uint32_t node, blk_expr **expr)
 }
 
 /* Rows of the output that batches share belong to one group, so that one thread writes them. */
-static mst_status group_batches(blk_compiler *bc, blk_product *q, const uint32_t *to, uint32_t cols, size_t out_rows)
+static mst_status group_batches(blk_compiler *bc, blk_product *q, const uint32_t *to, uint32_t cols,
+                                size_t out_rows)
 {
     uint32_t *group = mst_arena_array(&bc->p->arena, q->batches + 1, sizeof *group);
-    uint32_t *last = mst_arena_array(&bc->p->arena, out_rows, sizeof *last); /* batch that writes a row last */
+    uint32_t *last =
+        mst_arena_array(&bc->p->arena, out_rows, sizeof *last); /* batch that writes a row last */
     if (group == NULL || last == NULL)
         return blk_no_memory(bc);
     for (size_t r = 0; r < q->batches * q->m; r++)
@@ -121,10 +129,7 @@ mst_status blk_product_to(blk_compiler *bc, uint32_t tensor, const blk_map *map,
 
 /* ---- running -------------------------------------------------------------------- */
 
-static uint32_t half(const uint64_t *row, size_t w)
-{
-    return (uint32_t)(row[w / 2] >> (w % 2 * 32));
-}
+static uint32_t half(const uint64_t *row, size_t w) { return (uint32_t)(row[w / 2] >> (w % 2 * 32)); }
 
 /* [words][64] of the columns of one block at one step. */
 static void fill_b(const blk_job *job, const blk_product *q, const uint64_t *rows, size_t block, uint32_t *b)
@@ -156,9 +161,10 @@ static void run_batch(const blk_job *job, unsigned part, const blk_tile *tile, s
                 tile->a[t * words + w] = half(row + t * q->a.step, w);
         for (size_t j = 0; j < blocks; j++) {
             size_t left = q->n - j * MSTB_COLS;
-            mstb_planes p = {tile->a, tile->b + j * plane, words, blocks * plane, MSTB_COLS, words, job->steps};
-            job->s->block->ops[part] +=
-                job->s->p->block->k.coincide(&p, left < MSTB_COLS ? left : MSTB_COLS, q->step->u.matmul.c, tile->x);
+            mstb_planes p = {tile->a, tile->b + j * plane, words, blocks * plane, MSTB_COLS,
+                             words,   job->steps};
+            job->s->block->ops[part] += job->s->p->block->k.coincide(&p, left < MSTB_COLS ? left : MSTB_COLS,
+                                                                     q->step->u.matmul.c, tile->x);
             blk_finish_strip(job, (blk_place){batch * q->m + m, j}, tile->x);
         }
     }
@@ -170,7 +176,8 @@ void blk_run_product(const blk_job *job, unsigned part)
     const blk_program *b = job->s->p->block;
     blk_tile tile;
     blk_tile_layout(b, e, job->s->mem + b->scratch + part * b->scratch_bytes, &tile);
-    size_t g0 = blk_split(e->prod->n_groups, part, job->parts), g1 = blk_split(e->prod->n_groups, part + 1, job->parts);
+    size_t g0 = blk_split(e->prod->n_groups, part, job->parts),
+           g1 = blk_split(e->prod->n_groups, part + 1, job->parts);
     for (size_t i = e->prod->group[g0]; i < e->prod->group[g1]; i++)
         run_batch(job, part, &tile, i);
 }

@@ -20,7 +20,7 @@ static sizes sizes_of(const mst_program *p)
 size_t blk_session_bytes(const mst_program *p)
 {
     sizes n = sizes_of(p);
-    return sizeof(blk_session) + n.log * sizeof(uint64_t) + n.sums * sizeof(double) +
+    return sizeof(blk_session) + n.log * sizeof(uint64_t) + n.sums * (sizeof(double) + sizeof(float)) +
            blk_pool_bytes(p->block->threads);
 }
 
@@ -33,9 +33,11 @@ mst_status blk_session_create(const mst_program *p, blk_session **out, mst_err *
         return mst_fail(err, MST_ENOMEM, "out of memory: no room for a session");
     bs->fired = mst_alloc_array(p->alloc, n.log, sizeof *bs->fired);
     bs->sums = mst_alloc_array(p->alloc, n.sums, sizeof *bs->sums);
-    if (bs->fired == NULL || bs->sums == NULL ||
+    bs->logits = mst_alloc_array(p->alloc, n.sums, sizeof *bs->logits);
+    if (bs->fired == NULL || bs->sums == NULL || bs->logits == NULL ||
         blk_pool_create(p->alloc, b->threads, &bs->pool) != MST_OK)
-        return mst_fail(err, MST_ENOMEM, "out of memory: a session needs %zu bytes", mst_program_session_bytes(p));
+        return mst_fail(err, MST_ENOMEM, "out of memory: a session needs %zu bytes",
+                        mst_program_session_bytes(p));
     bs->spikes = bs->fired + (size_t)b->steps * p->n_layers;
     return MST_OK;
 }
@@ -48,13 +50,13 @@ void blk_session_destroy(const mst_program *p, blk_session *bs)
     blk_pool_destroy(p->alloc, bs->pool);
     mst_free_array(p->alloc, bs->fired, n.log, sizeof *bs->fired);
     mst_free_array(p->alloc, bs->sums, n.sums, sizeof *bs->sums);
+    mst_free_array(p->alloc, bs->logits, n.sums, sizeof *bs->logits);
     mst_free(p->alloc, bs, sizeof *bs);
 }
 
 const float *blk_session_logits(const mst_session *s, uint32_t i)
 {
-    uint32_t buf = s->p->block->out_buf;
-    return buf != MST_NONE ? (const float *)blk_buf_at(s, buf) + i * s->p->output_n : exec_at(s, s->p->output);
+    return s->block->logits + i * s->p->output_n;
 }
 
 const double *blk_session_sums(const mst_session *s, uint32_t i)
@@ -92,7 +94,8 @@ static void add_counts(const blk_job *job)
     const blk_op *op = job->op;
     for (unsigned i = 0; op->kind == BLK_LAYER && i < job->parts; i++) {
         if (op->expr->syn != NULL || op->expr->prod != NULL)
-            exec_count(s, op->expr->syn != NULL ? op->expr->syn->step : op->expr->prod->step, s->block->ops[i]);
+            exec_count(s, op->expr->syn != NULL ? op->expr->syn->step : op->expr->prod->step,
+                       s->block->ops[i]);
         s->block->ops[i] = 0;
     }
     for (uint32_t t = 0; t < job->steps && op->step != NULL; t++) {
@@ -125,14 +128,17 @@ static void run_step(mst_session *s, const blk_op *op, uint32_t t)
     exec_ref in[BLK_MAX_SOURCES];
     const mst_node *n = &s->p->g->nodes[st.node];
     uint32_t layer = layer_of(s, &st);
-    uint64_t fired = layer != MST_NONE ? s->fired[layer] : 0, spikes = layer != MST_NONE ? s->spikes[layer] : 0;
+    uint64_t fired = layer != MST_NONE ? s->fired[layer] : 0,
+             spikes = layer != MST_NONE ? s->spikes[layer] : 0;
     for (uint32_t k = 0; k < st.n_in; k++) {
         in[k] = op->step->in[k];
         if (op->in_buf[k] != MST_NONE)
-            in[k] = (exec_ref){NULL, s->p->block->bufs[op->in_buf[k]].at +
-                                         t * mst_tensor_elements(&s->p->g->tensors[n->in[k]]) * sizeof(float)};
+            in[k] =
+                (exec_ref){NULL, s->p->block->bufs[op->in_buf[k]].at +
+                                     t * mst_tensor_elements(&s->p->g->tensors[n->in[k]]) * sizeof(float)};
     }
     st.in = in;
+    st.scratch = s->p->block->scratch;
     st.out = (exec_ref){NULL, s->p->block->bufs[op->out_buf].at + t * op->n * sizeof(float)};
     st.run(s, &st);
     if (layer != MST_NONE) {
@@ -156,13 +162,15 @@ static void run_steps(mst_session *s, const blk_op *op, uint32_t steps)
 
 static void run_op(mst_session *s, const blk_op *op, uint32_t steps)
 {
-    static const blk_work work[] = {[BLK_MOVE] = blk_run_move, [BLK_MASK] = blk_run_mask, [BLK_LAYER] = blk_run_layer};
+    static const blk_work work[] = {
+        [BLK_MOVE] = blk_run_move, [BLK_MASK] = blk_run_mask, [BLK_LAYER] = blk_run_layer};
     if (op->kind == BLK_STEP) {
         run_steps(s, op, steps);
         return;
     }
     size_t n = op->kind == BLK_LAYER ? op->expr->rows * op->expr->cols : op->out.rows * op->out.words;
-    blk_job job = {s, op, steps, n * steps >= MIN_SHARED ? blk_pool_threads(s->block->pool) : 1, work[op->kind]};
+    blk_job job = {s, op, steps, n * steps >= MIN_SHARED ? blk_pool_threads(s->block->pool) : 1,
+                   work[op->kind]};
     if (op->kind == BLK_LAYER && op->expr->to != NULL) /* rows share words, see blk_put_spikes */
         memset(blk_words(s, &op->out), 0, steps * op->out.step * sizeof(uint64_t));
     if (job.parts > 1)
@@ -172,17 +180,23 @@ static void run_op(mst_session *s, const blk_op *op, uint32_t steps)
     add_counts(&job);
 }
 
-static void add_logits(mst_session *s, uint32_t steps)
+/* The outputs go where the step schedule leaves them, too; a buffer may lie there. */
+static void keep_logits(mst_session *s, uint32_t steps)
 {
     const mst_program *p = s->p;
+    bool is_static = p->block->out_buf == MST_NONE;
     for (uint32_t t = 0; t < steps; t++) {
-        const float *y = blk_session_logits(s, t);
+        float *y = s->block->logits + t * p->output_n;
+        memcpy(y,
+               is_static ? exec_at(s, p->output)
+                         : (float *)blk_buf_at(s, p->block->out_buf) + t * p->output_n,
+               p->output_n * sizeof *y);
         for (size_t i = 0; i < p->output_n; i++) {
             s->sum[i] += (double)y[i];
             s->block->sums[t * p->output_n + i] = s->sum[i];
         }
     }
-    if (p->block->out_buf != MST_NONE) /* where the step schedule leaves them */
+    if (!is_static)
         memcpy(s->mem + p->output.at, blk_session_logits(s, steps - 1), p->output_n * sizeof(float));
 }
 
@@ -196,6 +210,6 @@ void blk_session_run(mst_session *s, uint32_t steps)
     memset(s->block->fired, 0, 2 * (size_t)b->steps * p->n_layers * sizeof *s->block->fired);
     for (size_t i = 0; i < b->n_ops; i++)
         run_op(s, &b->ops[i], steps);
-    add_logits(s, steps);
+    keep_logits(s, steps);
     s->time += steps;
 }

@@ -2,6 +2,8 @@
  * and serve every block of 64 outputs; a block's weights are used in chunks of
  * inputs that stay in the first caches. */
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "runtime/block/block_tile.h"
 #include "runtime/core/checked.h"
@@ -9,10 +11,7 @@
 
 /* ---- compiling ----------------------------------------------------------------- */
 
-static size_t blocks_of(size_t out)
-{
-    return (out + MSTB_COLS - 1) / MSTB_COLS;
-}
+static size_t blocks_of(size_t out) { return (out + MSTB_COLS - 1) / MSTB_COLS; }
 
 /* Weights times the input's theta: a spike's product rounds once, here instead of there. */
 static void pack_panels(blk_synapse *syn, const float *w, const float *b)
@@ -21,9 +20,21 @@ static void pack_panels(blk_synapse *syn, const float *w, const float *b)
     for (size_t j = 0; j < blocks_of(syn->out); j++)
         for (size_t i = 0; i < syn->k; i++, to += MSTB_COLS)
             for (size_t c = j * MSTB_COLS; c < syn->out && c < (j + 1) * MSTB_COLS; c++)
-                to[c % MSTB_COLS] = syn->has_bits ? syn->bits.scale * w[i * syn->out + c] : w[i * syn->out + c];
+                to[c % MSTB_COLS] =
+                    syn->has_bits ? syn->bits.scale * w[i * syn->out + c] : w[i * syn->out + c];
     for (size_t c = 0; b != NULL && c < syn->out; c++)
         to[c] = b[c];
+}
+
+/* The panels are what runs: the file's pages with the same weights go back to the system, which
+ * reads them again if anybody looks at them. */
+static void drop_pages(const mst_graph *g, const mst_tensor *w)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), base = (uintptr_t)g->backing, at = (uintptr_t)w->data;
+    uintptr_t from = (at + page - 1) / page * page,
+              to = (at + mst_tensor_elements(w) * sizeof(float)) / page * page;
+    if (g->backing != NULL && at >= base && to <= base + g->backing_size && from < to)
+        (void)madvise((void *)from, to - from, MADV_DONTNEED); /* a hint: failing changes nothing */
 }
 
 static mst_status make_panels(blk_compiler *bc, blk_synapse *syn, const mst_node *n)
@@ -40,6 +51,7 @@ static mst_status make_panels(blk_compiler *bc, blk_synapse *syn, const mst_node
     bc->b->synapses = syn;
     const float *b = n->n_in > 2 && n->in[2] != MST_NONE ? bc->g->tensors[n->in[2]].data : NULL;
     pack_panels(syn, bc->g->tensors[n->in[1]].data, b);
+    drop_pages(bc->g, &bc->g->tensors[n->in[1]]);
     return MST_OK;
 }
 
@@ -152,7 +164,8 @@ static void list_input(lister *l, const mst_session *s, uint32_t t, size_t row, 
 {
     const blk_synapse *syn = l->syn;
     if (syn->has_bits) {
-        list_words(l, blk_words(s, &syn->bits) + t * syn->bits.step + row * syn->bits.words, syn->bits.words, first);
+        list_words(l, blk_words(s, &syn->bits) + t * syn->bits.step + row * syn->bits.words, syn->bits.words,
+                   first);
         return;
     }
     if (syn->from != NULL) {

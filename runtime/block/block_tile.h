@@ -5,13 +5,13 @@
 #include "runtime/block/block.h"
 
 typedef struct blk_tile {
-    size_t rows;       /* of a tile of synapse rows */
+    size_t rows; /* of a tile of synapse rows */
     uint16_t *idx;
     float *val;
-    uint32_t *start;   /* [rows*steps][chunks], and one more */
-    float *x;          /* synapses: [rows*steps][64]; else one strip */
-    float *row;        /* synapses of a made input: [steps][k] */
-    uint32_t *a, *b;   /* products: [steps][words], [steps][blocks][words][64] */
+    uint32_t *start; /* [rows*steps][chunks], and one more */
+    float *x; /* synapses: [rows*steps][64]; else one strip */
+    float *row; /* synapses of a made input: [steps][k] */
+    uint32_t *a, *b; /* products: [steps][words], [steps][blocks][words][64] */
 } blk_tile;
 
 /* Lay the tile of e out from base; returns its size (base may be NULL). */

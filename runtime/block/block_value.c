@@ -6,15 +6,9 @@
 #include "runtime/block/block.h"
 #include "runtime/core/checked.h"
 
-mst_status blk_no_memory(blk_compiler *bc)
-{
-    return exec_no_memory(bc->c);
-}
+mst_status blk_no_memory(blk_compiler *bc) { return exec_no_memory(bc->c); }
 
-uint32_t blk_last_dim(const mst_tensor *t)
-{
-    return t->rank != 0 ? t->dims[t->rank - 1] : 1;
-}
+uint32_t blk_last_dim(const mst_tensor *t) { return t->rank != 0 ? t->dims[t->rank - 1] : 1; }
 
 bool blk_is_spike(const blk_compiler *bc, uint32_t tensor)
 {
@@ -57,8 +51,9 @@ mst_status blk_new_buf(blk_compiler *bc, size_t bytes, uint32_t *buf)
     void *bufs = b->bufs;
     size_t total;
     if (b->n_bufs >= MST_NONE || !mst_mul_size(bytes, b->steps, &total) || total > EXEC_MAX_BYTES)
-        return mst_fail(bc->c->err, MST_ELIMIT, "a block of %u time steps of one tensor takes more than %llu bytes",
-                        b->steps, (unsigned long long)EXEC_MAX_BYTES);
+        return mst_fail(bc->c->err, MST_ELIMIT,
+                        "a block of %u time steps of one tensor takes more than %llu bytes", b->steps,
+                        (unsigned long long)EXEC_MAX_BYTES);
     MST_TRY(grow(bc, &bufs, b->n_bufs, &b->cap_bufs, sizeof *b->bufs));
     b->bufs = bufs;
     b->bufs[b->n_bufs] = (exec_block){total, (uint32_t)b->n_ops, (uint32_t)b->n_ops, 0};
@@ -66,16 +61,15 @@ mst_status blk_new_buf(blk_compiler *bc, size_t bytes, uint32_t *buf)
     return MST_OK;
 }
 
-void blk_use_buf(blk_compiler *bc, uint32_t buf)
-{
-    bc->b->bufs[buf].last = (uint32_t)bc->b->n_ops;
-}
+void blk_use_buf(blk_compiler *bc, uint32_t buf) { bc->b->bufs[buf].last = (uint32_t)bc->b->n_ops; }
 
 mst_status blk_new_bits(blk_compiler *bc, uint32_t tensor, blk_bits *bits)
 {
     const mst_tensor *t = &bc->g->tensors[tensor];
     uint32_t cols = blk_last_dim(t);
-    *bits = (blk_bits){.cols = cols, .rows = mst_tensor_elements(t) / cols, .words = (cols + 63) / 64,
+    *bits = (blk_bits){.cols = cols,
+                       .rows = mst_tensor_elements(t) / cols,
+                       .words = (cols + 63) / 64,
                        .scale = bc->p->tensors[tensor].scale};
     bits->step = bits->rows * bits->words;
     return blk_new_buf(bc, bits->step * sizeof(uint64_t), &bits->buf);
@@ -218,8 +212,9 @@ static mst_status expr_of_moved(blk_compiler *bc, uint32_t tensor, bool last, bl
 static exec_ref static_ref(const blk_compiler *bc, uint32_t tensor)
 {
     const exec_tensor *t = &bc->p->tensors[tensor];
-    return t->producer != MST_NONE ? bc->p->steps[t->producer].out
-                                   : (exec_ref){bc->g->tensors[tensor].data, 0}; /* the graph's input is at 0 */
+    return t->producer != MST_NONE
+               ? bc->p->steps[t->producer].out
+               : (exec_ref){bc->g->tensors[tensor].data, 0}; /* the graph's input is at 0 */
 }
 
 mst_status blk_as_expr(blk_compiler *bc, uint32_t tensor, bool last, blk_expr **expr)

@@ -58,13 +58,22 @@ void mst_free_array(const mst_allocator *a, void *p, size_t n, size_t size)
     mst_free(a, p, n * size);
 }
 
-/* The block's own address is kept in the word in front of the aligned one. */
 void *mst_alloc_aligned(const mst_allocator *a, size_t n)
+{
+    void *p = mst_alloc_aligned_raw(a, n);
+    if (p != NULL)
+        memset(p, 0, n);
+    return p;
+}
+
+/* The block's own address is kept in the word in front of the aligned one. */
+void *mst_alloc_aligned_raw(const mst_allocator *a, size_t n)
 {
     size_t bytes;
     if (!mst_add_size(n, ALIGN + sizeof(void *), &bytes))
         return NULL;
-    char *raw = mst_alloc(a, bytes);
+    a = allocator_or_default(a);
+    char *raw = a->fn(a->ctx, NULL, 0, bytes);
     if (raw == NULL)
         return NULL;
     uintptr_t at = ((uintptr_t)raw + sizeof(void *) + ALIGN - 1) & ~(uintptr_t)(ALIGN - 1);

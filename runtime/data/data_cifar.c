@@ -22,7 +22,8 @@ typedef struct cifar_kind {
     const char *file, *below;      /* in a folder */
 } cifar_kind;
 
-static const cifar_kind cifar10 = {"CIFAR-10", 1, {10}, "test_batch.bin", "cifar-10-batches-bin/test_batch.bin"};
+static const cifar_kind cifar10 = {"CIFAR-10", 1, {10}, "test_batch.bin",
+                                   "cifar-10-batches-bin/test_batch.bin"};
 static const cifar_kind cifar100 = {"CIFAR-100", 2, {20, 100}, "test.bin", "cifar-100-binary/test.bin"};
 
 static const uint32_t shape[3] = {3, 32, 32};
@@ -102,7 +103,8 @@ static mst_status read_records(mst_data *d, mst_data_file *f, mst_err *err)
                         s->kind->name);
     if (f->size == 0 || f->size % s->record != 0)
         return mst_fail(err, MST_ECORRUPT,
-                        "%s: size: expected a multiple of %zu bytes (%s records of label and 3x32x32 pixels), "
+                        "%s: size: expected a multiple of %zu bytes (%s records of label and 3x32x32 "
+                        "pixels), "
                         "found %" PRIu64
                         " (%" PRIu64 " records and %" PRIu64 " bytes)",
                         f->path, s->record, s->kind->name, f->size, f->size / s->record, f->size % s->record);
@@ -120,7 +122,8 @@ static mst_status open_kind(mst_data *d, const cifar_kind *k, const char *path, 
     char file[MAX_PATH];
     MST_TRY(mst_data_check_shape(d, shape, path, 0, err));
     if (!find_file(k, path, file))
-        return mst_fail(err, MST_EIO, "%s: expected %s or %s in the folder, found neither", path, k->file, k->below);
+        return mst_fail(err, MST_EIO, "%s: expected %s or %s in the folder, found neither", path, k->file,
+                        k->below);
     cifar_state *s = d->state = mst_alloc(NULL, sizeof(cifar_state));
     if (s == NULL)
         return mst_fail(err, MST_ENOMEM, "out of memory");
@@ -149,7 +152,8 @@ static mst_status cifar100_open(mst_data *d, const char *path, const char *label
     bool coarse = labels != NULL && strcmp(labels, "coarse") == 0;
     if (labels != NULL && !coarse && strcmp(labels, "fine") != 0)
         return mst_fail(err, MST_EINVAL,
-                        "cifar100:%s: expected coarse or fine behind the comma (the records hold both labels), "
+                        "cifar100:%s: expected coarse or fine behind the comma (the records hold both "
+                        "labels), "
                         "found '%s'",
                         path, labels);
     return open_kind(d, &cifar100, path, coarse ? 0 : 1, err);

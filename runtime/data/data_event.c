@@ -31,15 +31,16 @@ static mst_status check_frames(mst_data *d, const char *path, mst_err *err)
         p->frames = DEFAULT_FRAMES;
     if (p->frames == 0)
         return mst_fail(err, MST_EINVAL,
-                        "%s: event recordings: expected a model with a number of frames, found none (its input has %u "
-                        "channels)", path, d->want.channels);
+                        "%s: event recordings: expected a model with a number of frames, found none "
+                        "(its input has %u channels)", path, d->want.channels);
     if (p->present != MST_PRESENT_CHANNELS)
-        return mst_fail(err, MST_EUNSUPPORTED, "%s: event recordings: expected frames presented as channels, found as %s",
+        return mst_fail(err, MST_EUNSUPPORTED,
+                        "%s: event recordings: expected frames presented as channels, found as %s",
                         path, mst_present_name((int)p->present));
     if (p->frames > MST_EVENT_MAX_FRAMES || (!d->as_is && d->want.channels != 2 * p->frames))
         return mst_fail(err, MST_EINVAL,
-                        "%s: event recordings: %u frames of 2 polarities are %u channels, the model's input has %u", path,
-                        p->frames, 2 * p->frames, d->want.channels);
+                        "%s: event recordings: %u frames of 2 polarities are %u channels, the model's "
+                        "input has %u", path, p->frames, 2 * p->frames, d->want.channels);
     return MST_OK;
 }
 
@@ -58,7 +59,8 @@ static mst_status event_open(mst_data *d, const char *path, const char *labels, 
 {
     const mst_event_profile *profile = mst_event_profile_find(d->kind); /* "events", recognized: NULL */
     if (labels != NULL)
-        return mst_fail(err, MST_EINVAL, "%s: expected no label file (folders or files beside it hold the labels), "
+        return mst_fail(err, MST_EINVAL,
+                        "%s: expected no label file (folders or files beside it hold the labels), "
                         "found '%s'", path, labels);
     MST_TRY(check_frames(d, path, err));
     mst_event_set *set = mst_alloc(NULL, sizeof *set);
@@ -92,7 +94,8 @@ static mst_status event_get(const mst_data *d, size_t i, float *x, int *label, m
     const mst_event_set *set = d->state;
     mst_event_stream *s;
     MST_TRY(mst_event_set_stream(set, i, &s, err));
-    uint32_t h = d->as_is ? mst_event_height(s) : d->want.height, w = d->as_is ? mst_event_width(s) : d->want.width;
+    uint32_t h = d->as_is ? mst_event_height(s) : d->want.height;
+    uint32_t w = d->as_is ? mst_event_width(s) : d->want.width;
     uint32_t frames = d->want.prepare.frames;
     mst_event_split split = d->want.prepare.split == MST_SPLIT_TIME ? MST_EVENT_BY_TIME : MST_EVENT_BY_NUMBER;
     mst_status st = mst_event_frames(s, frames, split, h, w, x, err);
@@ -114,5 +117,6 @@ static void event_close(mst_data *d)
     mst_free(NULL, set, sizeof *set);
 }
 
-const mst_data_reader mst_data_event = {"events", event_sniff, event_open, event_count, event_get, event_close,
+const mst_data_reader mst_data_event = {"events", event_sniff, event_open, event_count, event_get,
+                                        event_close,
                                         event_shape};

@@ -52,7 +52,8 @@ mst_status mst_data_put_planes(const mst_data *d, const uint8_t *bytes, const ui
                                const char *name, float *x, mst_err *err);
 /* The same of an image, which may also be turned into grey or RGB. EINVAL where nothing says how to
  * fit it; name begins the error line. */
-mst_status mst_data_put_image(const mst_data *d, const mst_image *im, const char *name, float *x, mst_err *err);
+mst_status mst_data_put_image(const mst_data *d, const mst_image *im, const char *name, float *x,
+                              mst_err *err);
 
 /* A regular file that may be gzip. Reads are exact or fail with file, offset, expected and found. */
 typedef struct mst_data_file {

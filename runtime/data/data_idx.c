@@ -110,7 +110,8 @@ static mst_status idx_get(const mst_data *d, size_t i, float *x, int *label, mst
 {
     const idx_state *s = d->state;
     *label = s->labels != NULL ? s->labels[i] : -1;
-    return mst_data_put_planes(d, s->images + i * ((size_t)s->shape[1] * s->shape[2]), s->shape, "image", x, err);
+    return mst_data_put_planes(d, s->images + i * ((size_t)s->shape[1] * s->shape[2]), s->shape, "image", x,
+                               err);
 }
 
 static void idx_close(mst_data *d)

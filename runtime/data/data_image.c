@@ -41,7 +41,8 @@ static mst_status read_sample(const mst_data *d, size_t i, char path[MAX_PATH], 
 {
     const mst_image_list *list = d->state;
     const mst_image_item *it = &list->items[i];
-    if (snprintf(path, MAX_PATH, "%s%s%s", it->folder, it->folder[0] != '\0' ? "/" : "", it->name) >= (int)MAX_PATH)
+    if (snprintf(path, MAX_PATH, "%s%s%s", it->folder, it->folder[0] != '\0' ? "/" : "",
+                 it->name) >= (int)MAX_PATH)
         return mst_fail(err, MST_ELIMIT, "%s/%s: the path is too long", it->folder, it->name);
     return mst_image_read(path, im, err);
 }

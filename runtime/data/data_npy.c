@@ -45,8 +45,10 @@ static mst_status wrong_shape(const mst_data *d, const mst_npy_array *a, const c
     char found[128], model[64] = "";
     mst_npy_shape_text(&a->header, found, sizeof found);
     if (!d->as_is)
-        snprintf(model, sizeof model, " (the model has %u, %u, %u)", d->want.channels, d->want.height, d->want.width);
-    return mst_fail(err, MST_EINVAL, "%s: offset 10: shape: expected %s%s, found %s", a->name, expected, model, found);
+        snprintf(model, sizeof model, " (the model has %u, %u, %u)", d->want.channels, d->want.height,
+                 d->want.width);
+    return mst_fail(err, MST_EINVAL, "%s: offset 10: shape: expected %s%s, found %s", a->name, expected,
+                    model, found);
 }
 
 /* [C,H,W] of a sample; of bytes, channels are last where only that place can be theirs. */
@@ -55,7 +57,8 @@ static mst_status set_shape(const mst_data *d, npy_state *s, mst_err *err)
     const mst_npy_header *h = &s->x.header;
     const uint64_t *dims = h->dims;
     if (h->rank != 4 && (s->real || h->rank != 3))
-        return wrong_shape(d, &s->x, s->real ? "(n, C, H, W)" : "(n, C, H, W), (n, H, W, C) or (n, H, W)", err);
+        return wrong_shape(d, &s->x, s->real ? "(n, C, H, W)" : "(n, C, H, W), (n, H, W, C) or (n, H, W)",
+                           err);
     for (uint32_t i = 1; i < h->rank; i++)
         if (dims[i] == 0 || dims[i] > MST_MAX_ELEMENTS)
             return wrong_shape(d, &s->x, "dimensions of 1 to 2^30", err);
@@ -75,7 +78,8 @@ static mst_status use_images(mst_data *d, mst_err *err)
     s->real = strcmp(h->descr, "<f4") == 0;
     if (!s->real && strcmp(h->descr, "|u1") != 0)
         return mst_fail(err, MST_EINVAL,
-                        "%s: offset 10: descr: expected '<f4' (little-endian float32) or '|u1' (bytes), found '%s'",
+                        "%s: offset 10: descr: expected '<f4' (little-endian float32) or '|u1' (bytes), "
+                        "found '%s'",
                         s->x.name, h->descr);
     MST_TRY(set_shape(d, s, err));
     const uint32_t *shape = s->shape;
@@ -84,7 +88,8 @@ static mst_status use_images(mst_data *d, mst_err *err)
         return wrong_shape(d, &s->x, "(n, C, H, W) as the model has it", err);
     MST_TRY(mst_data_check_shape(d, shape, s->x.name, 10, err));
     if (h->dims[0] == 0)
-        return mst_fail(err, MST_EFORMAT, "%s: offset 10: shape: expected at least 1 sample, found 0", s->x.name);
+        return mst_fail(err, MST_EFORMAT, "%s: offset 10: shape: expected at least 1 sample, found 0",
+                        s->x.name);
     s->n = (size_t)h->dims[0]; /* all of it is in the file or in memory, so its size does not overflow */
     s->sample = (size_t)shape[0] * shape[1] * shape[2] * h->item_size;
     return MST_OK;
@@ -109,7 +114,8 @@ static mst_status read_labels(mst_data *d, const mst_npy_array *y, mst_err *err)
         MST_TRY(mst_npy_array_read(y, (uint64_t)i * item, chunk, n * item, err));
         for (size_t k = 0; k < n; k++) {
             int64_t label = label_at(chunk + k * item, item);
-            MST_TRY(mst_data_check_label(d, y->name, i + k, y->header.size + (uint64_t)(i + k) * item, label, err));
+            MST_TRY(mst_data_check_label(d, y->name, i + k, y->header.size + (uint64_t)(i + k) * item, label,
+                                         err));
             s->labels[i + k] = (int32_t)label;
         }
     }
@@ -128,7 +134,8 @@ static mst_status use_labels(mst_data *d, const mst_npy_array *y, mst_err *err)
     if ((h->rank != 1 && !column) || h->dims[0] != s->n) {
         char found[128];
         mst_npy_shape_text(h, found, sizeof found);
-        return mst_fail(err, MST_EINVAL, "%s: offset 10: shape: expected (%zu,) as there are samples, found %s",
+        return mst_fail(err, MST_EINVAL,
+                        "%s: offset 10: shape: expected (%zu,) as there are samples, found %s",
                         y->name, s->n, found);
     }
     if ((s->labels = mst_alloc_array(NULL, s->n, sizeof *s->labels)) == NULL)
@@ -181,7 +188,8 @@ static mst_status unpack_both(mst_data *d, mst_npz *z, mst_err *err)
 static mst_status npz_open(mst_data *d, const char *path, const char *labels, mst_err *err)
 {
     if (labels != NULL)
-        return mst_fail(err, MST_EINVAL, "npz:%s: expected no label file (the npz holds y), found '%s'", path, labels);
+        return mst_fail(err, MST_EINVAL, "npz:%s: expected no label file (the npz holds y), found '%s'", path,
+                        labels);
     if (make_state(d) == NULL)
         return mst_fail(err, MST_ENOMEM, "out of memory");
     mst_npz z;

@@ -20,8 +20,8 @@ static const mst_data_reader *const formats[] = {
 
 const char *mst_data_formats(void)
 {
-    return "idx, cifar10, cifar100, npy, npz, image, aedat2, cifar10dvs, dvsaction, dvsgesture, ncars, dat, evt2, "
-           "asldvs, ncaltech101, nmnist";
+    return "idx, cifar10, cifar100, npy, npz, image, aedat2, cifar10dvs, dvsaction, dvsgesture, ncars, "
+           "dat, evt2, asldvs, ncaltech101, nmnist";
 }
 
 static bool same_name(const char *a, const char *name, size_t len)

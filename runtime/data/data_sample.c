@@ -25,7 +25,8 @@ mst_status mst_data_check_shape(mst_data *d, const uint32_t shape[3], const char
     if (d->as_is) {
         size_t n;
         if (!mst_mul_size((size_t)shape[1] * shape[2], shape[0], &n) || n == 0 || n > MST_MAX_ELEMENTS)
-            return mst_fail(err, MST_ELIMIT, "%s: offset %" PRIu64 ": samples of [%u,%u,%u]: expected 1 to %u values",
+            return mst_fail(err, MST_ELIMIT,
+                            "%s: offset %" PRIu64 ": samples of [%u,%u,%u]: expected 1 to %u values",
                             path, offset, shape[0], shape[1], shape[2], MST_MAX_ELEMENTS);
         d->want.channels = shape[0];
         d->want.height = shape[1];
@@ -36,8 +37,10 @@ mst_status mst_data_check_shape(mst_data *d, const uint32_t shape[3], const char
     bool fits = same_size(d, shape[1], shape[2]) || (can_fit(d) && shape[1] != 0 && shape[2] != 0);
     if (shape[0] != d->want.channels || !fits)
         return mst_fail(err, MST_EINVAL,
-                        "%s: offset %" PRIu64 ": images: expected [%u,%u,%u] as the model has it, found [%u,%u,%u]",
-                        path, offset, d->want.channels, d->want.height, d->want.width, shape[0], shape[1], shape[2]);
+                        "%s: offset %" PRIu64 ": images: expected [%u,%u,%u] as the model has it, found "
+                        "[%u,%u,%u]",
+                        path, offset, d->want.channels, d->want.height, d->want.width, shape[0], shape[1],
+                        shape[2]);
     return MST_OK;
 }
 
@@ -68,7 +71,8 @@ static void put(const mst_data *d, const mst_image *im, uint32_t channels, float
     }
 }
 
-mst_status mst_data_put_image(const mst_data *d, const mst_image *im, const char *name, float *x, mst_err *err)
+mst_status mst_data_put_image(const mst_data *d, const mst_image *im, const char *name, float *x,
+                              mst_err *err)
 {
     mst_image fitted;
     if (d->as_is) {
@@ -84,7 +88,8 @@ mst_status mst_data_put_image(const mst_data *d, const mst_image *im, const char
     }
     if (!can_fit(d))
         return mst_fail(err, MST_EINVAL,
-                        "%s: image: expected %ux%u as the model has it (no resize or crop is set), found %ux%u", name,
+                        "%s: image: expected %ux%u as the model has it (no resize or crop is set), found "
+                        "%ux%u", name,
                         d->want.height, d->want.width, im->height, im->width);
     mst_status st = mst_image_fit(im, &d->want.prepare, d->want.height, d->want.width, &fitted, err);
     if (st != MST_OK)

@@ -53,7 +53,8 @@ mst_status mst_image_file_read(mst_image_file *f, const char *path, size_t limit
         return MST_OK;
     mst_image_file_free(f);
     return bad ? mst_fail(err, MST_EIO, "%s: cannot be read", path)
-               : mst_fail(err, MST_EIO, "%s: offset %zu: expected %" PRIu64 " bytes, found %zu", path, got, size,
+               : mst_fail(err, MST_EIO, "%s: offset %zu: expected %" PRIu64 " bytes, found %zu", path, got,
+                          size,
                           got);
 }
 
@@ -89,11 +90,13 @@ mst_status mst_image_decode(const mst_image_file *f, mst_image *out, mst_err *er
     else if (is_png(f->bytes, f->n))
         st = mst_png_decode(f, out, err);
     else if (f->n < 8)
-        st = mst_fail(err, MST_ECORRUPT, "%s: offset 0: expected a JPEG or PNG, found a file of %zu bytes", f->path,
+        st = mst_fail(err, MST_ECORRUPT, "%s: offset 0: expected a JPEG or PNG, found a file of %zu bytes",
+                      f->path,
                       f->n);
     else
         st = mst_fail(err, MST_EFORMAT,
-                      "%s: offset 0: expected a JPEG (ff d8 ff) or PNG (89 50 4e), found %02x %02x %02x", f->path,
+                      "%s: offset 0: expected a JPEG (ff d8 ff) or PNG (89 50 4e), found %02x %02x %02x",
+                      f->path,
                       f->bytes[0], f->bytes[1], f->bytes[2]);
     if (st != MST_OK)
         mst_image_free(out);

@@ -27,8 +27,10 @@ static mst_status resized(const mst_image *in, uint32_t side, uint32_t *rows, ui
     uint32_t large = in->width <= in->height ? in->height : in->width;
     uint64_t longer = (uint64_t)((double)((uint64_t)side * large) / (double)small); /* cut, not rounded */
     if (longer > MAX_RESIZED)
-        return mst_fail(err, MST_ELIMIT, "image of %ux%u pixels: resized to %u its longer side has %llu: limit is %llu",
-                        in->width, in->height, side, (unsigned long long)longer, (unsigned long long)MAX_RESIZED);
+        return mst_fail(err, MST_ELIMIT,
+                        "image of %ux%u pixels: resized to %u its longer side has %llu: limit is %llu",
+                        in->width, in->height, side, (unsigned long long)longer,
+                        (unsigned long long)MAX_RESIZED);
     *columns = in->width <= in->height ? side : (uint32_t)longer;
     *rows = in->width <= in->height ? (uint32_t)longer : side;
     return MST_OK;
@@ -46,7 +48,8 @@ mst_status mst_image_fit(const mst_image *in, const mst_prepare *how, uint32_t h
     MST_TRY(mst_image_make(out, width, height, in->channels, "crop", err));
     size_t stride = (size_t)width * in->channels;
     mst_status st = mst_image_resample(in, how->interpolation, &win,
-                                       out->pixels + y.pad * stride + (size_t)x.pad * in->channels, stride, err);
+                                       out->pixels + y.pad * stride + (size_t)x.pad * in->channels, stride,
+                                       err);
     if (st != MST_OK)
         mst_image_free(out);
     return st;

@@ -37,7 +37,8 @@ static int may_be_folder(const struct dirent *e)
     return e->d_name[0] != '.' && (e->d_type == DT_DIR || e->d_type == DT_LNK || e->d_type == DT_UNKNOWN);
 }
 
-static mst_status list_folder(const char *path, int (*filter)(const struct dirent *), entries *out, mst_err *err)
+static mst_status list_folder(const char *path, int (*filter)(const struct dirent *), entries *out,
+                              mst_err *err)
 {
     out->p = NULL;
     out->n = scandir(path, &out->p, filter, by_name);
@@ -121,7 +122,8 @@ static mst_status add_folder(mst_image_list *list, const char *folder, int32_t l
         return mst_fail(err, MST_ENOMEM, "out of memory");
     MST_TRY(list_folder(folder, is_image_name, &files, err));
     mst_status st = files.n != 0 ? MST_OK
-                                 : mst_fail(err, MST_EFORMAT, "%s: expected images (.jpg, .jpeg, .png), found none",
+                                 : mst_fail(err, MST_EFORMAT,
+                                            "%s: expected images (.jpg, .jpeg, .png), found none",
                                             folder);
     for (int i = 0; i < files.n && st == MST_OK; i++)
         st = add(list, folder, mst_arena_strdup(&list->texts, files.p[i]->d_name), label, err);
@@ -135,8 +137,8 @@ static mst_status add_classes(mst_image_list *list, const mst_data *d, const cha
 {
     if (d->want.classes != 0 && (uint32_t)subs->n != d->want.classes)
         return mst_fail(err, MST_EINVAL,
-                        "%s: class folders: expected %u as the model has classes, found %d (labels are their places; "
-                        "a label file says them one by one)", path, d->want.classes, subs->n);
+                        "%s: class folders: expected %u as the model has classes, found %d (labels are their "
+                        "places; a label file says them one by one)", path, d->want.classes, subs->n);
     for (int i = 0; i < subs->n; i++)
         MST_TRY(add_folder(list, mst_arena_printf(&list->texts, "%s/%s", path, subs->p[i]->d_name), i, err));
     return MST_OK;
@@ -184,7 +186,8 @@ static bool is_inside(const char *name)
 }
 
 /* "name label" in place; the label is the last word, so names may have spaces. */
-static mst_status add_line(mst_image_list *list, const mst_data *d, const char *folder, const mst_image_file *f,
+static mst_status add_line(mst_image_list *list, const mst_data *d, const char *folder,
+                           const mst_image_file *f,
                            char *line, mst_err *err)
 {
     int64_t label = -1;
@@ -201,7 +204,8 @@ static mst_status add_line(mst_image_list *list, const mst_data *d, const char *
         *--end = '\0';
     if (!ok || !is_inside(line))
         return mst_fail(err, MST_EFORMAT,
-                        "%s: offset %zu: expected \"name label\", a path in the folder and a number, found '%.100s'",
+                        "%s: offset %zu: expected \"name label\", a path in the folder and a number, "
+                        "found '%.100s'",
                         f->path, offset, line);
     MST_TRY(mst_data_check_label(d, f->path, list->n, offset, label, err));
     const char *path = mst_arena_printf(&list->texts, "%s/%s", folder, line);
@@ -211,7 +215,8 @@ static mst_status add_line(mst_image_list *list, const mst_data *d, const char *
     return add(list, "", path, (int32_t)label, err);
 }
 
-static mst_status add_labelled(mst_image_list *list, const mst_data *d, const char *folder, const char *labels,
+static mst_status add_labelled(mst_image_list *list, const mst_data *d, const char *folder,
+                               const char *labels,
                                mst_err *err)
 {
     mst_image_file f = {0};
@@ -219,7 +224,8 @@ static mst_status add_labelled(mst_image_list *list, const mst_data *d, const ch
     const char *inside = mst_arena_printf(&list->texts, "%s/%s", folder, labels);
     if (inside == NULL)
         return mst_fail(err, MST_ENOMEM, "out of memory");
-    bool here = mst_data_file_size(labels, &size, NULL) != MST_OK && mst_data_file_size(inside, &size, NULL) == MST_OK;
+    bool here = mst_data_file_size(labels, &size, NULL) != MST_OK &&
+                mst_data_file_size(inside, &size, NULL) == MST_OK;
     MST_TRY(mst_image_file_read(&f, here ? inside : labels, MAX_LABEL_FILE, err));
     mst_status st = MST_OK;
     if (memchr(f.bytes, '\0', f.n) != NULL)
@@ -242,7 +248,8 @@ mst_status mst_image_list_read(mst_image_list *list, const mst_data *d, const ch
         return labels != NULL ? add_labelled(list, d, path, labels, err) : add_tree(list, d, path, err);
     MST_TRY(mst_data_file_size(path, &size, err));
     if (labels != NULL)
-        return mst_fail(err, MST_EINVAL, "image:%s: expected no label file for a single image, found '%s'", path,
+        return mst_fail(err, MST_EINVAL, "image:%s: expected no label file for a single image, found '%s'",
+                        path,
                         labels);
     return add(list, "", mst_arena_strdup(&list->texts, path), -1, err);
 }

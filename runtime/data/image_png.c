@@ -47,7 +47,8 @@ static void read_bytes(png_structp png, png_bytep to, size_t n)
     png_job *j = png_get_io_ptr(png);
     size_t left = j->f->n - j->at;
     if (n > left) {
-        j->status = mst_fail(j->err, MST_ECORRUPT, "%s: offset %zu: PNG: expected %zu bytes, found %zu", j->name,
+        j->status = mst_fail(j->err, MST_ECORRUPT, "%s: offset %zu: PNG: expected %zu bytes, found %zu",
+                             j->name,
                              j->at, n, left);
         png_error(png, "end of the file");
     }

@@ -50,7 +50,8 @@ static int32_t fixed(double w)
     return (int32_t)(w < 0 ? -0.5 + scaled : 0.5 + scaled);
 }
 
-static void axis_fill(axis *a, uint32_t in, double scale, double support, uint32_t from, double (*filter)(double))
+static void axis_fill(axis *a, uint32_t in, double scale, double support, uint32_t from,
+                      double (*filter)(double))
 {
     double sharp = 1.0 / (scale < 1.0 ? 1.0 : scale);
     for (uint32_t i = 0; i < a->n; i++) {
@@ -71,7 +72,8 @@ static void axis_fill(axis *a, uint32_t in, double scale, double support, uint32
 }
 
 /* Outputs from..from+n-1 of an axis of in pixels resized to out. */
-static mst_status axis_make(axis *a, uint32_t in, uint32_t out, uint32_t from, uint32_t n, mst_interpolation how,
+static mst_status axis_make(axis *a, uint32_t in, uint32_t out, uint32_t from, uint32_t n,
+                            mst_interpolation how,
                             mst_err *err)
 {
     double scale = (double)in / out;

@@ -23,9 +23,11 @@ static mst_status read_at(const mst_npy_array *a, void *out, size_t n, uint64_t 
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
-            return mst_fail(err, MST_EIO, "%s: offset %" PRIu64 ": %s", a->name, offset + done, strerror(errno));
+            return mst_fail(err, MST_EIO, "%s: offset %" PRIu64 ": %s", a->name, offset + done,
+                            strerror(errno));
         if (got == 0)
-            return mst_fail(err, MST_ECORRUPT, "%s: offset %" PRIu64 ": expected %zu bytes, found %zu", a->name,
+            return mst_fail(err, MST_ECORRUPT, "%s: offset %" PRIu64 ": expected %zu bytes, found %zu",
+                            a->name,
                             offset, n, done);
         done += (size_t)got;
     }

@@ -30,9 +30,13 @@ mst_status mst_npz_open(mst_npz *z, const char *path, mst_err *err)
         return MST_OK;
     zip_error_t e;
     zip_error_init_with_code(&e, code);
-    mst_status st = code == ZIP_ER_MEMORY ? MST_ENOMEM : code == ZIP_ER_NOZIP || code == ZIP_ER_INCONS ? MST_EFORMAT
-                                                                                                      : MST_EIO;
-    mst_fail(err, st, "%s: expected an npz (a zip of .npy files), found none: %s", path, zip_error_strerror(&e));
+    mst_status st = MST_EIO;
+    if (code == ZIP_ER_MEMORY)
+        st = MST_ENOMEM;
+    else if (code == ZIP_ER_NOZIP || code == ZIP_ER_INCONS)
+        st = MST_EFORMAT;
+    mst_fail(err, st, "%s: expected an npz (a zip of .npy files), found none: %s", path,
+             zip_error_strerror(&e));
     zip_error_fini(&e);
     return st;
 }
@@ -51,10 +55,12 @@ static mst_status check_member(const mst_npz *z, const zip_stat_t *st, const cha
     if ((st->valid & known) != known)
         return mst_fail(err, MST_ECORRUPT, "%s: %s: expected its size and method, found none", z->path, name);
     if (st->comp_method != ZIP_CM_STORE && st->comp_method != ZIP_CM_DEFLATE)
-        return mst_fail(err, MST_EUNSUPPORTED, "%s: %s: compression: expected 0 (stored) or 8 (deflated), found %u",
+        return mst_fail(err, MST_EUNSUPPORTED,
+                        "%s: %s: compression: expected 0 (stored) or 8 (deflated), found %u",
                         z->path, name, st->comp_method);
     if ((st->valid & ZIP_STAT_ENCRYPTION_METHOD) != 0 && st->encryption_method != ZIP_EM_NONE)
-        return mst_fail(err, MST_EUNSUPPORTED, "%s: %s: expected no encryption, found method %u", z->path, name,
+        return mst_fail(err, MST_EUNSUPPORTED, "%s: %s: expected no encryption, found method %u", z->path,
+                        name,
                         st->encryption_method);
     if (st->size > MST_DATA_MAX_BYTES)
         return mst_fail(err, MST_ELIMIT, "%s: %s: %" PRIu64 " bytes: limit is %zu", z->path, name, st->size,
@@ -69,7 +75,8 @@ static mst_status check_member(const mst_npz *z, const zip_stat_t *st, const cha
 }
 
 /* Exactly n bytes; asking for one more makes libzip check the CRC. */
-static mst_status unpack(const mst_npz *z, zip_file_t *in, const char *name, uint8_t *out, size_t n, mst_err *err)
+static mst_status unpack(const mst_npz *z, zip_file_t *in, const char *name, uint8_t *out, size_t n,
+                         mst_err *err)
 {
     size_t done = 0;
     uint8_t more;
@@ -79,7 +86,8 @@ static mst_status unpack(const mst_npz *z, zip_file_t *in, const char *name, uin
             return mst_fail(err, MST_ECORRUPT, "%s: %s: offset %zu: %s", z->path, name, done,
                             zip_file_strerror(in));
         if (got == 0)
-            return mst_fail(err, MST_ECORRUPT, "%s: %s: expected %zu bytes, found %zu", z->path, name, n, done);
+            return mst_fail(err, MST_ECORRUPT, "%s: %s: expected %zu bytes, found %zu", z->path, name, n,
+                            done);
         done += (size_t)got;
     }
     zip_int64_t got = zip_fread(in, &more, 1);
@@ -90,7 +98,8 @@ static mst_status unpack(const mst_npz *z, zip_file_t *in, const char *name, uin
     return MST_OK;
 }
 
-static mst_status read_member(mst_npz *z, const zip_stat_t *st, const char *name, mst_npy_array *a, mst_err *err)
+static mst_status read_member(mst_npz *z, const zip_stat_t *st, const char *name, mst_npy_array *a,
+                              mst_err *err)
 {
     char text[1024];
     MST_TRY(check_member(z, st, name, err));
@@ -100,7 +109,8 @@ static mst_status read_member(mst_npz *z, const zip_stat_t *st, const char *name
         return mst_fail(err, MST_ECORRUPT, "%s: %s: %s", z->path, name, zip_strerror(z->zip));
     uint8_t *bytes = mst_alloc(NULL, n != 0 ? n : 1);
     mst_status code = bytes != NULL ? unpack(z, in, name, bytes, n, err)
-                                    : mst_fail(err, MST_ENOMEM, "%s: %s: no memory for %zu bytes", z->path, name, n);
+                                    : mst_fail(err, MST_ENOMEM, "%s: %s: no memory for %zu bytes", z->path,
+                                               name, n);
     zip_fclose(in);
     if (code != MST_OK) {
         mst_free(NULL, bytes, n != 0 ? n : 1);

@@ -236,6 +236,16 @@ static size_t list_blocks(const exec_compiler *c, life *lives, exec_block *block
     return n;
 }
 
+/* Where blocks end that are kept over all steps: the planner was given them first. */
+static size_t kept_end(const exec_block *blocks, size_t n, uint32_t n_steps)
+{
+    size_t end = 0;
+    for (size_t i = 0; i < n; i++)
+        if (blocks[i].first == 0 && blocks[i].last == n_steps && blocks[i].at + blocks[i].bytes > end)
+            end = blocks[i].at + blocks[i].bytes;
+    return (end + EXEC_ALIGN - 1) / EXEC_ALIGN * EXEC_ALIGN;
+}
+
 static exec_ref ref_of(const exec_compiler *c, const life *lives, const exec_block *blocks, size_t base,
                        uint32_t tensor)
 {
@@ -276,6 +286,8 @@ static mst_status place_memory(exec_compiler *c)
     p->output_n = mst_tensor_elements(&g->tensors[g->output]);
     MST_TRY(exec_add_bytes(c, p->input_n, sizeof(float), &at, &p->bytes));
     MST_TRY(exec_add_bytes(c, arena, 1, &at, &p->bytes));
+    p->transient_end = at + arena;
+    p->transient = at + kept_end(blocks, n_blocks, g->n_nodes);
     for (uint32_t i = 0; i < g->n_nodes; i++) {
         exec_step *st = &p->steps[i];
         for (uint32_t k = 0; k < st->n_in; k++)

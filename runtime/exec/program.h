@@ -177,6 +177,7 @@ struct mst_program {
     uint32_t *layer_feed;  /* SYNAPSE steps that feed a layer */
     uint64_t dense, dense_static;
     size_t bytes; /* of a session's memory; the graph's input is at 0 */
+    size_t transient, transient_end; /* part of it that holds nothing from one step to the next */
     size_t input_n, output_n;
     exec_ref output;
     blk_program *block; /* NULL: step schedule */

@@ -15,7 +15,8 @@ mst_status mst_session_create(const mst_program *p, mst_session **out, mst_err *
     if (s == NULL)
         return mst_fail(err, MST_ENOMEM, "out of memory: no room for a session");
     s->p = p;
-    s->mem = mst_alloc_aligned(p->alloc, p->bytes);
+    /* every tensor is written before it is read; the input may stay as it is: zeros */
+    s->mem = mst_alloc_aligned_raw(p->alloc, p->bytes);
     s->node_ops = mst_alloc_array(p->alloc, p->g->n_nodes, sizeof *s->node_ops);
     s->fired = mst_alloc_array(p->alloc, p->n_layers, sizeof *s->fired);
     s->spikes = mst_alloc_array(p->alloc, p->n_layers, sizeof *s->spikes);
@@ -31,6 +32,7 @@ mst_status mst_session_create(const mst_program *p, mst_session **out, mst_err *
             return st;
         }
     }
+    memset(s->mem, 0, p->input_n * sizeof(float));
     mst_session_begin(s, NULL, 0);
     *out = s;
     return MST_OK;

@@ -45,7 +45,8 @@ INLINE uint64_t fire_step(const mstb_strip *s, const float *x, float *v, int gai
     for (size_t j = 0; j < MSTB_COLS; j += 8) {
         __m256 current = _mm256_loadu_ps(x + j), theta = _mm256_loadu_ps(s->theta + j);
         if (gain)
-            current = _mm256_add_ps(_mm256_mul_ps(_mm256_loadu_ps(s->gain + j), current), _mm256_loadu_ps(s->bias + j));
+            current = _mm256_add_ps(_mm256_mul_ps(_mm256_loadu_ps(s->gain + j), current),
+                                    _mm256_loadu_ps(s->bias + j));
         __m256 u = _mm256_add_ps(_mm256_loadu_ps(v + j), current);
         __m256 on = _mm256_cmp_ps(u, theta, _CMP_GE_OQ);
         _mm256_storeu_ps(v + j, _mm256_sub_ps(u, _mm256_and_ps(on, theta)));
@@ -70,10 +71,7 @@ INLINE void close_strip(const mstb_strip *s, const float *own)
         memcpy(s->v, own, s->n * sizeof *own);
 }
 
-static inline uint64_t live_bits(size_t n)
-{
-    return n == MSTB_COLS ? UINT64_MAX : ((uint64_t)1 << n) - 1;
-}
+static inline uint64_t live_bits(size_t n) { return n == MSTB_COLS ? UINT64_MAX : ((uint64_t)1 << n) - 1; }
 
 static void FN(fire)(const mstb_strip *s, const float *x)
 {
@@ -117,7 +115,8 @@ static void FN(sum)(const mstb_term *terms, size_t n_terms, size_t steps, int ad
             __m256 theta = _mm256_set1_ps(terms[k].theta);
             for (size_t j = 0; j < 8; j++) {
                 __m256 y = of_byte(word >> (8 * j), theta);
-                _mm256_storeu_ps(x + 8 * j, k == 0 && !add ? y : _mm256_add_ps(_mm256_loadu_ps(x + 8 * j), y));
+                _mm256_storeu_ps(x + 8 * j,
+                                 k == 0 && !add ? y : _mm256_add_ps(_mm256_loadu_ps(x + 8 * j), y));
             }
         }
 }
@@ -126,8 +125,8 @@ static void FN(sum)(const mstb_term *terms, size_t n_terms, size_t steps, int ad
 
 INLINE __m256i popcount(__m256i x)
 {
-    const __m256i table = _mm256_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4, 0, 1, 1, 2, 1, 2, 2, 3, 1,
-                                           2, 2, 3, 2, 3, 3, 4);
+    const __m256i table = _mm256_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4, 0, 1, 1, 2, 1, 2,
+                                           2, 3, 1, 2, 2, 3, 2, 3, 3, 4);
     const __m256i low = _mm256_set1_epi8(15);
     __m256i lo = _mm256_shuffle_epi8(table, _mm256_and_si256(x, low));
     __m256i hi = _mm256_shuffle_epi8(table, _mm256_and_si256(_mm256_srli_epi16(x, 4), low));
@@ -159,10 +158,16 @@ static uint64_t FN(coincide)(const mstb_planes *p, size_t n, float c, float *x)
     return all;
 }
 
-const mst_block_kernels mst_block_kernels_avx2 = {
-    .list = FN(list), .list_val = FN(list_val), .gather = FN(gather),
-    .gather_fire = FN(gather_fire), .fire = FN(fire), .sum = FN(sum), .coincide = FN(coincide),
-    .count = FN(count), .add = FN(add), .affine = FN(affine)};
+const mst_block_kernels mst_block_kernels_avx2 = {.list = FN(list),
+                                                  .list_val = FN(list_val),
+                                                  .gather = FN(gather),
+                                                  .gather_fire = FN(gather_fire),
+                                                  .fire = FN(fire),
+                                                  .sum = FN(sum),
+                                                  .coincide = FN(coincide),
+                                                  .count = FN(count),
+                                                  .add = FN(add),
+                                                  .affine = FN(affine)};
 #else
 typedef int mstb_avx2_is_for_x86; /* an empty file is not C */
 #endif

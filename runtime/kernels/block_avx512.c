@@ -12,10 +12,7 @@
 #define MORE __attribute__((target("avx512vbmi2,avx512vpopcntdq")))
 #define INLINE static inline __attribute__((always_inline))
 
-static inline __mmask16 lanes(uint64_t word, size_t j)
-{
-    return (__mmask16)(word >> (16 * j));
-}
+static inline __mmask16 lanes(uint64_t word, size_t j) { return (__mmask16)(word >> (16 * j)); }
 
 /* The lanes of vector j that lie before column n. */
 static inline __mmask16 live_lanes(size_t n, size_t j)
@@ -135,14 +132,15 @@ static void FN(fire)(const mstb_strip *s, const float *x)
         s->n > 32 ? fire_strip(s, x, 4, 0) : fire_strip(s, x, 2, 0);
 }
 
-INLINE void gather_strip(const mstb_lists *in, const mstb_strip *s, const float *w, const float *b, const float *acc,
-                         size_t vecs, int gain)
+INLINE void gather_strip(const mstb_lists *in, const mstb_strip *s, const float *w, const float *b,
+                         const float *acc, size_t vecs, int gain)
 {
     neurons q;
     load_neurons(s, vecs, gain, &q);
     for (size_t t = 0; t < s->steps; t++) {
         const float *from = b != NULL ? b : acc + t * MSTB_COLS;
-        const uint16_t *idx = in->idx + in->start[t * in->stride], *end = in->idx + in->start[t * in->stride + 1];
+        const uint16_t *idx = in->idx + in->start[t * in->stride],
+                       *end = in->idx + in->start[t * in->stride + 1];
         vec a[VECS];
         for (size_t j = 0; j < vecs; j++)
             a[j] = _mm512_loadu_ps(from + 16 * j);
@@ -184,7 +182,8 @@ static void FN(sum)(const mstb_term *terms, size_t n_terms, size_t steps, int ad
 
 INLINE __m512i popcount_bytes(__m512i x)
 {
-    const __m512i table = _mm512_broadcast_i32x4(_mm_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4));
+    const __m512i table =
+        _mm512_broadcast_i32x4(_mm_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4));
     const __m512i low = _mm512_set1_epi8(15);
     __m512i lo = _mm512_shuffle_epi8(table, _mm512_and_si512(x, low));
     __m512i hi = _mm512_shuffle_epi8(table, _mm512_and_si512(_mm512_srli_epi16(x, 4), low));
@@ -192,33 +191,33 @@ INLINE __m512i popcount_bytes(__m512i x)
     return _mm512_madd_epi16(pairs, _mm512_set1_epi16(1));
 }
 
-#define COINCIDE(name, attr, popcount)                                                             \
-    attr INLINE uint64_t name##_vecs(const mstb_planes *p, size_t vecs, float c, float *x)         \
-    {                                                                                              \
-        __m512i total = _mm512_setzero_si512();                                                    \
-        const __m512 factor = _mm512_set1_ps(c);                                                   \
-        for (size_t t = 0; t < p->steps; t++, x += MSTB_COLS) {                                    \
-            const uint32_t *a = p->a + t * p->a_step, *b = p->b + t * p->b_step;                   \
-            __m512i n[4];                                                                          \
-            for (size_t j = 0; j < vecs; j++)                                                      \
-                n[j] = _mm512_setzero_si512();                                                     \
-            for (size_t w = 0; w < p->words; w++, b += p->ld)                                      \
-                for (size_t j = 0; j < vecs; j++)                                                  \
-                    n[j] = _mm512_add_epi32(n[j], popcount(_mm512_and_si512(                       \
-                                                      _mm512_set1_epi32((int)a[w]),                \
-                                                      _mm512_loadu_si512(b + 16 * j))));           \
-            for (size_t j = 0; j < vecs; j++) {                                                    \
-                total = _mm512_add_epi32(total, n[j]);                                             \
-                _mm512_storeu_ps(x + 16 * j, _mm512_mul_ps(factor, _mm512_cvtepu32_ps(n[j])));     \
-            }                                                                                      \
-        }                                                                                          \
-        __m512i even = _mm512_and_si512(total, _mm512_set1_epi64(0xffffffff));                     \
+#define COINCIDE(name, attr, popcount) \
+    attr INLINE uint64_t name##_vecs(const mstb_planes *p, size_t vecs, float c, float *x) \
+    { \
+        __m512i total = _mm512_setzero_si512(); \
+        const __m512 factor = _mm512_set1_ps(c); \
+        for (size_t t = 0; t < p->steps; t++, x += MSTB_COLS) { \
+            const uint32_t *a = p->a + t * p->a_step, *b = p->b + t * p->b_step; \
+            __m512i n[4]; \
+            for (size_t j = 0; j < vecs; j++) \
+                n[j] = _mm512_setzero_si512(); \
+            for (size_t w = 0; w < p->words; w++, b += p->ld) \
+                for (size_t j = 0; j < vecs; j++) \
+                    n[j] = \
+                        _mm512_add_epi32(n[j], popcount(_mm512_and_si512(_mm512_set1_epi32((int)a[w]), \
+                                                                         _mm512_loadu_si512(b + 16 * j)))); \
+            for (size_t j = 0; j < vecs; j++) { \
+                total = _mm512_add_epi32(total, n[j]); \
+                _mm512_storeu_ps(x + 16 * j, _mm512_mul_ps(factor, _mm512_cvtepu32_ps(n[j]))); \
+            } \
+        } \
+        __m512i even = _mm512_and_si512(total, _mm512_set1_epi64(0xffffffff)); \
         return (uint64_t)_mm512_reduce_add_epi64(_mm512_add_epi64(even, _mm512_srli_epi64(total, 32))); \
-    }                                                                                              \
-    attr static uint64_t name(const mstb_planes *p, size_t n, float c, float *x)                   \
-    {                                                                                              \
-        size_t vecs = (n + 15) / 16;                                                               \
-        return vecs > 2 ? name##_vecs(p, 4, c, x) : name##_vecs(p, 2, c, x);                       \
+    } \
+    attr static uint64_t name(const mstb_planes *p, size_t n, float c, float *x) \
+    { \
+        size_t vecs = (n + 15) / 16; \
+        return vecs > 2 ? name##_vecs(p, 4, c, x) : name##_vecs(p, 2, c, x); \
     }
 
 COINCIDE(mstb_coincide__avx512, , popcount_bytes)
@@ -293,7 +292,8 @@ static uint64_t surviving(const mstb_mask *m, uint32_t group)
     }
     const __m512i least = _mm512_set1_epi32((int)m->threshold);
     return spread4(_mm512_cmpge_epu32_mask(c0, least)) | spread4(_mm512_cmpge_epu32_mask(c1, least)) << 1 |
-           spread4(_mm512_cmpge_epu32_mask(c2, least)) << 2 | spread4(_mm512_cmpge_epu32_mask(c3, least)) << 3;
+           spread4(_mm512_cmpge_epu32_mask(c2, least)) << 2 |
+           spread4(_mm512_cmpge_epu32_mask(c3, least)) << 3;
 }
 
 static void FN(mask)(const mstb_mask *m, uint64_t first, size_t n, const uint64_t *in, uint64_t *out)
@@ -319,8 +319,8 @@ const mst_block_kernels mst_block_kernels_avx512 = {
 #undef MSTB_KERNEL
 };
 
-const mst_block_kernels mst_block_kernels_avx512_more = {.list = list_more, .coincide = coincide_more,
-                                                         .count = count_more};
+const mst_block_kernels mst_block_kernels_avx512_more = {
+    .list = list_more, .coincide = coincide_more, .count = count_more};
 #else
 typedef int mstb_avx512_is_for_x86; /* an empty file is not C */
 #endif

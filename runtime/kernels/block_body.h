@@ -31,8 +31,8 @@ ALWAYS void add_list(const uint16_t *idx, const uint16_t *end, size_t vecs, cons
     }
 }
 
-ALWAYS void add_list_val(const uint16_t *idx, const uint16_t *end, const float *val, size_t vecs, const float *w,
-                         vec a[VECS])
+ALWAYS void add_list_val(const uint16_t *idx, const uint16_t *end, const float *val, size_t vecs,
+                         const float *w, vec a[VECS])
 {
     for (; idx < end; idx++, val++) {
         const float *row = w + (size_t)*idx * MSTB_COLS;
@@ -41,7 +41,8 @@ ALWAYS void add_list_val(const uint16_t *idx, const uint16_t *end, const float *
     }
 }
 
-ALWAYS void gather_vecs(const mstb_lists *in, size_t n, size_t vecs, const float *w, const float *b, float *acc)
+ALWAYS void gather_vecs(const mstb_lists *in, size_t n, size_t vecs, const float *w, const float *b,
+                        float *acc)
 {
     for (size_t i = 0; i < n; i++, acc += MSTB_COLS) {
         uint32_t from = in->start[i * in->stride], end = in->start[i * in->stride + 1];
@@ -58,7 +59,8 @@ ALWAYS void gather_vecs(const mstb_lists *in, size_t n, size_t vecs, const float
     }
 }
 
-static void FN(gather)(const mstb_lists *in, size_t n, size_t cols, const float *w, const float *b, float *acc)
+static void FN(gather)(const mstb_lists *in, size_t n, size_t cols, const float *w, const float *b,
+                       float *acc)
 {
     if (cols > MSTB_COLS / 2)
         gather_vecs(in, n, VECS, w, b, acc);

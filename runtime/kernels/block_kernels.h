@@ -10,8 +10,8 @@
  *             returns how many. Room for MSTB_SLACK more is needed.
  * list_val    the same for values that are not zero, with the values
  * gather      acc of n lists: b (the same for all) or, b NULL, acc itself; plus the
- *             panel rows of the list in order, times val if there is one. w: [..][MSTB_COLS]; columns past cols
- *             may stay as they are
+ *             panel rows of the list in order, times val if there is one. w: [..][MSTB_COLS];
+ *             columns past cols may stay as they are
  * gather_fire gather for the strip's steps, then fire; starts from b or, b NULL, from acc
  * fire        integrate and fire over the steps: u = v + I, spikes where u >= theta,
  *             v = u - theta there. I = x, or gain*x + bias
@@ -48,14 +48,14 @@ typedef struct mstb_lists {
 
 typedef struct mstb_strip {
     const float *theta, *gain, *bias; /* [MSTB_COLS]; gain and bias NULL: none */
-    float *v;                         /* [n] */
+    float *v; /* [n] */
     size_t n, steps;
-    uint64_t *bits;                   /* [steps] */
+    uint64_t *bits; /* [steps] */
 } mstb_strip;
 
 typedef struct mstb_term {
     const uint64_t *bits; /* of step 0 */
-    size_t step;          /* words between steps */
+    size_t step; /* words between steps */
     float theta;
 } mstb_term;
 

@@ -77,7 +77,8 @@ static uint64_t FN(coincide)(const mstb_planes *p, size_t n, float c, float *x)
         for (size_t j = 0; j < (n + 15) / 16 * 16; j++) {
             uint32_t count = 0;
             for (size_t w = 0; w < p->words; w++)
-                count += (uint32_t)__builtin_popcount(p->a[t * p->a_step + w] & p->b[t * p->b_step + w * p->ld + j]);
+                count += (uint32_t)__builtin_popcount(p->a[t * p->a_step + w] &
+                                                      p->b[t * p->b_step + w * p->ld + j]);
             x[j] = c * (float)count;
             total += count;
         }

@@ -5,8 +5,8 @@
 
 static void merge(const mst_block_kernels *t, mst_block_kernels *out)
 {
-#define MSTB_KERNEL(ret, name, args)                                                               \
-    if (t->name != NULL)                                                                           \
+#define MSTB_KERNEL(ret, name, args) \
+    if (t->name != NULL) \
         out->name = t->name;
 #include "runtime/kernels/block_kernels.def"
 #undef MSTB_KERNEL

@@ -79,8 +79,8 @@ static mst_status check_flags(const variable *v, size_t *at, mst_err *err)
     uint32_t flags = u32(v->big, v->head + e.data), class = flags & 0xff;
     if (class < CLASS_DOUBLE || class > CLASS_UINT64 || (flags & FLAG_COMPLEX) != 0)
         return mst_fail(err, MST_EUNSUPPORTED,
-                        "%s: offset %" PRIu64 ": variable: expected real numbers, found class %u%s", v->s->path,
-                        v->offset, class, flags & FLAG_COMPLEX ? " (complex)" : "");
+                        "%s: offset %" PRIu64 ": variable: expected real numbers, found class %u%s",
+                        v->s->path, v->offset, class, flags & FLAG_COMPLEX ? " (complex)" : "");
     *at = e.next;
     return MST_OK;
 }
@@ -127,8 +127,8 @@ static mst_status check_variable(const variable *v, mst_err *err)
     MST_TRY(read_element(v, at, &e, err));
     if (type_size(e.type) == 0)
         return mst_fail(err, MST_EUNSUPPORTED,
-                        "%s: offset %" PRIu64 ": variable: expected numbers, found storage type %u", v->s->path,
-                        v->offset, e.type);
+                        "%s: offset %" PRIu64 ": variable: expected numbers, found storage type %u",
+                        v->s->path, v->offset, e.type);
     if (e.bytes != count * type_size(e.type))
         return bad(v, "bytes of its values", count * type_size(e.type), e.bytes, err);
     if (e.data + (uint64_t)e.bytes > v->bytes)

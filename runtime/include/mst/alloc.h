@@ -31,6 +31,8 @@ void mst_free_array(const mst_allocator *a, void *p, size_t n, size_t size);
 
 /* Aligned (64 bytes, for SIMD loads), zeroed. Free with the same n. */
 void *mst_alloc_aligned(const mst_allocator *a, size_t n);
+/* Not zeroed: pages that are never touched cost nothing. */
+void *mst_alloc_aligned_raw(const mst_allocator *a, size_t n);
 void mst_free_aligned(const mst_allocator *a, void *p, size_t n);
 
 /* A region: many small allocations, one release. Memory is zeroed and aligned

@@ -23,7 +23,8 @@ static inline uint32_t net_neuron(net *n, uint32_t x)
         theta = add_random(n->g, &n->r, DIMS(last), 0.4f, 2.0f);
     mst_node *q;
     if (rng_below(&n->r, 3) == 0) {
-        uint32_t gain = add_random(n->g, &n->r, DIMS(last), 0.5f, 1.5f), bias = add_random(n->g, &n->r, DIMS(last), -0.1f, 0.4f);
+        uint32_t gain = add_random(n->g, &n->r, DIMS(last), 0.5f, 1.5f),
+                 bias = add_random(n->g, &n->r, DIMS(last), -0.1f, 0.4f);
         q = add_like(n->g, MST_OP_NEURON, INPUTS(x, theta, gain, bias));
     } else {
         q = add_like(n->g, MST_OP_NEURON, INPUTS(x, theta));
@@ -46,7 +47,8 @@ static inline uint32_t net_linear(net *n, uint32_t x, uint32_t out)
     if (rng_below(&n->r, 4) == 0)
         add_node(n->g, MST_OP_LINEAR, INPUTS(x, w), t.rank, dims);
     else
-        add_node(n->g, MST_OP_LINEAR, INPUTS(x, w, add_random(n->g, &n->r, DIMS(out), -0.2f, 0.4f)), t.rank, dims);
+        add_node(n->g, MST_OP_LINEAR, INPUTS(x, w, add_random(n->g, &n->r, DIMS(out), -0.2f, 0.4f)), t.rank,
+                 dims);
     return n->g->output;
 }
 
@@ -86,7 +88,8 @@ static inline uint32_t net_heads(net *n, uint32_t x, uint32_t windows, uint32_t 
     static const uint32_t perm[4] = {0, 2, 1, 3};
     if (!neuron_last)
         x = net_neuron(n, x);
-    x = net_transpose(n, reshape_to(n->g, x, DIMS(windows, n->tokens / windows, heads, n->channels / heads)), perm);
+    x = net_transpose(n, reshape_to(n->g, x, DIMS(windows, n->tokens / windows, heads, n->channels / heads)),
+                      perm);
     return neuron_last ? net_neuron(n, x) : x;
 }
 
@@ -141,7 +144,8 @@ static inline void net_residual(net *n)
         return;
     uint32_t sum = net_add(n, n->x, n->before);
     if (rng_below(&n->r, 4) == 0) {
-        uint32_t g = add_random(n->g, &n->r, DIMS(n->channels), 0.5f, 1.5f), h = add_random(n->g, &n->r, DIMS(n->channels), -0.1f, 0.1f);
+        uint32_t g = add_random(n->g, &n->r, DIMS(n->channels), 0.5f, 1.5f),
+                 h = add_random(n->g, &n->r, DIMS(n->channels), -0.1f, 0.1f);
         add_like(n->g, MST_OP_AFFINE, INPUTS(sum, g, h))->ip[MST_AFFINE_AXIS] = 1;
         sum = n->g->output;
     }
@@ -169,7 +173,8 @@ static inline void net_conv(net *n)
     uint32_t x = reshape_to(n->g, n->x, DIMS(1, side, side, n->channels));
     uint32_t w = add_random(n->g, &n->r, DIMS(k, k, n->channels, out), -0.5f, 0.7f);
     uint32_t pad = k / 2, to = side + 2 * pad - k + 1;
-    mst_node *q = add_node(n->g, MST_OP_CONV, INPUTS(x, w, add_random(n->g, &n->r, DIMS(out), -0.2f, 0.4f)), DIMS(1, to, to, out));
+    mst_node *q = add_node(n->g, MST_OP_CONV, INPUTS(x, w, add_random(n->g, &n->r, DIMS(out), -0.2f, 0.4f)),
+                           DIMS(1, to, to, out));
     for (int i = 0; i < 2; i++) {
         q->ip[MST_CONV_STRIDE + i] = q->ip[MST_CONV_DILATION + i] = 1;
         q->ip[MST_CONV_PAD + i] = (int32_t)pad;

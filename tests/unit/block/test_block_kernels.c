@@ -22,7 +22,7 @@ typedef struct trial {
     float val[STEPS * K];
     uint32_t start[STEPS * 2 + 1];
     unsigned char out[OUT]; /* what the kernel writes: compared */
-    uint64_t result;        /* what it returns: compared */
+    uint64_t result; /* what it returns: compared */
 } trial;
 
 static uint32_t rnd(trial *t)
@@ -31,10 +31,7 @@ static uint32_t rnd(trial *t)
     return (uint32_t)(t->seed >> 33);
 }
 
-static float rnd_float(trial *t)
-{
-    return (float)rnd(t) / 1073741824.0f - 1.0f;
-}
+static float rnd_float(trial *t) { return (float)rnd(t) / 1073741824.0f - 1.0f; }
 
 /* Bits of which about share/16 are set: none, few, half, all. */
 static uint64_t rnd_bits(trial *t, uint32_t share)
@@ -198,7 +195,8 @@ static void try_columns(const mst_block_kernels *k, trial *t)
 static void try_mask(const mst_block_kernels *k, trial *t)
 {
     uint64_t out[6];
-    mstb_mask m = {((uint64_t)rnd(t) << 32) + rnd(t), rnd(t), rnd(t), rnd(t), rnd(t) % 4 == 0 ? 0 : rnd(t) * 2};
+    mstb_mask m = {((uint64_t)rnd(t) << 32) + rnd(t), rnd(t), rnd(t), rnd(t),
+                   rnd(t) % 4 == 0 ? 0 : rnd(t) * 2};
     size_t n = t->words * 64 + t->n % 64;
     t->bits[n / 64] &= ((uint64_t)1 << n % 64) - 1;
     k->mask(&m, rnd(t) % 100000, n, t->bits, out);
@@ -273,8 +271,8 @@ START_TEST(equals_scalar)
         printf("SKIP: this machine has no %s\n", set->name);
         return;
     }
-#define MSTB_KERNEL(ret, kernel, args)                                                             \
-    if (set->table->kernel != NULL)                                                                \
+#define MSTB_KERNEL(ret, kernel, args) \
+    if (set->table->kernel != NULL) \
         compare(set, #kernel, try_##kernel);
 #include "runtime/kernels/block_kernels.def"
 #undef MSTB_KERNEL

@@ -12,10 +12,10 @@ enum { STEPS = 19 };
 /* What a run gives. */
 typedef struct record {
     size_t classes, layers;
-    float *logits, *mean;     /* [STEPS][classes] */
-    uint64_t *counts;         /* [STEPS][layers][2] */
-    uint64_t *ops;            /* [layers] */
-    float **v;                /* [layers] */
+    float *logits, *mean; /* [STEPS][classes] */
+    uint64_t *counts; /* [STEPS][layers][2] */
+    uint64_t *ops; /* [layers] */
+    float **v; /* [layers] */
     mst_counters counters;
 } record;
 
@@ -94,7 +94,8 @@ static record *run(const mst_graph *g, const float *x, const mst_run_opts *o, bo
         ck_assert(n >= 1 && n <= mst_program_block_steps(p));
         for (uint32_t i = 0; i < n; i++)
             note_step(s, r, t + i, i);
-        ck_assert(memcmp(mst_session_logits(s), mst_session_logits_at(s, n - 1), r->classes * sizeof(float)) == 0);
+        ck_assert(
+            memcmp(mst_session_logits(s), mst_session_logits_at(s, n - 1), r->classes * sizeof(float)) == 0);
     }
     note_end(s, p, r);
     mst_session_destroy(s);
@@ -115,7 +116,8 @@ static const char *difference(const record *a, const record *b)
     return memcmp(&a->counters, &b->counters, sizeof a->counters) != 0 ? "counters" : NULL;
 }
 
-static void compare(const record *want, const record *got, const mst_graph *g, const mst_run_opts *o, const char *name)
+static void compare(const record *want, const record *got, const mst_graph *g, const mst_run_opts *o,
+                    const char *name)
 {
     const char *what = difference(want, got);
     for (size_t k = 0; k < want->layers && what == NULL; k++) {
@@ -154,7 +156,8 @@ static void check_graph(const mst_graph *g, uint64_t seed, const char *name, boo
     o.schedule = MST_SCHEDULE_BLOCK;
     for (size_t isa = 0; isa < 3; isa++)
         for (size_t b = 0; b < (few ? 2 : 6); b++)
-            for (o.threads = few ? 1 + (unsigned)(isa + b + seed) % 3 : 1; o.threads <= 3; o.threads += few ? 3 : 1) {
+            for (o.threads = few ? 1 + (unsigned)(isa + b + seed) % 3 : 1; o.threads <= 3;
+                 o.threads += few ? 3 : 1) {
                 o.isa = all_isas[isa];
                 o.block_steps = steps[b];
                 if (!has_isa(g, o.isa))
@@ -198,8 +201,8 @@ START_TEST(random_nets)
 }
 END_TEST
 
-static const char *const models[] = {"swin-tsdyn", "swin-masked-ts", "swin_pub-tsdyn", "swin_pub_bn-tsdyn",
-                                     "resnet18-tsdyn", "vgg16-tsdyn"};
+static const char *const models[] = {"swin-tsdyn",        "swin-masked-ts", "swin_pub-tsdyn",
+                                     "swin_pub_bn-tsdyn", "resnet18-tsdyn", "vgg16-tsdyn"};
 
 static mst_graph *convert(const char *model)
 {

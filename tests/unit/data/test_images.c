@@ -13,7 +13,8 @@
 #include "tests/support/memory_file.h"
 
 static const char *const images[] = {
-    "444.jpg", "420.jpg", "progressive.jpg", "grey.jpg", "cmyk.jpg", "restart.jpg", "rgba.png", "p4.png", "grey1.png",
+    "444.jpg", "420.jpg", "progressive.jpg", "grey.jpg", "cmyk.jpg", "restart.jpg", "rgba.png", "p4.png",
+    "grey1.png",
     "la.png", "wide-grey.png", "rgb16.png", "la16.png", "grey2.png", "gamma.png", "interlaced.png",
 };
 
@@ -30,7 +31,8 @@ START_TEST(every_cut_is_refused)
     mst_image_file f;
     mst_image im;
     mst_err err = {0};
-    ck_assert_msg(mst_image_file_read(&f, sample(images[_i]), MST_IMAGE_MAX_FILE, &err) == MST_OK, "%s", err.text);
+    ck_assert_msg(mst_image_file_read(&f, sample(images[_i]), MST_IMAGE_MAX_FILE, &err) == MST_OK, "%s",
+                  err.text);
     ck_assert_msg(mst_image_decode(&f, &im, &err) == MST_OK, "%s", err.text);
     ck_assert(im.width > 1 && im.height > 1 && (im.channels == 1 || im.channels == 3));
     mst_image_free(&im);
@@ -76,7 +78,11 @@ START_TEST(crops)
 {
     static const struct {
         uint32_t n, want, from, pad;
-    } cases[] = {{10, 4, 3, 0}, {9, 4, 2, 0}, {11, 4, 4, 0}, {7, 4, 2, 0}, {5, 4, 0, 0}, {4, 4, 0, 0}, {3, 6, 0, 1}, {4, 7, 0, 1},
+    } cases[] = {{10, 4, 3, 0}, {9, 4, 2, 0}, {11, 4, 4, 0}, {7, 4, 2, 0}, {5, 4, 0, 0}, {4, 4, 0, 0}, {3, 6,
+                                                                                                        0, 1},
+                                                                                                        {4, 7,
+                                                                                                         0,
+                                                                                                         1},
                  {1, 5, 0, 2}}; /* Python's round(x.5) goes to the even side */
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         mst_image im = {0}, out;
@@ -89,7 +95,8 @@ START_TEST(crops)
         for (uint32_t x = 0; x < want; x++) {
             bool black = x < cases[i].pad || x >= cases[i].pad + n;
             uint32_t expected = black ? 0 : 100 + cases[i].from + x - cases[i].pad;
-            ck_assert_msg(out.pixels[x] == expected, "%u to %u: pixel %u is %u, expected %u", n, want, x, out.pixels[x],
+            ck_assert_msg(out.pixels[x] == expected, "%u to %u: pixel %u is %u, expected %u", n, want, x,
+                          out.pixels[x],
                           expected);
         }
         mst_image_free(&im);
@@ -140,7 +147,8 @@ START_TEST(without_a_model)
     uint32_t shape[3];
     int label;
     float x[18 * 13];
-    ck_assert_msg(mst_data_open(sample("grey.jpg"), &(mst_data_want){.as_is = true}, &d, &err) == MST_OK, "%s", err.text);
+    ck_assert_msg(mst_data_open(sample("grey.jpg"), &(mst_data_want){.as_is = true}, &d, &err) == MST_OK,
+                  "%s", err.text);
     ck_assert_str_eq(mst_data_format(d), "image");
     ck_assert_uint_eq(mst_data_count(d), 1);
     ck_assert_int_eq(mst_data_shape(d, 0, shape, &err), MST_OK);
@@ -154,7 +162,8 @@ START_TEST(without_a_model)
     ck_assert_int_eq(mst_data_shape(d, 0, shape, &err), MST_OK);
     ck_assert(shape[0] == 3 && shape[1] == 4 && shape[2] == 6);
     ck_assert_int_eq(mst_data_get(d, 0, x, &label, &err), MST_OK);
-    ck_assert(memcmp(x, x + 24, 24 * sizeof *x) == 0 && memcmp(x, x + 48, 24 * sizeof *x) == 0); /* grey as RGB */
+    ck_assert(memcmp(x, x + 24, 24 * sizeof *x) == 0 && memcmp(x, x + 48,
+                                                               24 * sizeof *x) == 0); /* grey as RGB */
     mst_data_close(d);
 }
 END_TEST

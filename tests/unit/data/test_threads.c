@@ -24,7 +24,8 @@ static void write_samples(uint32_t bad)
     int fd = mkstemp(path);
     FILE *f = fd >= 0 ? fdopen(fd, "wb") : NULL;
     ck_assert_ptr_nonnull(f);
-    int n = snprintf(head, sizeof head, "{'descr': '<f4', 'fortran_order': False, 'shape': (%u, 1, 2, 3), }\n", SAMPLES);
+    int n = snprintf(head, sizeof head,
+                     "{'descr': '<f4', 'fortran_order': False, 'shape': (%u, 1, 2, 3), }\n", SAMPLES);
     fwrite("\x93NUMPY\x01\x00", 1, 8, f);
     fputc(n, f);
     fputc(0, f);
