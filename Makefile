@@ -143,15 +143,15 @@ pytest: all $(KIT_BIN) $(VENV)/ok ## test the tools against the oracles (ONNX Ru
 .PHONY: check
 check: deps ## build and pass every test: what CI runs
 	$(MAKE) lint
-	$(MAKE) MODE=release all unit
-	$(MAKE) MODE=asan unit replay
-	@if command -v clang >/dev/null; then $(MAKE) MODE=asan CC=clang unit replay; \
+	$(MAKE) -j2 MODE=release all unit
+	$(MAKE) -j2 MODE=asan unit replay
+	@if command -v clang >/dev/null; then $(MAKE) -j2 MODE=asan CC=clang unit replay; \
 	else echo "SKIP: clang is not installed"; fi
-	$(MAKE) MODE=tsan unit-threads
-	$(MAKE) MODE=release pytest
+	$(MAKE) -j2 MODE=tsan unit-threads
+	$(MAKE) -j2 MODE=release pytest
 
 .PHONY: unit-threads
-unit-threads: $(filter %/test_threads,$(UNIT_BIN)) ## the tests that use threads (MODE=tsan)
+unit-threads: $(filter %/test_threads %/test_session,$(UNIT_BIN)) ## the tests that use threads (MODE=tsan)
 	@for t in $^; do echo "== $$t"; $$t || exit 1; done
 
 .PHONY: lint
