@@ -20,8 +20,9 @@ from mst import export, layers, simulate, zoo  # noqa: E402
 from mst.qcfs import QCFS  # noqa: E402
 
 SAMPLES = 16
-RATE = 0.10  # spikes per neuron and step that each layer is set to
-STEPS = 16
+RATE = 0.09   # spikes per neuron and step that each layer is set to
+IMAGES = 8    # of SAMPLES, to set thetas and norms with
+STEPS = 8     # over so many steps
 MODELS = {
     "swin-cifar": ("swin", dict(image=32, channels=3, classes=10, stem=[(32, 1, 1), (64, 2, 1), (64, 1, 1)],
                                 embed=64, depths=[2, 2], heads=[2, 4], window=4)),
@@ -81,7 +82,7 @@ def set_rates(model, x):
 def measured_rates(model, x):
     """{layer: spikes per neuron and step} of a plain simulation."""
     network = simulate.to_spiking(model)
-    simulate.simulate(network, x, [STEPS])
+    simulate.simulate(network, x, [2 * STEPS])
     return dict(simulate.firing_rates(network))
 
 
@@ -91,9 +92,9 @@ def calibrated(kind, options):
     torch.manual_seed(0)
     model = zoo.build(kind, **options)
     x = zoo.random_images(SAMPLES, channels, side, torch.Generator().manual_seed(0))
-    set_rates(model, x[:2])
+    set_rates(model, x[:IMAGES])
     layers.fold_batchnorm(model)
-    return model, measured_rates(model, x[2:3]), x
+    return model, measured_rates(model, x[-1:]), x
 
 
 class Samples:
