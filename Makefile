@@ -158,6 +158,19 @@ unit-threads: $(filter %/test_threads %/test_session,$(UNIT_BIN)) ## the tests t
 lint: ## check include edges, file sizes and names
 	@sh tests/lint.sh
 
+# ---- measured against PyTorch, SpikingJelly and ONNX Runtime (bench/README.md); never part of the tests ----
+BENCH      ?= full
+BENCH_VENV ?= build/bench-venv
+BENCH_BIN  := $(patsubst %.c,$(B)/%,$(sort $(wildcard bench/*.c)))
+$(BENCH_BIN): $(B)/%: $(B)/%.o $(LIBMST)
+	$(CC) $(CFLAGS) -o $@ $< $(LIBMST) -lm -pthread
+build/bench-venv/ok: bench/requirements.txt bench/venv.sh
+	@sh bench/venv.sh $(PYTHON) build/bench-venv bench/requirements.txt
+.PHONY: bench
+bench: all $(BENCH_BIN) $(filter build/bench-venv/ok,$(BENCH_VENV)/ok) ## measure against peers; BENCH=quick, BENCH_ARGS="--models swin-cifar"
+	@$(PYTHON) bench/bench.py --build $(B) --out build/bench --python $(BENCH_VENV)/bin/python \
+	  --missing $(BENCH_VENV)/missing.txt --mode $(BENCH) --cc $(CC) $(BENCH_ARGS)
+
 # ---- for users ----
 .PHONY: deps
 deps: ## install what is missing through the system's package manager

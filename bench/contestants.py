@@ -4,6 +4,7 @@ import os
 import pathlib
 import statistics
 import subprocess
+import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -16,17 +17,20 @@ class Contestant:
         self.walls, self.cpus, self.facts, self.error = [], [], {}, None
         env = dict(os.environ, OMP_NUM_THREADS=str(threads), MKL_NUM_THREADS=str(threads),
                    OPENBLAS_NUM_THREADS=str(threads), PYTHONWARNINGS="ignore")
+        self.complaints = tempfile.TemporaryFile("w+")
         try:
             self.process = subprocess.Popen([str(c) for c in command], stdin=subprocess.PIPE, env=env,
-                                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                                            stdout=subprocess.PIPE, stderr=self.complaints, text=True)
         except OSError as e:
             self.process, self.error = None, str(e)
             return
         self.read_facts("ready")
 
     def fail(self):
-        tail = self.process.stderr.read().strip().splitlines()
-        self.error = tail[-1] if tail else "ended without a word (exit code %s)" % self.process.wait()
+        code = self.process.wait()
+        self.complaints.seek(0)
+        tail = self.complaints.read().strip().splitlines()
+        self.error = tail[-1] if tail else "ended without a word (exit code %s)" % code
 
     def read_facts(self, word):
         for line in self.process.stdout:  # libraries may chat before
@@ -58,8 +62,8 @@ class Contestant:
             self.process.stdin.close()
             self.read_facts("done")
         self.process.stdout.close()
-        self.process.stderr.close()
         self.process.wait()
+        self.complaints.close()
 
     def each(self, values):
         """Milliseconds per sample and step, of a list of seconds."""

@@ -154,7 +154,8 @@ def main():
     folder.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(2)
     for name in sys.argv[2:] or MODELS:
-        if not (folder / (name + ".json")).exists():
+        facts = folder / (name + ".json")  # written last
+        if not facts.exists() or facts.stat().st_mtime < pathlib.Path(__file__).stat().st_mtime:
             make(folder, name)
 
 

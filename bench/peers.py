@@ -9,6 +9,7 @@ The protocol is bench_session's: "ready", then a line "seconds<TAB>cpu seconds" 
 read, which runs BATCH samples over STEPS steps (one pass for ann and ort), then "done".
 """
 import pathlib
+import resource
 import sys
 import time
 
@@ -115,7 +116,8 @@ def main():
         logits = run()
         print("%.9f\t%.9f" % (time.perf_counter() - wall, time.process_time() - cpu), flush=True)
     if logits is not None:
-        print("done\tlogits=" + ",".join("%.9g" % v for v in logits.ravel()), flush=True)
+        print("done\trss_kb=%d\tlogits=%s" % (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+                                              ",".join("%.9g" % v for v in logits.ravel())), flush=True)
 
 
 if __name__ == "__main__":

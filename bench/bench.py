@@ -1,0 +1,293 @@
+#!/usr/bin/env python3
+"""The driver of `make bench`: measures, writes results.tsv, prints one table. README.md says what is
+measured and how. Needs the standard library only: peers run in the bench's virtual environment."""
+import argparse
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+
+import digits
+import report
+from contestants import HERE, Makers, take_turns
+
+MODELS = ("swin-cifar", "resnet18", "swin-t")
+SIM = ("torch", "spikingjelly")
+PLANS = {  # rounds; steps of ours; steps of the PyTorch simulations; their batch; T; factors of theta
+    "quick": dict(rounds=3, steps=16, sim_steps={"swin-t": 2}, batch={"swin-t": 4}, at=(1, 4, 16, 64),
+                  factors=(2, 1, 0.5)),
+    "full": dict(rounds=7, steps=64, sim_steps={"swin-t": 4}, batch={"swin-t": 8},
+                 at=(1, 2, 4, 8, 16, 32, 64, 128, 256), factors=(4, 2, 1.4, 1, 0.7, 0.5, 0.25)),
+}
+SIM_STEPS, BATCH = 4, 16
+
+
+class Bench:
+    def __init__(self, args):
+        self.args, self.plan = args, PLANS[args.mode]
+        self.models = args.out / "models"
+        self.models.mkdir(parents=True, exist_ok=True)
+        self.table = report.Table(args.out / "results.tsv")
+        missing = {}
+        if args.missing.exists():
+            missing = dict(line.split("\t", 1) for line in args.missing.read_text().splitlines() if "\t" in line)
+        self.make = Makers(args.build, self.models, args.python, missing)
+        self.found = {}    # (model, threads, label) -> contestant
+        self.weights = [""]
+
+    # ---- models ------------------------------------------------------------
+
+    def convert(self, model, weights=""):
+        """Make NAME[.weights].bin; the reason where it cannot be made."""
+        out = self.models / (model + ("." + weights if weights else "") + ".bin")
+        command = [str(self.args.build / "mstconv"), str(self.models / (model + ".onnx")), "-o", str(out), "--quiet"]
+        done = subprocess.run(command + (["--weights", weights] if weights else []), capture_output=True, text=True)
+        return "" if done.returncode == 0 else (done.stderr.strip().splitlines() or ["mstconv failed"])[-1]
+
+    def prepare(self):
+        """Names of the models that can be measured."""
+        try:
+            said = subprocess.run([str(self.args.python), str(HERE / "make_models.py"), str(self.models)] +
+                                  self.args.models, stderr=subprocess.PIPE, text=True).stderr
+        except OSError as e:
+            said = str(e)
+        if "--weights" in report.output([str(self.args.build / "mstconv"), "--help"]):
+            self.weights += ["f16", "int8"]
+        else:
+            self.table.add("models", "", "weights f16, int8", note="not measured: this mstconv has no --weights")
+        ready = []
+        for model in self.args.models:
+            facts = self.models / (model + ".json")
+            why = "not made: " + (said.strip().splitlines() or ["?"])[-1] if not facts.exists() else ""
+            why = why or self.convert(model)
+            if why:
+                self.table.add("models", model, "not measured", note=why)
+                continue
+            ready.append(model)
+            facts = json.loads(facts.read_text())
+            q = facts["rate_quartiles"]
+            self.table.add("models", model, "parameters, random weights", value=facts["parameters"],
+                           note="thetas set for rates of 5 to 15 %%: in PyTorch, layers fire at %.1f to %.1f %%, median "
+                           "%.1f %%, %.0f %% of them at 5 to 15 %%" % (100 * q[0], 100 * q[4], 100 * q[2],
+                                                                   100 * facts["share_5_15"]))
+            for form, reason in facts["int8_failed"].items():
+                self.table.add("models", model, form, note="not made: " + reason)
+        if not ready:
+            why = self.convert(digits.prepare(self.models))
+            self.table.add("models", "digits", "the bundled model, trained",
+                           note=why or "measured because no other model could be made")
+            ready = [] if why else ["digits"]
+        return ready
+
+    # ---- networks against peers ----------------------------------------------
+
+    def peers(self, model, threads):
+        steps, batch = self.plan["sim_steps"].get(model, SIM_STEPS), self.plan["batch"].get(model, BATCH)
+        for kind in SIM:
+            for b in (1, batch):
+                yield self.make.peer("%s, step by step, batch %d" % (kind, b), kind, model, threads, b, steps)
+        for form in ("", ".int8-qdq", ".int8-dynamic"):
+            if (self.models / (model + form + ".onnx")).exists():
+                yield self.make.peer("onnxruntime ANN %s, one pass" % (form[1:] or "fp32"),
+                                     "ort:%s%s.onnx" % (model, form), model, threads)
+
+    def ours(self, model, threads):
+        """At more than one thread in both modes, and the block schedule on one thread beside them."""
+        steps = self.plan["steps"]
+        modes = {"": {}} if threads == 1 else {", 1 thread": {}, ", samples": {"workers": threads},
+                                               ", latency": {"threads": threads}}
+        for mode, options in modes.items():
+            if "threads" not in options:
+                yield self.make.ours("ours step f32" + mode, model, schedule="step", steps=steps, **options)
+            for w in self.weights:
+                why = self.convert(model, w) if w else ""
+                label = "ours block %s%s" % (w or "f32", mode)
+                if why:
+                    self.table.add("networks", model, label, threads, note="not measured: " + why)
+                    continue
+                yield self.make.ours(label, model, w, schedule="block", steps=steps, **options)
+
+    def networks(self, model, threads):
+        group = take_turns(list(self.peers(model, threads)) + list(self.ours(model, threads)), self.plan["rounds"])
+        for c in group:
+            self.found[model, threads, c.label] = c
+        sims = [c for c in group if c.label.startswith(SIM) and c.wall]
+        best = min(sims, key=lambda c: c.wall) if sims else None
+        ort = self.found.get((model, threads, "onnxruntime ANN fp32, one pass"))
+        for c in group:
+            self.network_row(model, threads, c, best, ort)
+        if threads == 1:
+            self.rates(model)
+            self.agreement(model)
+
+    def network_row(self, model, threads, c, best, ort):
+        if c.wall is None:
+            self.table.add("networks", model, c.label, threads, note="not measured: %s" % c.error)
+            return
+        passes, note = "one pass" in c.label, ""
+        if c.label.startswith("ours") and ort is not None and ort.wall:
+            note = "T = 64 takes %.1f ANN passes (fp32)" % (64 * c.wall / ort.wall)
+        if "block" in c.label and "f32" in c.label:
+            step = next((self.found[k] for k in self.found if k[:2] == (model, threads) and "step f32" in k[2]), None)
+            if step is not None and step.facts.get("hash"):
+                same = step.facts["hash"] == c.facts.get("hash")
+                note += ", same bits as step" if same else ", NOT THE SAME BITS AS STEP"
+        against = ort if passes else best
+        self.table.add("networks", model, c.label, threads if ", 1 thread" not in c.label else 1, value=c.wall,
+                       unit="ms/pass" if passes else "ms/step", least=c.least, cpu=c.cpu,
+                       ratio=against.wall / c.wall if against and against.wall else None,
+                       ratio_cpu=against.cpu / c.cpu if against and against.cpu and c.cpu else None,
+                       against="" if against is None else "ANN fp32" if passes else "best PyTorch", note=note)
+
+    def rates(self, model):
+        c = self.found[model, 1, "ours block f32"]
+        if not c.facts.get("rates"):
+            return
+        rates = [float(r) for r in c.facts["rates"].split(",")]
+        share = sum(0.05 <= r <= 0.15 for r in rates) / len(rates)
+        self.table.add("networks", model, "firing rate, median layer", 1, value=100 * statistics.median(rates), unit="%",
+                       note="%.1f to %.1f %%, %.0f %% of %d layers at 5 to 15 %%, T = %d" % (
+                           100 * min(rates), 100 * max(rates), 100 * share, len(rates), c.steps))
+        if c.wall:
+            self.table.add("networks", model, "additions by spikes, block f32", 1,
+                           value=float(c.facts["sops"]) * 1e-6 / (c.wall * c.steps), unit="G adds/s",
+                           note="%.3g SOPs a step, %.3g dense" % (float(c.facts["sops"]) / c.steps,
+                                                                 float(c.facts["dense"])))
+
+    def agreement(self, model):
+        """Mean logits of PyTorch's simulation and ours after the same number of steps."""
+        peer = self.found.get((model, 1, "torch, step by step, batch 1"))
+        if peer is None or not peer.facts.get("logits"):
+            return
+        own = take_turns([self.make.ours("", model, schedule="block", steps=peer.steps)], 1)[0]
+        a, b = [[float(v) for v in c.facts.get("logits", "").split(",") if v] for c in (peer, own)]
+        if len(a) == len(b):
+            off = (sum((x - y) ** 2 for x, y in zip(a, b)) / max(1e-30, sum(x * x for x in a))) ** 0.5
+            self.table.add("networks", model, "logits, ours against PyTorch", 1, value=off, unit="rel. L2",
+                           note="T = %d; a sum that rounds the other way can move a spike" % peer.steps)
+
+    # ---- curves -------------------------------------------------------------
+
+    def over(self, section, model, key, values, unit_of, steps=None):
+        """ours block f32 over values of one option, against the value `steps` (T) or 1 (theta)."""
+        group = []
+        for v in values:
+            options = dict({"schedule": "block", "steps": self.plan["steps"]}, **{key: v})
+            group.append(self.make.ours("%s = %s" % (key if key != "steps" else "T", v), model, **options))
+        take_turns(group, self.plan["rounds"])
+        base = next(c for v, c in zip(values, group) if v == (steps or 1))
+        for c in group:
+            self.table.add(section, model, c.label, 1, value=c.wall, unit="ms/step", least=c.least, cpu=c.cpu,
+                           ratio=c.wall / base.wall if c.wall and base.wall else None,
+                           ratio_cpu=c.cpu / base.cpu if c.cpu and base.cpu else None, against=base.label,
+                           note=unit_of(c) if c.wall else "not measured: %s" % c.error)
+
+    def curves(self, model):
+        self.over("cost over T", model, "steps", self.plan["at"], lambda c: "%.4g ms a run" % (c.wall * c.steps), 64)
+        self.over("cost over firing rate (thetas scaled)", model, "theta", self.plan["factors"], lambda c:
+                  "mean rate %.1f %%, %.3g SOPs a step, %.3g G adds/s" % (
+                      100 * float(c.facts["spikes"]) / (float(c.facts["neurons"]) * c.steps),
+                      float(c.facts["sops"]) / c.steps, float(c.facts["sops"]) * 1e-6 / (c.wall * c.steps)))
+
+    # ---- memory, kernels ------------------------------------------------------
+
+    def memory(self, model):
+        for label, c in [(k[2], c) for k, c in self.found.items() if k[:2] == (model, 1)]:
+            if "rss_kb" not in c.facts:
+                continue
+            mb, weights, note = int(c.facts["rss_kb"]) / 1024, None, ""
+            if label.startswith("ours"):
+                w = label.split()[2]
+                path = self.models / (model + ("." + w if w != "f32" else "") + ".bin")
+                weights = path.stat().st_size / 2 ** 20
+                note = "model file %.1f MB, session %.1f MB; 1.3 files + 64 MB = %.1f MB" % (
+                    weights, int(c.facts["session_bytes"]) / 2 ** 20, 1.3 * weights + 64)
+            self.table.add("peak RSS of a run", model, label, 1, value=mb, unit="MB",
+                           ratio=mb / weights if weights else None, against="model file" if weights else "", note=note)
+
+    def kernels(self):
+        for name, section in (("bench_kernels", "linear layers of spiking neurons"), ("bench_each", "every kernel")):
+            for line in report.output([str(self.args.build / "bench" / name), self.args.mode]).splitlines():
+                f = line.split("\t")
+                if name == "bench_kernels":
+                    self.table.add(section, f[1], "%s %s, rate %s" % (f[0], f[2], f[3]), 1, value=f[4], unit="G adds/s",
+                                   ratio=float(f[5]) / 100, against="add peak",
+                                   note="" if f[6] == "-" else "%s dense GMAC/s" % f[6])
+                else:
+                    self.table.add(section, f[1], "%s, %s" % (f[0], f[2]), 1, value=f[3], unit="G/s", note=f[4])
+
+    # ---- what was asked for ---------------------------------------------------
+
+    def target(self, what, value, wanted, at_least=True):
+        met = value is not None and (value >= wanted if at_least else value <= wanted)
+        self.table.add("targets", "", what, value=value, against="%s %s" % ("at least" if at_least else "at most",
+                                                                           number_of(wanted)),
+                       note="not measured" if value is None else "met" if met else "MISSED")
+
+    def ratio(self, over, under):
+        a, b = self.found.get(over), self.found.get(under)
+        return a.wall / b.wall if a and b and a.wall and b.wall else None
+
+    def targets(self):
+        f32 = "ours block f32"
+        for model, wanted in (("swin-t", 15), ("swin-cifar", 20)):
+            sims = [k for k, c in self.found.items() if k[:2] == (model, 1) and k[2].startswith(SIM) and c.wall]
+            best = min(sims, key=lambda k: self.found[k].wall) if sims else None
+            self.target("%s: best PyTorch step / ours, 1 thread" % model, self.ratio(best, (model, 1, f32)), wanted)
+        passes = self.ratio(("swin-t", 1, f32), ("swin-t", 1, "onnxruntime ANN fp32, one pass"))
+        self.target("swin-t: run of T = 64 / ANN pass (fp32)", 64 * passes if passes else None, 8, at_least=False)
+        if "int8" in self.weights:
+            self.target("swin-t: float32 / int8 weights", self.ratio(("swin-t", 1, f32),
+                                                                    ("swin-t", 1, "ours block int8")), 1)
+        n = max(self.args.threads)
+        for mode in ("samples", "latency") if n > 1 else ():
+            self.target("swin-t: 1 thread / %d threads, %s" % (n, mode), self.ratio(
+                ("swin-t", n, f32 + ", 1 thread"), ("swin-t", n, "%s, %s" % (f32, mode))), 0.9 * n)
+        linear = [float(r["ratio"]) for r in self.table.rows
+                  if r["what"].startswith("linear+IF, block") and r["what"].endswith("rate 0.10") and r["ratio"]]
+        self.target("linear+IF at 10 %, best set: least share of the add peak", min(linear[-4:], default=None), 0.5)
+        rss = [r for r in self.table.rows if r["section"].startswith("peak") and r["what"] == f32 and r["model"] == "swin-t"]
+        size = self.models / "swin-t.bin"
+        if rss and size.exists():
+            self.target("swin-t: peak RSS, MB", float(rss[0]["value"]), 1.3 * size.stat().st_size / 2 ** 20 + 64,
+                        at_least=False)
+
+
+def number_of(v):
+    return "%.4g" % v
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__)
+    p.add_argument("--build", type=pathlib.Path, required=True, help="folder with the tools and bench/")
+    p.add_argument("--out", type=pathlib.Path, required=True, help="folder for models and results.tsv")
+    p.add_argument("--python", type=pathlib.Path, required=True, help="of the bench's virtual environment")
+    p.add_argument("--missing", type=pathlib.Path, default=pathlib.Path("none"), help="what venv.sh could not install")
+    p.add_argument("--mode", choices=sorted(PLANS), default="full")
+    p.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
+    p.add_argument("--threads", nargs="+", type=int, default=[1, 2])
+    p.add_argument("--cc", default="cc")
+    args = p.parse_args()
+    bench = Bench(args)
+    report.machine(bench.table, args.cc)
+    ready = bench.prepare()
+    for threads in args.threads:
+        for model in ready:
+            print("measuring %s, %d thread(s), load %.1f" % (model, threads, os.getloadavg()[0]), flush=True)
+            bench.networks(model, threads)
+    for model in ready:
+        bench.memory(model)
+    for model in ready if args.mode == "full" else ready[:1]:
+        print("curves of %s" % model, flush=True)
+        bench.curves(model)
+    print("kernels", flush=True)
+    bench.kernels()
+    bench.targets()
+    report.load(bench.table, "at the end")
+    bench.table.print()
+    print("\nwritten to %s" % (args.out / "results.tsv"))
+
+
+if __name__ == "__main__":
+    main()
