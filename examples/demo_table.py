@@ -36,4 +36,6 @@ def main(folder):
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2 or not os.path.isdir(sys.argv[1]):
+        sys.exit("usage: demo_table.py FOLDER (with the tools' JSON; examples/demo.sh makes it)")
     main(sys.argv[1])
