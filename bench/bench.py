@@ -10,15 +10,16 @@ import subprocess
 
 import digits
 import report
-from contestants import HERE, Makers, take_turns
+import targets
+from contestants import HERE, SIM, Makers, take_turns
 
 MODELS = ("swin-cifar", "resnet18", "swin-t")
-SIM = ("torch", "spikingjelly")
-PLANS = {  # rounds; steps of ours; steps of the PyTorch simulations; their batch; T; factors of theta
+# rounds; steps of ours; steps of the PyTorch simulations; their batch; T; rates in percent, 0: the model's own
+PLANS = {
     "quick": dict(rounds=3, steps=16, sim_steps={"swin-t": 2}, batch={"swin-t": 4}, at=(1, 4, 16, 64),
-                  factors=(2, 1, 0.5)),
+                  rates=(3, 0, 30)),
     "full": dict(rounds=7, steps=64, sim_steps={"swin-t": 4}, batch={"swin-t": 8},
-                 at=(1, 2, 4, 8, 16, 32, 64, 128, 256), factors=(4, 2, 1.4, 1, 0.7, 0.5, 0.25)),
+                 at=(1, 2, 4, 8, 16, 32, 64, 128, 256), rates=(2, 5, 0, 20, 40, 60)),
 }
 SIM_STEPS, BATCH = 4, 16
 
@@ -45,13 +46,17 @@ class Bench:
         done = subprocess.run(command + (["--weights", weights] if weights else []), capture_output=True, text=True)
         return "" if done.returncode == 0 else (done.stderr.strip().splitlines() or ["mstconv failed"])[-1]
 
+    def make_models(self, names):
+        """What it complained of."""
+        command = [str(self.args.python), str(HERE / "make_models.py"), str(self.models)] + names
+        try:
+            return subprocess.run(command, stderr=subprocess.PIPE, text=True).stderr
+        except OSError as e:
+            return str(e)
+
     def prepare(self):
         """Names of the models that can be measured."""
-        try:
-            said = subprocess.run([str(self.args.python), str(HERE / "make_models.py"), str(self.models)] +
-                                  self.args.models, stderr=subprocess.PIPE, text=True).stderr
-        except OSError as e:
-            said = str(e)
+        said = self.make_models(self.args.models)
         if "--weights" in report.output([str(self.args.build / "mstconv"), "--help"]):
             self.weights += ["f16", "int8"]
         else:
@@ -68,9 +73,9 @@ class Bench:
             facts = json.loads(facts.read_text())
             q = facts["rate_quartiles"]
             self.table.add("models", model, "parameters, random weights", value=facts["parameters"],
-                           note="thetas set for rates of 5 to 15 %%: in PyTorch, layers fire at %.1f to %.1f %%, median "
-                           "%.1f %%, %.0f %% of them at 5 to 15 %%" % (100 * q[0], 100 * q[4], 100 * q[2],
-                                                                   100 * facts["share_5_15"]))
+                           note="thetas set for rates of 5 to 15 %%: in PyTorch, layers fire at %.1f to %.1f %%, "
+                           "median %.1f %%, %.0f %% of them at 5 to 15 %%" % (100 * q[0], 100 * q[4], 100 * q[2],
+                                                                          100 * facts["share_5_15"]))
             for form, reason in facts["int8_failed"].items():
                 self.table.add("models", model, form, note="not made: " + reason)
         if not ready:
@@ -125,20 +130,21 @@ class Bench:
         if c.wall is None:
             self.table.add("networks", model, c.label, threads, note="not measured: %s" % c.error)
             return
-        passes, note = "one pass" in c.label, ""
+        passes, notes = "one pass" in c.label, []
         if c.label.startswith("ours") and ort is not None and ort.wall:
-            note = "T = 64 takes %.1f ANN passes (fp32)" % (64 * c.wall / ort.wall)
+            notes.append("T = 64 takes %.1f ANN passes (fp32)" % (64 * c.wall / ort.wall))
         if "block" in c.label and "f32" in c.label:
             step = next((self.found[k] for k in self.found if k[:2] == (model, threads) and "step f32" in k[2]), None)
             if step is not None and step.facts.get("hash"):
                 same = step.facts["hash"] == c.facts.get("hash")
-                note += ", same bits as step" if same else ", NOT THE SAME BITS AS STEP"
+                notes.append("same bits as step" if same else "NOT THE SAME BITS AS STEP")
         against = ort if passes else best
         self.table.add("networks", model, c.label, threads if ", 1 thread" not in c.label else 1, value=c.wall,
                        unit="ms/pass" if passes else "ms/step", least=c.least, cpu=c.cpu,
                        ratio=against.wall / c.wall if against and against.wall else None,
                        ratio_cpu=against.cpu / c.cpu if against and against.cpu and c.cpu else None,
-                       against="" if against is None else "ANN fp32" if passes else "best PyTorch", note=note)
+                       against="" if against is None else "ANN fp32" if passes else "best PyTorch",
+                       note=", ".join(notes))
 
     def rates(self, model):
         c = self.found[model, 1, "ours block f32"]
@@ -146,7 +152,8 @@ class Bench:
             return
         rates = [float(r) for r in c.facts["rates"].split(",")]
         share = sum(0.05 <= r <= 0.15 for r in rates) / len(rates)
-        self.table.add("networks", model, "firing rate, median layer", 1, value=100 * statistics.median(rates), unit="%",
+        self.table.add("networks", model, "firing rate, median layer", 1, unit="%",
+                       value=100 * statistics.median(rates),
                        note="%.1f to %.1f %%, %.0f %% of %d layers at 5 to 15 %%, T = %d" % (
                            100 * min(rates), 100 * max(rates), 100 * share, len(rates), c.steps))
         if c.wall:
@@ -169,26 +176,33 @@ class Bench:
 
     # ---- curves -------------------------------------------------------------
 
-    def over(self, section, model, key, values, unit_of, steps=None):
-        """ours block f32 over values of one option, against the value `steps` (T) or 1 (theta)."""
-        group = []
-        for v in values:
-            options = dict({"schedule": "block", "steps": self.plan["steps"]}, **{key: v})
-            group.append(self.make.ours("%s = %s" % (key if key != "steps" else "T", v), model, **options))
+    def curve(self, section, model, group, base, note):
+        """Contestants side by side, against one of them."""
         take_turns(group, self.plan["rounds"])
-        base = next(c for v, c in zip(values, group) if v == (steps or 1))
         for c in group:
             self.table.add(section, model, c.label, 1, value=c.wall, unit="ms/step", least=c.least, cpu=c.cpu,
                            ratio=c.wall / base.wall if c.wall and base.wall else None,
                            ratio_cpu=c.cpu / base.cpu if c.cpu and base.cpu else None, against=base.label,
-                           note=unit_of(c) if c.wall else "not measured: %s" % c.error)
+                           note=note(c) if c.wall else "not measured: %s" % c.error)
 
-    def curves(self, model):
-        self.over("cost over T", model, "steps", self.plan["at"], lambda c: "%.4g ms a run" % (c.wall * c.steps), 64)
-        self.over("cost over firing rate (thetas scaled)", model, "theta", self.plan["factors"], lambda c:
-                  "mean rate %.1f %%, %.3g SOPs a step, %.3g G adds/s" % (
-                      100 * float(c.facts["spikes"]) / (float(c.facts["neurons"]) * c.steps),
-                      float(c.facts["sops"]) / c.steps, float(c.facts["sops"]) * 1e-6 / (c.wall * c.steps)))
+    def over_steps(self, model):
+        group = [self.make.ours("T = %d" % t, model, schedule="block", steps=t) for t in self.plan["at"]]
+        base = next(c for c in group if c.steps == 64)
+        self.curve("cost over T", model, group, base, lambda c: "%.4g ms a run" % (c.wall * c.steps))
+
+    def over_rates(self, model):
+        names = ["%s-at%d" % (model, r) if r else model for r in self.plan["rates"]]
+        self.make_models([n for n in names if n != model])
+        group = []
+        for n in names:
+            self.convert(n)
+            for schedule in ("block", "step"):
+                group.append(self.make.ours("%s, %s" % (n, schedule), n, schedule=schedule, steps=self.plan["steps"]))
+        base = next(c for c in group if c.label == model + ", block")
+        self.curve("cost over firing rate", model, group, base, lambda c:
+                   "mean rate %.1f %%, %.3g SOPs a step, %.3g G adds/s" % (
+                       100 * float(c.facts["spikes"]) / (float(c.facts["neurons"]) * c.steps),
+                       float(c.facts["sops"]) / c.steps, float(c.facts["sops"]) * 1e-6 / (c.wall * c.steps)))
 
     # ---- memory, kernels ------------------------------------------------------
 
@@ -211,51 +225,11 @@ class Bench:
             for line in report.output([str(self.args.build / "bench" / name), self.args.mode]).splitlines():
                 f = line.split("\t")
                 if name == "bench_kernels":
-                    self.table.add(section, f[1], "%s %s, rate %s" % (f[0], f[2], f[3]), 1, value=f[4], unit="G adds/s",
-                                   ratio=float(f[5]) / 100, against="add peak",
+                    self.table.add(section, f[1], "%s %s, rate %s" % (f[0], f[2], f[3]), 1, value=f[4],
+                                   unit="G adds/s", ratio=float(f[5]) / 100, against="add peak",
                                    note="" if f[6] == "-" else "%s dense GMAC/s" % f[6])
                 else:
                     self.table.add(section, f[1], "%s, %s" % (f[0], f[2]), 1, value=f[3], unit="G/s", note=f[4])
-
-    # ---- what was asked for ---------------------------------------------------
-
-    def target(self, what, value, wanted, at_least=True):
-        met = value is not None and (value >= wanted if at_least else value <= wanted)
-        self.table.add("targets", "", what, value=value, against="%s %s" % ("at least" if at_least else "at most",
-                                                                           number_of(wanted)),
-                       note="not measured" if value is None else "met" if met else "MISSED")
-
-    def ratio(self, over, under):
-        a, b = self.found.get(over), self.found.get(under)
-        return a.wall / b.wall if a and b and a.wall and b.wall else None
-
-    def targets(self):
-        f32 = "ours block f32"
-        for model, wanted in (("swin-t", 15), ("swin-cifar", 20)):
-            sims = [k for k, c in self.found.items() if k[:2] == (model, 1) and k[2].startswith(SIM) and c.wall]
-            best = min(sims, key=lambda k: self.found[k].wall) if sims else None
-            self.target("%s: best PyTorch step / ours, 1 thread" % model, self.ratio(best, (model, 1, f32)), wanted)
-        passes = self.ratio(("swin-t", 1, f32), ("swin-t", 1, "onnxruntime ANN fp32, one pass"))
-        self.target("swin-t: run of T = 64 / ANN pass (fp32)", 64 * passes if passes else None, 8, at_least=False)
-        if "int8" in self.weights:
-            self.target("swin-t: float32 / int8 weights", self.ratio(("swin-t", 1, f32),
-                                                                    ("swin-t", 1, "ours block int8")), 1)
-        n = max(self.args.threads)
-        for mode in ("samples", "latency") if n > 1 else ():
-            self.target("swin-t: 1 thread / %d threads, %s" % (n, mode), self.ratio(
-                ("swin-t", n, f32 + ", 1 thread"), ("swin-t", n, "%s, %s" % (f32, mode))), 0.9 * n)
-        linear = [float(r["ratio"]) for r in self.table.rows
-                  if r["what"].startswith("linear+IF, block") and r["what"].endswith("rate 0.10") and r["ratio"]]
-        self.target("linear+IF at 10 %, best set: least share of the add peak", min(linear[-4:], default=None), 0.5)
-        rss = [r for r in self.table.rows if r["section"].startswith("peak") and r["what"] == f32 and r["model"] == "swin-t"]
-        size = self.models / "swin-t.bin"
-        if rss and size.exists():
-            self.target("swin-t: peak RSS, MB", float(rss[0]["value"]), 1.3 * size.stat().st_size / 2 ** 20 + 64,
-                        at_least=False)
-
-
-def number_of(v):
-    return "%.4g" % v
 
 
 def main():
@@ -280,10 +254,12 @@ def main():
         bench.memory(model)
     for model in ready if args.mode == "full" else ready[:1]:
         print("curves of %s" % model, flush=True)
-        bench.curves(model)
+        bench.over_steps(model)
+        if model in ("swin-cifar", "resnet18"):
+            bench.over_rates(model)
     print("kernels", flush=True)
     bench.kernels()
-    bench.targets()
+    targets.add(bench)
     report.load(bench.table, "at the end")
     bench.table.print()
     print("\nwritten to %s" % (args.out / "results.tsv"))

@@ -124,8 +124,8 @@ static void open_layer(layer *l, size_t in, size_t out)
 
 static void close_layer(layer *l)
 {
-    void *all[] = {l->bits, l->x, l->w, l->panels, l->bias, l->theta, l->idx, l->start, l->idx32, l->val, l->acc, l->v,
-                   l->y};
+    void *all[] = {l->bits, l->x, l->w, l->panels, l->bias, l->theta, l->idx, l->start, l->idx32, l->val,
+                   l->acc, l->v, l->y};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         free(all[i]);
 }

@@ -20,7 +20,6 @@
 typedef struct options {
     const char *model, *input, *schedule, *isa;
     unsigned steps, threads, workers, block;
-    double theta_scale;
 } options;
 
 typedef struct worker {
@@ -55,10 +54,10 @@ static double now(clockid_t clock)
 
 static int parse(int argc, char **argv, options *o)
 {
-    *o = (options){.schedule = "block", .steps = 8, .threads = 1, .workers = 1, .theta_scale = 1};
+    *o = (options){.schedule = "block", .steps = 8, .threads = 1, .workers = 1};
     if (argc < 3)
         return fail("usage", "bench_session MODEL.bin INPUT.f32 [schedule=step|block] [isa=NAME] [steps=N] "
-                             "[threads=N] [workers=N] [block=N] [theta=FACTOR]");
+                             "[threads=N] [workers=N] [block=N]");
     o->model = argv[1];
     o->input = argv[2];
     for (int i = 3; i < argc; i++) {
@@ -78,40 +77,18 @@ static int parse(int argc, char **argv, options *o)
             o->workers = (unsigned)strtoul(value, NULL, 10);
         else if (strcmp(argv[i], "block") == 0)
             o->block = (unsigned)strtoul(value, NULL, 10);
-        else if (strcmp(argv[i], "theta") == 0)
-            o->theta_scale = strtod(value, NULL);
         else
             return fail(argv[i], "unknown option");
     }
-    if (o->steps == 0 || o->workers == 0 || o->workers > MAX_WORKERS || !(o->theta_scale > 0))
-        return fail("usage", "steps, workers and theta must be positive, workers at most 64");
+    if (o->steps == 0 || o->workers == 0 || o->workers > MAX_WORKERS)
+        return fail("usage", "steps and workers must be positive, workers at most 64");
     return 0;
-}
-
-/* Give every neuron a threshold of its own, `scale` times the one it had: rates change about as 1/scale. */
-static mst_status scale_thetas(mst_graph *g, double scale, mst_err *err)
-{
-    for (uint32_t k = 0; k < g->n_nodes; k++) {
-        if (g->nodes[k].op != MST_OP_NEURON)
-            continue;
-        mst_tensor old = g->tensors[g->nodes[k].in[1]];
-        size_t n = mst_tensor_elements(&old);
-        float *theta = mst_arena_array(&g->arena, n, sizeof *theta);
-        if (theta == NULL)
-            return mst_fail(err, MST_ENOMEM, "out of memory");
-        for (size_t i = 0; i < n; i++)
-            theta[i] = (float)(scale * (double)((const float *)old.data)[i]);
-        MST_TRY(mst_graph_add_tensor(g, old.name, MST_F32, old.rank, old.dims, theta, &g->nodes[k].in[1], err));
-    }
-    return MST_OK;
 }
 
 static mst_status open_model(bench *b, mst_err *err)
 {
     bool step = strcmp(b->o.schedule, "step") == 0;
     MST_TRY(mst_graph_load(b->o.model, NULL, &b->graph, err));
-    if (b->o.theta_scale < 1 || b->o.theta_scale > 1)
-        MST_TRY(scale_thetas(b->graph, b->o.theta_scale, err));
     mst_run_opts opts = {.mode = MST_RUN_SPIKING,
                          .isa = b->o.isa,
                          .seed = b->graph->meta.seed,
@@ -185,14 +162,28 @@ static unsigned long long hash_logits(const bench *b)
     return h;
 }
 
+/* Largest memory that was resident, in kB. getrusage's figure starts with that of the parent process. */
+static long peak_kb(void)
+{
+    char line[128];
+    long kb = 0;
+    struct rusage use;
+    FILE *f = fopen("/proc/self/status", "r");
+    while (f != NULL && fgets(line, sizeof line, f) != NULL)
+        if (strncmp(line, "VmHWM:", 6) == 0)
+            kb = strtol(line + 6, NULL, 10);
+    if (f != NULL)
+        fclose(f);
+    getrusage(RUSAGE_SELF, &use);
+    return kb != 0 ? kb : use.ru_maxrss;
+}
+
 static void print_result(const bench *b)
 {
     const worker *w = &b->workers[0];
     mst_counters c = mst_session_counters(w->session);
-    struct rusage use;
-    getrusage(RUSAGE_SELF, &use);
     printf("done\thash=%016llx\tspikes=%llu\tsops=%llu\tmacs=%llu\trss_kb=%ld\tlogits=", hash_logits(b),
-           (unsigned long long)c.spikes, (unsigned long long)c.sops, (unsigned long long)c.macs, use.ru_maxrss);
+           (unsigned long long)c.spikes, (unsigned long long)c.sops, (unsigned long long)c.macs, peak_kb());
     for (size_t i = 0; i < mst_session_classes(w->session); i++)
         printf("%s%.9g", i != 0 ? "," : "", (double)w->logits[i]);
     printf("\trates=");
@@ -211,7 +202,8 @@ static int serve(bench *b)
     for (size_t k = 0; k < mst_program_layers(b->program); k++)
         neurons += mst_program_layer(b->program, k)->neurons;
     printf("ready\tisa=%s\tblock=%u\tsession_bytes=%zu\tdense=%llu\tstatic=%llu\tneurons=%llu\n",
-           mst_program_isa(b->program), mst_program_block_steps(b->program), mst_program_session_bytes(b->program),
+           mst_program_isa(b->program), mst_program_block_steps(b->program),
+           mst_program_session_bytes(b->program),
            (unsigned long long)mst_program_dense_ops(b->program),
            (unsigned long long)mst_program_dense_ops_static(b->program), neurons);
     fflush(stdout);

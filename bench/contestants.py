@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
+SIM = ("torch", "spikingjelly")  # the step-by-step simulations
 
 
 class Contestant:
@@ -103,7 +104,7 @@ class Makers:
         self.build, self.models, self.python, self.missing = build, models, python, missing
 
     def ours(self, label, model, weights="", **options):
-        """options: schedule, steps, threads, workers, theta, isa, as bench_session takes them"""
+        """options: schedule, steps, threads, workers, isa, as bench_session takes them"""
         name = model + ("." + weights if weights else "")
         command = [self.build / "bench/bench_session", self.models / (name + ".bin"), self.models / (model + ".f32")]
         command += ["%s=%s" % item for item in options.items()]

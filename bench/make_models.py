@@ -20,7 +20,7 @@ from mst import export, layers, simulate, zoo  # noqa: E402
 from mst.qcfs import QCFS  # noqa: E402
 
 SAMPLES = 16
-RATE = 0.09   # spikes per neuron and step that each layer is set to
+RATE = 0.10   # spikes per neuron and step that each layer is set to
 IMAGES = 8    # of SAMPLES, to set thetas and norms with
 STEPS = 8     # over so many steps
 MODELS = {
@@ -35,9 +35,9 @@ MODELS = {
 class Settling(nn.Module):
     """Stands for a QCFS while thetas are set: sees all steps at once, time first, [STEPS * ..]."""
 
-    def __init__(self, theta):
+    def __init__(self, theta, rate):
         super().__init__()
-        self.theta = theta
+        self.theta, self.rate = theta, rate
 
     @staticmethod
     def fire(current, theta):
@@ -53,20 +53,21 @@ class Settling(nn.Module):
         current = x.reshape(STEPS, -1)
         some = current[:, ::current.shape[1] // 20000 + 1].contiguous()
         low, high = 1e-3, 8 * float(some.abs().max()) + 1e-3
-        for _ in range(24):  # the rate falls as theta grows
+        for _ in range(12):  # the rate falls as theta grows; closer, and neurons would be set on the edge of firing
             theta = (low * high) ** 0.5
-            low, high = (theta, high) if self.fire(some, theta).mean() > RATE else (low, theta)
-        self.theta.fill_(high)
-        return (self.fire(current, high) * high).reshape(x.shape)
+            low, high = (theta, high) if self.fire(some, theta).mean() > self.rate else (low, theta)
+        theta = (low * high) ** 0.5
+        self.theta.fill_(theta)
+        return (self.fire(current, theta) * theta).reshape(x.shape)
 
 
 @torch.no_grad()
-def set_rates(model, x):
-    """Set each theta so that its layer fires at RATE on images [B, C, H, W], and each norm's
+def set_rates(model, x, rate):
+    """Set each theta so that its layer fires at `rate` on images [B, C, H, W], and each norm's
     statistics to those of the currents that then flow: one pass, layer after layer, all STEPS at once."""
     places = [(m, name, c) for m in model.modules() for name, c in m.named_children() if isinstance(c, QCFS)]
     for module, name, child in places:
-        setattr(module, name, Settling(child.theta))
+        setattr(module, name, Settling(child.theta, rate))
     for norm in model.modules():
         if isinstance(norm, (nn.BatchNorm1d, nn.BatchNorm2d)):
             norm.reset_running_stats()
@@ -86,13 +87,13 @@ def measured_rates(model, x):
     return dict(simulate.firing_rates(network))
 
 
-def calibrated(kind, options):
+def calibrated(kind, options, rate):
     """(model with random weights, its layers' rates on an image that it was not set with, samples)"""
     side, channels = options["image"], options["channels"]
     torch.manual_seed(0)
     model = zoo.build(kind, **options)
     x = zoo.random_images(SAMPLES, channels, side, torch.Generator().manual_seed(0))
-    set_rates(model, x[:IMAGES])
+    set_rates(model, x[:IMAGES], rate)
     layers.fold_batchnorm(model)
     return model, measured_rates(model, x[-1:]), x
 
@@ -130,9 +131,11 @@ def quantize(path, x):
 
 
 def make(folder, name):
-    kind, options = MODELS[name]
+    base, _, percent = name.partition("-at")
+    kind, options = MODELS[base]
+    rate = int(percent) / 100 if percent else RATE
     print("making %s" % name, flush=True)
-    model, rates, x = calibrated(kind, options)
+    model, rates, x = calibrated(kind, options, rate)
     path = folder / (name + ".onnx")
     proto = export.export(model, x[:2], "tsdyn")
     path.write_bytes(proto.SerializeToString(deterministic=True))
@@ -141,7 +144,7 @@ def make(folder, name):
     (folder / (name + ".f32")).write_bytes(x.astype("<f4").tobytes())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        failed = quantize(path, x)
+        failed = {} if percent else quantize(path, x)
     values = np.array(list(rates.values()))
     facts = {"parameters": sum(p.numel() for p in model.parameters()), "shape": list(x.shape[1:]), "samples": len(x),
              "rates": rates, "rate_quartiles": [float(v) for v in np.quantile(values, [0, .25, .5, .75, 1])],
