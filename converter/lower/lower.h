@@ -6,7 +6,7 @@
 #ifndef MST_LOWER_H
 #define MST_LOWER_H
 
-#include "converter/onnx/onnx_graph.h"
+#include "converter/onnx/onnx_shape.h"
 #include "mst/graph.h"
 
 /* A random value on its way to a mask: uniform numbers, or survival bits. */
@@ -17,13 +17,11 @@ typedef struct lower_random {
 } lower_random;
 
 typedef struct lower_ctx {
-    const ox_graph *ox;
-    const ox_node *n; /* being lowered */
+    ox_ctx o; /* the ONNX graph and the node being lowered: how folding read it, so does the lowering */
     mst_graph *g;
     uint32_t *map;        /* [ox values] -> tensor id, MST_NONE: not lowered yet */
     lower_random *random; /* [ox values] */
     uint32_t n_masks;
-    mst_err *err;
 } lower_ctx;
 
 typedef mst_status (*lower_fn)(lower_ctx *c);
@@ -35,19 +33,14 @@ typedef struct lower_entry {
 extern const lower_entry lower_table[]; /* ends with op NULL */
 
 /* Lower every live node of ox (folded) into g (empty). */
-mst_status mst_lower(const ox_graph *ox, mst_graph *g, mst_err *err);
+mst_status mst_lower(ox_graph *ox, mst_graph *g, mst_err *err);
 
 /* ---- for the operators ---- */
 
 /* "node 'x' (Conv): " + text; help says what the user can do */
 mst_status lower_refuse(lower_ctx *c, const char *why, const char *help);
 
-const ox_value *lower_in(const lower_ctx *c, uint32_t k);  /* NULL: absent */
-const ox_value *lower_out(const lower_ctx *c, uint32_t k); /* NULL: absent */
 bool lower_is_const(const lower_ctx *c, uint32_t k);
-double lower_const_at(const ox_value *v, size_t i); /* any numeric dtype */
-size_t lower_elements(const ox_value *v);
-int32_t lower_axis(int64_t axis, uint32_t rank); /* negative counts from the end; -1: outside */
 
 /* Tensor of input k: live, or a constant copied as float32. */
 mst_status lower_tensor(lower_ctx *c, uint32_t k, uint32_t *id);
@@ -69,7 +62,5 @@ mst_status lower_emit_binary(lower_ctx *c, mst_binary_fn fn, uint32_t a, uint32_
 void lower_bind(lower_ctx *c, uint32_t k, uint32_t id);
 /* Shape of ONNX output k as uint32. */
 mst_status lower_out_dims(lower_ctx *c, uint32_t k, uint32_t *rank, uint32_t dims[MST_MAX_RANK]);
-/* ints of attribute name, or of constant input k where the attribute moved to an input; -1: absent */
-int lower_ints(lower_ctx *c, const char *attr, uint32_t k, int64_t out[2 * MST_MAX_RANK]);
 
 #endif

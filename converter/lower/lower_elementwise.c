@@ -10,13 +10,13 @@
  * one value (axis = last) or one value per channel. */
 static bool per_channel(const ox_value *v, uint32_t rank, const uint32_t *dims, int32_t *axis)
 {
-    size_t n = lower_elements(v);
+    size_t n = ox_elements(v);
     *axis = rank != 0 ? (int32_t)rank - 1 : 0;
     if (v->rank > rank)
         return n == 1;
     bool uniform = true;
     for (size_t i = 1; i < n && uniform; i++)
-        uniform = lower_const_at(v, i) == lower_const_at(v, 0);
+        uniform = ox_get_double(v, i) == ox_get_double(v, 0);
     if (uniform)
         return true;
     for (uint32_t d = 0; d < v->rank; d++)
@@ -30,11 +30,11 @@ static bool per_channel(const ox_value *v, uint32_t rank, const uint32_t *dims, 
 /* g or h of an AFFINE from constant v: one value, or one per channel */
 static mst_status channel_const(lower_ctx *c, const ox_value *v, uint32_t channels, double **data, uint32_t *id)
 {
-    size_t n = v == NULL || lower_elements(v) != channels ? 1 : channels;
+    size_t n = v == NULL || ox_elements(v) != channels ? 1 : channels;
     uint32_t dim = (uint32_t)n;
     MST_TRY(lower_new_f64(c, 1, &dim, data, id));
     for (size_t i = 0; i < n; i++)
-        (*data)[i] = v != NULL ? lower_const_at(v, i) : 0;
+        (*data)[i] = v != NULL ? ox_get_double(v, i) : 0;
     return MST_OK;
 }
 
@@ -45,7 +45,7 @@ static mst_status arithmetic_affine(lower_ctx *c, mst_binary_fn fn, bool flipped
     uint32_t x, gid, hid, y, rank, dims[MST_MAX_RANK];
     double *g, *h;
     int32_t axis;
-    const ox_value *k = lower_in(c, flipped ? 0 : 1);
+    const ox_value *k = ox_in(&c->o, flipped ? 0 : 1);
     *done = false;
     MST_TRY(lower_tensor(c, flipped ? 1 : 0, &x));
     MST_TRY(lower_out_dims(c, 0, &rank, dims));
@@ -90,18 +90,18 @@ static mst_status bound_clip(lower_ctx *c, mst_binary_fn fn, uint32_t k, bool *d
 {
     uint32_t x, rank, dims[MST_MAX_RANK];
     int32_t axis;
-    const ox_value *v = lower_in(c, k);
+    const ox_value *v = ox_in(&c->o, k);
     *done = false;
     MST_TRY(lower_tensor(c, 1 - k, &x));
     MST_TRY(lower_out_dims(c, 0, &rank, dims));
     const mst_tensor t = c->g->tensors[x];
     if (t.rank != rank || memcmp(t.dims, dims, rank * sizeof dims[0]) != 0 || !per_channel(v, rank, dims, &axis))
         return MST_OK;
-    for (size_t i = 1, n = lower_elements(v); i < n; i++)
-        if (lower_const_at(v, i) != lower_const_at(v, 0))
+    for (size_t i = 1, n = ox_elements(v); i < n; i++)
+        if (ox_get_double(v, i) != ox_get_double(v, 0))
             return MST_OK;
     *done = true;
-    double bound = lower_const_at(v, 0), inf = (double)INFINITY;
+    double bound = ox_get_double(v, 0), inf = (double)INFINITY;
     return fn == MST_BIN_MIN ? emit_clip(c, x, -inf, bound) : emit_clip(c, x, bound, inf);
 }
 
@@ -110,7 +110,7 @@ static mst_status lower_binary(lower_ctx *c, mst_binary_fn fn)
     uint32_t a, b, y;
     bool done = false, bound = fn == MST_BIN_MIN || fn == MST_BIN_MAX;
     for (uint32_t k = 0; k < 2 && !done; k++) {
-        if (!lower_is_const(c, k) || c->n->n_in != 2)
+        if (!lower_is_const(c, k) || c->o.n->n_in != 2)
             continue;
         if (bound)
             MST_TRY(bound_clip(c, fn, k, &done));
@@ -120,7 +120,7 @@ static mst_status lower_binary(lower_ctx *c, mst_binary_fn fn)
     if (done)
         return MST_OK;
     MST_TRY(lower_tensor(c, 0, &a));
-    for (uint32_t k = 1; k < c->n->n_in; k++) {
+    for (uint32_t k = 1; k < c->o.n->n_in; k++) {
         MST_TRY(lower_tensor(c, k, &b));
         MST_TRY(lower_emit_binary(c, fn, a, b, &y));
         a = y;
@@ -150,22 +150,13 @@ mst_status lower_relu(lower_ctx *c)
     return emit_clip(c, x, 0, (double)INFINITY);
 }
 
-/* Bounds are attributes (opset 6) or inputs (11 and later). */
 mst_status lower_clip(lower_ctx *c)
 {
     uint32_t x;
-    double bound[2] = {(double)ox_attr_float(c->n, "min", -INFINITY), (double)ox_attr_float(c->n, "max", INFINITY)};
+    double lo, hi;
     MST_TRY(lower_tensor(c, 0, &x));
-    for (uint32_t k = 1; k < 3; k++) {
-        if (lower_in(c, k) == NULL)
-            continue;
-        if (!lower_is_const(c, k) || lower_elements(lower_in(c, k)) != 1)
-            return lower_refuse(c, "a bound is not a constant scalar", "write it with Min and Max");
-        bound[k - 1] = lower_const_at(lower_in(c, k), 0);
-    }
-    if (bound[0] > bound[1])
-        bound[0] = bound[1]; /* ONNX: min(max(x, lo), hi) */
-    return emit_clip(c, x, bound[0], bound[1]);
+    MST_TRY(ox_clip_bounds(&c->o, &lo, &hi));
+    return emit_clip(c, x, lo > hi ? hi : lo, hi); /* ONNX: min(max(x, lo), hi) */
 }
 
 mst_status lower_unary(lower_ctx *c)
@@ -181,10 +172,10 @@ mst_status lower_unary(lower_ctx *c)
     uint32_t x, y;
     int32_t fn = -1;
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
-        if (strcmp(table[i].op, c->n->op) == 0)
+        if (strcmp(table[i].op, c->o.n->op) == 0)
             fn = (int32_t)table[i].fn;
-    if (strcmp(c->n->op, "Gelu") == 0)
-        fn = strcmp(ox_attr_string(c->n, "approximate", "none"), "tanh") == 0 ? MST_UN_GELU_TANH : MST_UN_GELU;
+    if (strcmp(c->o.n->op, "Gelu") == 0)
+        fn = strcmp(ox_attr_string(c->o.n, "approximate", "none"), "tanh") == 0 ? MST_UN_GELU_TANH : MST_UN_GELU;
     MST_TRY(lower_tensor(c, 0, &x));
     const mst_tensor t = c->g->tensors[x];
     mst_node *node;
@@ -194,29 +185,27 @@ mst_status lower_unary(lower_ctx *c)
     return MST_OK;
 }
 
-/* Before opset 13 Softmax flattens its input to two axes. */
+/* Over several axes (before opset 13) the input is flattened to two. */
 mst_status lower_softmax(lower_ctx *c)
 {
-    uint32_t x, y, z;
+    uint32_t x, y, z, first, last;
     MST_TRY(lower_tensor(c, 0, &x));
+    MST_TRY(ox_softmax_axes(&c->o, &first, &last));
     const mst_tensor t = c->g->tensors[x];
-    bool coerced = c->ox->opset < 13;
-    int32_t axis = lower_axis(ox_attr_int(c->n, "axis", coerced ? 1 : -1), t.rank);
-    if (axis < 0)
-        return lower_refuse(c, "axis is outside the shape", "re-export the model");
-    bool reshape = coerced && (uint32_t)axis + 1 != t.rank;
+    bool reshape = last - first > 1;
+    if (t.rank == 0)
+        return lower_refuse(c, "its input is a scalar", "re-export the model");
     if (reshape) {
         uint32_t flat[2] = {1, 1};
         for (uint32_t d = 0; d < t.rank; d++)
-            flat[d < (uint32_t)axis ? 0 : 1] *= t.dims[d];
+            flat[d < first ? 0 : 1] *= t.dims[d];
         MST_TRY(lower_emit_reshape(c, x, 2, flat, &y));
         x = y;
-        axis = 1;
     }
     const mst_tensor tx = c->g->tensors[x];
     mst_node *node;
     MST_TRY(lower_emit(c, MST_OP_SOFTMAX, 1, &x, tx.rank, tx.dims, &y, &node));
-    node->ip[MST_SOFTMAX_AXIS] = axis;
+    node->ip[MST_SOFTMAX_AXIS] = reshape ? 1 : (int32_t)first;
     if (reshape) {
         MST_TRY(lower_emit_reshape(c, y, t.rank, t.dims, &z));
         y = z;
@@ -244,19 +233,11 @@ static mst_status emit_reduce(lower_ctx *c, mst_reduce_fn fn, uint32_t axes)
 
 static mst_status lower_reduce(lower_ctx *c, mst_reduce_fn fn)
 {
-    int64_t axes[2 * MST_MAX_RANK];
-    uint32_t rank = lower_in(c, 0) != NULL ? lower_in(c, 0)->rank : 0, mask = 0;
-    int n = lower_ints(c, "axes", 1, axes);
-    if (n < 0 && lower_in(c, 1) != NULL)
-        return lower_refuse(c, "axes are not constant", "reduce over fixed axes");
-    for (int i = 0; i < n; i++) {
-        int32_t axis = lower_axis(axes[i], rank);
-        if (axis < 0)
-            return lower_refuse(c, "an axis is outside the shape", "re-export the model");
-        mask |= 1u << axis;
-    }
-    if (n <= 0 && ox_attr_int(c->n, "noop_with_empty_axes", 0) == 0)
-        mask = (1u << rank) - 1;
+    bool reduced[MST_MAX_RANK] = {false}, keep;
+    uint32_t mask = 0;
+    MST_TRY(ox_reduce_params(&c->o, reduced, &keep));
+    for (uint32_t d = 0; d < MST_MAX_RANK; d++)
+        mask |= (uint32_t)reduced[d] << d;
     return emit_reduce(c, fn, mask);
 }
 
@@ -266,7 +247,7 @@ mst_status lower_reduce_max(lower_ctx *c) { return lower_reduce(c, MST_RED_MAX);
 
 static mst_status lower_global_pool(lower_ctx *c, mst_reduce_fn fn)
 {
-    uint32_t rank = lower_in(c, 0) != NULL ? lower_in(c, 0)->rank : 0;
+    uint32_t rank = ox_in(&c->o, 0) != NULL ? ox_in(&c->o, 0)->rank : 0;
     if (rank < 3)
         return lower_refuse(c, "its input has no spatial axes", "re-export the model");
     return emit_reduce(c, fn, ((1u << rank) - 1) & ~3u);
@@ -282,14 +263,14 @@ mst_status lower_where(lower_ctx *c)
     MST_TRY(lower_mask_where(c, &done));
     if (done)
         return MST_OK;
-    const ox_value *cond = lower_in(c, 0);
+    const ox_value *cond = ox_in(&c->o, 0);
     uint32_t live = lower_is_const(c, 1) ? 2 : 1, x, mid, keep, fill, y, rank, dims[MST_MAX_RANK];
     if (cond == NULL || cond->data == NULL || !lower_is_const(c, 3 - live))
         return lower_refuse(c, "chooses between live values", "use a constant condition");
     MST_TRY(lower_tensor(c, live, &x));
     MST_TRY(lower_out_dims(c, 0, &rank, dims));
-    const ox_value *other = lower_in(c, 3 - live);
-    size_t n_cond = lower_elements(cond), n_other = lower_elements(other);
+    const ox_value *other = ox_in(&c->o, 3 - live);
+    size_t n_cond = ox_elements(cond), n_other = ox_elements(other);
     if (n_other != 1 && n_other != n_cond)
         return lower_refuse(c, "the constant branch does not have the condition's shape", "expand it");
     uint32_t cdims[MST_MAX_RANK];
@@ -299,9 +280,9 @@ mst_status lower_where(lower_ctx *c)
     MST_TRY(lower_new_f32(c, cond->rank, cdims, &k, &keep));
     MST_TRY(lower_new_f32(c, cond->rank, cdims, &f, &fill));
     for (size_t i = 0; i < n_cond; i++) {
-        bool live_here = (lower_const_at(cond, i) != 0) == (live == 1);
+        bool live_here = (ox_get_double(cond, i) != 0) == (live == 1);
         k[i] = live_here ? 1.0f : 0.0f;
-        f[i] = live_here ? 0.0f : (float)lower_const_at(other, n_other == 1 ? 0 : i);
+        f[i] = live_here ? 0.0f : (float)ox_get_double(other, n_other == 1 ? 0 : i);
         if (!isfinite(f[i]))
             return lower_refuse(c, "fills with an infinite value", "use a large finite value such as -100");
     }

@@ -14,57 +14,34 @@ typedef struct window {
     uint32_t kernel[2], stride[2], dilation[2], pad[2], pad_end[2];
 } window;
 
-static mst_status read_pair(lower_ctx *c, const char *attr, int spatial, uint32_t out[2])
+/* The window of the node at hand; a signal's one axis is the second. */
+static mst_status read_window(lower_ctx *c, window *w)
 {
-    int64_t v[2 * MST_MAX_RANK];
-    int n = ox_attr_ints(c->n, attr, v, 2 * MST_MAX_RANK);
-    if (n >= 0 && n != spatial)
-        return lower_refuse(c, "an attribute does not have one entry per spatial axis", "re-export the model");
-    out[0] = out[1] = 1;
-    for (int i = 0; i < n; i++) {
-        if (v[i] < 1 || v[i] > 65535)
-            return lower_refuse(c, "a kernel, stride or dilation is out of range", "use values of 1 to 65535");
-        out[2 - spatial + i] = (uint32_t)v[i];
-    }
-    return MST_OK;
-}
-
-static mst_status read_padding(lower_ctx *c, int spatial, const uint32_t *in, const uint32_t *out, window *w)
-{
-    int64_t v[2 * MST_MAX_RANK];
-    const char *mode = ox_attr_string(c->n, "auto_pad", "NOTSET");
-    int n = ox_attr_ints(c->n, "pads", v, 2 * MST_MAX_RANK);
-    if (strcmp(mode, "SAME_UPPER") == 0 || strcmp(mode, "SAME_LOWER") == 0) {
-        for (int i = 0; i < 2; i++) {
-            int64_t need = (int64_t)(out[i] - 1) * w->stride[i] + (int64_t)(w->kernel[i] - 1) * w->dilation[i] + 1 - in[i];
-            need = need > 0 ? need : 0;
-            w->pad[i] = (uint32_t)(strcmp(mode, "SAME_UPPER") == 0 ? need / 2 : need - need / 2);
-            w->pad_end[i] = (uint32_t)need - w->pad[i];
+    ox_window from;
+    MST_TRY(ox_window_params(&c->o, &from));
+    *w = (window){.kernel = {1, 1}, .stride = {1, 1}, .dilation = {1, 1}};
+    for (uint32_t i = 0; i < from.n; i++) {
+        uint32_t at = 2 - from.n + i;
+        const int64_t v[5] = {from.kernel[i], from.stride[i], from.dilation[i], from.pad_begin[i], from.pad_end[i]};
+        uint32_t *const to[5] = {&w->kernel[at], &w->stride[at], &w->dilation[at], &w->pad[at], &w->pad_end[at]};
+        for (int k = 0; k < 5; k++) {
+            if (v[k] > 65535)
+                return lower_refuse(c, "a kernel, stride, dilation or padding is out of range",
+                                    "use values of at most 65535");
+            *to[k] = (uint32_t)v[k];
         }
-        return MST_OK;
-    }
-    if (n >= 0 && n != 2 * spatial)
-        return lower_refuse(c, "pads does not have two entries per spatial axis", "re-export the model");
-    for (int i = 0; i < n; i++)
-        if (v[i] < 0 || v[i] > 65535)
-            return lower_refuse(c, "padding is out of range", "use padding of 0 to 65535");
-    w->pad[0] = w->pad[1] = w->pad_end[0] = w->pad_end[1] = 0;
-    for (int i = 0; i < (n > 0 && strcmp(mode, "VALID") != 0 ? spatial : 0); i++) {
-        w->pad[2 - spatial + i] = (uint32_t)v[i];
-        w->pad_end[2 - spatial + i] = (uint32_t)v[spatial + i];
     }
     return MST_OK;
 }
 
 /* An NC(H)W live input as [N,H,W,C] in *x, and the output's shape in the same layout. */
-static mst_status enter_channel_last(lower_ctx *c, uint32_t *x, uint32_t out_dims[4], int *spatial)
+static mst_status enter_channel_last(lower_ctx *c, uint32_t *x, uint32_t out_dims[4])
 {
     uint32_t rank, dims[MST_MAX_RANK], y = MST_NONE;
     MST_TRY(lower_tensor(c, 0, x));
     MST_TRY(lower_out_dims(c, 0, &rank, dims));
     if ((rank != 4 && rank != 3) || c->g->tensors[*x].rank != rank)
         return lower_refuse(c, "only 1-d and 2-d images are supported", "reshape to [N,C,H,W]");
-    *spatial = (int)rank - 2;
     if (rank == 3) {
         const mst_tensor t = c->g->tensors[*x];
         uint32_t as_image[4] = {t.dims[0], t.dims[1], 1, t.dims[2]};
@@ -93,14 +70,6 @@ static mst_status leave_channel_last(lower_ctx *c, uint32_t y)
     return MST_OK;
 }
 
-static mst_status read_window(lower_ctx *c, int spatial, uint32_t x, const uint32_t *out_dims, window *w)
-{
-    const mst_tensor *t = &c->g->tensors[x];
-    MST_TRY(read_pair(c, "strides", spatial, w->stride));
-    MST_TRY(read_pair(c, "dilations", spatial, w->dilation));
-    return read_padding(c, spatial, &t->dims[1], &out_dims[1], w);
-}
-
 static void store_window(const window *w, int32_t *stride, int32_t *pad, int32_t *dilation)
 {
     for (int i = 0; i < 2; i++) {
@@ -111,17 +80,15 @@ static void store_window(const window *w, int32_t *stride, int32_t *pad, int32_t
 }
 
 /* ONNX weights are [out][in/group][kh][kw]; ours [kh][kw][in/group][out]. */
-static mst_status conv_weight(lower_ctx *c, int spatial, window *w, uint32_t *id)
+static mst_status conv_weight(lower_ctx *c, const window *w, uint32_t *id)
 {
-    const ox_value *v = lower_in(c, 1);
-    if (v == NULL || v->data == NULL || v->rank != (uint32_t)spatial + 2)
+    const ox_value *v = ox_in(&c->o, 1);
+    if (v == NULL || v->data == NULL || v->rank != ox_in(&c->o, 0)->rank)
         return lower_refuse(c, "the weight is not a constant [out,in,kh,kw]", "export the model with its weights");
     for (uint32_t d = 0; d < v->rank; d++)
         if (v->dims[d] < 1 || v->dims[d] > 65535)
             return lower_refuse(c, "a weight dimension is out of range", "use 1 to 65535");
     uint32_t out = (uint32_t)v->dims[0], in = (uint32_t)v->dims[1];
-    w->kernel[0] = spatial == 2 ? (uint32_t)v->dims[2] : 1;
-    w->kernel[1] = (uint32_t)v->dims[v->rank - 1];
     uint32_t taps = w->kernel[0] * w->kernel[1];
     uint32_t dims[4] = {w->kernel[0], w->kernel[1], in, out};
     float *data;
@@ -129,7 +96,7 @@ static mst_status conv_weight(lower_ctx *c, int spatial, window *w, uint32_t *id
     for (size_t o = 0; o < out; o++)
         for (size_t i = 0; i < in; i++)
             for (size_t k = 0; k < taps; k++)
-                data[(k * in + i) * out + o] = (float)lower_const_at(v, (o * in + i) * taps + k);
+                data[(k * in + i) * out + o] = (float)ox_get_double(v, (o * in + i) * taps + k);
     return MST_OK;
 }
 
@@ -165,13 +132,12 @@ static mst_status pad_wide(lower_ctx *c, window *w, const uint32_t out_dims[4], 
 mst_status lower_conv(lower_ctx *c)
 {
     uint32_t in[3], out_dims[4], y, n_in = 2;
-    int spatial = 0;
     window w;
-    MST_TRY(enter_channel_last(c, &in[0], out_dims, &spatial));
-    MST_TRY(conv_weight(c, spatial, &w, &in[1]));
-    MST_TRY(read_window(c, spatial, in[0], out_dims, &w));
+    MST_TRY(enter_channel_last(c, &in[0], out_dims));
+    MST_TRY(read_window(c, &w));
+    MST_TRY(conv_weight(c, &w, &in[1]));
     MST_TRY(pad_wide(c, &w, out_dims, &in[0]));
-    if (lower_in(c, 2) != NULL) {
+    if (ox_in(&c->o, 2) != NULL) {
         if (!lower_is_const(c, 2))
             return lower_refuse(c, "the bias is not constant", "export the model with its weights");
         MST_TRY(lower_tensor(c, 2, &in[2]));
@@ -180,7 +146,7 @@ mst_status lower_conv(lower_ctx *c)
     mst_node *node;
     MST_TRY(lower_emit(c, MST_OP_CONV, n_in, in, 4, out_dims, &y, &node));
     store_window(&w, &node->ip[MST_CONV_STRIDE], &node->ip[MST_CONV_PAD], &node->ip[MST_CONV_DILATION]);
-    int64_t group = ox_attr_int(c->n, "group", 1);
+    int64_t group = ox_attr_int(c->o.n, "group", 1);
     node->ip[MST_CONV_GROUP] = group > 0 && group < 65536 ? (int32_t)group : 0;
     return leave_channel_last(c, y);
 }
@@ -216,13 +182,11 @@ static mst_status count_padding(lower_ctx *c, window *w, const uint32_t *out_dim
 static mst_status lower_pool(lower_ctx *c, mst_reduce_fn fn)
 {
     uint32_t x, out_dims[4], y;
-    int spatial = 0;
     window w;
     bool whole = false;
-    MST_TRY(enter_channel_last(c, &x, out_dims, &spatial));
-    MST_TRY(read_pair(c, "kernel_shape", spatial, w.kernel));
-    MST_TRY(read_window(c, spatial, x, out_dims, &w));
-    if (fn == MST_RED_MEAN && ox_attr_int(c->n, "count_include_pad", 0) != 0)
+    MST_TRY(enter_channel_last(c, &x, out_dims));
+    MST_TRY(read_window(c, &w));
+    if (fn == MST_RED_MEAN && ox_attr_int(c->o.n, "count_include_pad", 0) != 0)
         MST_TRY(count_padding(c, &w, out_dims, &x, &whole));
     mst_node *node;
     MST_TRY(lower_emit(c, MST_OP_POOL, 1, &x, 4, out_dims, &y, &node));
@@ -236,7 +200,7 @@ static mst_status lower_pool(lower_ctx *c, mst_reduce_fn fn)
 
 mst_status lower_max_pool(lower_ctx *c)
 {
-    if (lower_out(c, 1) != NULL)
+    if (ox_out(&c->o, 1) != NULL)
         return lower_refuse(c, "its index output is used", "use MaxPool without indices");
     return lower_pool(c, MST_RED_MAX);
 }
@@ -255,7 +219,7 @@ static mst_status linear_weight(lower_ctx *c, const ox_value *v, bool transposed
     MST_TRY(lower_new_f32(c, 2, dims, &data, id));
     for (size_t r = 0; r < rows; r++)
         for (size_t k = 0; k < cols; k++)
-            data[transposed ? k * rows + r : r * cols + k] = (float)(scale * lower_const_at(v, r * cols + k));
+            data[transposed ? k * rows + r : r * cols + k] = (float)(scale * ox_get_double(v, r * cols + k));
     return MST_OK;
 }
 
@@ -283,7 +247,7 @@ static mst_status emit_matmul(lower_ctx *c, uint32_t a, uint32_t b, bool trans_b
 static mst_status add_gemm_c(lower_ctx *c, double beta, uint32_t *y)
 {
     uint32_t addend, out;
-    if (lower_in(c, 2) == NULL || beta == 0)
+    if (ox_in(&c->o, 2) == NULL || beta == 0)
         return MST_OK;
     MST_TRY(lower_tensor(c, 2, &addend));
     const mst_tensor t = c->g->tensors[addend], ty = c->g->tensors[*y];
@@ -311,14 +275,14 @@ mst_status lower_gemm(lower_ctx *c)
 {
     static const int32_t swap[2] = {1, 0};
     uint32_t a, b, y, rank, dims[MST_MAX_RANK];
-    double alpha = (double)ox_attr_float(c->n, "alpha", 1), beta = (double)ox_attr_float(c->n, "beta", 1);
-    bool trans_b = ox_attr_int(c->n, "transB", 0) != 0;
-    const ox_value *w = lower_in(c, 1);
+    double alpha = (double)ox_attr_float(c->o.n, "alpha", 1), beta = (double)ox_attr_float(c->o.n, "beta", 1);
+    bool trans_b = ox_attr_int(c->o.n, "transB", 0) != 0;
+    const ox_value *w = ox_in(&c->o, 1);
     MST_TRY(lower_tensor(c, 0, &a));
     MST_TRY(lower_out_dims(c, 0, &rank, dims));
     if (c->g->tensors[a].rank != 2 || w == NULL || w->rank != 2)
         return lower_refuse(c, "its operands are not matrices", "use MatMul");
-    if (ox_attr_int(c->n, "transA", 0) != 0) {
+    if (ox_attr_int(c->o.n, "transA", 0) != 0) {
         MST_TRY(lower_emit_transpose(c, a, swap, &y));
         a = y;
     }
@@ -342,7 +306,7 @@ static mst_status as_matrix(lower_ctx *c, uint32_t *id, bool left)
         return MST_OK;
     uint32_t dims[2] = {left ? 1 : t.dims[0], left ? t.dims[0] : 1}, y;
     if (t.data != NULL)
-        MST_TRY(mst_graph_add_tensor(c->g, t.name, t.dtype, 2, dims, t.data, &y, c->err));
+        MST_TRY(mst_graph_add_tensor(c->g, t.name, t.dtype, 2, dims, t.data, &y, c->o.err));
     else
         MST_TRY(lower_emit_reshape(c, *id, 2, dims, &y));
     *id = y;
@@ -352,7 +316,7 @@ static mst_status as_matrix(lower_ctx *c, uint32_t *id, bool left)
 mst_status lower_matmul(lower_ctx *c)
 {
     uint32_t a, b, y, rank, dims[MST_MAX_RANK], full[MST_MAX_RANK];
-    const ox_value *w = lower_in(c, 1);
+    const ox_value *w = ox_in(&c->o, 1);
     MST_TRY(lower_out_dims(c, 0, &rank, dims));
     MST_TRY(lower_tensor(c, 0, &a));
     if (w != NULL && w->data != NULL && w->rank == 2 && !lower_is_const(c, 0)) {
@@ -385,26 +349,26 @@ mst_status lower_matmul(lower_ctx *c)
 mst_status lower_batch_norm(lower_ctx *c)
 {
     uint32_t x, gid, hid, y;
-    double *g, *h, eps = (double)ox_attr_float(c->n, "epsilon", 1e-5f);
+    double *g, *h, eps = (double)ox_attr_float(c->o.n, "epsilon", 1e-5f);
     MST_TRY(lower_tensor(c, 0, &x));
     const mst_tensor t = c->g->tensors[x];
-    if (ox_attr_int(c->n, "training_mode", 0) != 0 || lower_out(c, 1) != NULL)
+    if (ox_attr_int(c->o.n, "training_mode", 0) != 0 || ox_out(&c->o, 1) != NULL)
         return lower_refuse(c, "is in training mode", "call model.eval() before the export");
     if (t.rank < 2)
         return lower_refuse(c, "its input has no channel axis", "re-export the model");
     uint32_t n = t.dims[1];
     for (uint32_t k = 1; k < 5; k++)
-        if (!lower_is_const(c, k) || lower_elements(lower_in(c, k)) != n)
+        if (!lower_is_const(c, k) || ox_elements(ox_in(&c->o, k)) != n)
             return lower_refuse(c, "its statistics are not constants of one value per channel",
                                 "call model.eval() before the export");
     MST_TRY(lower_new_f64(c, 1, &n, &g, &gid));
     MST_TRY(lower_new_f64(c, 1, &n, &h, &hid));
     for (uint32_t i = 0; i < n; i++) {
-        double var = lower_const_at(lower_in(c, 4), i);
+        double var = ox_get_double(ox_in(&c->o, 4), i);
         if (!(var + eps > 0))
             return lower_refuse(c, "a variance is not positive", "check the model's running statistics");
-        g[i] = lower_const_at(lower_in(c, 1), i) / sqrt(var + eps);
-        h[i] = lower_const_at(lower_in(c, 2), i) - g[i] * lower_const_at(lower_in(c, 3), i);
+        g[i] = ox_get_double(ox_in(&c->o, 1), i) / sqrt(var + eps);
+        h[i] = ox_get_double(ox_in(&c->o, 2), i) - g[i] * ox_get_double(ox_in(&c->o, 3), i);
     }
     MST_TRY(lower_emit_affine(c, x, 1, gid, hid, &y));
     lower_bind(c, 0, y);
@@ -416,29 +380,30 @@ mst_status lower_layer_norm(lower_ctx *c)
     uint32_t in[3], y, z, rank, dims[MST_MAX_RANK], flat[MST_MAX_RANK], n_in = 1, n = 1;
     MST_TRY(lower_tensor(c, 0, &in[0]));
     MST_TRY(lower_out_dims(c, 0, &rank, dims));
-    int32_t axis = lower_axis(ox_attr_int(c->n, "axis", -1), rank);
-    if (axis < 0 || lower_out(c, 1) != NULL || lower_out(c, 2) != NULL)
+    uint32_t axis;
+    MST_TRY(ox_axis(&c->o, "axis", -1, rank, &axis));
+    if (ox_out(&c->o, 1) != NULL || ox_out(&c->o, 2) != NULL)
         return lower_refuse(c, "its mean or deviation output is used", "use only the first output");
     for (uint32_t d = 0; d < rank; d++) {
-        if (d < (uint32_t)axis)
+        if (d < axis)
             flat[d] = dims[d];
         else
             n *= dims[d];
     }
     flat[axis] = n;
-    if ((uint32_t)axis + 1 != rank) {
-        MST_TRY(lower_emit_reshape(c, in[0], (uint32_t)axis + 1, flat, &y));
+    if (axis + 1 != rank) {
+        MST_TRY(lower_emit_reshape(c, in[0], axis + 1, flat, &y));
         in[0] = y;
     }
-    for (uint32_t k = 1; k < 3 && lower_in(c, k) != NULL; k++, n_in++) {
-        if (!lower_is_const(c, k) || lower_elements(lower_in(c, k)) != n)
+    for (uint32_t k = 1; k < 3 && ox_in(&c->o, k) != NULL; k++, n_in++) {
+        if (!lower_is_const(c, k) || ox_elements(ox_in(&c->o, k)) != n)
             return lower_refuse(c, "scale or bias is not a constant of one value per element", "re-export the model");
         MST_TRY(lower_tensor(c, k, &in[k]));
     }
     mst_node *node;
-    MST_TRY(lower_emit(c, MST_OP_LAYERNORM, n_in, in, (uint32_t)axis + 1, flat, &y, &node));
-    node->fp[MST_LAYERNORM_EPS] = ox_attr_float(c->n, "epsilon", 1e-5f);
-    if ((uint32_t)axis + 1 != rank) {
+    MST_TRY(lower_emit(c, MST_OP_LAYERNORM, n_in, in, axis + 1, flat, &y, &node));
+    node->fp[MST_LAYERNORM_EPS] = ox_attr_float(c->o.n, "epsilon", 1e-5f);
+    if (axis + 1 != rank) {
         MST_TRY(lower_emit_reshape(c, y, rank, dims, &z));
         y = z;
     }

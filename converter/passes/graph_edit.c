@@ -1,4 +1,4 @@
-/* See graph_edit.h. Knows no operator. */
+/* See graph_edit.h. Of operators it knows what a TRANSPOSE of a TRANSPOSE is. */
 #include "converter/passes/graph_edit.h"
 
 #include <string.h>
@@ -110,6 +110,11 @@ mst_status edit_begin(mst_edit *e, mst_graph *g, mst_err *err)
 mst_node *edit_node(const mst_edit *e, uint32_t node) { return &e->g->nodes[node]; }
 mst_tensor *edit_tensor(const mst_edit *e, uint32_t tensor) { return &e->g->tensors[tensor]; }
 
+bool edit_is(const mst_edit *e, uint32_t node, mst_op op)
+{
+    return node != MST_NONE && edit_node(e, node)->op == op;
+}
+
 uint32_t edit_maker(const mst_edit *e, uint32_t node, uint32_t k)
 {
     const mst_node *n = &e->g->nodes[node];
@@ -203,6 +208,16 @@ mst_status edit_const(mst_edit *e, uint32_t n, const double *values, uint32_t *t
     MST_TRY(edit_new_const(e, 1, &n, &data, tensor));
     memcpy(data, values, n * sizeof *values);
     return MST_OK;
+}
+
+void edit_join_transposes(mst_edit *e, uint32_t second, uint32_t first)
+{
+    int32_t perm[MST_MAX_RANK], *mine = &edit_node(e, second)->ip[MST_TRANSPOSE_PERM];
+    uint32_t rank = edit_tensor(e, edit_node(e, second)->out)->rank;
+    for (uint32_t d = 0; d < rank; d++)
+        perm[d] = edit_node(e, first)->ip[MST_TRANSPOSE_PERM + mine[d]];
+    memcpy(mine, perm, rank * sizeof perm[0]);
+    edit_set_input(e, second, 0, edit_node(e, first)->in[0]);
 }
 
 double edit_const_at(const mst_tensor *t, size_t i)

@@ -33,6 +33,8 @@ mst_status edit_finish(mst_edit *e, mst_status st);
 
 mst_node *edit_node(const mst_edit *e, uint32_t node);
 mst_tensor *edit_tensor(const mst_edit *e, uint32_t tensor);
+/* Is this node there (not MST_NONE), and of this kind? */
+bool edit_is(const mst_edit *e, uint32_t node, mst_op op);
 /* The node that makes input k of a node; MST_NONE for constants and the input. */
 uint32_t edit_maker(const mst_edit *e, uint32_t node, uint32_t k);
 /* The only user of a tensor (and not the graph's output); MST_NONE otherwise. */
@@ -50,6 +52,8 @@ mst_status edit_add(mst_edit *e, mst_op op, const char *name, uint32_t n_in, con
                     const uint32_t *dims, uint32_t *node);
 /* Give a node other inputs (their number may change). */
 mst_status edit_reinput(mst_edit *e, uint32_t node, uint32_t n_in, const uint32_t *in);
+/* A TRANSPOSE that reads a TRANSPOSE: let it read the first one's input, permuted by both. */
+void edit_join_transposes(mst_edit *e, uint32_t second, uint32_t first);
 /* A float64 constant: of any shape, to be filled in; [n], values copied. */
 mst_status edit_new_const(mst_edit *e, uint32_t rank, const uint32_t *dims, double **data, uint32_t *tensor);
 mst_status edit_const(mst_edit *e, uint32_t n, const double *values, uint32_t *tensor);

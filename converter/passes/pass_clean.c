@@ -4,11 +4,6 @@
 
 #include "converter/passes/passes.h"
 
-static bool same_shape(const mst_tensor *a, const mst_tensor *b)
-{
-    return a->rank == b->rank && memcmp(a->dims, b->dims, a->rank * sizeof a->dims[0]) == 0;
-}
-
 /* Does the permutation only move axes of length 1? Then no value moves. */
 static bool moves_nothing(const mst_tensor *x, const int32_t *perm)
 {
@@ -30,13 +25,13 @@ static bool does_nothing(const mst_edit *e, const mst_node *n)
     case MST_OP_RESHAPE:
     case MST_OP_EXPAND:
     case MST_OP_PAD:
-    case MST_OP_CONCAT: return same_shape(x, y);
-    case MST_OP_TRANSPOSE: return same_shape(x, y) && moves_nothing(x, &n->ip[MST_TRANSPOSE_PERM]);
+    case MST_OP_CONCAT: return mst_same_shape(x, y);
+    case MST_OP_TRANSPOSE: return mst_same_shape(x, y) && moves_nothing(x, &n->ip[MST_TRANSPOSE_PERM]);
     case MST_OP_SLICE:
         for (uint32_t d = 0; d < x->rank; d++)
             if (n->ip[MST_SLICE_STEP + d] != 1 && x->dims[d] != 1)
                 return false;
-        return same_shape(x, y);
+        return mst_same_shape(x, y);
     case MST_OP_CLIP: return n->fp[MST_CLIP_LO] == -INFINITY && n->fp[MST_CLIP_HI] == INFINITY;
     case MST_OP_AFFINE: {
         const mst_tensor *g = edit_tensor(e, n->in[1]), *h = edit_tensor(e, n->in[2]);
@@ -54,16 +49,10 @@ static void join_with_maker(mst_edit *e, uint32_t i)
     uint32_t m = edit_maker(e, i, 0);
     if (m == MST_NONE || edit_node(e, m)->op != n->op)
         return;
-    const mst_node *before = edit_node(e, m);
     if (n->op == MST_OP_TRANSPOSE) {
-        int32_t perm[MST_MAX_RANK];
-        uint32_t rank = edit_tensor(e, n->out)->rank;
-        for (uint32_t d = 0; d < rank; d++)
-            perm[d] = before->ip[MST_TRANSPOSE_PERM + n->ip[MST_TRANSPOSE_PERM + d]];
-        memcpy(&n->ip[MST_TRANSPOSE_PERM], perm, rank * sizeof perm[0]);
-        edit_set_input(e, i, 0, before->in[0]);
+        edit_join_transposes(e, i, m);
     } else if (n->op == MST_OP_RESHAPE) {
-        edit_set_input(e, i, 0, before->in[0]);
+        edit_set_input(e, i, 0, edit_node(e, m)->in[0]);
     }
 }
 

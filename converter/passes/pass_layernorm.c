@@ -7,11 +7,9 @@
 
 #include "converter/passes/passes.h"
 
-static bool is_op(const mst_edit *e, uint32_t i, mst_op op) { return i != MST_NONE && edit_node(e, i)->op == op; }
-
 static bool is_fn(const mst_edit *e, uint32_t i, mst_op op, int32_t fn)
 {
-    return is_op(e, i, op) && edit_node(e, i)->ip[0] == fn; /* FN is the first parameter of each */
+    return edit_is(e, i, op) && edit_node(e, i)->ip[0] == fn; /* FN is the first parameter of each */
 }
 
 static bool means_last_axis(const mst_edit *e, uint32_t i)
@@ -26,7 +24,7 @@ static bool means_last_axis(const mst_edit *e, uint32_t i)
 /* Is node i the square of tensor d: d*d or d^2? */
 static bool squares(const mst_edit *e, uint32_t i, uint32_t d)
 {
-    if (!is_op(e, i, MST_OP_BINARY))
+    if (!edit_is(e, i, MST_OP_BINARY))
         return false;
     const mst_node *n = edit_node(e, i);
     if (n->in[0] != d)
@@ -44,7 +42,7 @@ static bool deviates(const mst_edit *e, uint32_t i, uint32_t d, double *eps)
     if (!is_fn(e, i, MST_OP_UNARY, MST_UN_SQRT))
         return false;
     uint32_t add = edit_maker(e, i, 0);
-    if (!is_op(e, add, MST_OP_AFFINE))
+    if (!edit_is(e, add, MST_OP_AFFINE))
         return false;
     const mst_tensor *g = edit_tensor(e, edit_node(e, add)->in[1]), *h = edit_tensor(e, edit_node(e, add)->in[2]);
     if (mst_tensor_elements(g) != 1 || mst_tensor_elements(h) != 1 || edit_const_at(g, 0) != 1)

@@ -64,8 +64,7 @@ static mst_status sink_binary(mst_edit *e, uint32_t i)
         uint32_t t = k == 0 ? a : b;
         const mst_tensor *x = edit_tensor(e, n->in[k]);
         bool scalar = t == MST_NONE && x->data != NULL && mst_tensor_elements(x) == 1 && x->rank <= 1;
-        bool same = t != MST_NONE && x->rank == rank &&
-                    memcmp(x->dims, edit_tensor(e, n->out)->dims, rank * sizeof x->dims[0]) == 0 &&
+        bool same = t != MST_NONE && mst_same_shape(x, edit_tensor(e, n->out)) &&
                     memcmp(perm, &edit_node(e, t)->ip[MST_TRANSPOSE_PERM], rank * sizeof perm[0]) == 0;
         if (!scalar && !same)
             return MST_OK;
@@ -98,22 +97,16 @@ static void sink_reduce(mst_edit *e, uint32_t i, uint32_t t)
     edit_set_input(e, i, 0, edit_node(e, t)->in[0]);
 }
 
-/* transpose of a transpose: read the first one's input */
+/* Two transposes in a row are one, or none. */
 static void join_transposes(mst_edit *e, uint32_t i, uint32_t t)
 {
-    int32_t perm[MST_MAX_RANK], *mine = &edit_node(e, i)->ip[MST_TRANSPOSE_PERM];
-    uint32_t rank = edit_tensor(e, edit_node(e, i)->out)->rank;
-    bool identity = true;
-    for (uint32_t d = 0; d < rank; d++) {
-        perm[d] = edit_node(e, t)->ip[MST_TRANSPOSE_PERM + mine[d]];
-        identity = identity && perm[d] == (int32_t)d;
-    }
-    memcpy(mine, perm, rank * sizeof perm[0]);
-    edit_set_input(e, i, 0, edit_node(e, t)->in[0]);
-    if (identity) {
-        edit_replace(e, edit_node(e, i)->out, edit_node(e, i)->in[0]);
-        edit_kill(e, i);
-    }
+    edit_join_transposes(e, i, t);
+    const mst_node *n = edit_node(e, i);
+    for (uint32_t d = 0; d < edit_tensor(e, n->out)->rank; d++)
+        if (n->ip[MST_TRANSPOSE_PERM + d] != (int32_t)d)
+            return;
+    edit_replace(e, n->out, n->in[0]);
+    edit_kill(e, i);
 }
 
 /* A mask takes its neuron's shape: it may stand before a reshape as well as behind. */

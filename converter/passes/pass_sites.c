@@ -15,8 +15,6 @@ typedef struct site_walk {
     bool has_attention;
 } site_walk;
 
-static bool is_op(const mst_edit *e, uint32_t i, mst_op op) { return i != MST_NONE && edit_node(e, i)->op == op; }
-
 static bool moves(const mst_edit *e, uint32_t i)
 {
     return (mst_op_get(edit_node(e, i)->op)->flags & MST_F_MOVE) != 0;
@@ -102,7 +100,7 @@ static void visit_attention(site_walk *w, uint32_t qk)
 {
     mst_edit *e = w->e;
     uint32_t met[MAX_WALK], n_met;
-    if (!is_op(e, qk, MST_OP_MATMUL) || !both_live(e, qk))
+    if (!edit_is(e, qk, MST_OP_MATMUL) || !both_live(e, qk))
         return;
     uint32_t av = forward_to(e, edit_node(e, qk)->out, MST_OP_MATMUL, true, met, &n_met);
     if (av == MST_NONE)
@@ -129,7 +127,7 @@ static void visit_attention(site_walk *w, uint32_t qk)
 static void visit_mlp(site_walk *w, uint32_t fc1)
 {
     mst_edit *e = w->e;
-    if (!w->has_attention || !is_op(e, fc1, MST_OP_LINEAR))
+    if (!w->has_attention || !edit_is(e, fc1, MST_OP_LINEAR))
         return;
     uint32_t neuron = forward_to(e, edit_node(e, fc1)->out, MST_OP_NEURON, false, NULL, NULL);
     if (neuron == MST_NONE || edit_node(e, neuron)->ip[MST_NEURON_SITE] != MST_SITE_OTHER)
@@ -149,7 +147,7 @@ static bool fed_by_conv(const mst_edit *e, uint32_t tensor, int depth)
 {
     for (int steps = 0; steps < MAX_WALK; steps++) {
         uint32_t i = e->producer[tensor];
-        if (i == MST_NONE || is_op(e, i, MST_OP_CONV))
+        if (i == MST_NONE || edit_is(e, i, MST_OP_CONV))
             return i != MST_NONE;
         const mst_node *n = edit_node(e, i);
         if (n->op == MST_OP_BINARY && both_live(e, i)) {
@@ -171,7 +169,7 @@ static bool fed_by_conv(const mst_edit *e, uint32_t tensor, int depth)
 static void visit_conv_neuron(site_walk *w, uint32_t i)
 {
     mst_edit *e = w->e;
-    if (!is_op(e, i, MST_OP_NEURON) || !fed_by_conv(e, edit_node(e, i)->in[0], 0))
+    if (!edit_is(e, i, MST_OP_NEURON) || !fed_by_conv(e, edit_node(e, i)->in[0], 0))
         return;
     const mst_tensor *t = edit_tensor(e, edit_node(e, i)->out);
     size_t pixels = mst_tensor_elements(t) / t->dims[t->rank - 1];
@@ -193,7 +191,7 @@ mst_status pass_sites(mst_graph *g, mst_err *err)
     for (uint32_t i = 0; i < g->n_nodes && st == MST_OK; i++) {
         if (!transformer) {
             visit_conv_neuron(&w, i);
-        } else if (is_op(&e, i, MST_OP_NEURON) && edit_node(&e, i)->ip[MST_NEURON_SITE] == MST_SITE_ATTN) {
+        } else if (edit_is(&e, i, MST_OP_NEURON) && edit_node(&e, i)->ip[MST_NEURON_SITE] == MST_SITE_ATTN) {
             w.has_attention = true;
             w.block = edit_node(&e, i)->ip[MST_NEURON_BLOCK];
             w.stage = edit_node(&e, i)->ip[MST_NEURON_STAGE];

@@ -117,6 +117,11 @@ size_t mst_tensor_elements(const mst_tensor *t)
     return n;
 }
 
+bool mst_same_shape(const mst_tensor *a, const mst_tensor *b)
+{
+    return a->rank == b->rank && memcmp(a->dims, b->dims, a->rank * sizeof a->dims[0]) == 0;
+}
+
 bool mst_is_const(const mst_graph *g, uint32_t tensor)
 {
     return tensor < g->n_tensors && g->tensors[tensor].data != NULL;

@@ -32,11 +32,6 @@ static mst_status bad(const ctx *c, const char *what)
     return mst_fail(c->err, MST_EINVAL, "node '%s' (%s): %s", c->n->name, mst_op_get(c->n->op)->name, what);
 }
 
-static bool same_shape(const mst_tensor *a, const mst_tensor *b)
-{
-    return a->rank == b->rank && memcmp(a->dims, b->dims, a->rank * sizeof a->dims[0]) == 0;
-}
-
 static bool is_float(const mst_tensor *t)
 {
     return t->dtype == MST_F32 || t->dtype == MST_F64;
@@ -457,7 +452,7 @@ static mst_status check_node(ctx *c, uint32_t i)
         return bad(c, "its output is missing or made twice");
     if (!is_float(in_tensor(c, 0)) || out_tensor(c)->dtype != MST_F32)
         return bad(c, "data is not float");
-    if ((info->flags & MST_F_UNIT) != 0 && !same_shape(in_tensor(c, 0), out_tensor(c)))
+    if ((info->flags & MST_F_UNIT) != 0 && !mst_same_shape(in_tensor(c, 0), out_tensor(c)))
         return bad(c, "output shape differs from input shape");
     MST_TRY(checks[n->op](c));
     c->made[n->out] = true;

@@ -196,6 +196,7 @@ mst_status mst_graph_insert_node(mst_graph *g, uint32_t at, mst_op op, const cha
 mst_status mst_graph_validate(const mst_graph *g, mst_err *err);
 
 size_t mst_tensor_elements(const mst_tensor *t); /* product of dims (1 for a scalar) */
+bool mst_same_shape(const mst_tensor *a, const mst_tensor *b);
 bool mst_is_const(const mst_graph *g, uint32_t tensor);
 
 /* What makes the current of a NEURON, for tables: "linear+IF", "conv+IF", "product+IF" (attention),
