@@ -79,11 +79,9 @@ $(call obj,$(call src,converter/onnx)): | $(GEN)/onnx.pb-c.h
 # ---- objects; instruction set flags only on the files of that set ----
 $(B)/runtime/kernels/%_avx2.o: ISA_FLAGS := -mavx2
 $(B)/runtime/kernels/%_avx512.o: ISA_FLAGS := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mprefer-vector-width=512
-# gcc 12 spills AVX-512 masks too short under -fsanitize=thread; kernels do not synchronize anyway
-$(B)/runtime/kernels/%.o: NO_TSAN := $(if $(filter tsan,$(MODE)),-fno-sanitize=thread)
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(PC_CFLAGS) $(ISA_FLAGS) $(NO_TSAN) -c -o $@ $<
+	$(CC) $(ALL_CFLAGS) $(PC_CFLAGS) $(ISA_FLAGS) -c -o $@ $<
 
 $(LIBMST):   $(call obj,$(RUNTIME_SRC))
 $(LIBDATA):  $(call obj,$(DATA_SRC))

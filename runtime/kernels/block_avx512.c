@@ -6,6 +6,7 @@
 #define MSTB_SET avx512
 #define MSTB_WIDTH 16
 #include "runtime/kernels/block_body.h"
+#include "runtime/kernels/mask_count.h"
 
 #include <Random123/philox.h>
 
@@ -17,7 +18,7 @@ static inline __mmask16 lanes(uint64_t word, size_t j) { return (__mmask16)(word
 /* The lanes of vector j that lie before column n. */
 static inline __mmask16 live_lanes(size_t n, size_t j)
 {
-    return n >= 16 * (j + 1) ? (__mmask16)0xffff : n > 16 * j ? (__mmask16)((1u << (n - 16 * j)) - 1) : 0;
+    return (__mmask16)(n >= 16 * (j + 1) ? 0xffffu : n > 16 * j ? (1u << (n - 16 * j)) - 1 : 0u);
 }
 
 /* ---- lists --------------------------------------------------------------- */
@@ -32,7 +33,7 @@ static size_t FN(list)(const uint64_t *bits, size_t words, uint32_t first, uint1
             __m512i at = _mm512_add_epi32(iota, _mm512_set1_epi32((int)(first + (uint32_t)w * 64 + 16 * j)));
             __m256i some = _mm512_cvtepi32_epi16(_mm512_maskz_compress_epi32(on, at));
             _mm256_storeu_si256((void *)(idx + n), some);
-            n += (size_t)__builtin_popcount(on);
+            n += mstk_mask_count(on);
         }
     return n;
 }
@@ -67,7 +68,7 @@ static size_t FN(list_val)(const float *x, size_t n, uint32_t first, uint16_t *i
         __m512i at = _mm512_add_epi32(iota, _mm512_set1_epi32((int)(first + (uint32_t)i)));
         _mm256_storeu_si256((void *)(idx + k), _mm512_cvtepi32_epi16(_mm512_maskz_compress_epi32(on, at)));
         _mm512_storeu_ps(val + k, _mm512_maskz_compress_ps(on, v));
-        k += (size_t)__builtin_popcount(on);
+        k += mstk_mask_count(on);
     }
     return k;
 }

@@ -1,9 +1,7 @@
 /* The kernels compiled for AVX-512 F, BW, VL, DQ (the Makefile gives this file
  * its flags), and those that only intrinsics express. */
 #if defined(__x86_64__)
-#include <immintrin.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "runtime/kernels/mask_count.h"
 
 /* Compress in registers: the form that stores to memory is microcoded on Zen 4. */
 static size_t mstk_scan_f32__avx512(const float *x, size_t n, uint32_t *idx, float *val)
@@ -17,9 +15,7 @@ static size_t mstk_scan_f32__avx512(const float *x, size_t n, uint32_t *idx, flo
         __mmask16 on = _mm512_cmp_ps_mask(v, _mm512_setzero_ps(), _CMP_NEQ_UQ);
         _mm512_storeu_si512(idx + k, _mm512_maskz_compress_epi32(on, at));
         _mm512_storeu_ps(val + k, _mm512_maskz_compress_ps(on, v));
-        uint32_t bits; /* spelled out: GCC 12 spills the mask as 16 bits and reads it back as 32 */
-        __asm__("kmovw %1, %0" : "=r"(bits) : "k"(on));
-        k += (size_t)__builtin_popcount(bits);
+        k += mstk_mask_count(on);
         at = _mm512_add_epi32(at, step);
     }
     return k;
