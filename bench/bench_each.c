@@ -75,7 +75,13 @@ static mstb_lists lists(data *d)
 {
     return (mstb_lists){d->idx, NULL, d->start + 32, 1};
 }
-static void do_list(data *d) { sink = d->b.list(d->bits, N / 64, 0, d->idx + N / 2); }
+static void do_list(data *d)
+{
+    uint32_t start[1];
+    mstb_run run = {d->bits, N / 64, 0, 64, 0};
+    mstb_source in = {&run, 1, 0, 1, 1};
+    sink = d->b.list(&in, 0, d->idx + N / 2, start);
+}
 static void do_list_val(data *d) { sink = d->b.list_val(d->sparse, N / 2, 0, d->idx + N / 2, d->val); }
 static void do_gather(data *d)
 {

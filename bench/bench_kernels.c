@@ -134,15 +134,18 @@ static void list_tile(void *ctx)
 {
     layer *l = ctx;
     size_t n = 0;
-    uint32_t *start = l->start;
-    for (size_t r = 0; r < ROWS * STEPS; r++)
-        for (size_t c = 0; c < l->chunks; c++) {
+    for (size_t r = 0; r < ROWS; r++) {
+        mstb_run parts[64];
+        for (uint32_t c = 0; c < l->chunks; c++) {
             size_t first = c * l->chunk, words = l->words - first / 64;
             words = words < l->chunk / 64 ? words : l->chunk / 64;
-            *start++ = (uint32_t)n;
-            n += l->b.list(l->bits + r * l->words + first / 64, words, (uint32_t)first, l->idx + n);
+            parts[c] = (mstb_run){l->bits + r * STEPS * l->words + first / 64, (uint32_t)words, (uint32_t)first,
+                                 64, c};
         }
-    *start = (uint32_t)n;
+        mstb_source in = {parts, l->chunks, l->words, STEPS, l->chunks};
+        n = l->b.list(&in, n, l->idx, l->start + r * STEPS * l->chunks);
+    }
+    l->start[ROWS * STEPS * l->chunks] = (uint32_t)n;
 }
 
 /* Chunk by chunk into acc, then the last chunk together with the neurons. */

@@ -15,7 +15,7 @@ static size_t words32(size_t k) { return (k + 31) / 32; }
 
 size_t blk_tile_layout(const blk_program *b, const blk_expr *e, char *base, blk_tile *t)
 {
-    size_t total = 0, steps = b->steps, pairs = steps, idx = 0, val = 0, start = 0, row = 0, planes_a = 0,
+    size_t total = 0, steps = b->steps, pairs = steps, idx = 0, val = 0, start = 0, row = 0, runs = 0, planes_a = 0,
            planes_b = 0;
     t->rows = 1;
     if (e->syn != NULL) {
@@ -26,6 +26,7 @@ size_t blk_tile_layout(const blk_program *b, const blk_expr *e, char *base, blk_
         idx = take(&total, entries * sizeof *t->idx);
         val = e->syn->has_bits ? 0 : take(&total, entries * sizeof *t->val);
         row = e->syn->from != NULL ? take(&total, steps * e->syn->k * sizeof *t->row) : 0;
+        runs = e->syn->has_bits ? take(&total, blk_most_runs(e->syn) * sizeof *t->runs) : 0;
         start = take(&total, (pairs * e->syn->chunks + 1) * sizeof *t->start);
     }
     if (e->prod != NULL) {
@@ -38,6 +39,7 @@ size_t blk_tile_layout(const blk_program *b, const blk_expr *e, char *base, blk_
         t->idx = (uint16_t *)(void *)(base + idx);
         t->val = (float *)(void *)(base + val);
         t->row = (float *)(void *)(base + row);
+        t->runs = (mstb_run *)(void *)(base + runs);
         t->start = (uint32_t *)(void *)(base + start);
         t->a = (uint32_t *)(void *)(base + planes_a);
         t->b = (uint32_t *)(void *)(base + planes_b);

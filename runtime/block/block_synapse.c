@@ -1,13 +1,11 @@
 /* LINEAR and CONV over a block of steps: the lists of a tile of rows are made once
  * and serve every block of 64 outputs; a block's weights are used in chunks of
  * inputs that stay in the first caches. */
-#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "runtime/block/block_tile.h"
 #include "runtime/core/checked.h"
-#include "runtime/exec/window.h"
 
 /* ---- compiling ----------------------------------------------------------------- */
 
@@ -111,122 +109,6 @@ mst_status blk_make_synapse(blk_compiler *bc, uint32_t node, blk_expr **expr)
     return MST_OK;
 }
 
-/* ---- lists ----------------------------------------------------------------------- */
-
-typedef struct lister {
-    const mst_block_kernels *k;
-    const blk_synapse *syn;
-    const blk_tile *tile;
-    size_t n, chunk; /* entries so far, chunk being filled */
-    uint32_t *start;
-} lister;
-
-static void next_chunk(lister *l)
-{
-    l->chunk++;
-    *l->start++ = (uint32_t)l->n;
-}
-
-/* Inputs left until the chunk ends that input `first` belongs to. */
-static size_t until_chunk_end(lister *l, size_t first)
-{
-    while (l->chunk + 1 < l->syn->chunks && first >= (l->chunk + 1) * l->syn->chunk)
-        next_chunk(l);
-    return l->chunk + 1 < l->syn->chunks ? (l->chunk + 1) * l->syn->chunk - first : SIZE_MAX;
-}
-
-static void list_words(lister *l, const uint64_t *bits, size_t words, size_t first)
-{
-    while (words != 0) {
-        size_t left = until_chunk_end(l, first), take = left == SIZE_MAX ? words : (left + 63) / 64;
-        take = take < words ? take : words;
-        l->n += l->k->list(bits, take, (uint32_t)first, l->tile->idx + l->n);
-        bits += take;
-        words -= take;
-        first += take * 64;
-    }
-}
-
-static void list_values(lister *l, const float *x, size_t n, size_t first)
-{
-    while (n != 0) {
-        size_t take = until_chunk_end(l, first);
-        take = take < n ? take : n;
-        l->n += l->k->list_val(x, take, (uint32_t)first, l->tile->idx + l->n, l->tile->val + l->n);
-        x += take;
-        n -= take;
-        first += take;
-    }
-}
-
-/* The inputs of one row or pixel, which are numbered from `first` on. */
-static void list_input(lister *l, const mst_session *s, uint32_t t, size_t row, size_t first)
-{
-    const blk_synapse *syn = l->syn;
-    if (syn->has_bits) {
-        list_words(l, blk_words(s, &syn->bits) + t * syn->bits.step + row * syn->bits.words, syn->bits.words,
-                   first);
-        return;
-    }
-    if (syn->from != NULL) {
-        list_values(l, l->tile->row + t * syn->k, syn->k, first);
-        return;
-    }
-    const exec_conv *q = &syn->step->u.conv;
-    size_t n = syn->is_conv ? q->channels : syn->k;
-    size_t rows = syn->is_conv ? (size_t)q->h.size * (size_t)q->w.size : syn->step->u.linear.rows;
-    list_values(l, (const float *)blk_buf_at(s, syn->buf) + (t * rows + row) * n, n, first);
-}
-
-static void list_window(lister *l, const mst_session *s, uint32_t t, size_t pixel)
-{
-    const exec_conv *q = &l->syn->step->u.conv;
-    int64_t oh = (int64_t)pixel / q->w.out, ow = (int64_t)pixel % q->w.out, h_lo, h_hi, w_lo, w_hi;
-    exec_axis_taps(&q->h, oh, &h_lo, &h_hi);
-    exec_axis_taps(&q->w, ow, &w_lo, &w_hi);
-    for (int64_t i = h_lo; i < h_hi; i++) {
-        int64_t row = (oh * q->h.stride - q->h.pad + i * q->h.dilation) * q->w.size;
-        for (int64_t j = w_lo; j < w_hi; j++)
-            list_input(l, s, t, (size_t)(row + ow * q->w.stride - q->w.pad + j * q->w.dilation),
-                       (size_t)(i * q->w.kernel + j) * q->channels);
-    }
-}
-
-/* The analog input of one row at all steps. */
-static void make_row(const blk_job *job, const blk_tile *tile, size_t row)
-{
-    const blk_expr *from = job->op->expr->syn->from;
-    for (size_t j = 0; j * MSTB_COLS < from->cols; j++) {
-        size_t left = from->cols - j * MSTB_COLS, n = left < MSTB_COLS ? left : MSTB_COLS;
-        blk_apply_terms(job, from, (blk_place){row, j}, 0, tile->x);
-        for (uint32_t t = 0; t < job->steps; t++)
-            memcpy(tile->row + t * from->cols + j * MSTB_COLS, tile->x + t * MSTB_COLS, n * sizeof *tile->x);
-    }
-}
-
-/* Lists of rows r0..r0+rows-1 at all steps; returns their entries. */
-static size_t list_tile(const blk_job *job, const blk_tile *tile, size_t r0, size_t rows)
-{
-    const blk_synapse *syn = job->op->expr->syn;
-    lister l = {.k = &job->s->p->block->k, .syn = syn, .tile = tile, .start = tile->start};
-    for (size_t r = r0; r < r0 + rows; r++) {
-        if (syn->from != NULL)
-            make_row(job, tile, r);
-        for (uint32_t t = 0; t < job->steps; t++) {
-            *l.start++ = (uint32_t)l.n;
-            l.chunk = 0;
-            if (syn->is_conv)
-                list_window(&l, job->s, t, r);
-            else
-                list_input(&l, job->s, t, r, 0);
-            while (l.chunk + 1 < syn->chunks)
-                next_chunk(&l);
-        }
-    }
-    *l.start = (uint32_t)l.n;
-    return l.n;
-}
-
 /* ---- products ---------------------------------------------------------------------- */
 
 typedef struct tile_run {
@@ -304,7 +186,7 @@ void blk_run_synapse(const blk_job *job, unsigned part)
         j1 = blk_split(blocks, part + 1, job->parts);
     }
     for (size_t r = r0; r < r1; r += tile.rows) {
-        size_t rows = r1 - r < tile.rows ? r1 - r : tile.rows, active = list_tile(job, &tile, r, rows);
+        size_t rows = r1 - r < tile.rows ? r1 - r : tile.rows, active = blk_list_tile(job, &tile, r, rows);
         tile_run run = {job, &tile, r, rows};
         if (by_rows || part == 0)
             job->s->block->ops[part] += (uint64_t)active * e->syn->out;

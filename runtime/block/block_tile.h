@@ -9,6 +9,7 @@ typedef struct blk_tile {
     uint16_t *idx;
     float *val;
     uint32_t *start; /* [rows*steps][chunks], and one more */
+    mstb_run *runs; /* synapses of bits: of one row */
     float *x; /* synapses: [rows*steps][64]; else one strip */
     float *row; /* synapses of a made input: [steps][k] */
     uint32_t *a, *b; /* products: [steps][words], [steps][blocks][words][64] */
@@ -34,6 +35,10 @@ void blk_open_neurons(const blk_job *job, blk_place at, blk_firing *f);
 void blk_close_neurons(const blk_job *job, blk_place at, const blk_firing *f);
 /* x: the terms of e in a strip, added if `add`. */
 void blk_apply_terms(const blk_job *job, const blk_expr *e, blk_place at, int add, float *x);
+
+/* Lists of rows r0..r0+rows-1 at all steps; returns their entries. */
+size_t blk_list_tile(const blk_job *job, const blk_tile *tile, size_t r0, size_t rows);
+size_t blk_most_runs(const blk_synapse *syn);
 
 void blk_run_synapse(const blk_job *job, unsigned part);
 void blk_run_product(const blk_job *job, unsigned part);

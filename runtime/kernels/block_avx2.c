@@ -9,10 +9,10 @@
 #define INLINE static inline __attribute__((always_inline))
 
 /* Entries are written eight at a time, so that few branches depend on the data. */
-static size_t FN(list)(const uint64_t *bits, size_t words, uint32_t first, uint16_t *idx)
+INLINE size_t list_bits(const uint64_t *bits, size_t words, uint32_t first, uint32_t per, uint16_t *idx)
 {
     size_t n = 0;
-    for (size_t w = 0; w < words; w++, first += 64) {
+    for (size_t w = 0; w < words; w++, first += per) {
         uint64_t left = bits[w];
         uint16_t *to = idx + n;
         n += (size_t)__builtin_popcountll(left);
@@ -23,6 +23,11 @@ static size_t FN(list)(const uint64_t *bits, size_t words, uint32_t first, uint1
             }
     }
     return n;
+}
+
+static size_t FN(list)(const mstb_source *in, size_t n, uint16_t *idx, uint32_t *start)
+{
+    return list_source(in, n, idx, start, list_bits);
 }
 
 static size_t FN(list_val)(const float *x, size_t n, uint32_t first, uint16_t *idx, float *val)

@@ -23,14 +23,14 @@ static inline __mmask16 live_lanes(size_t n, size_t j)
 
 /* ---- lists --------------------------------------------------------------- */
 
-static size_t FN(list)(const uint64_t *bits, size_t words, uint32_t first, uint16_t *idx)
+INLINE size_t list_bits(const uint64_t *bits, size_t words, uint32_t first, uint32_t per, uint16_t *idx)
 {
     const __m512i iota = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     size_t n = 0;
     for (size_t w = 0; w < words; w++)
         for (uint32_t j = 0; j < 4; j++) {
             __mmask16 on = lanes(bits[w], j);
-            __m512i at = _mm512_add_epi32(iota, _mm512_set1_epi32((int)(first + (uint32_t)w * 64 + 16 * j)));
+            __m512i at = _mm512_add_epi32(iota, _mm512_set1_epi32((int)(first + (uint32_t)w * per + 16 * j)));
             __m256i some = _mm512_cvtepi32_epi16(_mm512_maskz_compress_epi32(on, at));
             _mm256_storeu_si256((void *)(idx + n), some);
             n += mstk_mask_count(on);
@@ -38,24 +38,32 @@ static size_t FN(list)(const uint64_t *bits, size_t words, uint32_t first, uint1
     return n;
 }
 
-MORE static size_t list_more(const uint64_t *bits, size_t words, uint32_t first, uint16_t *idx)
+static size_t FN(list)(const mstb_source *in, size_t n, uint16_t *idx, uint32_t *start)
 {
-    uint16_t count[32];
-    for (int i = 0; i < 32; i++)
-        count[i] = (uint16_t)i;
+    return list_source(in, n, idx, start, list_bits);
+}
+
+MORE INLINE size_t list_bits_more(const uint64_t *bits, size_t words, uint32_t first, uint32_t per,
+                                  uint16_t *idx)
+{
+    static const uint16_t count[32] = {0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15,
+                                       16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31};
+    const __m512i half = _mm512_set1_epi16(32), next = _mm512_set1_epi16((short)per);
     __m512i at = _mm512_add_epi16(_mm512_loadu_si512(count), _mm512_set1_epi16((short)first));
-    const __m512i half = _mm512_set1_epi16(32);
     size_t n = 0;
-    for (size_t w = 0; w < words; w++) {
+    for (size_t w = 0; w < words; w++, at = _mm512_add_epi16(at, next)) {
         uint32_t lo = (uint32_t)bits[w], hi = (uint32_t)(bits[w] >> 32);
         _mm512_storeu_si512(idx + n, _mm512_maskz_compress_epi16(lo, at));
         n += (size_t)__builtin_popcount(lo);
-        at = _mm512_add_epi16(at, half);
-        _mm512_storeu_si512(idx + n, _mm512_maskz_compress_epi16(hi, at));
+        _mm512_storeu_si512(idx + n, _mm512_maskz_compress_epi16(hi, _mm512_add_epi16(at, half)));
         n += (size_t)__builtin_popcount(hi);
-        at = _mm512_add_epi16(at, half);
     }
     return n;
+}
+
+MORE static size_t list_more(const mstb_source *in, size_t n, uint16_t *idx, uint32_t *start)
+{
+    return list_source(in, n, idx, start, list_bits_more);
 }
 
 static size_t FN(list_val)(const float *x, size_t n, uint32_t first, uint16_t *idx, float *val)

@@ -17,9 +17,30 @@ typedef float vec __attribute__((vector_size(MSTB_WIDTH * 4), aligned(4), may_al
 #define VEC_AT(p, j) (((const vec *)(const void *)(p))[j])
 #define VEC_TO(p, j) (((vec *)(void *)(p))[j])
 
-/* ---- gather ------------------------------------------------------------ */
-
 #define ALWAYS static inline __attribute__((always_inline))
+
+/* ---- lists ------------------------------------------------------------- */
+
+/* How a set lists consecutive words; returns how many entries. */
+typedef size_t list_words(const uint64_t *bits, size_t words, uint32_t first, uint32_t per, uint16_t *idx);
+
+ALWAYS size_t list_source(const mstb_source *in, size_t n, uint16_t *idx, uint32_t *start, list_words *list)
+{
+    for (size_t t = 0; t < in->steps; t++) {
+        size_t chunk = 0;
+        *start++ = (uint32_t)n;
+        for (const mstb_run *r = in->runs; r < in->runs + in->n_runs; r++) {
+            for (; chunk < r->chunk; chunk++)
+                *start++ = (uint32_t)n;
+            n += list(r->bits + t * in->step, r->words, r->first, r->per, idx + n);
+        }
+        for (; chunk + 1 < in->chunks; chunk++)
+            *start++ = (uint32_t)n;
+    }
+    return n;
+}
+
+/* ---- gather ------------------------------------------------------------ */
 
 /* One list into accumulators that stay in registers. */
 ALWAYS void add_list(const uint16_t *idx, const uint16_t *end, size_t vecs, const float *w, vec a[VECS])

@@ -6,9 +6,12 @@
  * are words of 64 bits, bit i is column i; bits past the last column are 0.
  * Pointers to rows of MSTB_COLS floats and to panels are 64-byte aligned.
  *
- * list        idx: first + position of each set bit of consecutive words, ascending;
- *             returns how many. Room for MSTB_SLACK more is needed.
- * list_val    the same for values that are not zero, with the values
+ * list        for each step and, in it, each chunk, where its list starts in idx, which holds n
+ *             entries: start[step*chunks + chunk]; and the entries, the inputs of the source's
+ *             set bits, run after run. Returns how many idx then holds. Room for MSTB_SLACK
+ *             more is needed.
+ * list_val    idx: first + position of each value that is not zero, ascending, and val: the
+ *             values; returns how many. Room for MSTB_SLACK more is needed
  * gather      acc of n lists: b (the same for all) or, b NULL, acc itself; plus the
  *             panel rows of the list in order, times val if there is one. w: [..][MSTB_COLS];
  *             columns past cols may stay as they are
@@ -36,6 +39,18 @@
 
 #define MSTB_COLS 64u
 #define MSTB_SLACK 64u
+
+/* Words of the same step behind each other: bit b of word w is input first + w*per + b. Inputs
+ * ascend from run to run, and so do chunks, to which runs belong as a whole. */
+typedef struct mstb_run {
+    const uint64_t *bits; /* of step 0 */
+    uint32_t words, first, per, chunk;
+} mstb_run;
+
+typedef struct mstb_source {
+    const mstb_run *runs;
+    size_t n_runs, step, steps, chunks; /* step: words between time steps */
+} mstb_source;
 
 /* List i: idx[start[i*stride] .. start[i*stride + 1]). val NULL: spikes; else what each panel
  * row is multiplied by (gather only). */

@@ -5,13 +5,18 @@
 
 #include <Random123/philox.h>
 
-static size_t FN(list)(const uint64_t *bits, size_t words, uint32_t first, uint16_t *idx)
+ALWAYS size_t list_bits(const uint64_t *bits, size_t words, uint32_t first, uint32_t per, uint16_t *idx)
 {
     size_t n = 0;
-    for (size_t w = 0; w < words; w++, first += 64)
+    for (size_t w = 0; w < words; w++, first += per)
         for (uint64_t left = bits[w]; left != 0; left &= left - 1)
             idx[n++] = (uint16_t)(first + (uint32_t)__builtin_ctzll(left));
     return n;
+}
+
+static size_t FN(list)(const mstb_source *in, size_t n, uint16_t *idx, uint32_t *start)
+{
+    return list_source(in, n, idx, start, list_bits);
 }
 
 /* Branch-free: at 10 % density a branch is mispredicted at every spike. */

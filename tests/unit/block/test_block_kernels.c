@@ -115,11 +115,17 @@ static void keep_rows(trial *t, const float *x, size_t n)
 
 /* ---- one per kernel ------------------------------------------------------- */
 
+/* Two runs, of which the second may lie in a later chunk than the next. */
 static void try_list(const mst_block_kernels *k, trial *t)
 {
-    uint16_t idx[6 * 64 + MSTB_SLACK];
-    t->result = k->list(t->bits, t->words, 100, idx);
+    uint32_t per = 1 + rnd(t) % 64, start[STEPS * 4];
+    uint16_t idx[STEPS * 10 * 64 + MSTB_SLACK];
+    mstb_run runs[2] = {{t->bits, (uint32_t)t->words, 100, per, rnd(t) % 2},
+                        {t->bits + 7, (uint32_t)(t->words + 3) / 2, 1000, 64, 1 + rnd(t) % 2}};
+    mstb_source in = {runs, rnd(t) % 3, 1 + rnd(t) % 20, t->steps, 3 + rnd(t) % 2};
+    t->result = k->list(&in, 0, idx, start);
     memcpy(t->out, idx, t->result * sizeof *idx);
+    memcpy(t->out + STEPS * 10 * 64 * sizeof *idx, start, in.steps * in.chunks * sizeof *start);
 }
 
 static void try_list_val(const mst_block_kernels *k, trial *t)

@@ -1,0 +1,159 @@
+/* Lists of a synapse's inputs that are not zero, for a tile of rows and a block of
+ * steps, in ascending order, cut into chunks. */
+#include <string.h>
+
+#include "runtime/block/block_tile.h"
+#include "runtime/exec/window.h"
+
+typedef struct lister {
+    const blk_job *job;
+    const blk_synapse *syn;
+    const blk_tile *tile;
+    size_t n, chunk; /* entries so far; of values: chunk being filled */
+    uint32_t *start;
+} lister;
+
+/* ---- bits -------------------------------------------------------------------------- */
+
+/* Most runs of a row: a tap each, and one more where a chunk ends. */
+size_t blk_most_runs(const blk_synapse *syn)
+{
+    const exec_conv *q = &syn->step->u.conv;
+    return syn->chunks + (syn->is_conv ? (size_t)q->h.kernel * (size_t)q->w.kernel : 1);
+}
+
+/* Words that belong to inputs from `first` on. */
+static size_t add_run(const lister *l, size_t n, const uint64_t *bits, size_t words, size_t first)
+{
+    const blk_synapse *syn = l->syn;
+    size_t per = syn->bits.words == 1 ? syn->bits.cols : MSTB_COLS;
+    while (words != 0) {
+        size_t chunk = first / syn->chunk, take = ((chunk + 1) * syn->chunk - first + per - 1) / per;
+        take = take < words ? take : words;
+        l->tile->runs[n++] =
+            (mstb_run){bits, (uint32_t)take, (uint32_t)first, (uint32_t)per, (uint32_t)chunk};
+        bits += take;
+        words -= take;
+        first += take * per;
+    }
+    return n;
+}
+
+/* Neighbouring taps are one run where their pixels' words join without a gap. */
+static size_t window_runs(const lister *l, const uint64_t *bits, size_t pixel)
+{
+    const exec_conv *q = &l->syn->step->u.conv;
+    const blk_bits *b = &l->syn->bits;
+    int64_t oh = (int64_t)pixel / q->w.out, ow = (int64_t)pixel % q->w.out, h_lo, h_hi, w_lo, w_hi;
+    exec_axis_taps(&q->h, oh, &h_lo, &h_hi);
+    exec_axis_taps(&q->w, ow, &w_lo, &w_hi);
+    int64_t joined = q->w.dilation == 1 && (b->words == 1 || b->cols % MSTB_COLS == 0) ? w_hi - w_lo : 1;
+    size_t n = 0;
+    for (int64_t i = h_lo; i < h_hi; i++) {
+        int64_t row = (oh * q->h.stride - q->h.pad + i * q->h.dilation) * q->w.size;
+        for (int64_t j = w_lo; j < w_hi; j += joined) {
+            size_t at = (size_t)(row + ow * q->w.stride - q->w.pad + j * q->w.dilation);
+            n = add_run(l, n, bits + at * b->words, (size_t)joined * b->words,
+                        (size_t)(i * q->w.kernel + j) * q->channels);
+        }
+    }
+    return n;
+}
+
+static void list_bits(lister *l, size_t row)
+{
+    const blk_synapse *syn = l->syn;
+    const uint64_t *bits = blk_words(l->job->s, &syn->bits);
+    size_t n = syn->is_conv ? window_runs(l, bits, row)
+                            : add_run(l, 0, bits + row * syn->bits.words, syn->bits.words, 0);
+    mstb_source in = {l->tile->runs, n, syn->bits.step, l->job->steps, syn->chunks};
+    l->n = l->job->s->p->block->k.list(&in, l->n, l->tile->idx, l->start);
+    l->start += l->job->steps * syn->chunks;
+}
+
+/* ---- values ------------------------------------------------------------------------ */
+
+static void next_chunk(lister *l)
+{
+    l->chunk++;
+    *l->start++ = (uint32_t)l->n;
+}
+
+static void list_values(lister *l, const float *x, size_t n, size_t first)
+{
+    while (n != 0) {
+        size_t take;
+        while (l->chunk + 1 < l->syn->chunks && first >= (l->chunk + 1) * l->syn->chunk)
+            next_chunk(l);
+        take = l->chunk + 1 < l->syn->chunks ? (l->chunk + 1) * l->syn->chunk - first : n;
+        take = take < n ? take : n;
+        l->n += l->job->s->p->block->k.list_val(x, take, (uint32_t)first, l->tile->idx + l->n,
+                                                l->tile->val + l->n);
+        x += take;
+        n -= take;
+        first += take;
+    }
+}
+
+static const float *values_at(const lister *l, uint32_t t, size_t rows, size_t row, size_t n)
+{
+    return (const float *)blk_buf_at(l->job->s, l->syn->buf) + (t * rows + row) * n;
+}
+
+static void list_window(lister *l, uint32_t t, size_t pixel)
+{
+    const exec_conv *q = &l->syn->step->u.conv;
+    int64_t oh = (int64_t)pixel / q->w.out, ow = (int64_t)pixel % q->w.out, h_lo, h_hi, w_lo, w_hi;
+    exec_axis_taps(&q->h, oh, &h_lo, &h_hi);
+    exec_axis_taps(&q->w, ow, &w_lo, &w_hi);
+    for (int64_t i = h_lo; i < h_hi; i++) {
+        int64_t row = (oh * q->h.stride - q->h.pad + i * q->h.dilation) * q->w.size;
+        for (int64_t j = w_lo; j < w_hi; j++) {
+            size_t at = (size_t)(row + ow * q->w.stride - q->w.pad + j * q->w.dilation);
+            list_values(l, values_at(l, t, (size_t)q->h.size * (size_t)q->w.size, at, q->channels),
+                        q->channels, (size_t)(i * q->w.kernel + j) * q->channels);
+        }
+    }
+}
+
+/* The made input of one row at all steps. */
+static void make_row(const lister *l, size_t row)
+{
+    const blk_expr *from = l->syn->from;
+    for (size_t j = 0; j * MSTB_COLS < from->cols; j++) {
+        size_t left = from->cols - j * MSTB_COLS, n = left < MSTB_COLS ? left : MSTB_COLS;
+        blk_apply_terms(l->job, from, (blk_place){row, j}, 0, l->tile->x);
+        for (uint32_t t = 0; t < l->job->steps; t++)
+            memcpy(l->tile->row + t * from->cols + j * MSTB_COLS, l->tile->x + t * MSTB_COLS,
+                   n * sizeof *l->tile->x);
+    }
+}
+
+static void list_row(lister *l, size_t row)
+{
+    const blk_synapse *syn = l->syn;
+    if (syn->from != NULL)
+        make_row(l, row);
+    for (uint32_t t = 0; t < l->job->steps; t++) {
+        *l->start++ = (uint32_t)l->n;
+        l->chunk = 0;
+        if (syn->from != NULL)
+            list_values(l, l->tile->row + t * syn->k, syn->k, 0);
+        else if (syn->is_conv)
+            list_window(l, t, row);
+        else
+            list_values(l, values_at(l, t, syn->step->u.linear.rows, row, syn->k), syn->k, 0);
+        while (l->chunk + 1 < syn->chunks)
+            next_chunk(l);
+    }
+}
+
+size_t blk_list_tile(const blk_job *job, const blk_tile *tile, size_t r0, size_t rows)
+{
+    const blk_synapse *syn = job->op->expr->syn;
+    lister l = {.job = job, .syn = syn, .tile = tile, .start = tile->start};
+    for (size_t r = r0; r < r0 + rows; r++)
+        syn->has_bits ? list_bits(&l, r) : list_row(&l, r);
+    *l.start = (uint32_t)l.n;
+    return l.n;
+}
