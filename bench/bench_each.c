@@ -88,6 +88,14 @@ static void do_gather(data *d)
     mstb_lists in = lists(d);
     d->b.gather(&in, STEPS, 64, d->w, d->one, d->strip);
 }
+static void do_dense(data *d)
+{
+    uint64_t full[4 * STEPS];
+    memset(full, 0xff, sizeof full);
+    mstb_run run = {full, 4, 0, 64, 0};
+    mstb_source in = {&run, 1, 4, STEPS, 1};
+    d->b.dense(&in, d->w, d->one, d->strip);
+}
 static void do_gather_fire(data *d)
 {
     mstb_lists in = lists(d);
@@ -151,6 +159,7 @@ static const bench_case cases[] = {
     {"list", do_list, N, "4096 bits, 10 % set", "inputs"},
     {"list_val", do_list_val, N / 2, "2048, 10 % set", "inputs"},
     {"gather", do_gather, 26 * 64 * STEPS, "26 of 256 rows of 64, 16 lists", "adds"},
+    {"dense", do_dense, 256 * 64 * STEPS, "256 rows of 64, all set, 16 steps", "adds"},
     {"gather_fire", do_gather_fire, 26 * 64 * STEPS, "26 of 256 rows of 64, 16 steps", "adds"},
     {"fire", do_fire, 64 * STEPS, STRIP, "neuron steps"},
     {"sum", do_sum, 4 * 64 * STEPS, "4 terms, " STRIP, "adds"},

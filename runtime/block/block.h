@@ -107,6 +107,8 @@ typedef struct blk_op {
     const uint32_t *piece_at; /* LAYER: neuron of each `piece` columns of the expression; NULL: in order */
     uint32_t piece;
     size_t n; /* float elements of the output */
+    uint32_t head, joined; /* LAYER: see block_group.c; head: index of the group's first operation, which
+                              has the number of the others */
 } blk_op;
 
 struct blk_program {
@@ -136,7 +138,7 @@ struct blk_job {
 typedef struct blk_pool blk_pool;
 
 struct blk_session {
-    uint64_t ops[BLK_MAX_THREADS]; /* that each thread counts during one operation */
+    uint64_t ops[BLK_MAX_THREADS]; /* of one operation and thread: entries of lists, or terms of a product */
     uint64_t *fired, *spikes; /* [steps][layers] of the last run */
     double *sums; /* [steps][classes]: of the outputs since begin */
     float *logits; /* [steps][classes] */
@@ -212,6 +214,10 @@ mst_status blk_map_pieces(blk_compiler *bc, const blk_map *map, uint32_t cols, u
 mst_status blk_move_bits(blk_compiler *bc, uint32_t tensor, const blk_map *map, const blk_bits *in,
                          blk_bits *out);
 
+/* The newest operation, a LAYER, runs together with those before it if their lists are the same. */
+void blk_join_group(blk_compiler *bc);
+/* *order: the nodes that run each step, so that layers of the same input are neighbours. */
+mst_status blk_node_order(blk_compiler *bc, const uint32_t **order, uint32_t *n);
 mst_status blk_compile_affine(blk_compiler *bc, uint32_t node);
 mst_status blk_compile_neuron(blk_compiler *bc, uint32_t node);
 mst_status blk_make_synapse(blk_compiler *bc, uint32_t node, blk_expr **expr); /* *expr NULL: not possible */

@@ -194,8 +194,6 @@ static mst_status compile_mask(blk_compiler *bc, uint32_t node)
 static mst_status compile_node(blk_compiler *bc, uint32_t node)
 {
     const mst_node *n = &bc->g->nodes[node];
-    if (bc->p->steps[node].is_static)
-        return MST_OK;
     switch (n->op) {
     case MST_OP_LINEAR:
     case MST_OP_CONV:
@@ -249,9 +247,12 @@ static mst_status place(blk_compiler *bc)
 
 static mst_status compile(blk_compiler *bc)
 {
+    const uint32_t *order;
+    uint32_t n;
     MST_TRY(note_values(bc));
-    for (uint32_t i = 0; i < bc->g->n_nodes; i++)
-        MST_TRY(compile_node(bc, i));
+    MST_TRY(blk_node_order(bc, &order, &n));
+    for (uint32_t i = 0; i < n; i++)
+        MST_TRY(compile_node(bc, order[i]));
     bc->b->out_buf = MST_NONE;
     if (bc->values[bc->g->output].kind != BLK_STATIC) {
         MST_TRY(blk_as_float(bc, bc->g->output, &bc->b->out_buf));

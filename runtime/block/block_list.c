@@ -23,15 +23,14 @@ size_t blk_most_runs(const blk_synapse *syn)
 }
 
 /* Words that belong to inputs from `first` on. */
-static size_t add_run(const lister *l, size_t n, const uint64_t *bits, size_t words, size_t first)
+static size_t add_run(const blk_synapse *syn, mstb_run *runs, size_t n, const uint64_t *bits, size_t words,
+                      size_t first)
 {
-    const blk_synapse *syn = l->syn;
     size_t per = syn->bits.words == 1 ? syn->bits.cols : MSTB_COLS;
     while (words != 0) {
         size_t chunk = first / syn->chunk, take = ((chunk + 1) * syn->chunk - first + per - 1) / per;
         take = take < words ? take : words;
-        l->tile->runs[n++] =
-            (mstb_run){bits, (uint32_t)take, (uint32_t)first, (uint32_t)per, (uint32_t)chunk};
+        runs[n++] = (mstb_run){bits, (uint32_t)take, (uint32_t)first, (uint32_t)per, (uint32_t)chunk};
         bits += take;
         words -= take;
         first += take * per;
@@ -40,10 +39,10 @@ static size_t add_run(const lister *l, size_t n, const uint64_t *bits, size_t wo
 }
 
 /* Neighbouring taps are one run where their pixels' words join without a gap. */
-static size_t window_runs(const lister *l, const uint64_t *bits, size_t pixel)
+static size_t window_runs(const blk_synapse *syn, mstb_run *runs, const uint64_t *bits, size_t pixel)
 {
-    const exec_conv *q = &l->syn->step->u.conv;
-    const blk_bits *b = &l->syn->bits;
+    const exec_conv *q = &syn->step->u.conv;
+    const blk_bits *b = &syn->bits;
     int64_t oh = (int64_t)pixel / q->w.out, ow = (int64_t)pixel % q->w.out, h_lo, h_hi, w_lo, w_hi;
     exec_axis_taps(&q->h, oh, &h_lo, &h_hi);
     exec_axis_taps(&q->w, ow, &w_lo, &w_hi);
@@ -53,22 +52,27 @@ static size_t window_runs(const lister *l, const uint64_t *bits, size_t pixel)
         int64_t row = (oh * q->h.stride - q->h.pad + i * q->h.dilation) * q->w.size;
         for (int64_t j = w_lo; j < w_hi; j += joined) {
             size_t at = (size_t)(row + ow * q->w.stride - q->w.pad + j * q->w.dilation);
-            n = add_run(l, n, bits + at * b->words, (size_t)joined * b->words,
+            n = add_run(syn, runs, n, bits + at * b->words, (size_t)joined * b->words,
                         (size_t)(i * q->w.kernel + j) * q->channels);
         }
     }
     return n;
 }
 
+mstb_source blk_source(const blk_job *job, const blk_tile *tile, size_t row)
+{
+    const blk_synapse *syn = job->op->expr->syn;
+    const uint64_t *bits = blk_words(job->s, &syn->bits);
+    size_t n = syn->is_conv ? window_runs(syn, tile->runs, bits, row)
+                            : add_run(syn, tile->runs, 0, bits + row * syn->bits.words, syn->bits.words, 0);
+    return (mstb_source){tile->runs, n, syn->bits.step, job->steps, syn->chunks};
+}
+
 static void list_bits(lister *l, size_t row)
 {
-    const blk_synapse *syn = l->syn;
-    const uint64_t *bits = blk_words(l->job->s, &syn->bits);
-    size_t n = syn->is_conv ? window_runs(l, bits, row)
-                            : add_run(l, 0, bits + row * syn->bits.words, syn->bits.words, 0);
-    mstb_source in = {l->tile->runs, n, syn->bits.step, l->job->steps, syn->chunks};
+    mstb_source in = blk_source(l->job, l->tile, row);
     l->n = l->job->s->p->block->k.list(&in, l->n, l->tile->idx, l->start);
-    l->start += l->job->steps * syn->chunks;
+    l->start += l->job->steps * l->syn->chunks;
 }
 
 /* ---- values ------------------------------------------------------------------------ */

@@ -117,9 +117,11 @@ mst_status blk_compile_neuron(blk_compiler *bc, uint32_t node)
     set.out.scale = bc->p->tensors[n->out].scale;
     MST_TRY(blk_new_layer(bc, e, &op));
     set.expr = e;
+    set.head = op->head;
     *op = set;
     bc->values[at].kind = BLK_BITS;
     bc->values[at].bits = set.out;
     bc->values[at].has_bits = true;
+    blk_join_group(bc);
     return MST_OK;
 }

@@ -88,16 +88,26 @@ static void count_spikes(mst_session *s, uint32_t layer, uint32_t t, uint64_t n)
     s->block->spikes[t * s->p->n_layers + layer] += n;
 }
 
-static void add_counts(const blk_job *job)
+/* Operations of the group's synapses, which share their lists, or of a product. */
+static void add_ops(const blk_job *job)
 {
     mst_session *s = job->s;
-    const blk_op *op = job->op;
-    for (unsigned i = 0; op->kind == BLK_LAYER && i < job->parts; i++) {
-        if (op->expr->syn != NULL || op->expr->prod != NULL)
-            exec_count(s, op->expr->syn != NULL ? op->expr->syn->step : op->expr->prod->step,
-                       s->block->ops[i]);
+    uint64_t n = 0;
+    for (unsigned i = 0; i < job->parts; i++) {
+        n += s->block->ops[i];
         s->block->ops[i] = 0;
     }
+    for (const blk_op *op = job->op; op <= job->op + job->op->joined; op++) {
+        if (op->expr->syn != NULL)
+            exec_count(s, op->expr->syn->step, n * op->expr->syn->out);
+        if (op->expr->prod != NULL)
+            exec_count(s, op->expr->prod->step, n);
+    }
+}
+
+static void add_spikes(const blk_job *job, const blk_op *op)
+{
+    mst_session *s = job->s;
     for (uint32_t t = 0; t < job->steps && op->step != NULL; t++) {
         uint64_t n = s->p->block->k.count(blk_words(s, &op->out) + t * op->out.step, op->out.step);
         if (op->kind == BLK_MASK && op->step->u.mask.layer != MST_NONE)
@@ -177,7 +187,10 @@ static void run_op(mst_session *s, const blk_op *op, uint32_t steps)
         blk_pool_run(s->block->pool, &job);
     else
         job.work(&job, 0);
-    add_counts(&job);
+    if (op->kind == BLK_LAYER)
+        add_ops(&job);
+    for (uint32_t i = 0; i <= op->joined; i++)
+        add_spikes(&job, op + i);
 }
 
 /* The outputs go where the step schedule leaves them, too; a buffer may lie there. */
@@ -208,7 +221,7 @@ void blk_session_run(mst_session *s, uint32_t steps)
         if (p->steps[i].is_static && p->steps[i].run != NULL)
             p->steps[i].run(s, &p->steps[i]);
     memset(s->block->fired, 0, 2 * (size_t)b->steps * p->n_layers * sizeof *s->block->fired);
-    for (size_t i = 0; i < b->n_ops; i++)
+    for (size_t i = 0; i < b->n_ops; i += 1 + b->ops[i].joined)
         run_op(s, &b->ops[i], steps);
     keep_logits(s, steps);
     s->time += steps;

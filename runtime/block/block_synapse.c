@@ -111,10 +111,15 @@ mst_status blk_make_synapse(blk_compiler *bc, uint32_t node, blk_expr **expr)
 
 /* ---- products ---------------------------------------------------------------------- */
 
+/* Above this share of inputs that fire, all are gone through: see docs/EXECUTION.md for why the sums
+ * stay the same. */
+#define DENSE_SHARE 0.75
+
 typedef struct tile_run {
     const blk_job *job;
     const blk_tile *tile;
     size_t r0, rows;
+    bool dense;
 } tile_run;
 
 static mstb_lists lists_at(const tile_run *run, size_t row, size_t chunk)
@@ -134,6 +139,19 @@ static void gather_chunk(const tile_run *run, size_t block, size_t chunk)
     size_t left = syn->out - block * MSTB_COLS;
     k->gather(&in, run->rows * run->job->steps, left < MSTB_COLS ? left : MSTB_COLS, w, chunk == 0 ? b : NULL,
               run->tile->x);
+}
+
+/* All inputs of the rows, zero or not. */
+static void add_dense(const tile_run *run, size_t block)
+{
+    const blk_job *job = run->job;
+    const blk_synapse *syn = job->op->expr->syn;
+    const float *w = syn->panels + block * syn->k * MSTB_COLS;
+    const float *b = syn->panels + (blocks_of(syn->out) * syn->k + block) * MSTB_COLS;
+    for (size_t r = 0; r < run->rows; r++) {
+        mstb_source in = blk_source(job, run->tile, run->r0 + r);
+        job->s->p->block->k.dense(&in, w, b, run->tile->x + r * job->steps * MSTB_COLS);
+    }
 }
 
 /* The last chunk of a block of outputs, and the neurons at once. */
@@ -157,8 +175,10 @@ static void run_block(const tile_run *run, size_t block)
 {
     const blk_op *op = run->job->op;
     const blk_synapse *syn = op->expr->syn;
-    bool at_once = op->step != NULL && op->expr->n_terms == 0 && syn->has_bits;
-    for (size_t c = 0; c + (at_once ? 1 : 0) < syn->chunks; c++)
+    bool at_once = op->step != NULL && op->expr->n_terms == 0 && syn->has_bits && !run->dense;
+    if (run->dense)
+        add_dense(run, block);
+    for (size_t c = 0; c + (at_once ? 1 : 0) < syn->chunks && !run->dense; c++)
         gather_chunk(run, block, c);
     if (at_once) {
         gather_and_fire(run, block);
@@ -169,6 +189,18 @@ static void run_block(const tile_run *run, size_t block)
                          run->tile->x + r * run->job->steps * MSTB_COLS);
 }
 
+/* Blocks of outputs of the group's operation g, all or, if the group shares rows, this thread's part. */
+static void run_blocks(const blk_job *job, uint32_t g, tile_run *run, bool all, unsigned part)
+{
+    blk_job one = *job;
+    size_t blocks = blocks_of(job->op[g].expr->syn->out);
+    one.op = job->op + g;
+    run->job = &one;
+    for (size_t j = all ? 0 : blk_split(blocks, part, job->parts);
+         j < (all ? blocks : blk_split(blocks, part + 1, job->parts)); j++)
+        run_block(run, j);
+}
+
 /* Threads share rows; where there are few, blocks of outputs. */
 void blk_run_synapse(const blk_job *job, unsigned part)
 {
@@ -176,21 +208,16 @@ void blk_run_synapse(const blk_job *job, unsigned part)
     const blk_program *b = job->s->p->block;
     blk_tile tile;
     blk_tile_layout(b, e, job->s->mem + b->scratch + part * b->scratch_bytes, &tile);
-    size_t blocks = blocks_of(e->syn->out), r0 = 0, r1 = e->rows, j0 = 0, j1 = blocks;
-    bool by_rows = e->rows >= 8 * (size_t)job->parts || blocks < job->parts;
-    if (by_rows) {
-        r0 = blk_split(e->rows, part, job->parts);
-        r1 = blk_split(e->rows, part + 1, job->parts);
-    } else {
-        j0 = blk_split(blocks, part, job->parts);
-        j1 = blk_split(blocks, part + 1, job->parts);
-    }
+    bool by_rows = e->rows >= 8 * (size_t)job->parts || blocks_of(e->syn->out) < job->parts;
+    size_t r0 = by_rows ? blk_split(e->rows, part, job->parts) : 0,
+           r1 = by_rows ? blk_split(e->rows, part + 1, job->parts) : e->rows;
     for (size_t r = r0; r < r1; r += tile.rows) {
         size_t rows = r1 - r < tile.rows ? r1 - r : tile.rows, active = blk_list_tile(job, &tile, r, rows);
-        tile_run run = {job, &tile, r, rows};
+        bool dense = e->syn->has_bits && active > DENSE_SHARE * (double)(rows * job->steps * e->syn->k);
+        tile_run run = {job, &tile, r, rows, dense};
         if (by_rows || part == 0)
-            job->s->block->ops[part] += (uint64_t)active * e->syn->out;
-        for (size_t j = j0; j < j1; j++)
-            run_block(&run, j);
+            job->s->block->ops[part] += active;
+        for (uint32_t g = 0; g <= job->op->joined; g++)
+            run_blocks(job, g, &run, by_rows, part);
     }
 }

@@ -103,6 +103,7 @@ mst_status blk_new_layer(blk_compiler *bc, const blk_expr *e, blk_op **op)
         b->scratch_bytes = need;
     MST_TRY(blk_new_op(bc, BLK_LAYER, op));
     (*op)->expr = e;
+    (*op)->head = (uint32_t)b->n_ops - 1;
     return MST_OK;
 }
 

@@ -89,6 +89,52 @@ static void FN(gather)(const mstb_lists *in, size_t n, size_t cols, const float 
         gather_vecs(in, n, VECS / 2, w, b, acc);
 }
 
+/* ---- dense ------------------------------------------------------------- */
+
+typedef int32_t ints __attribute__((vector_size(MSTB_WIDTH * 4), may_alias));
+
+#define AT_ONCE (MSTB_WIDTH / 4) /* steps whose sums stay in registers together */
+
+/* Inputs of one word at n steps, up to the last that is set. What is not set adds -0, which changes
+ * no sum. */
+ALWAYS void dense_word(const uint64_t *bits, size_t step, size_t n, const float *w, vec a[AT_ONCE][VECS])
+{
+    const ints minus = (ints){0} + INT32_MIN;
+    uint64_t word[AT_ONCE], any = 0;
+    for (size_t t = 0; t < n; t++)
+        any |= word[t] = bits[t * step];
+    for (; any != 0; any >>= 1, w += MSTB_COLS)
+        for (size_t t = 0; t < n; t++, word[t - 1] >>= 1) {
+            ints on = (ints){0} - (int32_t)(word[t] & 1);
+            for (size_t j = 0; j < VECS; j++)
+                a[t][j] += (vec)(((ints)VEC_AT(w, j) & on) | (minus & ~on));
+        }
+}
+
+ALWAYS void dense_steps(const mstb_source *in, size_t t0, size_t n, const float *w, const float *b,
+                        float *acc)
+{
+    vec a[AT_ONCE][VECS];
+    for (size_t t = 0; t < n; t++)
+        for (size_t j = 0; j < VECS; j++)
+            a[t][j] = VEC_AT(b, j);
+    for (const mstb_run *r = in->runs; r < in->runs + in->n_runs; r++)
+        for (size_t k = 0; k < r->words; k++)
+            dense_word(r->bits + t0 * in->step + k, in->step, n, w + ((size_t)r->first + k * r->per) * MSTB_COLS, a);
+    for (size_t t = 0; t < n; t++)
+        for (size_t j = 0; j < VECS; j++)
+            VEC_TO(acc + t * MSTB_COLS, j) = a[t][j];
+}
+
+static void FN(dense)(const mstb_source *in, const float *w, const float *b, float *acc)
+{
+    size_t t = 0;
+    for (; t + AT_ONCE <= in->steps; t += AT_ONCE)
+        dense_steps(in, t, AT_ONCE, w, b, acc + t * MSTB_COLS);
+    for (; t < in->steps; t++)
+        dense_steps(in, t, 1, w, b, acc + t * MSTB_COLS);
+}
+
 /* ---- counting ------------------------------------------------------------ */
 
 static uint64_t FN(count)(const uint64_t *bits, size_t words)

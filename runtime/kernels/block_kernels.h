@@ -16,6 +16,8 @@
  *             panel rows of the list in order, times val if there is one. w: [..][MSTB_COLS];
  *             columns past cols may stay as they are
  * gather_fire gather for the strip's steps, then fire; starts from b or, b NULL, from acc
+ * dense       gather of the source's steps that goes through all inputs: acc[step] = b plus the panel
+ *             rows of the inputs that are set, in order; w is the panel of input 0
  * fire        integrate and fire over the steps: u = v + I, spikes where u >= theta,
  *             v = u - theta there. I = x, or gain*x + bias
  * sum         x = sum of the terms' theta*bit in order (add 0), or x += (add 1)

@@ -156,6 +156,15 @@ static void try_gather_fire(const mst_block_kernels *k, trial *t)
     keep_strip(t, bits);
 }
 
+static void try_dense(const mst_block_kernels *k, trial *t)
+{
+    float acc[ROWS];
+    mstb_run runs[2] = {{t->bits, 1, rnd(t) % 60, 64, 0}, {t->bits + 7, 2, 124, 64, 0}};
+    mstb_source in = {runs, rnd(t) % 3, 1 + rnd(t) % 20, t->steps, 1};
+    k->dense(&in, t->w, t->bias, acc);
+    keep_rows(t, acc, t->n);
+}
+
 static void try_fire(const mst_block_kernels *k, trial *t)
 {
     uint64_t bits[STEPS];
