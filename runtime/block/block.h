@@ -126,7 +126,9 @@ struct blk_program {
 };
 
 typedef struct blk_job blk_job;
-typedef void (*blk_work)(const blk_job *job, unsigned part);
+/* Part `part` of job->parts, on thread `thread`: parts are taken as threads come free, so nothing that is
+ * written may depend on who takes what. */
+typedef void (*blk_work)(const blk_job *job, unsigned part, unsigned thread);
 struct blk_job {
     mst_session *s;
     const blk_op *op;
@@ -229,11 +231,11 @@ void blk_synapse_destroy(const mst_allocator *alloc, blk_synapse *syn);
 
 /* ---- running -------------------------------------------------------------------- */
 
-void blk_run_move(const blk_job *job, unsigned part);
-void blk_run_mask(const blk_job *job, unsigned part);
-void blk_run_layer(const blk_job *job, unsigned part);
+void blk_run_move(const blk_job *job, unsigned part, unsigned thread);
+void blk_run_mask(const blk_job *job, unsigned part, unsigned thread);
+void blk_run_layer(const blk_job *job, unsigned part, unsigned thread);
 
-/* Where thread `part` of job->parts begins among n things. */
+/* Where part `part` of job->parts begins among n things. */
 static inline size_t blk_split(size_t n, unsigned part, unsigned parts) { return n * part / parts; }
 
 static inline void *blk_buf_at(const mst_session *s, uint32_t buf)

@@ -204,24 +204,24 @@ void blk_finish_strip(const blk_job *job, blk_place at, float *x)
 
 /* ---- a layer ----------------------------------------------------------------------- */
 
-static void run_terms(const blk_job *job, unsigned part)
+static void run_terms(const blk_job *job, unsigned part, unsigned thread)
 {
     const blk_expr *e = job->op->expr;
     const blk_program *b = job->s->p->block;
     blk_tile tile;
-    blk_tile_layout(b, e, job->s->mem + b->scratch + part * b->scratch_bytes, &tile);
+    blk_tile_layout(b, e, job->s->mem + b->scratch + thread * b->scratch_bytes, &tile);
     size_t blocks = (e->cols + MSTB_COLS - 1) / MSTB_COLS;
     for (size_t r = blk_split(e->rows, part, job->parts); r < blk_split(e->rows, part + 1, job->parts); r++)
         for (size_t j = 0; j < blocks; j++)
             blk_finish_strip(job, (blk_place){r, j}, tile.x);
 }
 
-void blk_run_layer(const blk_job *job, unsigned part)
+void blk_run_layer(const blk_job *job, unsigned part, unsigned thread)
 {
     if (job->op->expr->syn != NULL)
-        blk_run_synapse(job, part);
+        blk_run_synapse(job, part, thread);
     else if (job->op->expr->prod != NULL)
-        blk_run_product(job, part);
+        blk_run_product(job, part, thread);
     else
-        run_terms(job, part);
+        run_terms(job, part, thread);
 }

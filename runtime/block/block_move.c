@@ -350,8 +350,9 @@ static void move_columns(const blk_move *q, const uint64_t *in, const blk_bits *
         }
 }
 
-void blk_run_move(const blk_job *job, unsigned part)
+void blk_run_move(const blk_job *job, unsigned part, unsigned thread)
 {
+    (void)thread;
     const blk_op *op = job->op;
     const blk_move *q = &op->move;
     size_t w0 = blk_split(q->in[0].words, part, job->parts),
@@ -374,8 +375,9 @@ void blk_run_move(const blk_job *job, unsigned part)
     }
 }
 
-void blk_run_mask(const blk_job *job, unsigned part)
+void blk_run_mask(const blk_job *job, unsigned part, unsigned thread)
 {
+    (void)thread;
     const blk_op *op = job->op;
     const mst_session *s = job->s;
     const exec_mask *q = &op->step->u.mask;

@@ -9,7 +9,7 @@
 
 typedef struct helper {
     blk_pool *pool;
-    unsigned part;
+    unsigned index;
     pthread_t thread;
 } helper;
 
@@ -18,6 +18,7 @@ struct blk_pool {
     pthread_cond_t go, done;
     atomic_uint turn; /* jobs handed out */
     atomic_uint running; /* helpers that have not finished the last one */
+    atomic_uint next; /* part that nobody has taken */
     atomic_bool stop;
     const blk_job *job;
     unsigned n, room;
@@ -43,6 +44,13 @@ static void wait_for_turn(blk_pool *p, unsigned seen)
     pthread_mutex_unlock(&p->lock);
 }
 
+static void take_parts(blk_pool *p, unsigned thread)
+{
+    const blk_job *job = p->job;
+    for (unsigned part; (part = atomic_fetch_add(&p->next, 1)) < job->parts;)
+        job->work(job, part, thread);
+}
+
 static void *help(void *arg)
 {
     helper *h = arg;
@@ -51,7 +59,7 @@ static void *help(void *arg)
         wait_for_turn(p, seen);
         if (atomic_load(&p->stop))
             return NULL;
-        p->job->work(p->job, h->part);
+        take_parts(p, h->index);
         if (atomic_fetch_sub(&p->running, 1) == 1) {
             pthread_mutex_lock(&p->lock);
             pthread_cond_signal(&p->done);
@@ -84,7 +92,7 @@ mst_status blk_pool_create(const mst_allocator *alloc, unsigned threads, blk_poo
     p->room = threads;
     for (; p->n < threads - 1; p->n++) {
         helper *h = &p->helpers[p->n];
-        *h = (helper){.pool = p, .part = p->n + 1};
+        *h = (helper){.pool = p, .index = p->n + 1};
         if (pthread_create(&h->thread, NULL, help, h) != 0)
             break; /* fewer give the same results */
     }
@@ -112,8 +120,9 @@ void blk_pool_run(blk_pool *p, const blk_job *job)
 {
     p->job = job;
     atomic_store(&p->running, p->n);
+    atomic_store(&p->next, 0);
     next_turn(p);
-    job->work(job, 0);
+    take_parts(p, 0);
     for (int i = 0; i < SPINS && atomic_load(&p->running) != 0; i++)
         relax();
     if (atomic_load(&p->running) == 0)

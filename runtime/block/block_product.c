@@ -146,7 +146,7 @@ static void fill_b(const blk_job *job, const blk_product *q, const uint64_t *row
             b[w * MSTB_COLS + j] = half(rows + j * q->b.words, w);
 }
 
-static void run_batch(const blk_job *job, unsigned part, const blk_tile *tile, size_t batch)
+static void run_batch(const blk_job *job, unsigned thread, const blk_tile *tile, size_t batch)
 {
     const blk_product *q = job->op->expr->prod;
     size_t words = (q->k + 31) / 32, blocks = (q->n + MSTB_COLS - 1) / MSTB_COLS, plane = words * MSTB_COLS;
@@ -163,21 +163,21 @@ static void run_batch(const blk_job *job, unsigned part, const blk_tile *tile, s
             size_t left = q->n - j * MSTB_COLS;
             mstb_planes p = {tile->a, tile->b + j * plane, words, blocks * plane, MSTB_COLS,
                              words,   job->steps};
-            job->s->block->ops[part] += job->s->p->block->k.coincide(&p, left < MSTB_COLS ? left : MSTB_COLS,
+            job->s->block->ops[thread] += job->s->p->block->k.coincide(&p, left < MSTB_COLS ? left : MSTB_COLS,
                                                                      q->step->u.matmul.c, tile->x);
             blk_finish_strip(job, (blk_place){batch * q->m + m, j}, tile->x);
         }
     }
 }
 
-void blk_run_product(const blk_job *job, unsigned part)
+void blk_run_product(const blk_job *job, unsigned part, unsigned thread)
 {
     const blk_expr *e = job->op->expr;
     const blk_program *b = job->s->p->block;
     blk_tile tile;
-    blk_tile_layout(b, e, job->s->mem + b->scratch + part * b->scratch_bytes, &tile);
+    blk_tile_layout(b, e, job->s->mem + b->scratch + thread * b->scratch_bytes, &tile);
     size_t g0 = blk_split(e->prod->n_groups, part, job->parts),
            g1 = blk_split(e->prod->n_groups, part + 1, job->parts);
     for (size_t i = e->prod->group[g0]; i < e->prod->group[g1]; i++)
-        run_batch(job, part, &tile, i);
+        run_batch(job, thread, &tile, i);
 }

@@ -93,7 +93,7 @@ static void add_ops(const blk_job *job)
 {
     mst_session *s = job->s;
     uint64_t n = 0;
-    for (unsigned i = 0; i < job->parts; i++) {
+    for (unsigned i = 0; i < s->p->block->threads; i++) {
         n += s->block->ops[i];
         s->block->ops[i] = 0;
     }
@@ -169,6 +169,21 @@ static void run_steps(mst_session *s, const blk_op *op, uint32_t steps)
 
 /* Below this many values of output, threads cost more than they do. */
 #define MIN_SHARED 4096
+/* Parts per thread: a thread that is held up leaves the rest to the others. */
+#define PARTS 4
+#define MIN_ROWS 8 /* of a part, where there are several per thread */
+
+static unsigned parts_of(const mst_session *s, const blk_op *op, uint32_t steps)
+{
+    unsigned threads = blk_pool_threads(s->block->pool);
+    size_t rows = op->kind == BLK_LAYER ? op->expr->rows : op->out.rows,
+           n = rows * (op->kind == BLK_LAYER ? op->expr->cols : op->out.words);
+    if (op->kind == BLK_LAYER && op->expr->prod != NULL)
+        rows = op->expr->prod->n_groups * MIN_ROWS;
+    if (threads == 1 || n * steps < MIN_SHARED)
+        return 1;
+    return rows >= (size_t)threads * PARTS * MIN_ROWS ? threads * PARTS : threads;
+}
 
 static void run_op(mst_session *s, const blk_op *op, uint32_t steps)
 {
@@ -178,15 +193,13 @@ static void run_op(mst_session *s, const blk_op *op, uint32_t steps)
         run_steps(s, op, steps);
         return;
     }
-    size_t n = op->kind == BLK_LAYER ? op->expr->rows * op->expr->cols : op->out.rows * op->out.words;
-    blk_job job = {s, op, steps, n * steps >= MIN_SHARED ? blk_pool_threads(s->block->pool) : 1,
-                   work[op->kind]};
+    blk_job job = {s, op, steps, parts_of(s, op, steps), work[op->kind]};
     if (op->kind == BLK_LAYER && op->expr->to != NULL) /* rows share words, see blk_put_spikes */
         memset(blk_words(s, &op->out), 0, steps * op->out.step * sizeof(uint64_t));
     if (job.parts > 1)
         blk_pool_run(s->block->pool, &job);
     else
-        job.work(&job, 0);
+        job.work(&job, 0, 0);
     if (op->kind == BLK_LAYER)
         add_ops(&job);
     for (uint32_t i = 0; i <= op->joined; i++)

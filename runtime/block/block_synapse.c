@@ -189,7 +189,7 @@ static void run_block(const tile_run *run, size_t block)
                          run->tile->x + r * run->job->steps * MSTB_COLS);
 }
 
-/* Blocks of outputs of the group's operation g, all or, if the group shares rows, this thread's part. */
+/* Blocks of outputs of the group's operation g: all, or this part. */
 static void run_blocks(const blk_job *job, uint32_t g, tile_run *run, bool all, unsigned part)
 {
     blk_job one = *job;
@@ -201,13 +201,13 @@ static void run_blocks(const blk_job *job, uint32_t g, tile_run *run, bool all, 
         run_block(run, j);
 }
 
-/* Threads share rows; where there are few, blocks of outputs. */
-void blk_run_synapse(const blk_job *job, unsigned part)
+/* Parts are rows; where there are few, blocks of outputs. */
+void blk_run_synapse(const blk_job *job, unsigned part, unsigned thread)
 {
     const blk_expr *e = job->op->expr;
     const blk_program *b = job->s->p->block;
     blk_tile tile;
-    blk_tile_layout(b, e, job->s->mem + b->scratch + part * b->scratch_bytes, &tile);
+    blk_tile_layout(b, e, job->s->mem + b->scratch + thread * b->scratch_bytes, &tile);
     bool by_rows = e->rows >= 8 * (size_t)job->parts || blocks_of(e->syn->out) < job->parts;
     size_t r0 = by_rows ? blk_split(e->rows, part, job->parts) : 0,
            r1 = by_rows ? blk_split(e->rows, part + 1, job->parts) : e->rows;
@@ -216,7 +216,7 @@ void blk_run_synapse(const blk_job *job, unsigned part)
         bool dense = e->syn->has_bits && active > DENSE_SHARE * (double)(rows * job->steps * e->syn->k);
         tile_run run = {job, &tile, r, rows, dense};
         if (by_rows || part == 0)
-            job->s->block->ops[part] += active;
+            job->s->block->ops[thread] += active;
         for (uint32_t g = 0; g <= job->op->joined; g++)
             run_blocks(job, g, &run, by_rows, part);
     }

@@ -42,7 +42,7 @@ size_t blk_list_tile(const blk_job *job, const blk_tile *tile, size_t r0, size_t
 mstb_source blk_source(const blk_job *job, const blk_tile *tile, size_t row);
 size_t blk_most_runs(const blk_synapse *syn);
 
-void blk_run_synapse(const blk_job *job, unsigned part);
-void blk_run_product(const blk_job *job, unsigned part);
+void blk_run_synapse(const blk_job *job, unsigned part, unsigned thread);
+void blk_run_product(const blk_job *job, unsigned part, unsigned thread);
 
 #endif
