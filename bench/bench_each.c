@@ -64,6 +64,12 @@ static void do_clip_f32(data *d) { d->k.clip_f32(-0.25f, 0.25f, d->x, d->y, N); 
 static void do_add_to_f32(data *d) { d->k.add_to_f32(d->x, d->y, N); }
 static void do_max_to_f32(data *d) { d->k.max_to_f32(d->x, d->y, N); }
 static void do_scale_f32(data *d) { d->k.scale_f32(1.0f, d->y, N); }
+static void do_softmax_f32(data *d) { d->k.softmax_f32(d->x, d->y, 64); }
+static void do_layernorm_f32(data *d)
+{
+    mstk_norm norm = {d->one, d->one, 1e-5};
+    d->k.layernorm_f32(&norm, d->x, d->y, 384);
+}
 
 /* ---- block_kernels.def --------------------------------------------------------- */
 
@@ -156,6 +162,8 @@ static const bench_case cases[] = {
     {"add_to_f32", do_add_to_f32, N, "4096", "adds"},
     {"max_to_f32", do_max_to_f32, N, "4096", "values"},
     {"scale_f32", do_scale_f32, N, "4096", "values"},
+    {"softmax_f32", do_softmax_f32, 64, "a row of 64", "values"},
+    {"layernorm_f32", do_layernorm_f32, 384, "a row of 384", "values"},
     {"list", do_list, N, "4096 bits, 10 % set", "inputs"},
     {"list_val", do_list_val, N / 2, "2048, 10 % set", "inputs"},
     {"gather", do_gather, 26 * 64 * STEPS, "26 of 256 rows of 64, 16 lists", "adds"},

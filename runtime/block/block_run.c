@@ -132,7 +132,7 @@ static uint32_t layer_of(const mst_session *s, const exec_step *st)
 }
 
 /* The step handler on the buffers of step t of the block. */
-static void run_step(mst_session *s, const blk_op *op, uint32_t t)
+static void run_step(mst_session *s, const blk_op *op, uint32_t t, unsigned thread)
 {
     exec_step st = *op->step;
     exec_ref in[BLK_MAX_SOURCES];
@@ -148,7 +148,7 @@ static void run_step(mst_session *s, const blk_op *op, uint32_t t)
                                      t * mst_tensor_elements(&s->p->g->tensors[n->in[k]]) * sizeof(float)};
     }
     st.in = in;
-    st.scratch = s->p->block->scratch;
+    st.scratch = s->p->block->scratch + thread * s->p->block->scratch_bytes;
     st.out = (exec_ref){NULL, s->p->block->bufs[op->out_buf].at + t * op->n * sizeof(float)};
     st.run(s, &st);
     if (layer != MST_NONE) {
@@ -157,14 +157,28 @@ static void run_step(mst_session *s, const blk_op *op, uint32_t t)
     }
 }
 
+/* In order: neurons and masks depend on the time, and synapses count. */
 static void run_steps(mst_session *s, const blk_op *op, uint32_t steps)
 {
     uint32_t before = s->time;
     for (uint32_t t = 0; t < steps; t++) {
         s->time = before + t + 1;
-        run_step(s, op, t);
+        run_step(s, op, t, 0);
     }
     s->time = before;
+}
+
+/* A part for each step. */
+static void run_any_step(const blk_job *job, unsigned part, unsigned thread)
+{
+    run_step(job->s, job->op, part, thread);
+}
+
+/* Whether steps of a step handler can run in any order and at the same time. */
+static bool is_pure(const mst_session *s, const blk_op *op)
+{
+    mst_op kind = s->p->g->nodes[op->step->node].op;
+    return kind != MST_OP_NEURON && kind != MST_OP_MASK && (mst_op_get(kind)->flags & MST_F_SYNAPSE) == 0;
 }
 
 /* Below this many values of output, threads cost more than they do. */
@@ -176,6 +190,8 @@ static void run_steps(mst_session *s, const blk_op *op, uint32_t steps)
 static unsigned parts_of(const mst_session *s, const blk_op *op, uint32_t steps)
 {
     unsigned threads = blk_pool_threads(s->block->pool);
+    if (op->kind == BLK_STEP)
+        return threads == 1 || op->n * steps < MIN_SHARED || !is_pure(s, op) ? 1 : steps;
     size_t rows = op->kind == BLK_LAYER ? op->expr->rows : op->out.rows,
            n = rows * (op->kind == BLK_LAYER ? op->expr->cols : op->out.words);
     if (op->kind == BLK_LAYER && op->expr->prod != NULL)
@@ -188,18 +204,22 @@ static unsigned parts_of(const mst_session *s, const blk_op *op, uint32_t steps)
 static void run_op(mst_session *s, const blk_op *op, uint32_t steps)
 {
     static const blk_work work[] = {
-        [BLK_MOVE] = blk_run_move, [BLK_MASK] = blk_run_mask, [BLK_LAYER] = blk_run_layer};
-    if (op->kind == BLK_STEP) {
-        run_steps(s, op, steps);
-        return;
-    }
+        [BLK_STEP] = run_any_step,
+        [BLK_MOVE] = blk_run_move,
+        [BLK_MASK] = blk_run_mask,
+        [BLK_LAYER] = blk_run_layer,
+    };
     blk_job job = {s, op, steps, parts_of(s, op, steps), work[op->kind]};
-    if (op->kind == BLK_LAYER && op->expr->to != NULL) /* rows share words, see blk_put_spikes */
+    if (op->kind == BLK_LAYER && op->expr->to != NULL) /* rows share words, see blk_close_neurons */
         memset(blk_words(s, &op->out), 0, steps * op->out.step * sizeof(uint64_t));
     if (job.parts > 1)
         blk_pool_run(s->block->pool, &job);
+    else if (op->kind == BLK_STEP)
+        run_steps(s, op, steps);
     else
         job.work(&job, 0, 0);
+    if (op->kind == BLK_STEP)
+        return;
     if (op->kind == BLK_LAYER)
         add_ops(&job);
     for (uint32_t i = 0; i <= op->joined; i++)

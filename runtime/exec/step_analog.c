@@ -130,30 +130,25 @@ mst_status exec_prepare_UNARY(exec_compiler *c, exec_step *st)
 
 /* ---- SOFTMAX, LAYERNORM --------------------------------------------------- */
 
-static void softmax_row(const float *x, float *y, size_t n, size_t step)
-{
-    float max = x[0], sum = 0.0f;
-    for (size_t i = 1; i < n; i++)
-        max = max < x[i * step] ? x[i * step] : max;
-    for (size_t i = 0; i < n; i++) {
-        float e = (float)exp((double)(x[i * step] - max));
-        y[i * step] = e;
-        sum += e;
-    }
-    for (size_t i = 0; i < n; i++)
-        y[i * step] = y[i * step] / sum;
-}
-
+/* A row that does not lie in one piece is gathered in scratch memory. */
 static void run_softmax(mst_session *s, const exec_step *st)
 {
     const exec_rows *q = &st->u.rows;
     const float *x = exec_in(s, st, 0);
-    float *y = exec_out(s, st);
-    for (size_t o = 0; o < q->outer; o++)
-        for (size_t i = 0; i < q->inner; i++) {
-            size_t at = o * q->n * q->inner + i;
-            softmax_row(x + at, y + at, q->n, q->inner);
+    float *y = exec_out(s, st), *row = (float *)(void *)(s->mem + st->scratch);
+    for (size_t o = 0; o < q->outer; o++, x += q->n * q->inner, y += q->n * q->inner) {
+        if (q->inner == 1) {
+            s->p->k.softmax_f32(x, y, q->n);
+            continue;
         }
+        for (size_t i = 0; i < q->inner; i++) {
+            for (size_t k = 0; k < q->n; k++)
+                row[k] = x[k * q->inner + i];
+            s->p->k.softmax_f32(row, row, q->n);
+            for (size_t k = 0; k < q->n; k++)
+                y[k * q->inner + i] = row[k];
+        }
+    }
 }
 
 static void rows_along(const mst_tensor *x, uint32_t axis, exec_rows *q)
@@ -170,35 +165,18 @@ mst_status exec_prepare_SOFTMAX(exec_compiler *c, exec_step *st)
 {
     st->run = run_softmax;
     rows_along(exec_in_tensor(c, 0), (uint32_t)c->node->ip[MST_SOFTMAX_AXIS], &st->u.rows);
+    st->scratch_bytes = st->u.rows.inner == 1 ? 0 : st->u.rows.n * sizeof(float);
     return MST_OK;
-}
-
-static void layernorm_row(const exec_rows *q, const float *x, const float *g, const float *h, float *y)
-{
-    double mean = 0, var = 0;
-    for (size_t i = 0; i < q->n; i++)
-        mean += (double)x[i];
-    mean /= (double)q->n;
-    for (size_t i = 0; i < q->n; i++)
-        var += ((double)x[i] - mean) * ((double)x[i] - mean);
-    var /= (double)q->n;
-    double norm = sqrt(var + q->eps);
-    for (size_t i = 0; i < q->n; i++) {
-        y[i] = (float)(((double)x[i] - mean) / norm);
-        if (g != NULL)
-            y[i] = y[i] * g[i];
-        if (h != NULL)
-            y[i] = y[i] + h[i];
-    }
 }
 
 static void run_layernorm(mst_session *s, const exec_step *st)
 {
     const exec_rows *q = &st->u.rows;
-    const float *x = exec_in(s, st, 0), *g = exec_in(s, st, 1), *h = exec_in(s, st, 2);
+    const float *x = exec_in(s, st, 0);
+    const mstk_norm norm = {exec_in(s, st, 1), exec_in(s, st, 2), q->eps};
     float *y = exec_out(s, st);
     for (size_t o = 0; o < q->outer; o++)
-        layernorm_row(q, x + o * q->n, g, h, y + o * q->n);
+        s->p->k.layernorm_f32(&norm, x + o * q->n, y + o * q->n, q->n);
 }
 
 mst_status exec_prepare_LAYERNORM(exec_compiler *c, exec_step *st)

@@ -22,6 +22,9 @@
  * binary    y = fn(a, b), enum mst_binary_fn; stride[0], stride[1] are 0 or 1
  * clip      y = x < lo ? lo : x > hi ? hi : x
  * add_to    y += x;  max_to  y = y < x ? x : y;  scale  y *= c
+ * softmax   of a row, n >= 1, by the exponential and the order of sums of docs/EXECUTION.md;
+ *           y may be x
+ * layernorm of a row, n >= 1, likewise
  *
  * "each": one constant per element; "same": the first constant for all.
  */
@@ -50,6 +53,11 @@ typedef struct mstk_neuron {
     const float *theta, *gain, *bias; /* gain and bias NULL: none */
     float levels, shift;
 } mstk_neuron;
+
+typedef struct mstk_norm {
+    const float *gain, *bias; /* [n] or NULL */
+    double eps;
+} mstk_norm;
 
 typedef struct mst_kernels {
     const char *isa;

@@ -294,6 +294,8 @@ static void FN(scale_f32)(float c, float *y, size_t n)
         y[i] = c * y[i];
 }
 
+#include "runtime/kernels/kernels_rows.h"
+
 #define MSTK_TABLE_(set) mst_kernels_##set
 #define MSTK_TABLE(set) MSTK_TABLE_(set)
 #define MSTK_TEXT_(set) #set

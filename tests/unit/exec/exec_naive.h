@@ -364,34 +364,62 @@ static inline float naive_reduce(element *q)
     return fn == MST_RED_MEAN ? acc * (float)(1.0 / (double)n) : acc;
 }
 
+/* Lanes added in halves, as docs/EXECUTION.md has it: ((0+4)+(2+6)) + ((1+5)+(3+7)) of eight. */
+static inline double naive_halves(const double *lane, size_t first, size_t apart, size_t lanes, bool narrow)
+{
+    if (apart == lanes)
+        return lane[first];
+    double a = naive_halves(lane, first, 2 * apart, lanes, narrow),
+           b = naive_halves(lane, first + apart, 2 * apart, lanes, narrow);
+    return narrow ? (double)((float)a + (float)b) : a + b;
+}
+
+/* E(x) of docs/EXECUTION.md, which must be near the C library's. */
+static inline float naive_exp(float x)
+{
+    static const float c[] = {1.3981999507e-3f, 8.3334519073e-3f, 4.1665795894e-2f, 1.6666665459e-1f,
+                              5.0000001201e-1f};
+    if (x < -87.0f)
+        return 0.0f;
+    float k = rintf(x * 1.44269504f), r = x - k * 0.693359375f, p = 1.9875691500e-4f;
+    r = r - k * -2.12194440e-4f;
+    for (size_t i = 0; i < 5; i++) {
+        p = p * r;
+        p = p + c[i];
+    }
+    float y = ldexpf(p * (r * r) + r + 1.0f, (int)k);
+    ck_assert(fabs((double)y - exp((double)x)) <= 2.5e-7 * exp((double)x));
+    return y;
+}
+
 static inline float naive_softmax(element *q)
 {
     uint32_t axis = (uint32_t)q->n->ip[MST_SOFTMAX_AXIS], pos[MST_MAX_RANK];
-    float max = -INFINITY, sum = 0, mine = 0;
+    float max = -INFINITY, mine = 0;
+    double lane[16] = {0}; /* of float values */
     memcpy(pos, q->pos, sizeof pos);
     for (pos[axis] = 0; pos[axis] < q->x->dims[axis]; pos[axis]++)
         max = max < q->xv[ravel(q->x, pos)] ? q->xv[ravel(q->x, pos)] : max;
     for (pos[axis] = 0; pos[axis] < q->x->dims[axis]; pos[axis]++) {
-        float d = q->xv[ravel(q->x, pos)] - max;
-        float e = (float)exp((double)d);
-        sum = sum + e;
+        float e = naive_exp(q->xv[ravel(q->x, pos)] - max);
+        lane[pos[axis] % 16] = (double)((float)lane[pos[axis] % 16] + e);
         if (pos[axis] == q->pos[axis])
             mine = e;
     }
-    return mine / sum;
+    return mine / (float)naive_halves(lane, 0, 1, 16, true);
 }
 
 static inline float naive_layernorm(element *q)
 {
     size_t n = q->x->dims[q->x->rank - 1], at = q->e / n * n, c = q->e % n;
-    double mean = 0, var = 0;
+    double mean, sum[8] = {0}, square[8] = {0};
     for (size_t i = 0; i < n; i++)
-        mean += (double)q->xv[at + i];
-    mean /= (double)n;
+        sum[i % 8] += (double)q->xv[at + i];
+    mean = naive_halves(sum, 0, 1, 8, false) / (double)n;
     for (size_t i = 0; i < n; i++)
-        var += ((double)q->xv[at + i] - mean) * ((double)q->xv[at + i] - mean);
-    var /= (double)n;
-    float y = (float)(((double)q->xv[q->e] - mean) / sqrt(var + (double)q->n->fp[MST_LAYERNORM_EPS]));
+        square[i % 8] += ((double)q->xv[at + i] - mean) * ((double)q->xv[at + i] - mean);
+    double var = naive_halves(square, 0, 1, 8, false) / (double)n;
+    float y = (float)(((double)q->xv[q->e] - mean) * (1 / sqrt(var + (double)q->n->fp[MST_LAYERNORM_EPS])));
     if (q->n->n_in > 1 && q->n->in[1] != MST_NONE)
         y = y * q->m->val[q->n->in[1]][c];
     if (q->n->n_in > 2 && q->n->in[2] != MST_NONE)

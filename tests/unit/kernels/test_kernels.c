@@ -186,6 +186,17 @@ static void try_scale_f32(const mst_kernels *k, trial *t)
     k->scale_f32(t->c[0], t->out, t->n);
 }
 
+static void try_softmax_f32(const mst_kernels *k, trial *t)
+{
+    k->softmax_f32(t->a, t->out, t->n + 1);
+}
+
+static void try_layernorm_f32(const mst_kernels *k, trial *t)
+{
+    mstk_norm norm = {rnd(t) % 2 != 0 ? t->b : NULL, rnd(t) % 2 != 0 ? t->c : NULL, 1e-5};
+    k->layernorm_f32(&norm, t->a, t->out, t->n + 1);
+}
+
 static const struct {
     const char *name;
     void (*run)(const mst_kernels *k, trial *t);
