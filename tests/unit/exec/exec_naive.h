@@ -7,6 +7,7 @@
 #include <math.h>
 
 #include "exec_graphs.h"
+#include "naive_rows.h"
 
 static int current_seed; /* for messages */
 
