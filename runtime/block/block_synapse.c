@@ -59,7 +59,7 @@ static mst_status make_panels(blk_compiler *bc, blk_synapse *syn, const mst_node
 static bool fits(const mst_graph *g, const mst_node *n, const exec_step *st, size_t *k)
 {
     const mst_tensor *w = &g->tensors[n->in[1]];
-    if (w->data == NULL || (n->n_in > 2 && n->in[2] != MST_NONE && g->tensors[n->in[2]].data == NULL))
+    if (w->data == NULL || w->dtype != MST_F32 || (n->n_in > 2 && n->in[2] != MST_NONE && g->tensors[n->in[2]].data == NULL))
         return false;
     *k = w->dims[0];
     if (n->op == MST_OP_CONV) {

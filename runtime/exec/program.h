@@ -50,7 +50,17 @@ typedef struct exec_gather {
     size_t outer, axis, inner, n_index;
 } exec_gather;
 
+/* The weights of LINEAR and CONV: k rows, ld outputs. */
+typedef struct exec_weights {
+    mst_dtype dtype;
+    size_t k, ld;
+    const float *scale; /* I8: [ld] */
+    const float *c;     /* I8, for spikes with one theta: theta*scale; otherwise NULL */
+    size_t wide;        /* F16, and I8 without c: float32 of some outputs; offset in the scratch memory */
+} exec_weights;
+
 typedef struct exec_linear {
+    exec_weights weights;
     size_t rows, in, out;
     size_t idx, val; /* offsets in the scratch memory */
 } exec_linear;
@@ -61,6 +71,7 @@ typedef struct exec_axis {
 } exec_axis;
 
 typedef struct exec_conv {
+    exec_weights weights;
     exec_axis h, w;
     size_t batch, channels, groups, out; /* all channels, all outputs */
     size_t start, idx, val, row_idx, row_val; /* offsets in the scratch memory */
