@@ -60,7 +60,6 @@ typedef struct exec_weights {
 } exec_weights;
 
 typedef struct exec_linear {
-    exec_weights weights;
     size_t rows, in, out;
     size_t idx, val; /* offsets in the scratch memory */
 } exec_linear;
@@ -71,7 +70,6 @@ typedef struct exec_axis {
 } exec_axis;
 
 typedef struct exec_conv {
-    exec_weights weights;
     exec_axis h, w;
     size_t batch, channels, groups, out; /* all channels, all outputs */
     size_t start, idx, val, row_idx, row_val; /* offsets in the scratch memory */
@@ -156,6 +154,7 @@ struct exec_step {
     size_t scratch;       /* offset in a session's memory */
     size_t scratch_bytes; /* set by prepare */
     uint64_t dense;       /* multiply-adds of one pass, set by prepare */
+    const exec_weights *weights; /* LINEAR, CONV */
     union {
         exec_move move;
         exec_gather gather;

@@ -27,7 +27,7 @@ static void run_linear(mst_session *s, const exec_step *st)
             rows[r].y = y + (r0 + r) * q->out;
             active += rows[r].in.n;
         }
-        exec_weighted(s, st, &q->weights, rows, n, 0, q->out);
+        exec_weighted(s, st, rows, n, 0, q->out);
     }
     exec_count(s, st, active * q->out);
 }
@@ -43,7 +43,7 @@ mst_status exec_prepare_LINEAR(exec_compiler *c, exec_step *st)
     q->rows = st->n / q->out;
     st->dense = st->n;
     MST_TRY(exec_mul_ops(c, q->in, &st->dense));
-    MST_TRY(exec_prepare_weights(c, st, q->in, q->out, &q->weights));
+    MST_TRY(exec_prepare_weights(c, st, q->in, q->out));
     size_t entries = min_size(q->rows, EXEC_ROWS) * (q->in + MSTK_SLACK);
     MST_TRY(exec_add_bytes(c, entries, sizeof(uint32_t), &q->idx, &st->scratch_bytes));
     return exec_add_bytes(c, entries, sizeof(float), &q->val, &st->scratch_bytes);
@@ -113,7 +113,7 @@ static uint64_t conv_group(mst_session *s, const exec_step *st, size_t group, fl
             rows[r].y = y + (p0 + r) * q->out + first;
             active += rows[r].in.n;
         }
-        exec_weighted(s, st, &q->weights, rows, n, first, per);
+        exec_weighted(s, st, rows, n, first, per);
     }
     return active;
 }
@@ -151,7 +151,7 @@ mst_status exec_prepare_CONV(exec_compiler *c, exec_step *st)
     MST_TRY(exec_mul_ops(c, q->out, &st->dense));
     MST_TRY(exec_mul_ops(c, q->channels / q->groups, &st->dense));
     MST_TRY(exec_mul_ops(c, q->batch, &st->dense));
-    MST_TRY(exec_prepare_weights(c, st, window_size(q), q->out / q->groups, &q->weights));
+    MST_TRY(exec_prepare_weights(c, st, window_size(q), q->out / q->groups));
 
     size_t lists = (size_t)q->h.size * (size_t)q->w.size * q->groups;
     size_t entries = (size_t)q->h.size * (size_t)q->w.size * q->channels + MSTK_SLACK;

@@ -27,10 +27,10 @@ static inline void exec_products(const mst_kernels *k, const exec_row *rows, siz
 }
 
 /* The same for the n outputs from `first` on of LINEAR or CONV, whatever the type of their weights. */
-void exec_weighted(const mst_session *s, const exec_step *st, const exec_weights *q, const exec_row *rows,
-                   size_t n_rows, size_t first, size_t n);
+void exec_weighted(const mst_session *s, const exec_step *st, const exec_row *rows, size_t n_rows, size_t first,
+                   size_t n);
 
-/* Fill *q for a node whose groups have n outputs of k inputs; may add scratch memory to st. ENOMEM, ELIMIT. */
-mst_status exec_prepare_weights(exec_compiler *c, exec_step *st, size_t k, size_t n, exec_weights *q);
+/* Make st->weights of a node whose groups have n outputs of k inputs; may add scratch memory. ENOMEM, ELIMIT. */
+mst_status exec_prepare_weights(exec_compiler *c, exec_step *st, size_t k, size_t n);
 
 #endif

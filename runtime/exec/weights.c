@@ -3,8 +3,9 @@
 #include "runtime/exec/synapse.h"
 
 /* n outputs from `first` on, for all k inputs, to [k][n]. */
-static const float *widen(const mst_session *s, const exec_step *st, const exec_weights *q, size_t first, size_t n)
+static const float *widen(const mst_session *s, const exec_step *st, size_t first, size_t n)
 {
+    const exec_weights *q = st->weights;
     float *to = exec_scratch(s, st, q->wide);
     const void *w = exec_at(s, st->in[1]);
     for (size_t i = 0, at = first; i < q->k; i++, at += q->ld)
@@ -15,9 +16,10 @@ static const float *widen(const mst_session *s, const exec_step *st, const exec_
     return to;
 }
 
-void exec_weighted(const mst_session *s, const exec_step *st, const exec_weights *q, const exec_row *rows,
-                   size_t n_rows, size_t first, size_t n)
+void exec_weighted(const mst_session *s, const exec_step *st, const exec_row *rows, size_t n_rows, size_t first,
+                   size_t n)
 {
+    const exec_weights *q = st->weights;
     const mst_kernels *k = &s->p->k;
     const float *b = exec_in(s, st, 2);
     const void *w = exec_at(s, st->in[1]);
@@ -28,7 +30,7 @@ void exec_weighted(const mst_session *s, const exec_step *st, const exec_weights
     }
     for (size_t j = 0, take; j < n; j += take) {
         take = exec_block_of(n - j);
-        const float *wide = q->c == NULL ? widen(s, st, q, first + j, take) : NULL;
+        const float *wide = q->c == NULL ? widen(s, st, first + j, take) : NULL;
         for (size_t r = 0; r < n_rows; r++)
             if (wide != NULL)
                 k->gather_f32(&rows[r].in, wide, take, b != NULL ? b + j : NULL, rows[r].y + j, take);
@@ -38,10 +40,14 @@ void exec_weighted(const mst_session *s, const exec_step *st, const exec_weights
     }
 }
 
-mst_status exec_prepare_weights(exec_compiler *c, exec_step *st, size_t k, size_t n, exec_weights *q)
+mst_status exec_prepare_weights(exec_compiler *c, exec_step *st, size_t k, size_t n)
 {
     const mst_tensor *w = exec_in_tensor(c, 1);
     const exec_tensor *x = exec_in_attr(c, 0);
+    exec_weights *q = mst_arena_alloc(&c->p->arena, sizeof *q);
+    if (q == NULL)
+        return exec_no_memory(c);
+    st->weights = q;
     *q = (exec_weights){.dtype = w->dtype, .k = k, .ld = w->dims[w->rank - 1], .scale = exec_const(c, 3)};
     if (w->dtype == MST_I8 && x->is_spike && x->has_scale) {
         float *product = mst_arena_array(&c->p->arena, q->ld, sizeof *product);
