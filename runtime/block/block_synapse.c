@@ -236,19 +236,21 @@ static void gather_and_fire(const tile_run *run, size_t block)
     }
 }
 
-/* Two neighbouring blocks of outputs with int8 weights, or the last one alone. */
+/* Two neighbouring blocks of outputs with int8 weights, or the last one alone; row by row, so that
+ * the neurons find their currents in the first cache. */
 static void run_blocks8(const tile_run *run, size_t block)
 {
     const blk_synapse *syn = run->job->op->expr->syn;
-    size_t strips = blk_blocks_of(syn->out) - block > 1 ? 2 : 1, pairs = run->rows * run->job->steps,
-           col = block * MSTB_COLS;
-    mstb_lists in = lists_at(run, 0, 0);
-    run->job->s->p->block->k.gather_i8(&in, pairs, strips, syn->panels8 + syn->k * col, syn->factors8 + col,
-                                       syn->biases8 + col, run->tile->x, pairs * MSTB_COLS);
-    for (size_t r = 0; r < run->rows; r++)
+    const mst_block_kernels *k = &run->job->s->p->block->k;
+    size_t strips = blk_blocks_of(syn->out) - block > 1 ? 2 : 1, col = block * MSTB_COLS,
+           apart = run->job->steps * MSTB_COLS;
+    for (size_t r = 0; r < run->rows; r++) {
+        mstb_lists in = lists_at(run, r, 0);
+        k->gather_i8(&in, run->job->steps, strips, syn->panels8 + syn->k * col, syn->factors8 + col,
+                     syn->biases8 + col, run->tile->x, apart);
         for (size_t s = 0; s < strips; s++)
-            blk_finish_strip(run->job, (blk_place){run->r0 + r, block + s},
-                             run->tile->x + (s * pairs + r * run->job->steps) * MSTB_COLS);
+            blk_finish_strip(run->job, (blk_place){run->r0 + r, block + s}, run->tile->x + s * apart);
+    }
 }
 
 static void run_block(const tile_run *run, size_t block)

@@ -9,7 +9,7 @@ typedef struct blk_tile {
     uint16_t *idx;
     float *val;
     uint32_t *start; /* [rows*steps][chunks], and one more */
-    float *x; /* synapses: [rows*steps][64], of int8 weights twice; else one strip */
+    float *x; /* synapses: [rows*steps][64]; of int8 weights two strips; else one */
     float *row; /* synapses of a made input: [steps][k] */
     uint32_t *a, *b; /* products: [steps][words], [steps][blocks][words][64] */
 } blk_tile;

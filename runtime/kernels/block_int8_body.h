@@ -18,6 +18,9 @@
 
 typedef int16_t lanes __attribute__((vector_size(MSTB_WIDTH * 4), aligned(4), may_alias));
 typedef uint16_t ulanes __attribute__((vector_size(MSTB_WIDTH * 4), aligned(4), may_alias)); /* wrap around */
+typedef int16_t shorts __attribute__((vector_size(MSTB_WIDTH * 2), aligned(4), may_alias));
+typedef int32_t ints __attribute__((vector_size(MSTB_WIDTH * 4), aligned(4), may_alias));
+typedef float floats __attribute__((vector_size(MSTB_WIDTH * 4), aligned(4), may_alias));
 
 #define ALWAYS static inline __attribute__((always_inline))
 
@@ -45,6 +48,20 @@ ALWAYS void add_rows(const uint16_t *idx, const uint16_t *end, size_t strips, co
     }
 }
 
+/* acc = c*sum + b, for a strip; the vectors are spelled out: compilers would ask whether acc overlaps the rest. */
+#define FINISH(name, number, sums)                                                                 \
+    ALWAYS void name(const number *sum, const float *c, const float *b, float *acc)                \
+    {                                                                                              \
+        for (size_t j = 0; j < MSTB_COLS; j += MSTB_WIDTH) {                                       \
+            floats x = __builtin_convertvector(                                                    \
+                __builtin_convertvector(*(const sums *)(const void *)(sum + j), ints), floats);    \
+            *(floats *)(void *)(acc + j) = *(const floats *)(const void *)(c + j) * x +            \
+                                           *(const floats *)(const void *)(b + j);                 \
+        }                                                                                          \
+    }
+FINISH(finish_short, int16_t, shorts)
+FINISH(finish_long, int32_t, ints)
+
 ALWAYS void gather_strips(const mstb_lists *in, size_t n, size_t strips, const uint8_t *w, const float *c,
                           const float *b, float *acc, size_t apart)
 {
@@ -54,11 +71,10 @@ ALWAYS void gather_strips(const mstb_lists *in, size_t n, size_t strips, const u
         if (end - idx <= MOST) {
             add_rows(idx, end, strips, w, sum);
             for (size_t s = 0; s < strips; s++)
-                for (size_t j = s * MSTB_COLS; j < (s + 1) * MSTB_COLS; j++)
-                    acc[s * apart + j % MSTB_COLS] = c[j] * (float)sum[j] + b[j];
+                finish_short(sum + s * MSTB_COLS, c + s * MSTB_COLS, b + s * MSTB_COLS, acc + s * apart);
             continue;
         }
-        int32_t total[2 * MSTB_COLS] = {0};
+        int32_t total[2 * MSTB_COLS] __attribute__((aligned(64))) = {0};
         for (const uint16_t *stop; idx < end; idx = stop) {
             stop = end - idx < MOST ? end : idx + MOST;
             add_rows(idx, stop, strips, w, sum);
@@ -66,8 +82,7 @@ ALWAYS void gather_strips(const mstb_lists *in, size_t n, size_t strips, const u
                 total[j] += sum[j];
         }
         for (size_t s = 0; s < strips; s++)
-            for (size_t j = s * MSTB_COLS; j < (s + 1) * MSTB_COLS; j++)
-                acc[s * apart + j % MSTB_COLS] = c[j] * (float)total[j] + b[j];
+            finish_long(total + s * MSTB_COLS, c + s * MSTB_COLS, b + s * MSTB_COLS, acc + s * apart);
     }
 }
 
