@@ -9,7 +9,8 @@
 
 const char *mst_calib_part_name(mst_calib_part part)
 {
-    static const char *const names[MST_PART_COUNT] = {"clipping", "unevenness", "quantization", "inherited"};
+    static const char *const names[MST_PART_COUNT] = {"clipping", "unevenness", "quantization", "inherited",
+                                                      "weights"};
     return (unsigned)part < MST_PART_COUNT ? names[part] : NULL;
 }
 
@@ -81,6 +82,20 @@ static mst_status pair_layers(mst_calib *c, mst_err *err)
     return MST_OK;
 }
 
+/* The ANN with other weights has its layers at the same nodes. */
+static mst_status check_stored(const mst_calib *c, mst_err *err)
+{
+    size_t n = c->stored != NULL ? mst_program_layers(c->ann) : 0;
+    bool same = c->stored == NULL || mst_program_layers(c->stored) == n;
+    for (size_t k = 0; same && k < n; k++) {
+        const mst_layer *a = mst_program_layer(c->ann, k), *b = mst_program_layer(c->stored, k);
+        same = a->node == b->node && a->neurons == b->neurons;
+    }
+    if (c->stored != NULL)
+        same = same && mst_program_graph(c->stored)->n_nodes == mst_program_graph(c->ann)->n_nodes;
+    return same ? MST_OK : mst_fail(err, MST_EINVAL, "the ANN with the stored weights is not the same network");
+}
+
 static mst_status check_shapes(mst_calib *c, mst_err *err)
 {
     const mst_graph *ga = mst_program_graph(c->ann), *gs = mst_program_graph(c->snn);
@@ -139,6 +154,7 @@ mst_status mst_calib_create(const mst_program *ann, const mst_program *snn, cons
     c->ann = ann;
     c->snn = snn;
     c->opts = *opts;
+    c->stored = opts->stored;
     c->steps = opts->at[opts->n_at - 1];
     c->n_layers = mst_program_layers(snn);
     mst_status st = allocate(c) ? MST_OK : mst_fail(err, MST_ENOMEM, "out of memory for %zu layers",
@@ -147,6 +163,8 @@ mst_status mst_calib_create(const mst_program *ann, const mst_program *snn, cons
         st = check_shapes(c, err);
     if (st == MST_OK)
         st = pair_layers(c, err);
+    if (st == MST_OK)
+        st = check_stored(c, err);
     if (st != MST_OK)
         mst_calib_destroy(c);
     else
@@ -203,6 +221,8 @@ mst_status mst_calib_report_make(const mst_calib *c, mst_calib_report *out, mst_
     out->samples = c->samples;
     out->labelled = c->labelled;
     out->ann_top1 = share((double)c->ann_right, (double)c->labelled);
+    out->stored_top1 = c->stored != NULL ? share((double)c->stored_right, (double)c->labelled) : NAN;
+    out->stored_logit_rel_l2 = c->stored != NULL ? sqrt(share(c->stored_logit_sq, c->ann_logit_sq)) : NAN;
     out->n_points = c->opts.n_at;
     for (uint32_t i = 0; i < out->n_points; i++)
         out->points[i] = (mst_calib_point){

@@ -32,7 +32,7 @@ typedef struct calib_total {
 
 struct mst_calib {
     mst_arena arena;
-    const mst_program *ann, *snn;
+    const mst_program *ann, *snn, *stored; /* stored: NULL, or with ann's nodes */
     mst_calib_opts opts;      /* at points into the arena */
     uint32_t steps;           /* T */
     size_t n_layers, classes, input_size;
@@ -40,10 +40,10 @@ struct mst_calib {
     calib_pair *pairs;        /* [n_layers] */
     uint32_t *ann_of_node, *snn_of_node; /* node -> pair, MST_NONE: not a NEURON */
     calib_total *totals;      /* [n_layers] */
-    size_t samples, labelled, ann_right;
+    size_t samples, labelled, ann_right, stored_right;
     size_t *right, *agree;    /* [n_at] */
     double *logit_sq;         /* [n_at] */
-    double ann_logit_sq;
+    double ann_logit_sq, stored_logit_sq; /* stored: of the difference */
 };
 
 /* One neuron's error and its parts (calibrate.h). */
@@ -51,12 +51,18 @@ typedef struct calib_error {
     double e, residual, part[MST_PART_COUNT];
 } calib_error;
 calib_error mst_calib_split(double theta, double levels, double shift, double steps, double spikes, double a,
-                            double v_end);
+                            double stored, double v_end);
 
-/* Reduce a layer on one sample: counts, ANN activations and v(T), each [neurons]; scratch
- * [MST_CALIB_COLUMNS][neurons]. */
+/* What one sample gave in a layer, each [neurons]: spikes, activations of the ANN and of the ANN with
+ * the stored weights, v(T). */
+typedef struct calib_values {
+    const uint32_t *count;
+    const float *a, *stored, *v;
+} calib_values;
+
+/* Reduce a layer on one sample; scratch [MST_CALIB_COLUMNS][neurons]. */
 #define MST_CALIB_COLUMNS (3 + MST_PART_COUNT)
-void mst_calib_reduce(const calib_pair *p, double steps, const uint32_t *count, const float *a,
-                      const float *v, double *scratch, calib_sample *out);
+void mst_calib_reduce(const calib_pair *p, double steps, const calib_values *x, double *scratch,
+                      calib_sample *out);
 
 #endif

@@ -14,7 +14,7 @@ static double staircase(double m, double theta, double steps, double shift)
 }
 
 calib_error mst_calib_split(double theta, double levels, double shift, double steps, double spikes, double a,
-                            double v_end)
+                            double stored, double v_end)
 {
     calib_error r = {0};
     double phi = theta * spikes / steps;
@@ -24,7 +24,8 @@ calib_error mst_calib_split(double theta, double levels, double shift, double st
     double even = staircase(m, theta, steps, shift), quantized = staircase(m, theta, levels, shift);
     r.part[m < 0 || m > theta ? MST_PART_CLIPPING : MST_PART_UNEVENNESS] = phi - even;
     r.part[MST_PART_QUANTIZATION] = even - quantized;
-    r.part[MST_PART_INHERITED] = quantized - a;
+    r.part[MST_PART_INHERITED] = quantized - stored;
+    r.part[MST_PART_WEIGHTS] = stored - a;
     return r;
 }
 
@@ -35,18 +36,18 @@ static double mean_abs(double *x, size_t n)
     return gsl_stats_mean(x, 1, n);
 }
 
-void mst_calib_reduce(const calib_pair *p, double steps, const uint32_t *count, const float *a,
-                      const float *v, double *scratch, calib_sample *out)
+void mst_calib_reduce(const calib_pair *p, double steps, const calib_values *in, double *scratch,
+                      calib_sample *out)
 {
     size_t n = p->neurons, within = 0;
     double *e = scratch, *r = scratch + n, *ann = scratch + 2 * n, *part = scratch + 3 * n;
     for (size_t i = 0; i < n; i++) {
         double theta = (double)p->theta[i / p->inner % p->channels];
-        calib_error x = mst_calib_split(theta, p->levels, p->shift, steps, count[i], (double)a[i],
-                                        (double)v[i]);
+        calib_error x = mst_calib_split(theta, p->levels, p->shift, steps, in->count[i], (double)in->a[i],
+                                        (double)in->stored[i], (double)in->v[i]);
         e[i] = x.e;
         r[i] = x.residual;
-        ann[i] = (double)a[i];
+        ann[i] = (double)in->a[i];
         within += fabs(x.e) <= theta / (2 * p->levels);
         for (int k = 0; k < MST_PART_COUNT; k++)
             part[(size_t)k * n + i] = x.part[k];

@@ -8,16 +8,17 @@
 struct mst_calib_worker {
     mst_arena arena;
     mst_calib *c;
-    mst_session *ann, *snn;
+    mst_session *ann, *snn, *stored;
     float *x;              /* [input] */
     float **activation;    /* [layers][neurons] of the ANN */
+    float **with_stored;   /* the same of the ANN with the stored weights; activation where there is none */
     uint32_t **count;      /* [layers][neurons] spikes */
     double *scratch;
     double *logits;        /* [classes] of the ANN */
     float *mean;           /* [classes] */
     calib_sample *layers;  /* [layers] */
-    int label, ann_class, *snn_class; /* [n_at] */
-    double ann_logit_sq, *logit_sq;   /* [n_at] */
+    int label, ann_class, stored_class, *snn_class; /* [n_at] */
+    double ann_logit_sq, stored_logit_sq, *logit_sq; /* [n_at] */
 };
 
 static void on_ann(void *ctx, const mst_session *s, uint32_t node, const float *out, size_t n)
@@ -27,6 +28,15 @@ static void on_ann(void *ctx, const mst_session *s, uint32_t node, const float *
     uint32_t k = w->c->ann_of_node[node];
     if (k != MST_NONE)
         memcpy(w->activation[k], out, n * sizeof *out);
+}
+
+static void on_stored(void *ctx, const mst_session *s, uint32_t node, const float *out, size_t n)
+{
+    (void)s;
+    mst_calib_worker *w = ctx;
+    uint32_t k = w->c->ann_of_node[node];
+    if (k != MST_NONE)
+        memcpy(w->with_stored[k], out, n * sizeof *out);
 }
 
 static void on_snn(void *ctx, const mst_session *s, uint32_t node, const float *out, size_t n)
@@ -47,6 +57,7 @@ static bool allocate(mst_calib_worker *w)
     size_t n = c->n_layers != 0 ? c->n_layers : 1, most = c->max_neurons != 0 ? c->max_neurons : 1;
     w->x = mst_arena_array(a, c->input_size, sizeof *w->x);
     w->activation = mst_arena_array(a, n, sizeof *w->activation);
+    w->with_stored = c->stored != NULL ? mst_arena_array(a, n, sizeof *w->with_stored) : w->activation;
     w->count = mst_arena_array(a, n, sizeof *w->count);
     w->layers = mst_arena_array(a, n, sizeof *w->layers);
     w->scratch = mst_arena_array(a, most, MST_CALIB_COLUMNS * sizeof *w->scratch);
@@ -54,14 +65,16 @@ static bool allocate(mst_calib_worker *w)
     w->mean = mst_arena_array(a, c->classes, sizeof *w->mean);
     w->snn_class = mst_arena_array(a, c->opts.n_at, sizeof *w->snn_class);
     w->logit_sq = mst_arena_array(a, c->opts.n_at, sizeof *w->logit_sq);
-    if (w->x == NULL || w->activation == NULL || w->count == NULL || w->layers == NULL ||
+    if (w->x == NULL || w->activation == NULL || w->with_stored == NULL || w->count == NULL || w->layers == NULL ||
         w->scratch == NULL ||
         w->logits == NULL || w->mean == NULL || w->snn_class == NULL || w->logit_sq == NULL)
         return false;
     for (size_t k = 0; k < c->n_layers; k++) {
         w->activation[k] = mst_arena_array(a, c->pairs[k].neurons, sizeof **w->activation);
         w->count[k] = mst_arena_array(a, c->pairs[k].neurons, sizeof **w->count);
-        if (w->activation[k] == NULL || w->count[k] == NULL)
+        if (c->stored != NULL)
+            w->with_stored[k] = mst_arena_array(a, c->pairs[k].neurons, sizeof **w->with_stored);
+        if (w->activation[k] == NULL || w->count[k] == NULL || w->with_stored[k] == NULL)
             return false;
     }
     return true;
@@ -80,12 +93,16 @@ mst_status mst_calib_worker_create(mst_calib *c, mst_calib_worker **out, mst_err
         st = mst_session_create(c->ann, &w->ann, err);
     if (st == MST_OK)
         st = mst_session_create(c->snn, &w->snn, err);
+    if (st == MST_OK && c->stored != NULL)
+        st = mst_session_create(c->stored, &w->stored, err);
     if (st != MST_OK) {
         mst_calib_worker_destroy(w);
         return st;
     }
     mst_session_observe(w->ann, on_ann, w);
     mst_session_observe(w->snn, on_snn, w);
+    if (w->stored != NULL)
+        mst_session_observe(w->stored, on_stored, w);
     *out = w;
     return MST_OK;
 }
@@ -96,6 +113,7 @@ void mst_calib_worker_destroy(mst_calib_worker *w)
         return;
     mst_session_destroy(w->ann);
     mst_session_destroy(w->snn);
+    mst_session_destroy(w->stored);
     mst_arena_release(&w->arena);
     mst_free(NULL, w, sizeof *w);
 }
@@ -123,15 +141,31 @@ static void run_ann(mst_calib_worker *w, uint32_t sample)
     }
 }
 
+/* Squared distance of the mean logits from the ANN's. */
+static double distance(const mst_calib_worker *w)
+{
+    double sum = 0;
+    for (size_t i = 0; i < w->c->classes; i++) {
+        double d = (double)w->mean[i] - w->logits[i];
+        sum += d * d;
+    }
+    return sum;
+}
+
+static void run_stored(mst_calib_worker *w, uint32_t sample)
+{
+    mst_session_begin(w->stored, w->x, sample);
+    mst_session_step(w->stored);
+    mst_session_mean_logits(w->stored, w->mean);
+    w->stored_class = largest(w->mean, w->c->classes);
+    w->stored_logit_sq = distance(w);
+}
+
 static void read_out(mst_calib_worker *w, uint32_t at)
 {
     mst_session_mean_logits(w->snn, w->mean);
     w->snn_class[at] = largest(w->mean, w->c->classes);
-    w->logit_sq[at] = 0;
-    for (size_t i = 0; i < w->c->classes; i++) {
-        double d = (double)w->mean[i] - w->logits[i];
-        w->logit_sq[at] += d * d;
-    }
+    w->logit_sq[at] = distance(w);
 }
 
 static void run_snn(mst_calib_worker *w, uint32_t sample)
@@ -155,10 +189,13 @@ mst_status mst_calib_measure(mst_calib_worker *w, size_t i, mst_err *err)
         return mst_fail(err, MST_ELIMIT, "sample %zu: the mask counters end at %u", i, UINT32_MAX);
     MST_TRY(c->opts.get(c->opts.ctx, i, w->x, &w->label, err));
     run_ann(w, (uint32_t)i);
+    if (w->stored != NULL)
+        run_stored(w, (uint32_t)i);
     run_snn(w, (uint32_t)i);
     for (size_t k = 0; k < c->n_layers; k++) {
-        const float *v = mst_session_potential(w->snn, c->pairs[k].snn_layer);
-        mst_calib_reduce(&c->pairs[k], c->steps, w->count[k], w->activation[k], v, w->scratch, &w->layers[k]);
+        calib_values x = {w->count[k], w->activation[k], w->with_stored[k],
+                          mst_session_potential(w->snn, c->pairs[k].snn_layer)};
+        mst_calib_reduce(&c->pairs[k], c->steps, &x, w->scratch, &w->layers[k]);
         w->layers[k].spikes = mst_session_layer_spikes(w->snn, c->pairs[k].snn_layer);
     }
     return MST_OK;
@@ -189,6 +226,10 @@ void mst_calib_commit(mst_calib_worker *w)
     c->labelled += w->label >= 0;
     c->ann_right += w->label >= 0 && w->ann_class == w->label;
     c->ann_logit_sq += w->ann_logit_sq;
+    if (c->stored != NULL) {
+        c->stored_right += w->label >= 0 && w->stored_class == w->label;
+        c->stored_logit_sq += w->stored_logit_sq;
+    }
     for (uint32_t i = 0; i < c->opts.n_at; i++) {
         c->right[i] += w->label >= 0 && w->snn_class[i] == w->label;
         c->agree[i] += w->snn_class[i] == w->ann_class;

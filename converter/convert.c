@@ -20,7 +20,7 @@ typedef struct pass {
     mst_status (*run)(mst_graph *g, mst_err *err);
 } pass;
 
-/* In this order; "lower" comes before them and "mask" (in mst_convert) after. */
+/* In this order; "lower" comes before them, "mask" and "weights" (in mst_convert) after. */
 static const pass passes[] = {
     {"clean", pass_clean},   {"ste", pass_ste},       {"qcfs", pass_qcfs},  {"layernorm", pass_layernorm},
     {"layout", pass_layout}, {"affine", pass_affine}, {"matmul", pass_matmul},
@@ -28,9 +28,11 @@ static const pass passes[] = {
 };
 #define N_PASSES (sizeof passes / sizeof passes[0])
 #define MASK_NUMBER (N_PASSES + 1)
+#define WEIGHTS_NUMBER (N_PASSES + 2)
 
 static const char *const pass_names[] = {"lower",  "clean",  "ste",  "qcfs",  "layernorm", "layout", "affine",
-                                         "matmul", "tidy",   "sites", "narrow", "mask",     NULL};
+                                         "matmul", "tidy",   "sites", "narrow", "mask",     "weights",
+                                         NULL};
 
 const char *const *mst_pass_names(void) { return pass_names; }
 
@@ -153,6 +155,10 @@ mst_status mst_convert(mst_graph *g, const mst_convert_opts *opts, mst_report *r
                           "node '%s' (%s) does not spike: %s; drop --require-spiking to run it as an analog island",
                           r->name, r->kind, r->reason);
     }
+    if (st == MST_OK && !stopped(opts->stop_after, WEIGHTS_NUMBER))
+        st = pass_weights(g, opts->weights, report, err);
+    if (st == MST_OK && report->weight_type != MST_F32)
+        st = after_pass(g, opts->dump_dir, WEIGHTS_NUMBER, "weights", err);
     if (st != MST_OK)
         mst_report_free(report);
     return st;

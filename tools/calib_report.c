@@ -14,7 +14,15 @@ static mst_status print_network(const mst_calib_report *r, FILE *f, mst_err *err
     static const char *const heads[] = {">t", ">SNN top-1 %", ">agreement %", ">logit error (rel. L2)"};
     mst_table t;
     if (r->labelled != 0)
-        fprintf(f, "ANN top-1 %.2f %%\n\n", 100 * r->ann_top1);
+        fprintf(f, "ANN top-1 %.2f %%\n", 100 * r->ann_top1);
+    if (!isnan(r->stored_logit_rel_l2)) {
+        fprintf(f, "with the stored weights ");
+        if (r->labelled != 0)
+            fprintf(f, "top-1 %.2f %%, ", 100 * r->stored_top1);
+        fprintf(f, "logit error (rel. L2) %.4f\n", r->stored_logit_rel_l2);
+    }
+    if (r->labelled != 0 || !isnan(r->stored_logit_rel_l2))
+        fputc('\n', f);
     mst_table_begin(&t, sizeof heads / sizeof heads[0], heads);
     for (uint32_t i = 0; i < r->n_points; i++) {
         mst_table_cell(&t, "%u", r->points[i].t);
@@ -43,7 +51,7 @@ static mst_status print_layers(const mst_calib_report *r, FILE *f, mst_err *err)
     static const char *const heads[] = {
         "", "layer", ">theta", ">L", ">rate %", ">mae", ">rel. L2", ">max", ">bias", ">in theta/2L %",
         ">residual",
-        ">clipping", ">unevenness", ">quantization", ">inherited",
+        ">clipping", ">unevenness", ">quantization", ">inherited", ">weights",
     };
     mst_table t;
     mst_table_begin(&t, sizeof heads / sizeof heads[0], heads);
@@ -73,7 +81,7 @@ mst_status mst_calib_print(const mst_calib_facts *c, FILE *f, mst_err *err)
     MST_TRY(print_network(r, f, err));
     MST_TRY(print_layers(r, f, err));
     fprintf(f,
-            "\nAt t = %u. ! marks the %d layers with the largest relative error. The last four columns are "
+            "\nAt t = %u. ! marks the %d layers with the largest relative error. The last five columns are "
             "the mean\n"
             "absolute parts of the error: see mstcalib --help.\n", r->points[r->n_points - 1].t, WORST);
     return MST_OK;
@@ -129,11 +137,12 @@ mst_status mst_calib_json(const mst_calib_facts *c, const char *path, mst_err *e
     json_t *layers = json_array();
     for (size_t k = 0; layers != NULL && k < r->n_layers; k++)
         mst_json_append(&layers, json_layer(&r->layers[k]));
-    json_t *root = json_pack("{s:o, s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:o}", "onnx", mst_json_text(c->onnx),
+    json_t *root = json_pack("{s:o, s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:o, s:o, s:o}", "onnx", mst_json_text(c->onnx),
                              "model",
                              mst_json_text(c->model), "data", mst_json_text(c->data), "samples",
                              mst_json_whole(r->samples), "labelled", mst_json_whole(r->labelled), "T",
-                             (int)r->points[r->n_points - 1].t, "ann_top1", mst_json_real(r->ann_top1), "snn",
+                             (int)r->points[r->n_points - 1].t, "ann_top1", mst_json_real(r->ann_top1), "stored_top1", mst_json_real(r->stored_top1),
+                             "stored_logit_rel_l2", mst_json_real(r->stored_logit_rel_l2), "snn",
                              json_points(r), "layers", layers);
     return mst_json_write(root, path, err);
 }

@@ -8,6 +8,7 @@
 
 typedef struct mst_calib_job {
     const mst_program *ann, *snn;
+    const mst_program *stored; /* the ANN with the weights of snn; NULL: the same weights */
     const mst_data *data;
     size_t n;                /* samples 0..n-1 */
     unsigned threads;

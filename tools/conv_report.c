@@ -40,6 +40,25 @@ static void add_row(mst_table *t, const mst_report_row *r)
     mst_table_cell(t, "%s", !r->spiking && r->reason != NULL ? r->reason : "");
 }
 
+/* The layer whose weights changed most. */
+static const mst_weight_row *worst_weights(const mst_report *r)
+{
+    const mst_weight_row *worst = &r->weights[0];
+    for (uint32_t i = 1; i < r->n_weights; i++)
+        if (r->weights[i].error > worst->error)
+            worst = &r->weights[i];
+    return worst;
+}
+
+static void print_weights(const mst_report *r, FILE *f)
+{
+    if (r->n_weights == 0)
+        return;
+    const mst_weight_row *worst = worst_weights(r);
+    fprintf(f, "%" PRIu64 " weights of %u layers as %s, %" PRIu64 " bytes; largest relative error of a layer's: %.3g (%s)\n",
+            r->n_narrow, r->n_weights, mst_dtype_name(r->weight_type), r->narrow_bytes, worst->error, worst->name);
+}
+
 mst_status mst_conv_print(const mst_conv_facts *c, FILE *f, mst_err *err)
 {
     static const char *const heads[] = {"layer", "kind", ">neurons", ">theta", ">L", "site", ">mask",
@@ -57,6 +76,7 @@ mst_status mst_conv_print(const mst_conv_facts *c, FILE *f, mst_err *err)
             r->n_neuron_layers,
             r->n_non_spiking, r->n_masks, r->attention != NULL ? r->attention : "none");
     fprintf(f, "BatchNorm not folded: %u; T = %u\n", r->bn_kept, c->graph->meta.timesteps);
+    print_weights(r, f);
     fprintf(f, "%" PRIu64 " parameters; ", r->parameters);
     if (c->bytes != 0)
         fprintf(f, "%s: %" PRIu64 " bytes, %.3f of the float32 weights\n", c->output, c->bytes,
@@ -88,6 +108,18 @@ static json_t *json_row(const mst_report_row *r)
                      json_ratio(r->trained));
 }
 
+static json_t *json_weights(const mst_report *r)
+{
+    json_t *list = json_array();
+    for (uint32_t i = 0; list != NULL && i < r->n_weights; i++) {
+        const mst_weight_row *row = &r->weights[i];
+        mst_json_append(&list, json_pack("{s:o, s:o, s:o}", "name", mst_json_text(row->name), "weights",
+                                         mst_json_whole(row->weights), "error", mst_json_real(row->error)));
+    }
+    return json_pack("{s:s, s:o, s:o, s:o}", "type", mst_dtype_name(r->weight_type), "count",
+                     mst_json_whole(r->n_narrow), "bytes", mst_json_whole(r->narrow_bytes), "layers", list);
+}
+
 static json_t *json_rows(const mst_report *r, bool spiking)
 {
     json_t *list = json_array();
@@ -104,7 +136,7 @@ mst_status mst_conv_json(const mst_conv_facts *c, const char *path, mst_err *err
     char hash[65];
     mst_hash_text(m->source_sha256, hash);
     json_t *root = json_pack(
-        "{s:o, s:s, s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:i, s:i, s:i, s:i, s:o, s:o}", "source",
+        "{s:o, s:s, s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:i, s:i, s:i, s:i, s:o, s:o, s:o}", "source",
         mst_json_text(m->source_name), "source_sha256", hash, "output",
         c->bytes != 0 ? mst_json_text(c->output) : json_null(), "bytes",
         c->bytes != 0 ? mst_json_whole(c->bytes) : json_null(), "parameters", mst_json_whole(r->parameters),
@@ -115,6 +147,6 @@ mst_status mst_conv_json(const mst_conv_facts *c, const char *path, mst_err *err
         (int)r->n_masks,
         "bn_kept", (int)r->bn_kept, "layers", json_rows(r, true),
         "non_spiking",
-        json_rows(r, false));
+        json_rows(r, false), "weights", json_weights(r));
     return mst_json_write(root, path, err);
 }

@@ -5,6 +5,7 @@
 #include "mst/convert.h"
 #include "tools/calib_report.h"
 #include "tools/calib_run.h"
+#include "tools/calib_weights.h"
 #include "tools/tool_model.h"
 
 static mst_common_opts c;
@@ -26,8 +27,10 @@ static const mst_tool tool = {
     "For a neuron: a is the ANN's activation, phi = theta/T * spikes (before masks), r = (v(T)-v(0))/T,\n"
     "m = phi + r the mean input current, e = phi - a. mae: mean |e|; bias: mean e; residual: mean |r|.\n"
     "e is the sum of clipping (fired more or less often than m outside [0,theta] asks for), unevenness\n"
-    "(m did not arrive evenly), quantization (T steps against L levels) and inherited (m differs from\n"
-    "the ANN's input: earlier layers, products of spikes). Exact definitions: mst/calibrate.h.",
+    "(m did not arrive evenly), quantization (T steps against L levels), inherited (m differs from\n"
+    "the ANN's input: earlier layers, products of spikes) and weights (the ANN with the weights as\n"
+    "MODEL.bin stores them, f16 or int8, against the ANN; 0 for f32). Exact definitions:\n"
+    "mst/calibrate.h.",
 };
 
 static int check_usage(size_t n_args)
@@ -42,8 +45,8 @@ static int check_usage(size_t n_args)
 }
 
 typedef struct networks {
-    mst_graph *ann_graph, *snn_graph;
-    mst_program *ann, *snn;
+    mst_graph *ann_graph, *snn_graph, *stored_graph; /* stored: the ANN with the weights of the .bin */
+    mst_program *ann, *snn, *stored; /* stored: NULL for float32 */
 } networks;
 
 /* First line of all: is the .bin of this .onnx, and with the masks it was trained with? */
@@ -62,27 +65,37 @@ static void warn(const networks *n)
 }
 
 /* As it is; where that fails, with its symbolic dimensions bound to those that the .bin was made with. */
-static mst_status import_ann(const char *path, networks *n, mst_err *err)
+static mst_status import_ann(const char *path, const networks *n, mst_graph **out, mst_err *err)
 {
     const mst_tensor *x = &n->snn_graph->tensors[n->snn_graph->input];
     mst_import_opts bound = {.input_rank = x->rank - 1};
     for (uint32_t d = 1; d < x->rank; d++)
         bound.input_dims[d - 1] = x->dims[d];
-    mst_status st = mst_onnx_import(path, NULL, &n->ann_graph, err);
-    if (st != MST_OK && x->rank > 1 && mst_onnx_import(path, &bound, &n->ann_graph, NULL) == MST_OK)
+    mst_status st = mst_onnx_import(path, NULL, out, err);
+    if (st != MST_OK && x->rank > 1 && mst_onnx_import(path, &bound, out, NULL) == MST_OK)
         st = MST_OK;
     return st;
+}
+
+static mst_status load_stored(const char *path, networks *n, const mst_run_opts *ann, mst_err *err)
+{
+    if (!mst_weights_narrow(n->snn_graph))
+        return MST_OK;
+    MST_TRY(import_ann(path, n, &n->stored_graph, err));
+    MST_TRY(mst_weights_take(n->stored_graph, n->snn_graph, err));
+    return mst_program_create(n->stored_graph, ann, &n->stored, err);
 }
 
 static mst_status load(const char *const *args, networks *n, mst_err *err)
 {
     MST_TRY(mst_model_load(args[1], &c, &n->snn_graph, err));
-    MST_TRY(import_ann(args[0], n, err));
+    MST_TRY(import_ann(args[0], n, &n->ann_graph, err));
     warn(n);
     mst_run_opts ann = {.mode = MST_RUN_FLOAT, .isa = c.isa};
     mst_run_opts snn = {.mode = MST_RUN_SPIKING, .isa = c.isa,
                         .seed = c.seed.set ? c.seed.value : n->snn_graph->meta.seed};
     MST_TRY(mst_program_create(n->ann_graph, &ann, &n->ann, err));
+    MST_TRY(load_stored(args[0], n, &ann, err));
     return mst_program_create(n->snn_graph, &snn, &n->snn, err);
 }
 
@@ -105,7 +118,7 @@ static mst_status calibrate(const char *const *args, const networks *n, mst_err 
     mst_steps_sort(&steps);
     MST_TRY(mst_model_want(n->snn_graph, &want, err));
     MST_TRY(mst_data_open(args[2], &want, &data, err));
-    mst_calib_job job = {.ann = n->ann, .snn = n->snn, .data = data, .n = mst_data_count(data),
+    mst_calib_job job = {.ann = n->ann, .snn = n->snn, .stored = n->stored, .data = data, .n = mst_data_count(data),
                          .at = &steps,
                          .quiet = c.quiet};
     job.n = mst_sample_limit(job.n, &c.limit);
@@ -134,7 +147,9 @@ int main(int argc, char **argv)
     if (st == MST_OK)
         st = calibrate(args, &n, &err);
     mst_program_destroy(n.snn);
+    mst_program_destroy(n.stored);
     mst_program_destroy(n.ann);
+    mst_graph_destroy(n.stored_graph); /* before the one that lends it weights */
     mst_graph_destroy(n.snn_graph);
     mst_graph_destroy(n.ann_graph);
     return st == MST_OK ? MST_EXIT_DONE : mst_opts_failed(&tool, &err);

@@ -13,7 +13,7 @@
 
 static struct {
     bool dry_run, require_spiking, quiet;
-    const char *output, *policy, *report, *dump_dir, *stop_after, *shape, *classes;
+    const char *output, *policy, *report, *dump_dir, *stop_after, *shape, *classes, *weights;
     mst_opt_uint timesteps, seed;
     mst_prepare_opts prepare;
 } o;
@@ -28,6 +28,8 @@ static const mst_opt options[] = {
     MST_PREPARE_OPTIONS(o.prepare),
     {"classes", 0, MST_OPT_STRING, &o.classes, "FILE|A,B", "class names: a file with one a line, or a list",
      0, 0},
+    {"weights", 0, MST_OPT_STRING, &o.weights, "TYPE",
+     "how weights are stored: f32 (default), f16, or int8 with a scale per output", 0, 0},
     {"input-shape", 0, MST_OPT_STRING, &o.shape, "CxHxW", "binds symbolic input dimensions", 0, 0},
     {"require-spiking", 0, MST_OPT_FLAG, &o.require_spiking, NULL, "fail if any node does not spike", 0, 0},
     {"report", 0, MST_OPT_STRING, &o.report, "FILE|-",
@@ -62,6 +64,18 @@ static int check_pass(void)
     return mst_opts_wrong(&tool, "--stop-after: expected one of %s, found '%s'", names, o.stop_after);
 }
 
+/* Every type that mst_convert can store weights in. */
+static bool parse_weights(mst_dtype *type)
+{
+    static const mst_dtype types[] = {MST_F32, MST_F16, MST_I8};
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
+        if (o.weights == NULL || strcmp(o.weights, mst_dtype_name(types[i])) == 0) {
+            *type = types[i];
+            return true;
+        }
+    return false;
+}
+
 static int check_usage(size_t n_args, const char *model, mst_import_opts *iopts)
 {
     if (n_args == 0)
@@ -75,6 +89,9 @@ static int check_usage(size_t n_args, const char *model, mst_import_opts *iopts)
         return mst_opts_wrong(&tool, "%s", err.text);
     if (o.shape != NULL && !mst_shape_parse(o.shape, iopts->input_dims, &iopts->input_rank))
         return mst_opts_wrong(&tool, "--input-shape: expected CxHxW as in 3x32x32, found '%s'", o.shape);
+    mst_dtype type;
+    if (!parse_weights(&type))
+        return mst_opts_wrong(&tool, "--weights: expected f32, f16 or int8, found '%s'", o.weights);
     return o.stop_after != NULL ? check_pass() : -1;
 }
 
@@ -117,6 +134,7 @@ static mst_status convert(mst_graph *g, mst_policy *policy, mst_err *err)
     uint64_t bytes;
     mst_convert_opts copts = {.policy = policy, .require_spiking = o.require_spiking, .dump_dir = o.dump_dir,
                               .stop_after = o.stop_after};
+    (void)parse_weights(&copts.weights); /* checked with the usage */
     MST_TRY(mst_convert(g, &copts, &r, err));
     mst_status st = set_meta(g, err);
     if (st == MST_OK)

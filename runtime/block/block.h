@@ -51,8 +51,11 @@ typedef struct blk_synapse {
     const struct blk_expr *from; /* otherwise: input made row by row, LINEAR only; or NULL: */
     uint32_t buf; /* float input */
     size_t k, out, chunks, chunk;
-    float *panels; /* [blocks][k][64], then biases [blocks][64] */
+    float *panels; /* [blocks][k][64], then biases [blocks][64]; NULL: panels8 */
     size_t panel_floats;
+    uint8_t *panels8; /* int8 weights at spikes: of two strips each, [k][128], a lone last one [k][64] */
+    size_t panel8_bytes;
+    const float *factors8, *biases8; /* [blocks][64], behind the panels: y = factor*sum + bias */
     struct blk_synapse *next; /* of the program, for release */
 } blk_synapse;
 
@@ -227,7 +230,10 @@ mst_status blk_make_product(blk_compiler *bc, uint32_t node, blk_expr **expr);
 /* Let e's rows go where map puts them in tensor. *ok false: not possible. */
 mst_status blk_product_to(blk_compiler *bc, uint32_t tensor, const blk_map *map, blk_expr *e, bool *ok);
 size_t blk_layer_scratch(const blk_program *b, const blk_expr *e);
-void blk_synapse_destroy(const mst_allocator *alloc, blk_synapse *syn);
+/* Pack the weights and biases of a synapse for the kernels (block_panel.c); all else is set. */
+mst_status blk_make_panels(blk_compiler *bc, blk_synapse *syn, const mst_node *n);
+void blk_free_panels(const mst_allocator *alloc, blk_synapse *syn);
+static inline size_t blk_blocks_of(size_t out) { return (out + MSTB_COLS - 1) / MSTB_COLS; }
 
 /* ---- running -------------------------------------------------------------------- */
 

@@ -283,7 +283,7 @@ void blk_program_destroy(const mst_allocator *alloc, blk_program *b)
         return;
     for (blk_synapse *syn = b->synapses, *next; syn != NULL; syn = next) {
         next = syn->next;
-        mst_free_aligned(alloc, syn->panels, syn->panel_floats * sizeof(float));
+        blk_free_panels(alloc, syn);
     }
     mst_free_array(alloc, b->ops, b->cap_ops, sizeof *b->ops);
     mst_free_array(alloc, b->bufs, b->cap_bufs, sizeof *b->bufs);

@@ -42,6 +42,12 @@ mst_status blk_node_order(blk_compiler *bc, const uint32_t **order, uint32_t *n)
 
 /* ---- groups ------------------------------------------------------------------------ */
 
+static bool same_lists(const blk_expr *a, const blk_expr *b)
+{
+    return a->syn->bits.buf == b->syn->bits.buf && a->rows == b->rows && a->syn->k == b->syn->k &&
+           a->syn->chunks == b->syn->chunks && (a->syn->panels8 != NULL) == (b->syn->panels8 != NULL);
+}
+
 /* Reads nothing that changes but its lists. */
 static bool only_lists(const blk_op *op)
 {
@@ -61,8 +67,7 @@ void blk_join_group(blk_compiler *bc)
         return;
     uint32_t last = (uint32_t)b->n_ops - 1;
     blk_op *op = &b->ops[last], *before = op - 1;
-    if (!only_lists(op) || !only_lists(before) || op->expr->syn->bits.buf != before->expr->syn->bits.buf ||
-        op->expr->rows != before->expr->rows || op->expr->syn->k != before->expr->syn->k)
+    if (!only_lists(op) || !only_lists(before) || !same_lists(op->expr, before->expr))
         return;
     op->head = before->head;
     b->ops[op->head].joined++;

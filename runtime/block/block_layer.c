@@ -34,7 +34,8 @@ size_t blk_tile_layout(const blk_program *b, const blk_expr *e, char *base, blk_
         planes_a = take(&total, steps * words32(e->prod->k) * sizeof *t->a);
         planes_b = take(&total, steps * blocks * words32(e->prod->k) * MSTB_COLS * sizeof *t->b);
     }
-    size_t x = take(&total, pairs * MSTB_COLS * sizeof *t->x);
+    size_t lines = e->syn != NULL && e->syn->panels8 != NULL ? 2 * steps : pairs;
+    size_t x = take(&total, lines * MSTB_COLS * sizeof *t->x);
     if (base != NULL) {
         t->idx = (uint16_t *)(void *)(base + idx);
         t->val = (float *)(void *)(base + val);

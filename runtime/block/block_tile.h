@@ -10,7 +10,7 @@ typedef struct blk_tile {
     float *val;
     uint32_t *start; /* [rows*steps][chunks], and one more */
     mstb_run *runs; /* synapses of bits: of one row */
-    float *x; /* synapses: [rows*steps][64]; else one strip */
+    float *x; /* synapses: [rows*steps][64]; of int8 weights two strips; else one */
     float *row; /* synapses of a made input: [steps][k] */
     uint32_t *a, *b; /* products: [steps][words], [steps][blocks][words][64] */
 } blk_tile;

@@ -50,6 +50,15 @@ typedef struct exec_gather {
     size_t outer, axis, inner, n_index;
 } exec_gather;
 
+/* The weights of LINEAR and CONV: k rows, ld outputs. */
+typedef struct exec_weights {
+    mst_dtype dtype;
+    size_t k, ld;
+    const float *scale; /* I8: [ld] */
+    const float *c;     /* I8, for spikes with one theta: theta*scale; otherwise NULL */
+    size_t wide;        /* F16, and I8 without c: float32 of some outputs; offset in the scratch memory */
+} exec_weights;
+
 typedef struct exec_linear {
     size_t rows, in, out;
     size_t idx, val; /* offsets in the scratch memory */
@@ -145,6 +154,7 @@ struct exec_step {
     size_t scratch;       /* offset in a session's memory */
     size_t scratch_bytes; /* set by prepare */
     uint64_t dense;       /* multiply-adds of one pass, set by prepare */
+    const exec_weights *weights; /* LINEAR, CONV */
     union {
         exec_move move;
         exec_gather gather;

@@ -12,7 +12,7 @@ static void run_linear(mst_session *s, const exec_step *st)
 {
     const exec_linear *q = &st->u.linear;
     const mst_kernels *k = &s->p->k;
-    const float *x = exec_in(s, st, 0), *w = exec_in(s, st, 1), *b = exec_in(s, st, 2);
+    const float *x = exec_in(s, st, 0);
     float *y = exec_out(s, st);
     uint32_t *idx = exec_scratch(s, st, q->idx);
     float *val = exec_scratch(s, st, q->val);
@@ -27,7 +27,7 @@ static void run_linear(mst_session *s, const exec_step *st)
             rows[r].y = y + (r0 + r) * q->out;
             active += rows[r].in.n;
         }
-        exec_products(k, rows, n, w, q->out, b, q->out);
+        exec_weighted(s, st, rows, n, 0, q->out);
     }
     exec_count(s, st, active * q->out);
 }
@@ -43,6 +43,7 @@ mst_status exec_prepare_LINEAR(exec_compiler *c, exec_step *st)
     q->rows = st->n / q->out;
     st->dense = st->n;
     MST_TRY(exec_mul_ops(c, q->in, &st->dense));
+    MST_TRY(exec_prepare_weights(c, st, q->in, q->out));
     size_t entries = min_size(q->rows, EXEC_ROWS) * (q->in + MSTK_SLACK);
     MST_TRY(exec_add_bytes(c, entries, sizeof(uint32_t), &q->idx, &st->scratch_bytes));
     return exec_add_bytes(c, entries, sizeof(float), &q->val, &st->scratch_bytes);
@@ -98,7 +99,6 @@ static size_t window_size(const exec_conv *q)
 static uint64_t conv_group(mst_session *s, const exec_step *st, size_t group, float *y)
 {
     const exec_conv *q = &st->u.conv;
-    const float *w = exec_in(s, st, 1), *b = exec_in(s, st, 2);
     uint32_t *idx = exec_scratch(s, st, q->row_idx);
     float *val = exec_scratch(s, st, q->row_val);
     size_t pixels = (size_t)q->h.out * (size_t)q->w.out, ld = window_size(q), per = q->out / q->groups;
@@ -113,7 +113,7 @@ static uint64_t conv_group(mst_session *s, const exec_step *st, size_t group, fl
             rows[r].y = y + (p0 + r) * q->out + first;
             active += rows[r].in.n;
         }
-        exec_products(&s->p->k, rows, n, w + first, q->out, b != NULL ? b + first : NULL, per);
+        exec_weighted(s, st, rows, n, first, per);
     }
     return active;
 }
@@ -151,6 +151,7 @@ mst_status exec_prepare_CONV(exec_compiler *c, exec_step *st)
     MST_TRY(exec_mul_ops(c, q->out, &st->dense));
     MST_TRY(exec_mul_ops(c, q->channels / q->groups, &st->dense));
     MST_TRY(exec_mul_ops(c, q->batch, &st->dense));
+    MST_TRY(exec_prepare_weights(c, st, window_size(q), q->out / q->groups));
 
     size_t lists = (size_t)q->h.size * (size_t)q->w.size * q->groups;
     size_t entries = (size_t)q->h.size * (size_t)q->w.size * q->channels + MSTK_SLACK;

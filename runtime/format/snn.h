@@ -9,7 +9,8 @@
 #define SNN_MAGIC "\x89MST\r\n\x1a\n"
 #define SNN_MAJOR 1u
 #define SNN_MINOR 0u
-#define SNN_REQUIRED_KNOWN 0u /* feature bits that this code understands */
+#define SNN_NARROW 1u /* required feature: constants of type f16 or int8 */
+#define SNN_REQUIRED_KNOWN SNN_NARROW /* feature bits that this code understands */
 #define SNN_HEADER_SIZE 64u
 #define SNN_ENTRY_SIZE 32u /* of the section table */
 #define SNN_ALIGN 64u      /* of sections, and of constants of at least SNN_BIG bytes */

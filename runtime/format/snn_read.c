@@ -11,6 +11,7 @@
 typedef struct reader {
     mst_graph *g;
     snn_cursor s[SNN_SECTION_END];
+    uint32_t features;  /* required, all known */
     size_t weights_end; /* of the constant before, in WEIGHTS */
     mst_err *err;
 } reader;
@@ -154,6 +155,13 @@ static mst_status read_constant(reader *r, snn_cursor *c, mst_tensor *t)
     return MST_OK;
 }
 
+/* The types that the file's features allow. */
+static bool is_stored_type(const reader *r, unsigned dtype)
+{
+    bool narrow = dtype == MST_F16 || dtype == MST_I8;
+    return dtype == MST_F32 || dtype == MST_I32 || (narrow && (r->features & SNN_NARROW) != 0);
+}
+
 static mst_status read_tensor(reader *r, uint32_t id)
 {
     snn_cursor *c = &r->s[SNN_TENSORS];
@@ -163,13 +171,13 @@ static mst_status read_tensor(reader *r, uint32_t id)
         return MST_ECORRUPT;
     MST_TRY(get_string(r, c, p, &t->name));
     unsigned dtype = p[4], rank = p[5], flags = mst_get_u16(p + 6);
-    if ((dtype != MST_F32 && dtype != MST_I32) || (flags & ~SNN_TENSOR_CONST) != 0)
+    if (!is_stored_type(r, dtype) || (flags & ~SNN_TENSOR_CONST) != 0)
         return FAIL_AT(c, TENSOR_FIXED, MST_EVERSION, "tensor %u '%s': unknown type %u or flags %04x", (unsigned)id,
                        t->name, dtype, flags);
     if (rank > MST_MAX_RANK)
         return FAIL_AT(c, TENSOR_FIXED, MST_ELIMIT, "tensor %u '%s': rank %u, at most %d", (unsigned)id, t->name,
                        rank, MST_MAX_RANK);
-    t->dtype = dtype == MST_F32 ? MST_F32 : MST_I32;
+    t->dtype = (mst_dtype)dtype;
     t->rank = rank;
     p = snn_take(c, 4 * (size_t)rank, "dimensions", r->err);
     if (p == NULL)
@@ -269,7 +277,7 @@ mst_status mst_graph_load_mem(const void *bytes, size_t n, const mst_allocator *
     if (bytes == NULL || (uintptr_t)bytes % SNN_ALIGN != 0)
         return mst_fail(err, MST_EINVAL, "the bytes of a snn.bin must be aligned to %u", SNN_ALIGN);
     reader r = {.err = err};
-    MST_TRY(mst_snn_sections(bytes, n, r.s, err));
+    MST_TRY(mst_snn_sections(bytes, n, r.s, &r.features, err));
     MST_TRY(mst_graph_create(alloc, &r.g, err));
     mst_status st = read_graph(&r);
     if (st != MST_OK) {

@@ -13,6 +13,7 @@ typedef struct writer {
     mst_strings strings;
     mst_bytes meta, tensors, nodes;
     size_t weights; /* bytes of the section */
+    uint32_t features; /* required */
     mst_crc32_table crc;
     mst_err *err;
 } writer;
@@ -71,10 +72,12 @@ static mst_status encode_tensors(writer *w)
     mst_bytes_u32(b, 0);
     for (uint32_t i = 0; i < g->n_tensors; i++) {
         const mst_tensor *t = &g->tensors[i];
-        if (t->dtype != MST_F32 && t->dtype != MST_I32)
-            return mst_fail(w->err, MST_EINVAL, "tensor %u '%s': float64 is not stored, only float32 and int32",
+        if (t->dtype == MST_F64)
+            return mst_fail(w->err, MST_EINVAL, "tensor %u '%s': float64 is not stored",
                             (unsigned)i, t->name);
         MST_TRY(put_string(w, b, t->name, "name of a tensor"));
+        if (t->dtype == MST_F16 || t->dtype == MST_I8)
+            w->features |= SNN_NARROW;
         mst_bytes_u8(b, t->dtype);
         mst_bytes_u8(b, t->rank);
         mst_bytes_u16(b, t->data != NULL ? SNN_TENSOR_CONST : 0);
@@ -179,6 +182,7 @@ static mst_status encode_header(const writer *w, const mst_bytes *const *parts, 
     head[8] = SNN_MAJOR;
     head[10] = SNN_MINOR;
     mst_set_u32(head + 12, N_SECTIONS);
+    mst_set_u32(head + 16, w->features);
     mst_set_u64(head + 24, at);
     uint32_t crc = mst_crc32(&w->crc, 0, head, SNN_HEADER_SIZE - 4);
     mst_set_u32(head + 60, mst_crc32(&w->crc, crc, head + SNN_HEADER_SIZE, TABLE_END - SNN_HEADER_SIZE));

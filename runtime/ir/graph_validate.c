@@ -13,7 +13,7 @@ typedef struct ctx {
     bool *made;       /* [n_tensors] a constant, the input, or made by an earlier node */
     bool *mask_index; /* [n_nodes] MASK indices seen */
     int64_t *top;     /* [n_tensors] constants that nodes may share are read once: 0 not yet, -1 bad,
-                         otherwise 1 + the largest index (GATHER) or 1 (theta > 0) */
+                         otherwise 1 + the largest index (GATHER) or 1 (theta, scales > 0; int8 in range) */
     mst_err *err;
 } ctx;
 
@@ -189,14 +189,69 @@ static mst_status check_bias(const ctx *c, uint32_t k, uint32_t n)
     return MST_OK;
 }
 
+static bool is_weight(const mst_tensor *t, uint32_t rank)
+{
+    return t != NULL && t->data != NULL && (is_float(t) || t->dtype == MST_F16 || t->dtype == MST_I8) &&
+           t->rank == rank;
+}
+
+static bool all_positive(const mst_tensor *t)
+{
+    for (size_t i = 0, n = mst_tensor_elements(t); i < n; i++) {
+        double v = const_at(t, i);
+        if (!isfinite(v) || v <= 0)
+            return false;
+    }
+    return true;
+}
+
+static bool no_minus_128(const mst_tensor *t)
+{
+    const int8_t *v = t->data;
+    bool found = false;
+    for (size_t i = 0, n = mst_tensor_elements(t); i < n; i++)
+        found |= v[i] == INT8_MIN;
+    return !found;
+}
+
+/* A constant's property, looked up if another node has asked before. */
+static bool holds(const ctx *c, uint32_t k, bool (*property)(const mst_tensor *t))
+{
+    int64_t *top = &c->top[c->n->in[k]];
+    if (*top == 0)
+        *top = property(in_tensor(c, k)) ? 1 : -1;
+    return *top > 0;
+}
+
+/* The scales of int8 weights w, [..][outputs]. */
+static mst_status check_scales(const ctx *c, const mst_tensor *w)
+{
+    const mst_tensor *s = in_tensor(c, 3);
+    uint32_t outputs = w->dims[w->rank - 1];
+    if ((s != NULL) != (w->dtype == MST_I8))
+        return bad(c, "scales and int8 weights must come together");
+    if (s == NULL)
+        return MST_OK;
+    if (s->data == NULL || s->dtype != MST_F32 || mst_tensor_elements(s) != outputs)
+        return bad(c, "the scales are not a float32 constant of one value per output");
+    if (!holds(c, 3, all_positive))
+        return bad(c, "a scale is not a finite number > 0");
+    if (!holds(c, 1, no_minus_128))
+        return bad(c, "an int8 weight is -128, expected -127..127");
+    if (mst_tensor_elements(w) / outputs > MST_MAX_I8_INPUTS)
+        return bad(c, "more than 2^24 int8 weights for one output");
+    return MST_OK;
+}
+
 static mst_status check_LINEAR(const ctx *c)
 {
     const mst_tensor *x = in_tensor(c, 0), *w = in_tensor(c, 1), *y = out_tensor(c);
-    if (w == NULL || w->data == NULL || !is_float(w) || w->rank != 2)
+    if (!is_weight(w, 2))
         return bad(c, "the weight is not a constant of shape [in,out]");
     if (x->rank < 1 || x->rank != y->rank || x->dims[x->rank - 1] != w->dims[0] ||
         y->dims[y->rank - 1] != w->dims[1] || memcmp(x->dims, y->dims, (x->rank - 1) * sizeof x->dims[0]) != 0)
         return bad(c, "input, weight and output shapes do not fit");
+    MST_TRY(check_scales(c, w));
     return check_bias(c, 2, w->dims[1]);
 }
 
@@ -224,12 +279,13 @@ static mst_status check_CONV(const ctx *c)
     const mst_tensor *x = in_tensor(c, 0), *w = in_tensor(c, 1), *y = out_tensor(c);
     const int32_t *ip = c->n->ip;
     int32_t group = ip[MST_CONV_GROUP];
-    if (w == NULL || w->data == NULL || !is_float(w) || w->rank != 4)
+    if (!is_weight(w, 4))
         return bad(c, "the weight is not a constant of shape [kh,kw,in/group,out]");
     MST_TRY(check_window(c, w->dims, &ip[MST_CONV_STRIDE], &ip[MST_CONV_PAD], &ip[MST_CONV_DILATION]));
     if (group < 1 || (uint64_t)w->dims[2] * (uint32_t)group != x->dims[3] || w->dims[3] != y->dims[3] ||
         w->dims[3] % (uint32_t)group != 0)
         return bad(c, "channels and groups do not fit");
+    MST_TRY(check_scales(c, w));
     return check_bias(c, 2, w->dims[3]);
 }
 
@@ -347,16 +403,6 @@ static mst_status check_place(const ctx *c, int32_t site, int32_t stage, int32_t
                                                                    : MST_OK;
 }
 
-static bool all_positive(const mst_tensor *t)
-{
-    for (size_t i = 0, n = mst_tensor_elements(t); i < n; i++) {
-        double v = const_at(t, i);
-        if (!isfinite(v) || v <= 0)
-            return false;
-    }
-    return true;
-}
-
 static mst_status check_NEURON(const ctx *c)
 {
     const int32_t *ip = c->n->ip;
@@ -366,11 +412,7 @@ static mst_status check_NEURON(const ctx *c)
     MST_TRY(check_axis(c, ip[MST_NEURON_AXIS], x->rank));
     uint32_t channels = axis_channels(c, ip[MST_NEURON_AXIS]);
     MST_TRY(check_channel_const(c, 1, channels, "theta is not a constant of 1 or channels values"));
-    const mst_tensor *theta = in_tensor(c, 1);
-    int64_t *top = &c->top[c->n->in[1]];
-    if (*top == 0)
-        *top = all_positive(theta) ? 1 : -1;
-    if (*top < 0)
+    if (!holds(c, 1, all_positive))
         return bad(c, "theta is not a finite number > 0");
     if ((in_tensor(c, 2) == NULL) != (in_tensor(c, 3) == NULL))
         return bad(c, "has a gain without a bias, or a bias without a gain");
@@ -428,6 +470,8 @@ static mst_status check_tensor(const mst_graph *g, uint32_t id, mst_err *err)
                             t->name, (unsigned)d, (unsigned)t->dims[d], (unsigned)MST_MAX_ELEMENTS);
         n *= t->dims[d];
     }
+    if (t->data == NULL && (t->dtype == MST_F16 || t->dtype == MST_I8))
+        return FAIL("tensor %u '%s': of type %s, but not a constant", (unsigned)id, t->name, mst_dtype_name(t->dtype));
     return MST_OK;
 }
 

@@ -41,6 +41,7 @@ static const char *const site_names[MST_SITE_COUNT] = {"other", "q", "k", "v", "
                                                        "mlp_fc1", "mlp_fc2", "conv"};
 static const char *const interpolation_names[MST_INTERPOLATION_COUNT] = {"bicubic", "bilinear", "nearest"};
 static const char *const split_names[MST_SPLIT_COUNT] = {"number", "time"};
+static const char *const dtype_names[MST_DTYPE_COUNT] = {"f32", "i32", "f64", "f16", "int8"};
 static const char *const present_names[MST_PRESENT_COUNT] = {"channels", "steps"};
 
 #define NAME_OF(table, i) ((unsigned)(i) < sizeof(table) / sizeof(table)[0] ? (table)[i] : NULL)
@@ -52,6 +53,7 @@ const char *mst_site_name(int site) { return NAME_OF(site_names, site); }
 const char *mst_interpolation_name(int how) { return NAME_OF(interpolation_names, how); }
 const char *mst_split_name(int how) { return NAME_OF(split_names, how); }
 const char *mst_present_name(int how) { return NAME_OF(present_names, how); }
+const char *mst_dtype_name(mst_dtype t) { return NAME_OF(dtype_names, t); }
 
 size_t mst_dtype_size(mst_dtype t)
 {
@@ -59,6 +61,8 @@ size_t mst_dtype_size(mst_dtype t)
     case MST_F32: return 4;
     case MST_I32: return 4;
     case MST_F64: return 8;
+    case MST_F16: return 2;
+    case MST_I8: return 1;
     case MST_DTYPE_COUNT: break;
     }
     return 0;

@@ -15,6 +15,9 @@
  * gather      acc of n lists: b (the same for all) or, b NULL, acc itself; plus the
  *             panel rows of the list in order, times val if there is one. w: [..][MSTB_COLS];
  *             columns past cols may stay as they are
+ * gather_i8   of n lists of spikes, for 1 or 2 neighbouring strips: c*sum + b, c and b
+ *             [strips][MSTB_COLS], sum the panel rows of the list as integers. w: rows of
+ *             strips*MSTB_COLS bytes as mstb_byte_of puts them; strip s of acc lies s*apart on
  * gather_fire gather for the strip's steps, then fire; starts from b or, b NULL, from acc
  * dense       gather of the source's steps that goes through all inputs: acc[step] = b plus the panel
  *             rows of the inputs that are set, in order; w is the panel of input 0
@@ -96,6 +99,22 @@ typedef struct mst_block_kernels {
 /* The kernels of one set of mst_kernels_select; machines of one set may still differ
  * (VBMI2, VPOPCNTDQ). isa: what mst_kernels.isa says. */
 void mst_block_kernels_select(const char *isa, mst_block_kernels *out);
+
+/* Where column j of a strip lies in a row of an int8 panel, and what is added to its weight
+ * (block_int8_body.h tells why). */
+static inline size_t mstb_byte_of(size_t j) { return j < MSTB_COLS / 2 ? 2 * j : 2 * j - MSTB_COLS + 1; }
+static inline int mstb_bias_of(size_t j) { return j < MSTB_COLS / 2 ? 128 : 0; }
+
+/* Those of block_int8_<set>.c, for the tables. */
+#define MSTB_INT8(set)                                                                             \
+    void mstb_gather_i8__##set(const mstb_lists *in, size_t n, size_t strips, const uint8_t *w, const float *c, \
+                               const float *b, float *acc, size_t apart);
+MSTB_INT8(scalar)
+#if defined(__x86_64__)
+MSTB_INT8(avx2)
+MSTB_INT8(avx512)
+#endif
+#undef MSTB_INT8
 
 /* Tables of the sets; NULL slots are taken from scalar. */
 extern const mst_block_kernels mst_block_kernels_scalar;

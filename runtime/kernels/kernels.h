@@ -10,6 +10,9 @@
  *           returns how many. Both arrays need room for n + MSTK_SLACK.
  * gather    y[0..n) = b[0..n) (0 without b); then for each list entry in order
  *           y[j] += val * w[idx*ldw + j]
+ * gather_i8 y[j] = c[j] * sum + b[j] (0 without b), product and sum rounded; sum: w[idx*ldw + j]
+ *           over the list, an exact integer below 2^31. val is not looked at
+ * widen     y = w as float32: exact from f16, scale[j]*w[j] rounded from int8
  * pack_rows bits[r] = bit k is x[r*ld + k] != 0, for k < 64 bits of a row
  * pack_cols bits[c] = bit k is x[k*ld + c] != 0
  * coincide  row m of products of spikes: y[j] = c * |{k: a and b both set}|;

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "mst/graph.h"
+#include "runtime/core/half.h"
 #include "runtime/kernels/kernels.h"
 
 #define MSTK_CAT_(name, set) mstk_##name##__##set
@@ -105,6 +106,65 @@ static void FN(gather_f32)(const mstk_list *list, const float *w, size_t ldw, co
     GATHER_WHILE(4, gather_four);
     GATHER_REST(4, gather_four)
     GATHER_WHILE(1, gather_one);
+}
+
+/* ---- narrow weights -------------------------------------------------- */
+
+typedef int32_t ivec __attribute__((vector_size(MSTK_WIDTH * 4), aligned(4), may_alias));
+typedef int8_t bytes __attribute__((vector_size(MSTK_WIDTH), aligned(1), may_alias));
+
+#define SUM_ZERO(j) ivec s##j = {0};
+#define SUM_ADD(j) s##j += __builtin_convertvector(AT(bytes, row, j), ivec);
+#define SUM_STORE(j)                                                                               \
+    TO(vec, y, j) =                                                                                \
+        AT(vec, c, j) * __builtin_convertvector(s##j, vec) + (b != NULL ? AT(vec, b, j) : (vec){0});
+
+#define GATHER_I8_BLOCK(name, EACH)                                                                \
+    static inline void name(const mstk_list *list, const int8_t *w, size_t ldw, const float *c,    \
+                            const float *b, float *y)                                              \
+    {                                                                                              \
+        EACH(SUM_ZERO)                                                                             \
+        for (size_t i = 0; i < list->n; i++) {                                                     \
+            const int8_t *row = w + (size_t)list->idx[i] * ldw;                                    \
+            EACH(SUM_ADD)                                                                          \
+        }                                                                                          \
+        EACH(SUM_STORE)                                                                            \
+    }
+
+GATHER_I8_BLOCK(gather_i8_block8, EACH8)
+GATHER_I8_BLOCK(gather_i8_block1, EACH1)
+
+static inline void gather_i8_one(const mstk_list *list, const int8_t *w, size_t ldw, const float *c, const float *b,
+                                 float *y)
+{
+    int32_t sum = 0;
+    for (size_t i = 0; i < list->n; i++)
+        sum += w[(size_t)list->idx[i] * ldw];
+    *y = *c * (float)sum + (b != NULL ? *b : 0.0f);
+}
+
+static void FN(gather_i8)(const mstk_list *list, const int8_t *w, size_t ldw, const float *c, const float *b,
+                          float *y, size_t n)
+{
+    size_t j = 0;
+    for (; n - j >= 8 * MSTK_WIDTH; j += 8 * MSTK_WIDTH)
+        gather_i8_block8(list, w + j, ldw, c + j, b != NULL ? b + j : NULL, y + j);
+    for (; n - j >= MSTK_WIDTH; j += MSTK_WIDTH)
+        gather_i8_block1(list, w + j, ldw, c + j, b != NULL ? b + j : NULL, y + j);
+    for (; j < n; j++)
+        gather_i8_one(list, w + j, ldw, c + j, b != NULL ? b + j : NULL, y + j);
+}
+
+static void FN(widen_f16)(const uint16_t *w, float *restrict y, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] = mst_half_to_float(w[i]);
+}
+
+static void FN(widen_i8)(const int8_t *w, const float *scale, float *restrict y, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] = scale[i] * (float)w[i];
 }
 
 /* ---- products of spikes ---------------------------------------------- */

@@ -14,6 +14,9 @@ MAGIC = b"\x89MST\r\n\x1a\n"
 META, STRINGS, TENSORS, NODES, WEIGHTS = range(1, 6)
 RESHAPE, PAD, LINEAR, BINARY, REDUCE, CLIP, NEURON, MASK = 0, 5, 7, 11, 13, 14, 18, 19
 NONE = 0xFFFFFFFF
+F16, I8 = 3, 4
+NARROW = 1  # required feature
+CODES = {0: "f", 1: "i", 2: "f", F16: "e", I8: "b"}  # of struct; a float64 is never read
 INF = float("inf")
 
 
@@ -49,10 +52,11 @@ class Model:
                              (values is not None) if flags is None else flags)
         record += struct.pack("<%dI" % len(shape), *shape)
         if values is not None:
-            align = 64 if 4 * len(values) >= 1024 else 16
+            raw = struct.pack("<%d%s" % (len(values), CODES[dtype]), *values)
+            align = 64 if len(raw) >= 1024 else 16
             self.weights += b"\0" * (-len(self.weights) % align)
             record += struct.pack("<Q", len(self.weights) if place is None else place)
-            self.weights += struct.pack("<%d%s" % (len(values), "fi"[dtype & 1]), *values)
+            self.weights += raw
         self.tensors.append(record)
         return len(self.tensors) - 1
 
@@ -108,11 +112,15 @@ def patch(raw, at, new):
     return raw[:at] + new + raw[at + len(new):]
 
 
+W1 = [0.5, -0.25, 1, 0, 0.5, 0.25, -1, 1, 0.5, 0.125, 0, 1]
+W1_INT8 = [64, -32, 127, 0, 64, 32, -127, 127, 64, 16, 0, 127]
+
+
 def network(theta=(0.75,), theta_shape=(1,), levels=8, ip=None, fp=(0.5,), stop=False):
     """[1,1,2,2] -> reshape -> linear 4 x 3 -> neuron -> linear 3 x 2 -> tensor 5"""
     m = Model()
     m.tensor("x", (1, 1, 2, 2))
-    m.tensor("w1", (4, 3), [0.5, -0.25, 1, 0, 0.5, 0.25, -1, 1, 0.5, 0.125, 0, 1])
+    m.tensor("w1", (4, 3), W1)
     m.tensor("theta", theta_shape, theta)
     m.tensor("w2", (3, 2), [1, -1, 0.5, 0.5, -1, 1])
     m.tensor("flat", (1, 4))
@@ -125,6 +133,29 @@ def network(theta=(0.75,), theta_shape=(1,), levels=8, ip=None, fp=(0.5,), stop=
         m.node(NEURON, "if1", [6, 2], 7, (1, levels, 0, 0, -1, -1) if ip is None else ip, fp)
         m.node(LINEAR, "fc2", [7, 3], 5)
     return m
+
+
+def narrow(dtype, values, scales=(0.5, 0.25, 1.0), required=NARROW, scale_type=0, more=0, n_in=4):
+    """network() with w1 of another type; scales None: without. more: rows that the weight has too many."""
+    m = Model()
+    m.required = required
+    m.tensor("x", (1, 1, 2, 2))
+    m.tensor("w1", (4 + more, 3), values, dtype=dtype)
+    m.tensor("theta", (1,), [0.75])
+    m.tensor("w2", (3, 2), [1, -1, 0.5, 0.5, -1, 1])
+    m.tensor("flat", (1, 4))
+    m.tensor("logits", (1, 2))
+    m.tensor("current", (1, 3))
+    m.tensor("spikes", (1, 3))
+    m.node(RESHAPE, "flat", [0], 4)
+    if scales is None:
+        m.node(LINEAR, "fc1", [4, 1], 6)
+    else:
+        m.tensor("s1", (len(scales),), scales, dtype=scale_type)
+        m.node(LINEAR, "fc1", [4, 1, NONE, 8, 8][:n_in], 6)
+    m.node(NEURON, "if1", [6, 2], 7, (1, 8, 0, 0, -1, -1), (0.5,))
+    m.node(LINEAR, "fc2", [7, 3], 5)
+    return m.bytes()
 
 
 def good():
@@ -151,6 +182,8 @@ def good():
         m.node(*[(RESHAPE, "flat", [0], 4), (LINEAR, "fc1", [4, 1], 6),
                  (NEURON, "if1", [6, 2], 7, (1, 8, 0, 0, -1, -1), (0.5,)), (LINEAR, "fc2", [7, 3], 5)][k])
     yield "gaps-in-weights", m.bytes()
+    yield "weights-f16", narrow(F16, W1, scales=None)
+    yield "weights-int8", narrow(I8, W1_INT8)
     m = Model()
     m.tensor("x", (1, 2))
     m.tensor("y", (1, 2))
@@ -174,7 +207,7 @@ def bad_bytes():
     yield "ECORRUPT-cut-in-section", raw[:-1]
     yield "ECORRUPT-extended", raw + b"\0"
     yield "EVERSION-major", network_with(major=2).bytes()
-    yield "EVERSION-required-feature", network_with(required=1).bytes()
+    yield "EVERSION-required-feature", network_with(required=2).bytes()
     yield "ELIMIT-sections", patch(raw, 12, struct.pack("<I", 65))
     yield "ECORRUPT-header-checksum", patch(raw, 20, b"\1")
     yield "ECORRUPT-section-checksum", patch(raw, len(raw) - 1, b"\x55")
@@ -248,8 +281,17 @@ def with_node(*args, **options):
     return m.bytes()
 
 
+def with_feature(change):
+    m = network_with(required=NARROW)
+    change(m)
+    return m.bytes()
+
+
 def bad_tensors_and_nodes():
     yield "EVERSION-tensor-float64", with_tensor("t", (1,), dtype=2)
+    yield "EVERSION-tensor-type-5", with_tensor("t", (1,), dtype=5)
+    yield "EVERSION-tensor-f16-without-feature", narrow(F16, W1, scales=None, required=0)
+    yield "EVERSION-tensor-int8-without-feature", narrow(I8, W1_INT8, required=0)
     yield "EVERSION-tensor-flags", with_tensor("t", (1,), flags=2)
     yield "ELIMIT-tensor-rank", with_tensor("t", (1,) * 9)
     yield "EFORMAT-tensor-dimension-zero", with_tensor("t", (1, 0))
@@ -300,6 +342,23 @@ def bad_graphs():
     yield "EFORMAT-graph-theta-nan", network(theta=(float("nan"),)).bytes()
     yield "EFORMAT-graph-theta-inf", network(theta=(INF,)).bytes()
     yield "EFORMAT-graph-theta-shape", network(theta=(1.0, 1.0), theta_shape=(2,)).bytes()
+    yield "EFORMAT-graph-int8-minus-128", narrow(I8, W1_INT8[:-1] + [-128])
+    yield "EFORMAT-graph-int8-without-scales", narrow(I8, W1_INT8, scales=None)
+    yield "EFORMAT-graph-int8-input-absent", narrow(I8, W1_INT8, n_in=3)
+    yield "EFORMAT-graph-int8-inputs", narrow(I8, W1_INT8, n_in=5)
+    yield "EFORMAT-graph-int8-shape", narrow(I8, W1_INT8 + [1, 2, 3], more=1)
+    yield "EFORMAT-graph-f16-with-scales", narrow(F16, W1)
+    yield "EFORMAT-graph-f32-with-scales", narrow(0, W1)
+    for name, scales in (("few", (1.0, 1.0)), ("zero", (1.0, 0.0, 1.0)), ("negative", (1.0, -1.0, 1.0)),
+                         ("nan", (1.0, float("nan"), 1.0)), ("inf", (INF, 1.0, 1.0))):
+        yield "EFORMAT-graph-scale-%s" % name, narrow(I8, W1_INT8, scales=scales)
+    yield "EFORMAT-graph-scale-type", narrow(I8, W1_INT8, scales=(1, 1, 1), scale_type=1)
+    yield "EFORMAT-graph-scale-f16", narrow(I8, W1_INT8, scale_type=F16)
+    yield "EFORMAT-graph-int8-computed", with_feature(lambda m: m.tensor("t", (1,), dtype=I8))
+    yield "EFORMAT-graph-int8-data", with_feature(
+        lambda m: (m.tensor("t", (1, 2), [1, 2], dtype=I8), m.tensor("u", (1, 2)), m.node(RESHAPE, "n", [8], 9)))
+    yield "EFORMAT-graph-f16-bias", with_feature(
+        lambda m: (m.tensor("t", (2,), [1, 2], dtype=F16), m.tensor("u", (1, 2)), m.node(LINEAR, "n", [7, 3, 8], 9)))
     yield "EFORMAT-graph-levels-zero", network(levels=0).bytes()
     yield "EFORMAT-graph-reset", network(ip=(1, 8, 1, 0, -1, -1)).bytes()
     yield "EFORMAT-graph-site", network(ip=(1, 8, 0, 99, -1, -1)).bytes()

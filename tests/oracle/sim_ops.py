@@ -96,9 +96,25 @@ def _start(args, outputs):
     return np.zeros(outputs, F)
 
 
-def linear(node, args, shape):
-    x, weight = args[0], args[1][0]
-    rows = accumulate(x.reshape(-1, x.shape[-1]), weight, _start(args, weight.shape[1]))
+def weight_of(args):
+    """The weight as float32, [1, dims...]: of f16 the same value, of int8 times its output's scale."""
+    if args[1].dtype == np.int8:
+        return args[3].reshape(-1) * args[1].astype(F)
+    return args[1].astype(F)
+
+
+def products(rows, weight, start, c):
+    """rows x weight; c: of int8 weights at spikes, what their integer sums are multiplied by; None otherwise."""
+    if c is None:
+        return accumulate(rows, weight, start)
+    sums = (rows != 0).astype(np.float64) @ weight.astype(np.float64)  # exact: integers below 2^53
+    return c * sums.astype(F) + start
+
+
+def linear(node, args, shape, c=None):
+    """c [outputs] or None, as of products."""
+    x, weight = args[0], (args[1] if c is not None else weight_of(args))[0]
+    rows = products(x.reshape(-1, x.shape[-1]), weight, _start(args, weight.shape[1]), c)
     return rows.reshape(x.shape[:1] + tuple(shape))
 
 
@@ -114,8 +130,8 @@ def windows(x, kernel, node, out_hw, fill):
     return np.where(inside[..., None], taken, F(fill)), inside
 
 
-def conv(node, args, shape):
-    x, weight = args[0], args[1][0]
+def conv(node, args, shape, c=None):
+    x, weight = args[0], (args[1] if c is not None else weight_of(args))[0]
     kh, kw, depth, outputs = weight.shape
     groups = node.ip["GROUP"]
     per_group = outputs // groups
@@ -127,7 +143,8 @@ def conv(node, args, shape):
             rows = taken[..., g * depth:(g + 1) * depth].reshape(-1, kh * kw * depth)
             cols = slice(g * per_group, (g + 1) * per_group)
             flat = np.ascontiguousarray(weight[..., cols]).reshape(-1, per_group)
-            out[s, ..., cols] = accumulate(rows, flat, start[cols]).reshape(tuple(shape[:3]) + (per_group,))
+            part = c[cols] if c is not None else None
+            out[s, ..., cols] = products(rows, flat, start[cols], part).reshape(tuple(shape[:3]) + (per_group,))
     return out
 
 

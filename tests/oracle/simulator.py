@@ -97,6 +97,8 @@ class Simulator:
             value = self._mask(i, node, args[0])
         elif node.op == "matmul":
             value = self._matmul(node, args)
+        elif node.op in ("linear", "conv"):
+            value = self.handlers[node.op](node, args, out_shape, self._sum_factors(node, args))
         else:
             value = self.handlers[node.op](node, args, out_shape)
         value = np.asarray(value)
@@ -137,6 +139,11 @@ class Simulator:
     def _scale(self, k):
         """The scale of a spike tensor; None where it is not one, or has none."""
         return self.spikes.get(k) if self.spiking else None
+
+    def _sum_factors(self, node, args):
+        """What integer sums of int8 weights are multiplied by, [outputs]; None where floats are summed."""
+        scale = self._scale(node.inputs[0])
+        return scale * args[3].reshape(-1) if args[1].dtype == np.int8 and scale is not None else None
 
     def _matmul(self, node, args):
         a, b = ops.align(*args)

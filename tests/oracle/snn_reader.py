@@ -13,6 +13,8 @@ MAGIC = b"\x89MST\r\n\x1a\n"
 NONE = 0xFFFFFFFF
 SECTIONS = {1: "META", 2: "STRINGS", 3: "TENSORS", 4: "NODES", 5: "WEIGHTS"}
 OPTIONAL = 0x80000000
+NARROW = 1  # required feature: types f16 and int8
+TYPES = {0: np.float32, 1: np.int32, 3: np.float16, 4: np.int8}
 
 # (name, integer parameters as (field, slots), float parameters)
 OPS = [
@@ -124,7 +126,7 @@ def sections(data):
     check(len(data) >= end, "ECORRUPT", "cut off in the table")
     crc, = struct.unpack_from("<I", data, 60)
     check(zlib.crc32(data[64:end], zlib.crc32(data[:60])) == crc, "ECORRUPT", "checksum of the header")
-    check(required == 0, "EVERSION", "required features %x" % required)
+    check(required & ~NARROW == 0, "EVERSION", "required features %x" % required)
     check(size == len(data), "ECORRUPT", "%d bytes, expected %d" % (len(data), size))
     check(not any(data[32:60]), "EFORMAT", "reserved bytes of the header")
     found, last = {}, 0
@@ -142,7 +144,7 @@ def sections(data):
     for sid, name in SECTIONS.items():
         check(sid in found, "EFORMAT", "no section %s" % name)
     check(end == len(data), "ECORRUPT", "bytes after the last section")
-    return {name: found[sid] for sid, name in SECTIONS.items()}
+    return {name: found[sid] for sid, name in SECTIONS.items()}, required
 
 
 class Strings:
@@ -189,12 +191,13 @@ def read_count(c, limit):
     return count
 
 
-def read_tensors(data, strings, weights):
+def read_tensors(data, strings, weights, required):
     c, tensors, free = Cursor(data, "TENSORS"), [], 0
     for i in range(read_count(c, 1 << 20)):
         name, dtype, rank, flags = c.take("IBBH")
         name = strings.get(name)
-        check(dtype in (0, 1) and flags in (0, 1), "EVERSION", "tensor %d: type or flags" % i)
+        check(dtype in TYPES and flags in (0, 1), "EVERSION", "tensor %d: type or flags" % i)
+        check(dtype < 2 or required & NARROW, "EVERSION", "tensor %d: a type without its feature" % i)
         check(rank <= 8, "ELIMIT", "tensor %d: rank" % i)
         shape = c.take("%dI" % rank)
         check(0 not in shape, "EFORMAT", "tensor %d: a dimension of 0" % i)
@@ -202,13 +205,14 @@ def read_tensors(data, strings, weights):
         for dim in shape:
             elements *= dim
             check(elements <= 1 << 30, "ELIMIT", "tensor %d: elements" % i)
-        kind = (np.float32, np.int32)[dtype]
+        kind = TYPES[dtype]
+        size = elements * np.dtype(kind).itemsize
         tensor = Tensor(name, kind, shape)
         if flags:
             offset, = c.take("Q")
-            align = 64 if 4 * elements >= 1024 else 16
+            align = 64 if size >= 1024 else 16
             check(offset % align == 0 and offset >= free, "EFORMAT", "constant %d: place" % i)
-            free = offset + 4 * elements
+            free = offset + size
             check(free <= len(weights), "ECORRUPT", "constant %d: outside WEIGHTS" % i)
             raw = np.frombuffer(weights, np.dtype(kind).newbyteorder("<"), elements, offset)
             tensor.data = raw.astype(kind).reshape(shape)
@@ -257,9 +261,10 @@ def check_graph(graph):
 
 
 def parse(data):
-    parts = sections(bytes(data))
+    parts, required = sections(bytes(data))
     strings = Strings(parts["STRINGS"])
-    graph = Graph(**read_meta(parts["META"], strings), tensors=read_tensors(parts["TENSORS"], strings, parts["WEIGHTS"]),
+    graph = Graph(**read_meta(parts["META"], strings),
+                  tensors=read_tensors(parts["TENSORS"], strings, parts["WEIGHTS"], required),
                   nodes=read_nodes(parts["NODES"], strings))
     check_graph(graph)
     return graph

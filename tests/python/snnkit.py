@@ -23,8 +23,8 @@ def snnkit():
     return call
 
 
-def make(tool, what, folder):
+def make(tool, what, folder, weights="f32"):
     """A sample graph of tests/support/sample_graphs.h as a file."""
-    path = folder / ("%s.bin" % what)
-    tool("make", what, path)
+    path = folder / ("%s-%s.bin" % (what, weights))
+    tool("make", what, path, *([weights] if weights != "f32" else []))
     return path

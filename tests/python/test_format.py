@@ -40,10 +40,10 @@ def assert_agree(path, snnkit):
     assert len(dump["tensors"]) == len(graph.tensors) and len(dump["nodes"]) == len(graph.nodes)
     for c, py in zip(dump["tensors"], graph.tensors):
         assert c["name"] == py.name and tuple(c["shape"]) == py.shape
-        assert (np.float32, np.int32)[c["dtype"]] is py.dtype
+        assert snn_reader.TYPES[c["dtype"]] is py.dtype
         assert (c["bits"] is None) == (py.data is None)
         if c["bits"] is not None:
-            assert np.asarray(c["bits"], "<u4").tobytes() == py.data.tobytes()
+            assert np.asarray(c["bits"], "<u%d" % py.data.itemsize).tobytes() == py.data.tobytes()
     for c, py in zip(dump["nodes"], graph.nodes):
         assert (c["op"], c["mode"], c["name"], c["out"]) == (py.op, py.mode, py.name, py.out)
         assert [None if k < 0 else k for k in c["in"]] == py.inputs
@@ -58,8 +58,9 @@ def test_good_files_agree(path, snnkit):
 
 
 @pytest.mark.parametrize("what", ["every-op", "tiny"] + [str(seed) for seed in range(12)])
-def test_samples_agree(what, snnkit, tmp_path):
-    assert_agree(make(snnkit, what, tmp_path), snnkit)
+@pytest.mark.parametrize("weights", ["f32", "f16", "int8"])
+def test_samples_agree(what, weights, snnkit, tmp_path):
+    assert_agree(make(snnkit, what, tmp_path, weights), snnkit)
 
 
 @pytest.mark.parametrize("path", BAD, ids=lambda p: p.stem)

@@ -87,9 +87,10 @@ def assert_bit_equal(tool, path, folder, mode, seed=0, steps=6, isa="scalar"):
     return sim
 
 
+@pytest.mark.parametrize("weights", ["f32", "f16", "int8"])
 @pytest.mark.parametrize("mode", ["spiking", "float"])
-def test_every_operator(mode, snnkit, tmp_path):
-    sim = assert_bit_equal(snnkit, make(snnkit, "every-op", tmp_path), tmp_path, mode, steps=12)
+def test_every_operator(mode, weights, snnkit, tmp_path):
+    sim = assert_bit_equal(snnkit, make(snnkit, "every-op", tmp_path, weights), tmp_path, mode, steps=12)
     if mode == "spiking":
         fired = [int(f[0]) for f, _ in sim.layer.values()]
         assert all(fired), "a layer of the sample is silent: %s" % fired
@@ -99,7 +100,8 @@ def test_every_operator(mode, snnkit, tmp_path):
 @pytest.mark.parametrize("mode", ["spiking", "float"])
 @pytest.mark.parametrize("seed", range(25))
 def test_random_graphs(seed, mode, snnkit, tmp_path):
-    assert_bit_equal(snnkit, make(snnkit, str(seed), tmp_path), tmp_path, mode, seed)
+    for weights in ("f32", "f16", "int8"):
+        assert_bit_equal(snnkit, make(snnkit, str(seed), tmp_path, weights), tmp_path, mode, seed)
 
 
 def test_samples_of_a_batch_do_not_touch_each_other(snnkit, tmp_path):

@@ -2,7 +2,7 @@
  * and write down the output of every node at every step.
  *
  *   snnkit dump FILE
- *   snnkit make every-op|tiny|SEED FILE
+ *   snnkit make every-op|tiny|SEED FILE [f16|int8]    with weights of that type
  *   snnkit run FILE X.f32 SAMPLE STEPS OUT.bin [float|spiking [ISA]]
  *
  * OUT.bin: per node output that the observer reports: u32 time, node, count, then count f32;
@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "converter/passes/passes.h"
 #include "mst/session.h"
 #include "tests/support/sample_graphs.h"
 
@@ -36,6 +37,15 @@ static unsigned bits_of(float v)
     return bits;
 }
 
+static unsigned element_bits(const mst_tensor *t, size_t k)
+{
+    switch (mst_dtype_size(t->dtype)) {
+    case 1: return ((const uint8_t *)t->data)[k];
+    case 2: return ((const uint16_t *)t->data)[k];
+    default: return ((const uint32_t *)t->data)[k];
+    }
+}
+
 static void dump_tensors(const mst_graph *g)
 {
     for (uint32_t i = 0; i < g->n_tensors; i++) {
@@ -46,11 +56,11 @@ static void dump_tensors(const mst_graph *g)
         for (uint32_t d = 0; d < t->rank; d++)
             printf("%s%u", d != 0 ? ", " : "", (unsigned)t->dims[d]);
         printf("], \"bits\": ");
-        const uint32_t *v = t->data;
+        const void *v = t->data;
         if (v == NULL)
             printf("null");
         for (size_t k = 0, n = mst_tensor_elements(t); v != NULL && k < n; k++)
-            printf("%s%u%s", k == 0 ? "[" : ", ", (unsigned)v[k], k + 1 == n ? "]" : "");
+            printf("%s%u%s", k == 0 ? "[" : ", ", element_bits(t, k), k + 1 == n ? "]" : "");
         printf("}");
     }
 }
@@ -167,12 +177,22 @@ static mst_status run(const mst_graph *g, char **args, int n_args, mst_err *err)
     return st;
 }
 
-static mst_status make(const char *what, const char *path, mst_err *err)
+static mst_status narrow(mst_graph *g, const char *type, mst_err *err)
+{
+    mst_report report = {0};
+    mst_status st = pass_weights(g, strcmp(type, "f16") == 0 ? MST_F16 : MST_I8, &report, err);
+    mst_report_free(&report);
+    return st;
+}
+
+static mst_status make(const char *what, const char *path, const char *weights, mst_err *err)
 {
     mst_graph *g = NULL;
     mst_status st = strcmp(what, "every-op") == 0 ? sample_every_op(NULL, &g, err)
                     : strcmp(what, "tiny") == 0   ? sample_tiny(NULL, &g, err)
                                                   : sample_random(NULL, strtoull(what, NULL, 10), &g, err);
+    if (st == MST_OK && weights != NULL)
+        st = narrow(g, weights, err);
     if (st == MST_OK)
         st = mst_graph_save(g, path, err);
     mst_graph_destroy(g);
@@ -184,8 +204,8 @@ int main(int argc, char **argv)
     mst_err err = {MST_OK, ""};
     mst_graph *g = NULL;
     mst_status st;
-    if (argc == 4 && strcmp(argv[1], "make") == 0) {
-        st = make(argv[2], argv[3], &err);
+    if ((argc == 4 || argc == 5) && strcmp(argv[1], "make") == 0) {
+        st = make(argv[2], argv[3], argc == 5 ? argv[4] : NULL, &err);
     } else if ((argc == 3 && strcmp(argv[1], "dump") == 0) || (argc >= 7 && strcmp(argv[1], "run") == 0)) {
         st = mst_graph_load(argv[2], NULL, &g, &err);
         if (st == MST_OK && argc == 3)

@@ -5,18 +5,21 @@
  * sample, with threshold theta, levels L and shift c = v(0)/theta:
  *
  *   a      activation of the ANN
+ *   b      the same where the ANN has the weights as the spiking network stores them; a if those
+ *          are not given
  *   phi    theta/T * (spikes in T steps), before any mask
  *   r      (v(T) - v(0))/T, the charge that was left over (Eq. 5)
  *   m      phi + r, the mean input current of the spiking neuron: exact for soft reset
  *   Q(m,N) theta * clip(floor(m*N/theta + c)/N, 0, 1), the staircase with N steps
  *
- * The error e = phi - a is the sum of four parts, each reported apart:
+ * The error e = phi - a is the sum of five parts, each reported apart:
  *   clipping      phi - Q(m,T) where m is outside [0,theta]: the mean current asks for fewer
  *                 spikes than none or more than one a step, yet some fired early or fell short
  *   unevenness    phi - Q(m,T) where m is inside: the current of m did not arrive evenly
  *   quantization  Q(m,T) - Q(m,L): T steps against L levels
- *   inherited     Q(m,L) - a: the mean current itself differs from the ANN's, by errors of the
+ *   inherited     Q(m,L) - b: the mean current itself differs from the ANN's, by errors of the
  *                 layers before and by products whose factors fire together (attention)
+ *   weights       b - a: what the type of the stored weights (f16, int8) changes in the ANN
  * (SEMANTICS: clipping, quantization, unevenness of Bu et al., ICLR 2022.)
  *
  * Single-threaded by itself: workers measure samples in any order on any thread,
@@ -46,10 +49,12 @@ typedef struct mst_calib_opts {
     uint32_t n_at;
     mst_calib_get get;
     void *ctx;
+    const mst_program *stored; /* NULL, or the ANN with the weights as snn has them, in float mode */
 } mst_calib_opts;
 
 typedef enum mst_calib_part {
-    MST_PART_CLIPPING, MST_PART_UNEVENNESS, MST_PART_QUANTIZATION, MST_PART_INHERITED, MST_PART_COUNT
+    MST_PART_CLIPPING, MST_PART_UNEVENNESS, MST_PART_QUANTIZATION, MST_PART_INHERITED, MST_PART_WEIGHTS,
+    MST_PART_COUNT
 } mst_calib_part;
 const char *mst_calib_part_name(mst_calib_part part);
 
@@ -84,6 +89,7 @@ typedef struct mst_calib_report {
     mst_arena arena; /* owns the arrays */
     size_t samples, labelled;
     double ann_top1; /* NaN without labels */
+    double stored_top1, stored_logit_rel_l2; /* of the ANN with the stored weights; NaN where not given */
     mst_calib_point *points;
     uint32_t n_points;
     mst_calib_layer *layers; /* execution order of the spiking network */
@@ -93,8 +99,8 @@ typedef struct mst_calib_report {
 typedef struct mst_calib mst_calib;
 typedef struct mst_calib_worker mst_calib_worker;
 
-/* ann runs in float mode, snn in spiking mode; both outlive the calibration. EINVAL names the
- * layer that has no partner or another size. Turns GSL's own error handler (which aborts) off. */
+/* ann and opts->stored run in float mode, snn in spiking mode; all outlive the calibration. The graph
+ * of stored is that of ann but for its weights. EINVAL names the layer that has no partner or another size. Turns GSL's own error handler (which aborts) off. */
 mst_status mst_calib_create(const mst_program *ann, const mst_program *snn, const mst_calib_opts *opts,
                             mst_calib **out, mst_err *err);
 void mst_calib_destroy(mst_calib *c); /* after its workers */

@@ -70,6 +70,14 @@ typedef struct mst_report_row {
     const char *reason;      /* why it does not spike */
 } mst_report_row;
 
+/* What storing the weights of one LINEAR or CONV in fewer bits changed. */
+typedef struct mst_weight_row {
+    const char *name;
+    uint32_t node;
+    uint64_t weights;
+    double error; /* |stored - w|_2 / |w|_2; 0 where all are 0 */
+} mst_weight_row;
+
 typedef struct mst_report {
     mst_arena arena;
     mst_report_row *rows; /* execution order */
@@ -78,18 +86,24 @@ typedef struct mst_report {
     uint32_t n_non_spiking;  /* nonlinear analog islands */
     uint32_t n_masks;
     uint32_t bn_kept;        /* BatchNorm (affine) nodes that could not be folded */
-    uint64_t parameters;     /* float constants */
+    uint64_t parameters;     /* float constants, without the scales of int8 weights */
     const char *attention; /* "spiking", "softmax", "none" */
+    mst_dtype weight_type;   /* of LINEAR and CONV: F32, F16, I8 */
+    mst_weight_row *weights; /* execution order; none for F32 */
+    uint32_t n_weights;
+    uint64_t n_narrow, narrow_bytes; /* values of that type, each once; their bytes with scales */
 } mst_report;
 
 typedef struct mst_convert_opts {
     mst_policy *policy;          /* NULL: no masks but those in the graph; rule.used is set */
     bool require_spiking;        /* a node that does not spike is an error */
     const char *dump_dir, *stop_after;
+    mst_dtype weights;           /* F32, F16 or I8: how weights of LINEAR and CONV are stored */
 } mst_convert_opts;
 
-/* Insert masks, label sites, fill the report (released with mst_report_free).
- * EINVAL with file and line where a rule matches nothing. */
+/* Insert masks, label sites, fill the report (released with mst_report_free), store
+ * weights in the type asked for. EINVAL with file and line where a rule matches nothing;
+ * EUNSUPPORTED names the node whose weights the type cannot hold. */
 mst_status mst_convert(mst_graph *g, const mst_convert_opts *opts, mst_report *report, mst_err *err);
 void mst_report_free(mst_report *r);
 

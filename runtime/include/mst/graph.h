@@ -28,6 +28,7 @@ extern "C" {
 #define MST_MAX_TENSORS (1u << 20)
 #define MST_MAX_NODES (1u << 20)
 #define MST_MAX_ELEMENTS (1u << 30) /* of one tensor */
+#define MST_MAX_I8_INPUTS (1u << 24) /* of one output with I8 weights: their sum fits into 32 bits */
 #define MST_MAX_TIMESTEPS 65536u
 #define MST_MAX_SIDE 65535u   /* pixels that an image is resized or cropped to */
 #define MST_MAX_FRAMES 4096u  /* of an event recording */
@@ -99,8 +100,10 @@ typedef enum mst_site {
 } mst_site;
 const char *mst_site_name(int site); /* "mlp_fc1"; NULL when unknown */
 
-/* F64 lives in the converter only, so that folding rounds once, at the end. */
-typedef enum mst_dtype { MST_F32, MST_I32, MST_F64, MST_DTYPE_COUNT } mst_dtype;
+/* F64 lives in the converter only, so that folding rounds once, at the end. F16 (IEEE binary16, as
+ * uint16_t) and I8 (-127..127, times a scale per output) are weights of LINEAR and CONV only. */
+typedef enum mst_dtype { MST_F32, MST_I32, MST_F64, MST_F16, MST_I8, MST_DTYPE_COUNT } mst_dtype;
+const char *mst_dtype_name(mst_dtype t); /* "f16"; NULL when unknown */
 size_t mst_dtype_size(mst_dtype t);
 
 typedef struct mst_tensor {

@@ -146,6 +146,46 @@ static void try_gather(const mst_block_kernels *k, trial *t)
     keep_rows(t, acc, t->n);
 }
 
+/* Lists longer than what 16 bits hold, of all 127 or -127 or anything; none; few. */
+static void try_gather_i8(const mst_block_kernels *k, trial *t)
+{
+    enum { INPUTS = 1100 };
+    static uint8_t w[INPUTS * 2 * MSTB_COLS] __attribute__((aligned(64)));
+    static uint16_t idx[STEPS * INPUTS];
+    static const uint32_t lengths[] = {0, 1, 2, 255, 256, 257, 258, 512, 513, INPUTS};
+    uint32_t start[STEPS + 1], at = 0, kind = rnd(t) % 3;
+    size_t strips = 1 + t->n % 2;
+    int8_t plain[2 * MSTB_COLS];
+    float c[2 * MSTB_COLS], b[2 * MSTB_COLS], acc[2 * ROWS];
+    fill(t, c, 2 * MSTB_COLS, 0);
+    fill(t, b, 2 * MSTB_COLS, 0);
+    for (size_t i = 0; i < t->steps; i++) {
+        uint32_t n = rnd(t) % 4 == 0 ? rnd(t) % INPUTS : lengths[rnd(t) % 10];
+        start[i] = at;
+        for (uint32_t r = 0; r < INPUTS; r++)
+            if (at - start[i] < n && (INPUTS - r <= n - (at - start[i]) || rnd(t) % INPUTS < n))
+                idx[at++] = (uint16_t)r;
+    }
+    start[t->steps] = at;
+    for (size_t r = 0; r < INPUTS; r++) {
+        for (size_t j = 0; j < 2 * MSTB_COLS; j++)
+            plain[j] = (int8_t)(kind == 0 ? 127 : kind == 1 ? -127 : (int)(rnd(t) % 255) - 127);
+        for (size_t j = 0; j < strips * MSTB_COLS; j++)
+            w[r * strips * MSTB_COLS + j / MSTB_COLS * MSTB_COLS + mstb_byte_of(j % MSTB_COLS)] =
+                (uint8_t)(plain[j] + mstb_bias_of(j % MSTB_COLS));
+    }
+    mstb_lists in = {idx, NULL, start, 1};
+    k->gather_i8(&in, t->steps, strips, w, c, b, acc, ROWS);
+    for (size_t s = 0; s < strips; s++)
+        memcpy(t->out + s * t->steps * MSTB_COLS * sizeof *acc, acc + s * ROWS,
+               t->steps * MSTB_COLS * sizeof *acc);
+    for (size_t i = 0; i < t->steps && kind != 2; i++) { /* what scalar must give, too */
+        int32_t sum = (int32_t)(start[i + 1] - start[i]) * (kind == 0 ? 127 : -127);
+        float want = c[3] * (float)sum + b[3];
+        ck_assert(memcmp(&want, &acc[i * MSTB_COLS + 3], sizeof want) == 0 || want != want);
+    }
+}
+
 static void try_gather_fire(const mst_block_kernels *k, trial *t)
 {
     mstb_lists in = lists_of(t);

@@ -189,14 +189,19 @@ START_TEST(sample_graphs)
 }
 END_TEST
 
+static const mst_dtype types[] = {MST_F32, MST_F16, MST_I8};
+
 START_TEST(random_nets)
 {
     for (uint64_t seed = (uint64_t)_i * 30; seed < (uint64_t)_i * 30 + 30; seed++) {
         char name[32];
-        mst_graph *g = block_net(seed);
-        snprintf(name, sizeof name, "block_net %u", (unsigned)seed);
-        check_graph(g, seed, name, true);
-        mst_graph_destroy(g);
+        for (int i = 0; i < 3; i++) {
+            mst_graph *g = block_net(seed);
+            narrow_weights(g, types[i]);
+            snprintf(name, sizeof name, "block_net %u, %s", (unsigned)seed, mst_dtype_name(types[i]));
+            check_graph(g, seed, name, true);
+            mst_graph_destroy(g);
+        }
     }
 }
 END_TEST

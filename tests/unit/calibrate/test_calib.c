@@ -25,9 +25,10 @@ START_TEST(parts_add_up)
         steps = 1 + (double)(sample_next(&state) % 64);
         double levels = 1 + (double)(sample_next(&state) % 32), spikes = (double)(sample_next(&state) % 65);
         double a = theta * (double)(sample_next(&state) % 33) / 32;
+        double stored = theta * (double)(sample_next(&state) % 33) / 32;
         double v = theta * ((double)(sample_next(&state) % 2000) / 500 - 2);
         spikes = spikes > steps ? steps : spikes;
-        calib_error x = mst_calib_split(theta, levels, 0.5, steps, spikes, a, v);
+        calib_error x = mst_calib_split(theta, levels, 0.5, steps, spikes, a, stored, v);
         double sum = 0;
         for (int p = 0; p < MST_PART_COUNT; p++)
             sum += x.part[p];
@@ -42,20 +43,23 @@ END_TEST
 START_TEST(known_cases)
 {
     /* even current 0.5 for 8 steps: 4 spikes, v back at its start, the ANN the same: no error */
-    calib_error x = mst_calib_split(1, 4, 0.5, 8, 4, 0.5, 0.5);
+    calib_error x = mst_calib_split(1, 4, 0.5, 8, 4, 0.5, 0.5, 0.5);
     ck_assert(x.e == 0 && x.residual == 0);
     /* mean current 0.375 in 8 steps: 3 spikes; four levels make 0.5 of it */
-    x = mst_calib_split(1, 4, 0.5, 8, 3, 0.5, 0.5);
+    x = mst_calib_split(1, 4, 0.5, 8, 3, 0.5, 0.5, 0.5);
     ck_assert(x.part[MST_PART_QUANTIZATION] == -0.125 && x.e == -0.125);
     /* mean current -0.25, yet one early spike: clipping */
-    x = mst_calib_split(1, 4, 0.5, 8, 1, 0, 0.5 - 8 * 0.375);
+    x = mst_calib_split(1, 4, 0.5, 8, 1, 0, 0, 0.5 - 8 * 0.375);
     ck_assert(x.part[MST_PART_CLIPPING] == 0.125 && x.part[MST_PART_UNEVENNESS] == 0);
     /* mean current 0.5, but it came late: two spikes, the rest is still in v */
-    x = mst_calib_split(1, 4, 0.5, 8, 2, 0.5, 2.5);
+    x = mst_calib_split(1, 4, 0.5, 8, 2, 0.5, 0.5, 2.5);
     ck_assert(x.part[MST_PART_UNEVENNESS] == -0.25 && x.residual == 0.25);
     /* the mean current itself differs */
-    x = mst_calib_split(1, 4, 0.5, 8, 4, 0.25, 0.5);
+    x = mst_calib_split(1, 4, 0.5, 8, 4, 0.25, 0.25, 0.5);
     ck_assert(x.part[MST_PART_INHERITED] == 0.25);
+    /* a quarter less because the weights are stored otherwise, the rest inherited */
+    x = mst_calib_split(1, 4, 0.5, 8, 4, 0.25, 0, 0.5);
+    ck_assert(x.part[MST_PART_WEIGHTS] == -0.25 && x.part[MST_PART_INHERITED] == 0.5);
 }
 END_TEST
 

@@ -3,9 +3,11 @@
 #define TEST_EXEC_GRAPHS_H
 
 #include <check.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "converter/passes/passes.h"
 #include "mst/session.h"
 
 typedef struct rng {
@@ -61,6 +63,73 @@ static inline void rng_fill(rng *r, float *x, size_t n, float density, float lo,
 #define LIST(...) (uint32_t)(sizeof(uint32_t[]){__VA_ARGS__} / 4), (const uint32_t[]){__VA_ARGS__}
 #define DIMS LIST
 #define INPUTS LIST
+
+/* ---- indices -------------------------------------------------------------- */
+
+static inline void unravel(const mst_tensor *t, size_t e, uint32_t *pos)
+{
+    for (uint32_t d = t->rank; d-- > 0; e /= t->dims[d])
+        pos[d] = (uint32_t)(e % t->dims[d]);
+}
+
+static inline size_t ravel(const mst_tensor *t, const uint32_t *pos)
+{
+    size_t e = 0;
+    for (uint32_t d = 0; d < t->rank; d++)
+        e = e * t->dims[d] + pos[d];
+    return e;
+}
+
+/* The element of t that numpy broadcasting puts at pos of a tensor of this rank. */
+static inline size_t ravel_broadcast(const mst_tensor *t, const uint32_t *pos, uint32_t rank)
+{
+    size_t e = 0;
+    for (uint32_t d = 0; d < t->rank; d++) {
+        uint32_t p = pos[d + rank - t->rank];
+        e = e * t->dims[d] + (t->dims[d] == 1 ? 0 : p);
+    }
+    return e;
+}
+
+/* ---- weights -------------------------------------------------------------- */
+
+/* The value of a half, by its definition. */
+static inline float value_of_half(uint16_t h)
+{
+    int e = h >> 10 & 31, m = h & 1023;
+    float x = e == 31 ? (m != 0 ? NAN : INFINITY)
+                      : ldexpf((float)(e != 0 ? 1024 + m : m), (e != 0 ? e : 1) - 25);
+    return (h & 0x8000) != 0 ? -x : x;
+}
+
+/* Element `at` of the weight of a LINEAR or CONV. */
+static inline float weight_value(const mst_graph *g, const mst_node *n, size_t at)
+{
+    const mst_tensor *w = &g->tensors[n->in[1]];
+    if (w->dtype == MST_F16)
+        return value_of_half(((const uint16_t *)w->data)[at]);
+    if (w->dtype == MST_I8)
+        return ((const float *)g->tensors[n->in[3]].data)[at % w->dims[w->rank - 1]] *
+               (float)((const int8_t *)w->data)[at];
+    return ((const float *)w->data)[at];
+}
+
+/* Store the graph's weights in a type. */
+static inline void narrow_weights(mst_graph *g, mst_dtype type)
+{
+    mst_report report = {0};
+    OK(pass_weights(g, type, &report, &err_));
+    mst_report_free(&report);
+    OK(mst_graph_validate(g, &err_));
+}
+
+static inline mst_dtype rng_weights(rng *r)
+{
+    static const mst_dtype types[] = {MST_F32, MST_F16, MST_I8, MST_I8};
+    return types[rng_below(r, 4)];
+}
+
+/* ---- graphs --------------------------------------------------------------- */
 
 /* A graph whose only tensor is its input. */
 static inline mst_graph *graph_with_input(uint32_t rank, const uint32_t *dims)

@@ -30,31 +30,6 @@ static inline size_t count(const naive *m, uint32_t t)
     return mst_tensor_elements(&m->g->tensors[t]);
 }
 
-static inline void unravel(const mst_tensor *t, size_t e, uint32_t *pos)
-{
-    for (uint32_t d = t->rank; d-- > 0; e /= t->dims[d])
-        pos[d] = (uint32_t)(e % t->dims[d]);
-}
-
-static inline size_t ravel(const mst_tensor *t, const uint32_t *pos)
-{
-    size_t e = 0;
-    for (uint32_t d = 0; d < t->rank; d++)
-        e = e * t->dims[d] + pos[d];
-    return e;
-}
-
-/* The element of t that numpy broadcasting puts at pos of a tensor of this rank. */
-static inline size_t ravel_broadcast(const mst_tensor *t, const uint32_t *pos, uint32_t rank)
-{
-    size_t e = 0;
-    for (uint32_t d = 0; d < t->rank; d++) {
-        uint32_t p = pos[d + rank - t->rank];
-        e = e * t->dims[d] + (t->dims[d] == 1 ? 0 : p);
-    }
-    return e;
-}
-
 static inline float channel_value(const naive *m, uint32_t c, const uint32_t *pos, int axis)
 {
     return m->val[c][count(m, c) == 1 ? 0 : pos[axis]];
@@ -108,7 +83,7 @@ static inline naive *naive_new(const mst_graph *g, mst_run_mode mode, uint64_t s
         m->val[t] = calloc(count(m, t), 4);
         m->fixed[t] = g->tensors[t].data != NULL || t == g->input;
         if (g->tensors[t].data != NULL)
-            memcpy(m->val[t], g->tensors[t].data, count(m, t) * 4);
+            memcpy(m->val[t], g->tensors[t].data, count(m, t) * mst_dtype_size(g->tensors[t].dtype));
     }
     for (uint32_t i = 0; i < g->n_nodes; i++)
         naive_note(m, &g->nodes[i]);
@@ -219,19 +194,38 @@ static inline float bias_of(const element *q, uint32_t o)
     return q->n->n_in > 2 && q->n->in[2] != MST_NONE ? q->m->val[q->n->in[2]][o] : 0.0f;
 }
 
+/* The sum of one output as it grows; n: of int8 weights. */
+typedef struct naive_sum {
+    float y;
+    int64_t n;
+} naive_sum;
+
+static inline void sum_add(element *q, naive_sum *s, float x, size_t at)
+{
+    const mst_tensor *w = &q->m->g->tensors[q->n->in[1]];
+    float p = x * weight_value(q->m->g, q->n, at);
+    s->y = s->y + p;
+    s->n += w->dtype == MST_I8 ? ((const int8_t *)w->data)[at] : 0;
+    q->terms++;
+}
+
+static inline float sum_end(const element *q, const naive_sum *s, uint32_t o)
+{
+    if (q->m->g->tensors[q->n->in[1]].dtype != MST_I8 || !q->m->scaled[q->n->in[0]])
+        return s->y;
+    float c = q->m->scale[q->n->in[0]] * q->m->val[q->n->in[3]][o], p = c * (float)s->n;
+    return p + bias_of(q, o);
+}
+
 static inline float naive_linear(element *q)
 {
-    const float *w = q->m->val[q->n->in[1]];
     size_t in = q->x->dims[q->x->rank - 1], out = q->y->dims[q->y->rank - 1];
     size_t row = q->e / out, o = q->e % out;
-    float y = bias_of(q, (uint32_t)o);
+    naive_sum sum = {bias_of(q, (uint32_t)o), 0};
     for (size_t i = 0; i < in; i++)
-        if (q->xv[row * in + i] != 0) {
-            float p = q->xv[row * in + i] * w[i * out + o];
-            y = y + p;
-            q->terms++;
-        }
-    return y;
+        if (q->xv[row * in + i] != 0)
+            sum_add(q, &sum, q->xv[row * in + i], i * out + o);
+    return sum_end(q, &sum, (uint32_t)o);
 }
 
 /* Where tap i of the output's window lies along one axis. */
@@ -245,10 +239,9 @@ static inline float naive_conv(element *q)
 {
     const int32_t *ip = q->n->ip;
     const mst_tensor *wt = &q->m->g->tensors[q->n->in[1]];
-    const float *w = q->m->val[q->n->in[1]];
     uint32_t per_in = wt->dims[2], per_out = wt->dims[3] / (uint32_t)ip[MST_CONV_GROUP];
     uint32_t o = q->pos[3], first = o / per_out * per_in;
-    float y = bias_of(q, o);
+    naive_sum sum = {bias_of(q, o), 0};
     for (uint32_t i = 0; i < wt->dims[0]; i++)
         for (uint32_t j = 0; j < wt->dims[1]; j++)
             for (uint32_t c = 0; c < per_in; c++) {
@@ -258,13 +251,10 @@ static inline float naive_conv(element *q)
                     continue;
                 uint32_t at[4] = {q->pos[0], (uint32_t)h, (uint32_t)v, first + c}, wat[4] = {i, j, c, o};
                 float x = q->xv[ravel(q->x, at)];
-                if (x == 0)
-                    continue;
-                float p = x * w[ravel(wt, wat)];
-                y = y + p;
-                q->terms++;
+                if (x != 0)
+                    sum_add(q, &sum, x, ravel(wt, wat));
             }
-    return y;
+    return sum_end(q, &sum, o);
 }
 
 static inline float naive_matmul(element *q)

@@ -5,6 +5,7 @@
 static void finish(mst_graph *g, rng *r)
 {
     OK(mst_graph_validate(g, &err_));
+    narrow_weights(g, rng_weights(r));
     compare_on_random_input(g, r, 3);
     mst_graph_destroy(g);
 }
@@ -408,8 +409,8 @@ static const struct {
     {case_gather, 20},
     {case_pad, 20},
     {case_expand, 20},
-    {case_linear, 40},
-    {case_conv, 80},
+    {case_linear, 120},
+    {case_conv, 240},
     {case_matmul, 100},
     {case_affine, 20},
     {case_binary, 6 * MST_BIN_COUNT},

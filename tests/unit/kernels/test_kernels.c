@@ -91,6 +91,47 @@ static void try_gather_f32(const mst_kernels *k, trial *t)
     k->gather_f32(&list, t->w, ld, rnd(t) % 2 != 0 ? t->b : NULL, t->out, t->n);
 }
 
+/* Bytes of any value but -128, sums past 16 bits: many rows of 127 where share is full. */
+static void try_gather_i8(const mst_kernels *k, trial *t)
+{
+    enum { ROWS = 700 };
+    static int8_t w[ROWS * (MAX_N + 9)];
+    uint32_t idx[ROWS];
+    mstk_list list = {idx, NULL, 0};
+    size_t ld = t->n + t->m, rows = rnd(t) % 2 != 0 ? ROWS : rnd(t) % 9;
+    bool full = rnd(t) % 4 == 0;
+    for (size_t i = 0; i < rows * ld; i++)
+        w[i] = (int8_t)(full ? 127 : (int)(rnd(t) % 255) - 127);
+    for (uint32_t i = 0; i < rows; i++)
+        if (full || rnd(t) % 3 == 0)
+            idx[list.n++] = i;
+    k->gather_i8(&list, w, ld, t->c, rnd(t) % 2 != 0 ? t->b : NULL, t->out, t->n);
+}
+
+/* All 2^16 halves, a part at a time. */
+static void try_widen_f16(const mst_kernels *k, trial *t)
+{
+    uint16_t w[MAX_N];
+    uint32_t first = rnd(t);
+    for (size_t i = 0; i < MAX_N; i++)
+        w[i] = (uint16_t)(first + i);
+    k->widen_f16(w, t->out, t->n);
+    for (size_t i = 0; i < t->n; i++) {
+        int e = w[i] >> 10 & 31, m = w[i] & 1023;
+        float want = ldexpf((float)(e != 0 ? 1024 + m : m), (e != 0 ? e : 1) - 25);
+        want = e != 31 ? want : m == 0 ? INFINITY : NAN;
+        ck_assert(isnan(want) ? isnan(t->out[i]) : t->out[i] == ((w[i] & 0x8000) != 0 ? -want : want));
+    }
+}
+
+static void try_widen_i8(const mst_kernels *k, trial *t)
+{
+    int8_t w[MAX_N];
+    for (size_t i = 0; i < MAX_N; i++)
+        w[i] = (int8_t)(rnd(t) % 256);
+    k->widen_i8(w, t->c, t->out, t->n);
+}
+
 static void try_pack_rows_u64(const mst_kernels *k, trial *t)
 {
     size_t bits = t->n < 64 ? t->n : 64;

@@ -1,0 +1,118 @@
+/* The weights of LINEAR and CONV as the block kernels read them: panels of 64 outputs of
+ * float32, whatever the file has, or panels of int8 where integers are summed. */
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "runtime/block/block.h"
+#include "runtime/core/checked.h"
+
+/* ---- float32 --------------------------------------------------------------------- */
+
+/* Row i of the weights, [out]; narrow ones widened to row. */
+static const float *row_of(const blk_compiler *bc, const blk_synapse *syn, const mst_tensor *w, size_t i, float *row)
+{
+    const exec_weights *q = syn->step->weights;
+    size_t at = i * syn->out;
+    if (w->dtype == MST_F16)
+        bc->p->k.widen_f16((const uint16_t *)w->data + at, row, syn->out);
+    else if (w->dtype == MST_I8)
+        bc->p->k.widen_i8((const int8_t *)w->data + at, q->scale, row, syn->out);
+    else
+        return (const float *)w->data + at;
+    return row;
+}
+
+/* Weights times the input's theta: a spike's product rounds once, here instead of there. */
+static void pack_floats(const blk_compiler *bc, blk_synapse *syn, const mst_tensor *w, const float *b, float *row)
+{
+    size_t blocks = blk_blocks_of(syn->out);
+    for (size_t i = 0; i < syn->k; i++) {
+        const float *from = row_of(bc, syn, w, i, row);
+        for (size_t c = 0; c < syn->out; c++)
+            syn->panels[(c / MSTB_COLS * syn->k + i) * MSTB_COLS + c % MSTB_COLS] =
+                syn->has_bits ? syn->bits.scale * from[c] : from[c];
+    }
+    if (b != NULL)
+        memcpy(syn->panels + blocks * syn->k * MSTB_COLS, b, syn->out * sizeof *b);
+}
+
+static mst_status make_floats(blk_compiler *bc, blk_synapse *syn, const mst_tensor *w, const float *b)
+{
+    size_t rows, floats;
+    if (!mst_mul_size(blk_blocks_of(syn->out), syn->k + 1, &rows) || !mst_mul_size(rows, MSTB_COLS, &floats) ||
+        floats > SIZE_MAX / sizeof(float))
+        return blk_no_memory(bc);
+    float *row = mst_arena_array(&bc->c->tmp, w->dtype != MST_F32 ? syn->out : 0, sizeof *row);
+    syn->panels = mst_alloc_aligned(bc->p->alloc, floats * sizeof(float));
+    syn->panel_floats = floats;
+    if (syn->panels == NULL || (row == NULL && w->dtype != MST_F32))
+        return blk_no_memory(bc);
+    pack_floats(bc, syn, w, b, row);
+    return MST_OK;
+}
+
+/* ---- int8 ------------------------------------------------------------------------- */
+
+static void pack_bytes(const blk_synapse *syn, const int8_t *w)
+{
+    for (size_t first = 0; first < syn->out; first += 2 * MSTB_COLS) {
+        size_t strips = syn->out - first > MSTB_COLS ? 2 : 1, ld = strips * MSTB_COLS;
+        uint8_t *to = syn->panels8 + first * syn->k;
+        for (size_t i = 0; i < syn->k; i++, to += ld)
+            for (size_t c = 0; c < ld; c++) {
+                int value = first + c < syn->out ? w[i * syn->out + first + c] : 0;
+                to[c / MSTB_COLS * MSTB_COLS + mstb_byte_of(c % MSTB_COLS)] =
+                    (uint8_t)(value + mstb_bias_of(c % MSTB_COLS));
+            }
+    }
+}
+
+static mst_status make_bytes(blk_compiler *bc, blk_synapse *syn, const mst_tensor *w, const float *b)
+{
+    size_t cols = blk_blocks_of(syn->out) * MSTB_COLS, bytes, total;
+    if (!mst_mul_size(cols, syn->k, &bytes) || !mst_add_size(bytes, 2 * cols * sizeof(float), &total))
+        return blk_no_memory(bc);
+    syn->panels8 = mst_alloc_aligned(bc->p->alloc, total);
+    syn->panel8_bytes = total;
+    if (syn->panels8 == NULL)
+        return blk_no_memory(bc);
+    float *factors = (float *)(void *)(syn->panels8 + bytes); /* a multiple of 64 bytes on */
+    memcpy(factors, syn->step->weights->c, syn->out * sizeof *factors);
+    if (b != NULL)
+        memcpy(factors + cols, b, syn->out * sizeof *b);
+    syn->factors8 = factors;
+    syn->biases8 = factors + cols;
+    pack_bytes(syn, w->data);
+    return MST_OK;
+}
+
+/* ---- both ------------------------------------------------------------------------- */
+
+/* The panels are what runs: the file's pages with the same weights go back to the system, which
+ * reads them again if anybody looks at them. */
+static void drop_pages(const mst_graph *g, const mst_tensor *w)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), base = (uintptr_t)g->backing, at = (uintptr_t)w->data;
+    uintptr_t from = (at + page - 1) / page * page,
+              to = (at + mst_tensor_elements(w) * mst_dtype_size(w->dtype)) / page * page;
+    if (g->backing != NULL && at >= base && to <= base + g->backing_size && from < to)
+        (void)madvise((void *)from, to - from, MADV_DONTNEED); /* a hint: failing changes nothing */
+}
+
+mst_status blk_make_panels(blk_compiler *bc, blk_synapse *syn, const mst_node *n)
+{
+    const mst_tensor *w = &bc->g->tensors[n->in[1]];
+    const float *b = n->n_in > 2 && n->in[2] != MST_NONE ? bc->g->tensors[n->in[2]].data : NULL;
+    syn->next = bc->b->synapses;
+    bc->b->synapses = syn;
+    MST_TRY(syn->step->weights->c != NULL ? make_bytes(bc, syn, w, b) : make_floats(bc, syn, w, b));
+    drop_pages(bc->g, w);
+    return MST_OK;
+}
+
+void blk_free_panels(const mst_allocator *alloc, blk_synapse *syn)
+{
+    mst_free_aligned(alloc, syn->panels, syn->panel_floats * sizeof(float));
+    mst_free_aligned(alloc, syn->panels8, syn->panel8_bytes);
+}
