@@ -100,7 +100,7 @@ static mst_status open_model(bench *b, mst_err *err)
 
 static int read_samples(bench *b)
 {
-    size_t n = mst_tensor_elements(&b->graph->tensors[b->graph->input]), cap = 64;
+    size_t n = mst_tensor_elements(&b->graph->tensors[b->graph->input]), cap = b->o.workers;
     FILE *f = fopen(b->o.input, "rb");
     b->samples = malloc(cap * n * sizeof *b->samples);
     if (f == NULL || b->samples == NULL) {

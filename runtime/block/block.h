@@ -76,7 +76,7 @@ typedef struct blk_expr {
     blk_synapse *syn; /* at most one of the two */
     blk_product *prod;
     uint32_t n_terms;
-    blk_term terms[BLK_MAX_TERMS];
+    blk_term *terms; /* at most BLK_MAX_TERMS */
     const uint32_t *to; /* products: where in the neuron's tensor each row starts; NULL: in order */
 } blk_expr;
 
@@ -177,7 +177,8 @@ mst_status blk_no_memory(blk_compiler *bc);
 mst_status blk_new_buf(blk_compiler *bc, size_t bytes, uint32_t *buf);
 void blk_use_buf(blk_compiler *bc, uint32_t buf); /* by the next operation */
 mst_status blk_new_op(blk_compiler *bc, blk_kind kind, blk_op **op);
-mst_status blk_new_expr(blk_compiler *bc, uint32_t tensor, blk_expr **e); /* without terms */
+/* Without terms, but with room for them. */
+mst_status blk_new_expr(blk_compiler *bc, uint32_t tensor, uint32_t room, blk_expr **e);
 /* An operation that computes e; its output buffer has just been made. */
 mst_status blk_new_layer(blk_compiler *bc, const blk_expr *e, blk_op **op);
 mst_status blk_new_bits(blk_compiler *bc, uint32_t tensor, blk_bits *bits);

@@ -113,15 +113,20 @@ static bool same_rows(const blk_compiler *bc, uint32_t a, uint32_t b)
 mst_status blk_add_term(blk_compiler *bc, uint32_t tensor, uint32_t of, const blk_expr *e, const blk_term *t,
                         blk_expr **out)
 {
-    MST_TRY(blk_new_expr(bc, tensor, out));
-    if (e->n_terms == BLK_MAX_TERMS) {
-        (*out)->terms[0].kind = BLK_TERM_FLOAT;
+    bool full = e->n_terms == BLK_MAX_TERMS;
+    MST_TRY(blk_new_expr(bc, tensor, full ? 2 : e->n_terms + 1, out));
+    blk_term *terms = (*out)->terms;
+    if (full) {
+        terms[0].kind = BLK_TERM_FLOAT;
         (*out)->n_terms = 1;
-        MST_TRY(blk_as_float(bc, of, &(*out)->terms[0].buf));
+        MST_TRY(blk_as_float(bc, of, &terms[0].buf));
     } else {
+        for (uint32_t i = 0; i < e->n_terms; i++)
+            terms[i] = e->terms[i];
         **out = *e;
+        (*out)->terms = terms;
     }
-    (*out)->terms[(*out)->n_terms++] = *t;
+    terms[(*out)->n_terms++] = *t;
     return MST_OK;
 }
 

@@ -109,11 +109,14 @@ mst_status blk_new_layer(blk_compiler *bc, const blk_expr *e, blk_op **op)
 
 /* ---- forms of a value ------------------------------------------------------------ */
 
-mst_status blk_new_expr(blk_compiler *bc, uint32_t tensor, blk_expr **e)
+mst_status blk_new_expr(blk_compiler *bc, uint32_t tensor, uint32_t room, blk_expr **e)
 {
     const mst_tensor *t = &bc->g->tensors[tensor];
     *e = mst_arena_alloc(&bc->p->arena, sizeof **e);
     if (*e == NULL)
+        return blk_no_memory(bc);
+    (*e)->terms = mst_arena_array(&bc->p->arena, room, sizeof *(*e)->terms);
+    if ((*e)->terms == NULL)
         return blk_no_memory(bc);
     (*e)->cols = blk_last_dim(t);
     (*e)->rows = mst_tensor_elements(t) / (*e)->cols;
@@ -179,7 +182,7 @@ static mst_status moved_expr(blk_compiler *bc, uint32_t tensor, const blk_map *m
     bool ok = e->prod != NULL && last;
     if (!only_bits(e) && !ok)
         return MST_OK;
-    MST_TRY(blk_new_expr(bc, tensor, &to));
+    MST_TRY(blk_new_expr(bc, tensor, e->n_terms, &to));
     if (ok) {
         *to = *e;
         MST_TRY(blk_product_to(bc, tensor, map, to, &ok));
@@ -232,7 +235,7 @@ mst_status blk_as_expr(blk_compiler *bc, uint32_t tensor, bool last, blk_expr **
         if (*expr != NULL)
             return MST_OK;
     }
-    MST_TRY(blk_new_expr(bc, tensor, expr));
+    MST_TRY(blk_new_expr(bc, tensor, 1, expr));
     blk_term *t = &(*expr)->terms[(*expr)->n_terms++];
     if (ok) {
         *t = (blk_term){.kind = BLK_TERM_BITS, .bits = bits};
