@@ -143,8 +143,6 @@ const char **mst_model_kinds(const mst_program *p, mst_arena *arena)
     return kinds;
 }
 
-static bool has_weight(const mst_node *n) { return n->op == MST_OP_LINEAR || n->op == MST_OP_CONV; }
-
 uint64_t mst_model_parameters(const mst_graph *g)
 {
     uint64_t n = 0, scales = 0;
@@ -154,7 +152,7 @@ uint64_t mst_model_parameters(const mst_graph *g)
             n += mst_tensor_elements(&g->tensors[i]);
     for (uint32_t i = 0; i < g->n_nodes; i++) {
         const mst_node *node = &g->nodes[i];
-        if (!has_weight(node) || node->n_in < 4 || node->in[3] == MST_NONE || node->in[3] == last)
+        if (!mst_has_weight(node) || node->n_in < 4 || node->in[3] == MST_NONE || node->in[3] == last)
             continue;
         last = node->in[3];
         scales += mst_tensor_elements(&g->tensors[last]);
@@ -166,7 +164,7 @@ const char *mst_model_weights(const mst_graph *g)
 {
     const char *found = "none";
     for (uint32_t i = 0; i < g->n_nodes; i++) {
-        if (!has_weight(&g->nodes[i]))
+        if (!mst_has_weight(&g->nodes[i]))
             continue;
         const char *type = mst_dtype_name(g->tensors[g->nodes[i].in[1]].dtype);
         if (strcmp(found, "none") != 0 && strcmp(found, type) != 0)

@@ -62,6 +62,8 @@ const char **mst_model_kinds(const mst_program *p, mst_arena *arena);
 
 /* Values of the constants: weights, biases, thresholds, tables; not the scales of int8 weights. */
 uint64_t mst_model_parameters(const mst_graph *g);
+/* Is it a LINEAR or CONV, whose input 1 is a weight? */
+static inline bool mst_has_weight(const mst_node *n) { return n->op == MST_OP_LINEAR || n->op == MST_OP_CONV; }
 /* How the weights of LINEAR and CONV are stored: "f32", "f16", "int8", "mixed"; "none" without any. */
 const char *mst_model_weights(const mst_graph *g);
 
