@@ -204,7 +204,7 @@ static void gather_tile8(void *ctx)
         for (size_t r = 0; r < ROWS; r++) {
             size_t strips = l->out - first > 64 ? 2 : 1;
             mstb_lists in = {l->idx, NULL, l->start8 + r * STEPS, 1};
-            l->b.gather_i8(&in, STEPS, strips, l->panels8 + first * l->in, l->factors + first, l->bias + first,
+            l->b.gather_bytes(&in, STEPS, strips, l->panels8 + first * l->in, l->factors + first, l->bias + first,
                            l->acc, STEPS * 64);
             for (size_t s = 0; s < strips; s++) {
                 size_t at = first + s * 64, left = l->out - at;
@@ -255,7 +255,7 @@ static void run_shape(const char *isa, size_t in, size_t out, const double *rate
         print_row("linear+IF, block", &l, rates[i], bench_time(block_tile, &l, runs, least), peak);
         print_row("  gather+fire only", &l, rates[i], bench_time(gather_tile, &l, runs, least), peak);
         list_tile8(&l); /* the lists of the rows below */
-        print_row("linear+IF, block int8", &l, rates[i], bench_time(block_tile8, &l, runs, least), peak);
+        print_row("linear+IF int8, block", &l, rates[i], bench_time(block_tile8, &l, runs, least), peak);
         print_row("  gather+fire only", &l, rates[i], bench_time(gather_tile8, &l, runs, least), peak);
         print_row("linear+IF, step", &l, rates[i], bench_time(step_tile, &l, runs, least), peak);
     }

@@ -161,7 +161,7 @@ static uint64_t FN(coincide)(const mstb_planes *p, size_t n, float c, float *x)
 const mst_block_kernels mst_block_kernels_avx2 = {.list = FN(list),
                                                   .list_val = FN(list_val),
                                                   .gather = FN(gather),
-                                                  .gather_i8 = FN(gather_i8),
+                                                  .gather_bytes = FN(gather_bytes),
                                                   .gather_fire = FN(gather_fire),
                                                   .fire = FN(fire),
                                                   .sum = FN(sum),
