@@ -35,7 +35,7 @@ class Bench:
             missing = dict(line.split("\t", 1) for line in args.missing.read_text().splitlines() if "\t" in line)
         self.make = Makers(args.build, self.models, args.python, missing)
         self.found = {}    # (model, threads, label) -> contestant
-        self.weights = [""]
+        self.weights = ["", "f16", "int8"]
 
     # ---- models ------------------------------------------------------------
 
@@ -57,10 +57,6 @@ class Bench:
     def prepare(self):
         """Names of the models that can be measured."""
         said = self.make_models(self.args.models)
-        if "--weights" in report.output([str(self.args.build / "mstconv"), "--help"]):
-            self.weights += ["f16", "int8"]
-        else:
-            self.table.add("models", "", "weights f16, int8", note="not measured: this mstconv has no --weights")
         ready = []
         for model in self.args.models:
             facts = self.models / (model + ".json")

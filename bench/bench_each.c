@@ -19,7 +19,7 @@ typedef struct data {
     _Alignas(64) float x[N + 64]; /* every array a multiple of 64 bytes */
     float y[N + 64], v[N + 64], one[N + 64], sparse[N + 64], val[N + 64];
     float w[256 * 64];       /* a panel, or [256][64] weights */
-    float strip[STEPS * 64]; /* values of a strip */
+    float strip[2 * STEPS * 64]; /* values of two strips */
     uint64_t bits[N / 64 * ROWS], other[N / 64 * ROWS];
     uint32_t idx32[N + 64], planes[STEPS * 64 + 64], start[64];
     uint16_t idx[N + 64];
@@ -35,6 +35,13 @@ static void do_gather_f32(data *d)
     mstk_list list = {d->start, d->one, 26};
     d->k.gather_f32(&list, d->w, 64, d->one, d->y, 64);
 }
+static void do_gather_i8(data *d)
+{
+    mstk_list list = {d->start, NULL, 26};
+    d->k.gather_i8(&list, (const int8_t *)d->w, 64, d->one, d->one, d->y, 64);
+}
+static void do_widen_f16(data *d) { d->k.widen_f16((const uint16_t *)(const void *)d->w, d->y, N); }
+static void do_widen_i8(data *d) { d->k.widen_i8((const int8_t *)d->w, d->one, d->y, N); }
 static void do_pack_rows_u64(data *d) { d->k.pack_rows_u64(d->sparse, 64, N / 64, 64, d->other); }
 static void do_pack_cols_u64(data *d) { d->k.pack_cols_u64(d->sparse, 64, 64, 64, d->other); }
 static void do_coincide_u64(data *d)
@@ -102,6 +109,11 @@ static void do_dense(data *d)
     mstb_source in = {&run, 1, 4, STEPS, 1};
     d->b.dense(&in, d->w, d->one, d->strip);
 }
+static void do_gather_bytes(data *d)
+{
+    mstb_lists in = lists(d);
+    d->b.gather_bytes(&in, STEPS, 2, (const uint8_t *)d->w, d->one, d->one, d->strip, STEPS * 64);
+}
 static void do_gather_fire(data *d)
 {
     mstb_lists in = lists(d);
@@ -148,6 +160,9 @@ typedef struct bench_case {
 static const bench_case cases[] = {
     {"scan_f32", do_scan_f32, N, "4096, 10 % set", "inputs"},
     {"gather_f32", do_gather_f32, 26 * 64, "26 of 256 rows of 64", "adds"},
+    {"gather_i8", do_gather_i8, 26 * 64, "26 of 256 rows of 64", "adds"},
+    {"widen_f16", do_widen_f16, N, "4096", "weights"},
+    {"widen_i8", do_widen_i8, N, "4096", "weights"},
     {"pack_rows_u64", do_pack_rows_u64, N, "64 x 64", "values"},
     {"pack_cols_u64", do_pack_cols_u64, N, "64 x 64", "values"},
     {"coincide_u64", do_coincide_u64, 64 * 64 * 64, "64 x 64 x 64", "pairs of bits"},
@@ -168,6 +183,7 @@ static const bench_case cases[] = {
     {"list_val", do_list_val, N / 2, "2048, 10 % set", "inputs"},
     {"gather", do_gather, 26 * 64 * STEPS, "26 of 256 rows of 64, 16 lists", "adds"},
     {"dense", do_dense, 256 * 64 * STEPS, "256 rows of 64, all set, 16 steps", "adds"},
+    {"gather_bytes", do_gather_bytes, 26 * 128 * STEPS, "26 of 256 rows of 128, 16 lists", "adds"},
     {"gather_fire", do_gather_fire, 26 * 64 * STEPS, "26 of 256 rows of 64, 16 steps", "adds"},
     {"fire", do_fire, 64 * STEPS, STRIP, "neuron steps"},
     {"sum", do_sum, 4 * 64 * STEPS, "4 terms, " STRIP, "adds"},

@@ -70,9 +70,11 @@ typedef struct layer {
     uint64_t *bits;       /* [ROWS][STEPS][words] */
     float *x;             /* the same as values, [ROWS][STEPS][in] */
     float *w, *panels;    /* [in][out]; [blocks][in][64], then biases [blocks][64] */
+    uint8_t *panels8;     /* of int8: two strips each, [in][128]; a lone last one [in][64] */
+    float *factors;       /* [blocks][64] */
     float *bias, *theta;  /* [out] and more */
     uint16_t *idx;
-    uint32_t *start, *idx32;
+    uint32_t *start, *start8, *idx32; /* start8: lists that are not cut in chunks */
     float *acc, *v, *val, *y; /* y: [out + 64] */
     uint64_t fired[STEPS];
 } layer;
@@ -91,6 +93,14 @@ static void fill_input(layer *l, double rate)
     }
 }
 
+/* Weight of input i and output j in its panel, as runtime/block packs it. */
+static void put_byte(layer *l, size_t i, size_t j, int w)
+{
+    size_t first = j / 128 * 128, ld = l->blocks * 64 - first < 128 ? 64 : 128;
+    l->panels8[first * l->in + i * ld + j % 128 / 64 * 64 + mstb_byte_of(j % 64)] =
+        (uint8_t)(w + mstb_bias_of(j % 64));
+}
+
 static void open_layer(layer *l, size_t in, size_t out)
 {
     uint64_t seed = 1234567;
@@ -105,6 +115,9 @@ static void open_layer(layer *l, size_t in, size_t out)
     l->x = bench_alloc(ROWS * STEPS * in * sizeof *l->x);
     l->w = bench_alloc(in * out * sizeof *l->w);
     l->panels = bench_alloc(l->blocks * (in + 1) * 64 * sizeof *l->panels);
+    l->panels8 = bench_alloc(l->blocks * 64 * in);
+    l->start8 = bench_alloc((ROWS * STEPS + 1) * sizeof *l->start8);
+    l->factors = bench_alloc(l->blocks * 64 * sizeof *l->factors);
     l->bias = bench_alloc((out + 64) * sizeof *l->bias);
     l->theta = bench_alloc((out + 64) * sizeof *l->theta);
     l->idx = bench_alloc((ROWS * STEPS * in + MSTB_SLACK) * sizeof *l->idx);
@@ -117,6 +130,8 @@ static void open_layer(layer *l, size_t in, size_t out)
     for (size_t i = 0; i < in * out; i++) {
         l->w[i] = (float)(bench_uniform(&seed) - 0.48);
         l->panels[(i % out / 64 * in + i / out) * 64 + i % out % 64] = l->w[i];
+        put_byte(l, i / out, i % out, (int)(128 * l->w[i]));
+        l->factors[i % out] = 1.0f / 128;
     }
     for (size_t j = 0; j < out + 64; j++)
         l->theta[j] = 4.0f;
@@ -124,7 +139,7 @@ static void open_layer(layer *l, size_t in, size_t out)
 
 static void close_layer(layer *l)
 {
-    void *all[] = {l->bits, l->x, l->w, l->panels, l->bias, l->theta, l->idx, l->start, l->idx32, l->val,
+    void *all[] = {l->bits, l->x, l->w, l->panels, l->panels8, l->start8, l->factors, l->bias, l->theta, l->idx, l->start, l->idx32, l->val,
                    l->acc, l->v, l->y};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         free(all[i]);
@@ -174,6 +189,41 @@ static void block_tile(void *ctx)
     gather_tile(ctx);
 }
 
+/* Int8 weights: whole lists, two strips at a time, then the neurons of each. */
+static void list_tile8(layer *l)
+{
+    size_t n = 0;
+    for (size_t r = 0; r < ROWS * STEPS; r++) {
+        l->start8[r] = (uint32_t)n;
+        n += l->b.list(l->bits + r * l->words, l->words, 0, l->idx + n);
+    }
+    l->start8[ROWS * STEPS] = (uint32_t)n;
+}
+
+static void gather_tile8(void *ctx)
+{
+    layer *l = ctx;
+    for (size_t first = 0; first < l->out; first += 128)
+        for (size_t r = 0; r < ROWS; r++) {
+            size_t strips = l->out - first > 64 ? 2 : 1;
+            mstb_lists in = {l->idx, NULL, l->start8 + r * STEPS, 1};
+            l->b.gather_bytes(&in, STEPS, strips, l->panels8 + first * l->in, l->factors + first, l->bias + first,
+                           l->acc, STEPS * 64);
+            for (size_t s = 0; s < strips; s++) {
+                size_t at = first + s * 64, left = l->out - at;
+                mstb_strip strip = {.theta = l->theta, .v = l->v + r * l->out + at, .n = left < 64 ? left : 64,
+                                    .steps = STEPS, .bits = l->fired};
+                l->b.fire(&strip, l->acc + s * STEPS * 64);
+            }
+        }
+}
+
+static void block_tile8(void *ctx)
+{
+    list_tile8(ctx);
+    gather_tile8(ctx);
+}
+
 /* What the step schedule does with the same rows. */
 static void step_tile(void *ctx)
 {
@@ -207,6 +257,9 @@ static void run_shape(const char *isa, size_t in, size_t out, const double *rate
         fill_input(&l, rates[i]);
         print_row("linear+IF, block", &l, rates[i], bench_time(block_tile, &l, runs, least), peak);
         print_row("  gather+fire only", &l, rates[i], bench_time(gather_tile, &l, runs, least), peak);
+        list_tile8(&l); /* the lists of the rows below */
+        print_row("linear+IF int8, block", &l, rates[i], bench_time(block_tile8, &l, runs, least), peak);
+        print_row("  gather+fire only", &l, rates[i], bench_time(gather_tile8, &l, runs, least), peak);
         print_row("linear+IF, step", &l, rates[i], bench_time(step_tile, &l, runs, least), peak);
     }
     close_layer(&l);

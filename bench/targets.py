@@ -28,9 +28,7 @@ def networks(bench):
             ratio(bench, best_simulation(bench, model), (model, 1, F32)), wanted)
     passes = ratio(bench, ("swin-t", 1, F32), ("swin-t", 1, ANN))
     row(bench, "swin-t: run of T = 64 / ANN pass (fp32)", 64 * passes if passes else None, 8, at_least=False)
-    if "int8" in bench.weights:
-        row(bench, "swin-t: float32 / int8 weights",
-            ratio(bench, ("swin-t", 1, F32), ("swin-t", 1, "ours block int8")), 1)
+    row(bench, "swin-t: float32 / int8 weights", ratio(bench, ("swin-t", 1, F32), ("swin-t", 1, "ours block int8")), 1)
     n = max(bench.args.threads)
     for mode in ("samples", "latency") if n > 1 else ():
         row(bench, "swin-t: 1 thread / %d threads, %s" % (n, mode),

@@ -4,18 +4,7 @@
 
 #include <string.h>
 
-static bool has_weight(const mst_node *n)
-{
-    return n->op == MST_OP_LINEAR || n->op == MST_OP_CONV;
-}
-
-bool mst_weights_narrow(const mst_graph *g)
-{
-    for (uint32_t i = 0; i < g->n_nodes; i++)
-        if (has_weight(&g->nodes[i]) && g->tensors[g->nodes[i].in[1]].dtype != MST_F32)
-            return true;
-    return false;
-}
+#include "tools/tool_model.h"
 
 /* The node of that name. Both graphs keep the order of the model: the search goes on behind the last
  * find, *from, so that nodes of one name pair in order. */
@@ -62,7 +51,7 @@ mst_status mst_weights_take(mst_graph *ann, const mst_graph *snn, mst_err *err)
     uint32_t at = 0;
     for (uint32_t i = 0; i < ann->n_nodes; i++) {
         mst_node *to = &ann->nodes[i];
-        if (!has_weight(to))
+        if (!mst_has_weight(to))
             continue;
         const mst_node *from = partner_of(snn, to, &at);
         if (from == NULL)

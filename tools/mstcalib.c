@@ -79,7 +79,8 @@ static mst_status import_ann(const char *path, const networks *n, mst_graph **ou
 
 static mst_status load_stored(const char *path, networks *n, const mst_run_opts *ann, mst_err *err)
 {
-    if (!mst_weights_narrow(n->snn_graph))
+    const char *type = mst_model_weights(n->snn_graph);
+    if (strcmp(type, "f32") == 0 || strcmp(type, "none") == 0)
         return MST_OK;
     MST_TRY(import_ann(path, n, &n->stored_graph, err));
     MST_TRY(mst_weights_take(n->stored_graph, n->snn_graph, err));

@@ -52,8 +52,8 @@ mst_status mst_info_print(const mst_program *p, const char *model, FILE *f, mst_
     for (uint32_t i = 0; i < g->meta.n_classes; i++)
         fprintf(f, "%s%s", i != 0 ? ", " : ": ", g->meta.class_names[i]);
     fprintf(f, "\nT             %u, seed %" PRIu64 "\n", g->meta.timesteps, g->meta.seed);
-    fprintf(f, "size          %" PRIu64 " parameters, %u nodes, %zu spiking layers\n",
-            mst_model_parameters(g),
+    fprintf(f, "size          %" PRIu64 " parameters, weights %s, %u nodes, %zu spiking layers\n",
+            mst_model_parameters(g), mst_model_weights(g),
             g->n_nodes, mst_program_layers(p));
     fprintf(f, "dense         %.4g M operations per pass\n", 1e-6 * (double)mst_program_dense_ops(p));
     fprintf(f, "memory        %.1f MB per thread\n\n", 1e-6 * (double)mst_program_session_bytes(p));
@@ -127,7 +127,7 @@ mst_status mst_info_json(const mst_program *p, const char *model, const char *pa
     char hash[65];
     mst_hash_text(g->meta.source_sha256, hash);
     json_t *root = json_pack(
-        "{s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:i, s:o, s:o, s:o, s:s, s:o}",
+        "{s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:s, s:i, s:o, s:o, s:o, s:s, s:o}",
         "model",
         mst_json_text(model), "producer", mst_json_text(g->meta.producer), "source",
         mst_json_text(g->meta.source_name),
@@ -136,7 +136,7 @@ mst_status mst_info_json(const mst_program *p, const char *model, const char *pa
         json_reals(g->meta.std, g->meta.n_norm), "prepare", json_prepare(&g->meta.prepare), "classes",
         mst_json_whole(mst_tensor_elements(&g->tensors[g->output])), "class_names", json_names(g), "T",
         (int)g->meta.timesteps, "seed", mst_json_whole(g->meta.seed), "parameters",
-        mst_json_whole(mst_model_parameters(g)), "nodes", (int)g->n_nodes, "dense_ops",
+        mst_json_whole(mst_model_parameters(g)), "weights", mst_model_weights(g), "nodes", (int)g->n_nodes, "dense_ops",
         mst_json_whole(mst_program_dense_ops(p)), "dense_ops_static",
         mst_json_whole(mst_program_dense_ops_static(p)),
         "session_bytes", mst_json_whole(mst_program_session_bytes(p)), "isa", mst_program_isa(p), "layers",

@@ -145,11 +145,33 @@ const char **mst_model_kinds(const mst_program *p, mst_arena *arena)
 
 uint64_t mst_model_parameters(const mst_graph *g)
 {
-    uint64_t n = 0;
+    uint64_t n = 0, scales = 0;
+    uint32_t last = MST_NONE;
     for (uint32_t i = 0; i < g->n_tensors; i++)
-        if (g->tensors[i].data != NULL && g->tensors[i].dtype == MST_F32)
+        if (g->tensors[i].data != NULL && g->tensors[i].dtype != MST_I32)
             n += mst_tensor_elements(&g->tensors[i]);
-    return n;
+    for (uint32_t i = 0; i < g->n_nodes; i++) {
+        const mst_node *node = &g->nodes[i];
+        if (!mst_has_weight(node) || node->n_in < 4 || node->in[3] == MST_NONE || node->in[3] == last)
+            continue;
+        last = node->in[3];
+        scales += mst_tensor_elements(&g->tensors[last]);
+    }
+    return n > scales ? n - scales : 0; /* nodes may share scales */
+}
+
+const char *mst_model_weights(const mst_graph *g)
+{
+    const char *found = "none";
+    for (uint32_t i = 0; i < g->n_nodes; i++) {
+        if (!mst_has_weight(&g->nodes[i]))
+            continue;
+        const char *type = mst_dtype_name(g->tensors[g->nodes[i].in[1]].dtype);
+        if (strcmp(found, "none") != 0 && strcmp(found, type) != 0)
+            return "mixed";
+        found = type;
+    }
+    return found;
 }
 
 void mst_model_shape_text(const mst_graph *g, char *out, size_t n)

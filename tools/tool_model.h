@@ -60,8 +60,12 @@ bool mst_masks_differ(const mst_graph *g, char *text, size_t n);
 /* mst_graph_neuron_kind of each layer of the program, [layers], in the arena. NULL: out of memory. */
 const char **mst_model_kinds(const mst_program *p, mst_arena *arena);
 
-/* Values of the constants: weights, biases, thresholds, tables. */
+/* Values of the constants: weights, biases, thresholds, tables; not the scales of int8 weights. */
 uint64_t mst_model_parameters(const mst_graph *g);
+/* Is it a LINEAR or CONV, whose input 1 is a weight? */
+static inline bool mst_has_weight(const mst_node *n) { return n->op == MST_OP_LINEAR || n->op == MST_OP_CONV; }
+/* How the weights of LINEAR and CONV are stored: "f32", "f16", "int8", "mixed"; "none" without any. */
+const char *mst_model_weights(const mst_graph *g);
 
 /* "1x28x28" of the graph's input, without the batch. */
 void mst_model_shape_text(const mst_graph *g, char *out, size_t n);

@@ -145,7 +145,7 @@ static void run_blocks8(const tile_run *run, size_t block)
            apart = run->job->steps * MSTB_COLS;
     for (size_t r = 0; r < run->rows; r++) {
         mstb_lists in = lists_at(run, r, 0);
-        k->gather_i8(&in, run->job->steps, strips, syn->panels8 + syn->k * col, syn->factors8 + col,
+        k->gather_bytes(&in, run->job->steps, strips, syn->panels8 + syn->k * col, syn->factors8 + col,
                      syn->biases8 + col, run->tile->x, apart);
         for (size_t s = 0; s < strips; s++)
             blk_finish_strip(run->job, (blk_place){run->r0 + r, block + s}, run->tile->x + s * apart);

@@ -86,8 +86,8 @@ ALWAYS void gather_strips(const mstb_lists *in, size_t n, size_t strips, const u
     }
 }
 
-void FN(gather_i8)(const mstb_lists *in, size_t n, size_t strips, const uint8_t *w, const float *c, const float *b,
-                   float *acc, size_t apart)
+void FN(gather_bytes)(const mstb_lists *in, size_t n, size_t strips, const uint8_t *w, const float *c, const float *b,
+                      float *acc, size_t apart)
 {
     if (strips == 2)
         gather_strips(in, n, 2, w, c, b, acc, apart);

@@ -15,7 +15,7 @@
  * gather      acc of n lists: b (the same for all) or, b NULL, acc itself; plus the
  *             panel rows of the list in order, times val if there is one. w: [..][MSTB_COLS];
  *             columns past cols may stay as they are
- * gather_i8   of n lists of spikes, for 1 or 2 neighbouring strips: c*sum + b, c and b
+ * gather_bytes of n lists of spikes, for 1 or 2 neighbouring strips: c*sum + b, c and b
  *             [strips][MSTB_COLS], sum the panel rows of the list as integers. w: rows of
  *             strips*MSTB_COLS bytes as mstb_byte_of puts them; strip s of acc lies s*apart on
  * gather_fire gather for the strip's steps, then fire; starts from b or, b NULL, from acc
@@ -107,7 +107,7 @@ static inline int mstb_bias_of(size_t j) { return j < MSTB_COLS / 2 ? 128 : 0; }
 
 /* Those of block_int8_<set>.c, for the tables. */
 #define MSTB_INT8(set)                                                                             \
-    void mstb_gather_i8__##set(const mstb_lists *in, size_t n, size_t strips, const uint8_t *w, const float *c, \
+    void mstb_gather_bytes__##set(const mstb_lists *in, size_t n, size_t strips, const uint8_t *w, const float *c, \
                                const float *b, float *acc, size_t apart);
 MSTB_INT8(scalar)
 #if defined(__x86_64__)

@@ -38,7 +38,7 @@ static void run(const mst_graph *g, mst_run_mode mode)
     mst_program_destroy(p);
 }
 
-static void convert(mst_graph *g)
+static void convert(mst_graph *g, mst_dtype weights)
 {
     mst_policy *policy = calloc(1, sizeof *policy);
     if (policy == NULL)
@@ -46,7 +46,7 @@ static void convert(mst_graph *g)
     policy->file = "policy";
     policy->n_rules = 1;
     policy->rules[0] = (mst_rule){.site = -1, .stage = -1, .block_lo = -1, .block_hi = -1, .node = "*", .ratio = 0.5};
-    const mst_convert_opts opts = {.policy = policy};
+    const mst_convert_opts opts = {.policy = policy, .weights = weights};
     mst_report report = {0};
     mst_err err = {MST_OK, ""};
     mst_status st = mst_convert(g, &opts, &report, &err);
@@ -61,6 +61,7 @@ static void convert(mst_graph *g)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    static const mst_dtype types[] = {MST_F32, MST_F16, MST_I8};
     const mst_import_opts opts = {0};
     ox_graph ox;
     mst_graph *g = NULL;
@@ -72,7 +73,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         ox_graph_free(&ox);
     check(st == MST_OK || err.text[0] != '\0');
     if (st == MST_OK)
-        convert(g);
+        convert(g, types[size % 3]);
     mst_graph_destroy(st == MST_OK ? g : NULL);
     return 0;
 }

@@ -147,7 +147,7 @@ static void try_gather(const mst_block_kernels *k, trial *t)
 }
 
 /* Lists longer than what 16 bits hold, of all 127 or -127 or anything; none; few. */
-static void try_gather_i8(const mst_block_kernels *k, trial *t)
+static void try_gather_bytes(const mst_block_kernels *k, trial *t)
 {
     enum { INPUTS = 1100 };
     static uint8_t w[INPUTS * 2 * MSTB_COLS] __attribute__((aligned(64)));
@@ -175,7 +175,7 @@ static void try_gather_i8(const mst_block_kernels *k, trial *t)
                 (uint8_t)(plain[j] + mstb_bias_of(j % MSTB_COLS));
     }
     mstb_lists in = {idx, NULL, start, 1};
-    k->gather_i8(&in, t->steps, strips, w, c, b, acc, ROWS);
+    k->gather_bytes(&in, t->steps, strips, w, c, b, acc, ROWS);
     for (size_t s = 0; s < strips; s++)
         memcpy(t->out + s * t->steps * MSTB_COLS * sizeof *acc, acc + s * ROWS,
                t->steps * MSTB_COLS * sizeof *acc);

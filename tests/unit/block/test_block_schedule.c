@@ -257,6 +257,7 @@ static void *hooked(void *ctx, void *p, size_t old, size_t n)
 START_TEST(no_allocation_while_running)
 {
     mst_graph *g = block_net(12);
+    narrow_weights(g, types[_i]);
     hook h = {0};
     mst_allocator a = {hooked, &h};
     mst_run_opts o = {.alloc = &a, .schedule = MST_SCHEDULE_BLOCK, .threads = 2};
@@ -277,6 +278,7 @@ END_TEST
 START_TEST(every_allocation_may_fail)
 {
     mst_graph *g = block_net(31);
+    narrow_weights(g, types[_i]);
     for (size_t at = 1, failed = 1; failed != 0; at++) {
         hook h = {0, at};
         mst_allocator a = {hooked, &h};
@@ -323,8 +325,8 @@ int main(void)
     tcase_add_test(t, sample_graphs);
     tcase_add_loop_test(t, random_nets, 0, 8);
     tcase_add_loop_test(t, converted_models, 0, (int)(sizeof models / sizeof models[0]));
-    tcase_add_test(t, no_allocation_while_running);
-    tcase_add_test(t, every_allocation_may_fail);
+    tcase_add_loop_test(t, no_allocation_while_running, 0, 3);
+    tcase_add_loop_test(t, every_allocation_may_fail, 0, 3);
     tcase_add_test(t, options);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);

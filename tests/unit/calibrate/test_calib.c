@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "calibrate/calib.h"
+#include "converter/passes/passes.h"
 #include "tests/support/sample_graphs.h"
 
 #define INPUT 4
@@ -67,13 +68,14 @@ END_TEST
 
 typedef struct pair {
     mst_graph *g;
-    mst_program *ann, *snn;
+    mst_program *ann, *snn, *stored; /* stored: NULL, unless a test sets it */
 } pair;
 
 static void open_pair(pair *p)
 {
     mst_err err = {0};
     mst_run_opts ann = {.mode = MST_RUN_FLOAT}, snn = {.mode = MST_RUN_SPIKING};
+    p->stored = NULL;
     ck_assert_msg(sample_tiny(NULL, &p->g, &err) == MST_OK, "%s", err.text);
     ck_assert_msg(mst_program_create(p->g, &ann, &p->ann, &err) == MST_OK, "%s", err.text);
     ck_assert_msg(mst_program_create(p->g, &snn, &p->snn, &err) == MST_OK, "%s", err.text);
@@ -108,7 +110,7 @@ static mst_calib_report run(const pair *p, const uint32_t *at, uint32_t n_at, si
     mst_calib_worker *w[2];
     mst_calib_report r;
     mst_err err = {0};
-    mst_calib_opts opts = {.at = at, .n_at = n_at, .get = get};
+    mst_calib_opts opts = {.at = at, .n_at = n_at, .get = get, .stored = p->stored};
     ck_assert_msg(mst_calib_create(p->ann, p->snn, &opts, &c, &err) == MST_OK, "%s", err.text);
     for (int i = 0; i < 2; i++)
         ck_assert_int_eq(mst_calib_worker_create(c, &w[i], &err), MST_OK);
@@ -233,6 +235,62 @@ START_TEST(order_of_work_does_not_matter)
 }
 END_TEST
 
+/* The same network with int8 weights beside it: their part is what they change in the ANN. */
+START_TEST(stored_weights_are_a_part)
+{
+    pair p, narrow;
+    mst_err err = {0};
+    mst_report report = {0};
+    const uint32_t at[] = {8};
+    mst_run_opts ann = {.mode = MST_RUN_FLOAT};
+    open_pair(&p);
+    open_pair(&narrow);
+    mst_program_destroy(narrow.snn);
+    mst_program_destroy(narrow.ann);
+    ck_assert_int_eq(pass_weights(narrow.g, MST_I8, &report, &err), MST_OK);
+    mst_report_free(&report);
+    ck_assert_int_eq(mst_program_create(narrow.g, &ann, &narrow.ann, &err), MST_OK);
+    ck_assert_int_eq(mst_program_create(narrow.g, NULL, &narrow.snn, &err), MST_OK);
+    pair both = {.g = p.g, .ann = p.ann, .snn = narrow.snn, .stored = narrow.ann};
+    mst_calib_report r = run(&both, at, 1, 10, true);
+    const mst_layer *l = mst_program_layer(p.ann, 0);
+    watch a = {.node = l->node}, b = {.node = l->node};
+    double mean = 0, all = 0, n = 0;
+    for (size_t k = 0; k < 10; k++) {
+        float x[INPUT];
+        sample_input(k, x);
+        run_watched(p.ann, x, 1, &a, NULL);
+        run_watched(narrow.ann, x, 1, &b, NULL);
+        for (size_t i = 0; i < l->neurons; i++, n++) {
+            mean += (double)b.sum[i] - (double)a.sum[i];
+            all += fabs((double)b.sum[i] - (double)a.sum[i]);
+        }
+    }
+    assert_near(r.layers[0].part_mean[MST_PART_WEIGHTS], mean / n);
+    assert_near(r.layers[0].part_abs[MST_PART_WEIGHTS], all / n);
+    ck_assert(r.stored_top1 >= 0 && r.stored_logit_rel_l2 > 0 && r.stored_logit_rel_l2 < 0.1);
+    double parts = 0;
+    for (int k = 0; k < MST_PART_COUNT; k++)
+        parts += r.layers[0].part_mean[k];
+    ck_assert(fabs(parts - r.layers[0].bias) < 1e-6);
+    mst_calib_report_free(&r);
+    r = run(&p, at, 1, 2, false);
+    ck_assert(isnan(r.stored_top1) && isnan(r.stored_logit_rel_l2) && r.layers[0].part_abs[MST_PART_WEIGHTS] == 0);
+    mst_calib_report_free(&r);
+    mst_graph *other;
+    mst_program *wrong;
+    mst_calib *c;
+    ck_assert_int_eq(sample_every_op(NULL, &other, &err), MST_OK);
+    ck_assert_int_eq(mst_program_create(other, &ann, &wrong, &err), MST_OK);
+    mst_calib_opts opts = {.at = at, .n_at = 1, .get = get, .stored = wrong};
+    ck_assert_int_eq(mst_calib_create(p.ann, p.snn, &opts, &c, &err), MST_EINVAL);
+    mst_program_destroy(wrong);
+    mst_graph_destroy(other);
+    close_pair(&narrow);
+    close_pair(&p);
+}
+END_TEST
+
 START_TEST(mistakes)
 {
     pair p, q;
@@ -283,6 +341,7 @@ int main(void)
     tcase_add_test(t, known_cases);
     tcase_add_test(t, measures_what_the_api_shows);
     tcase_add_test(t, order_of_work_does_not_matter);
+    tcase_add_test(t, stored_weights_are_a_part);
     tcase_add_test(t, mistakes);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);

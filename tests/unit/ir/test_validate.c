@@ -140,6 +140,47 @@ START_TEST(synapses)
 }
 END_TEST
 
+START_TEST(narrow_weights)
+{
+    one_node o;
+    int8_t bytes[30] = {127, -127, 0, 1};
+    uint16_t halves[30] = {0};
+    float scales[5] = {1, 2, 0.5f, 1e-30f, 3};
+    begin(&o, SHAPE(7, 6));
+    uint32_t in[4] = {o.g->input, add_const(&o, SHAPE(6, 5)), MST_NONE, add_const(&o, SHAPE(5))};
+    add_node(&o, MST_OP_LINEAR, 4, in, SHAPE(7, 5));
+    mst_tensor *w = &o.g->tensors[in[1]], *s = &o.g->tensors[in[3]];
+    s->data = scales;
+    expect_bad(&o, "must come together");
+    w->dtype = MST_I8, w->data = bytes;
+    expect_ok(&o);
+    bytes[29] = -128;
+    expect_bad(&o, "-128");
+    bytes[29] = 5;
+    for (int i = 0; i < 4; i++) {
+        scales[4] = (const float[]){0, -1, INFINITY, NAN}[i];
+        expect_bad(&o, "scale is not a finite number > 0");
+    }
+    scales[4] = 1;
+    s->dims[0] = 4;
+    expect_bad(&o, "one value per output");
+    s->dims[0] = 5, s->dtype = MST_F16;
+    expect_bad(&o, "one value per output");
+    s->dtype = MST_F32, o.n->in[3] = MST_NONE;
+    expect_bad(&o, "must come together");
+    o.n->n_in = 2;
+    expect_bad(&o, "must come together");
+    w->dtype = MST_F16, w->data = halves;
+    expect_ok(&o);
+    w->data = NULL;
+    expect_bad(&o, "not a constant");
+    w->data = halves;
+    o.n->in[0] = in[1];
+    expect_bad(&o, "not float");
+    mst_graph_destroy(o.g);
+}
+END_TEST
+
 START_TEST(neurons_and_masks)
 {
     one_node o;
@@ -223,6 +264,7 @@ int main(void)
     tcase_add_test(t, movement);
     tcase_add_test(t, gather_checks_every_index);
     tcase_add_test(t, synapses);
+    tcase_add_test(t, narrow_weights);
     tcase_add_test(t, neurons_and_masks);
     tcase_add_test(t, structure);
     suite_add_tcase(s, t);
