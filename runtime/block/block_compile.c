@@ -230,6 +230,20 @@ static mst_status note_values(blk_compiler *bc)
     return MST_OK;
 }
 
+/* An input that changes from step to step is floats, which blk_session_run puts there. */
+static mst_status note_input(blk_compiler *bc)
+{
+    blk_value *v = &bc->values[bc->g->input];
+    bc->b->in_buf = MST_NONE;
+    if (!exec_has_frames(bc->p))
+        return MST_OK;
+    MST_TRY(blk_new_buf(bc, bc->p->input_n * sizeof(float), &bc->b->in_buf));
+    v->kind = BLK_FLOAT;
+    v->has_buf = true;
+    v->buf = bc->b->in_buf;
+    return MST_OK;
+}
+
 static mst_status place(blk_compiler *bc)
 {
     blk_program *b = bc->b;
@@ -250,6 +264,7 @@ static mst_status place(blk_compiler *bc)
 static mst_status compile(blk_compiler *bc)
 {
     MST_TRY(note_values(bc));
+    MST_TRY(note_input(bc));
     for (uint32_t i = 0; i < bc->g->n_nodes; i++)
         MST_TRY(compile_node(bc, i));
     bc->b->out_buf = MST_NONE;
