@@ -160,8 +160,10 @@ lint: ## check include edges, file sizes and names
 BENCH      ?= full
 BENCH_VENV ?= build/bench-venv
 BENCH_BIN  := $(patsubst %.c,$(B)/%,$(sort $(wildcard bench/*.c)))
-$(BENCH_BIN): $(B)/%: $(B)/%.o $(LIBMST)
+$(filter-out %/bench_readers,$(BENCH_BIN)): $(B)/%: $(B)/%.o $(LIBMST)
 	$(CC) $(CFLAGS) -o $@ $< $(LIBMST) -lm -pthread
+$(B)/bench/bench_readers: $(B)/bench/bench_readers.o $(LIBDATA) $(LIBMST)
+	$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
 build/bench-venv/ok: bench/requirements.txt bench/venv.sh
 	@sh bench/venv.sh $(PYTHON) build/bench-venv bench/requirements.txt
 .PHONY: bench

@@ -9,6 +9,7 @@ import statistics
 import subprocess
 
 import digits
+import readers
 import report
 import targets
 from contestants import HERE, SIM, Makers, take_turns
@@ -255,6 +256,8 @@ def main():
             bench.over_rates(model)
     print("kernels", flush=True)
     bench.kernels()
+    print("readers", flush=True)
+    readers.measure(bench.table, args.build, args.out, args.python, args.mode)
     targets.add(bench)
     report.load(bench.table, "at the end")
     bench.table.print()

@@ -99,9 +99,8 @@ static mst_status check_stored(const mst_calib *c, mst_err *err)
 static mst_status check_shapes(mst_calib *c, mst_err *err)
 {
     const mst_graph *ga = mst_program_graph(c->ann), *gs = mst_program_graph(c->snn);
-    size_t in_a = mst_tensor_elements(&ga->tensors[ga->input]),
-    out_a = mst_tensor_elements(&ga->tensors[ga->output]);
-    c->input_size = mst_tensor_elements(&gs->tensors[gs->input]);
+    size_t in_a = mst_program_input_size(c->ann), out_a = mst_tensor_elements(&ga->tensors[ga->output]);
+    c->input_size = mst_program_input_size(c->snn);
     c->classes = mst_tensor_elements(&gs->tensors[gs->output]);
     if (in_a != c->input_size || out_a != c->classes)
         return mst_fail(err, MST_EINVAL,

@@ -26,4 +26,6 @@ run() {
 run unmasked digits-swin.onnx
 run sa50 digits-swin-sa50.onnx sa50.yaml
 run sa75 digits-swin-sa75.onnx sa75.yaml
-python3 "$here/demo_table.py" "$out"
+python3 "$here/demo_table.py" "$out" \
+    "Handwritten digits, one small Swin transformer trained for each column (Random Spike Masking on Q, K and attention):" \
+    "unmasked=no mask" "sa50=50 % masked" "sa75=75 % masked"

@@ -92,8 +92,9 @@ static mst_status load(const char *const *args, networks *n, mst_err *err)
     MST_TRY(mst_model_load(args[1], &c, &n->snn_graph, err));
     MST_TRY(import_ann(args[0], n, &n->ann_graph, err));
     warn(n);
-    mst_run_opts ann = {.mode = MST_RUN_FLOAT, .isa = c.isa};
-    mst_run_opts snn = {.mode = MST_RUN_SPIKING, .isa = c.isa,
+    uint32_t frames = mst_model_frames(n->snn_graph);
+    mst_run_opts ann = {.mode = MST_RUN_FLOAT, .isa = c.isa, .frames = frames};
+    mst_run_opts snn = {.mode = MST_RUN_SPIKING, .isa = c.isa, .frames = frames,
                         .seed = c.seed.set ? c.seed.value : n->snn_graph->meta.seed};
     MST_TRY(mst_program_create(n->ann_graph, &ann, &n->ann, err));
     MST_TRY(load_stored(args[0], n, &ann, err));

@@ -221,6 +221,7 @@ int main(int argc, char **argv)
                     differs);
         mst_run_opts ropts = {.mode = MST_RUN_SPIKING, .isa = c.isa,
                               .seed = c.seed.set ? c.seed.value : graph->meta.seed,
+                              .frames = mst_model_frames(graph),
                               .schedule = by_step() || o.info ? MST_SCHEDULE_STEP : MST_SCHEDULE_BLOCK,
                               .threads = o.latency ? mst_thread_count(SIZE_MAX, &c.threads) : 1};
         st = mst_program_create(graph, &ropts, &program, &err);

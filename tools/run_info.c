@@ -43,7 +43,8 @@ mst_status mst_info_print(const mst_program *p, const char *model, FILE *f, mst_
     mst_hash_text(g->meta.source_sha256, hash);
     fprintf(f, "%s: made by %s from %s\n", model, g->meta.producer, g->meta.source_name);
     fprintf(f, "source sha256 %s\n", hash[0] != '\0' ? hash : "not known");
-    fprintf(f, "input         %s%s\n", shape, g->meta.n_norm != 0 ? ", (x/255 - mean)/std" : ", x/255");
+    const char *value = g->meta.prepare.frames != 0 ? "event counts" : "x/255";
+    fprintf(f, g->meta.n_norm != 0 ? "input         %s, (%s - mean)/std\n" : "input         %s, %s\n", shape, value);
     for (uint32_t c = 0; c < g->meta.n_norm; c++)
         fprintf(f, "  channel %u   mean %g, std %g\n", c, (double)g->meta.mean[c], (double)g->meta.std[c]);
     if (prepare[0] != '\0')

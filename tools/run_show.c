@@ -17,7 +17,7 @@ static void undo_norm(const mst_data_want *want, const uint32_t shape[3], float 
     size_t plane = (size_t)shape[1] * shape[2];
     for (uint32_t c = 0; c < shape[0]; c++)
         for (size_t i = 0; i < plane; i++)
-            x[c * plane + i] = x[c * plane + i] * want->std[c] + want->mean[c];
+            x[c * plane + i] = x[c * plane + i] * want->std[c % want->n_norm] + want->mean[c % want->n_norm];
 }
 
 static uint8_t shade(float v)

@@ -147,8 +147,7 @@ static mst_status commit(void *ctx, unsigned worker, size_t i, mst_err *err)
 
 static mst_status make_workers(sim *s, mst_err *err)
 {
-    const mst_graph *g = mst_program_graph(s->o->program);
-    size_t input = mst_tensor_elements(&g->tensors[g->input]), rows, bytes = 0;
+    size_t input = mst_program_input_size(s->o->program), rows, bytes = 0;
     mst_arena *a = &s->r->arena;
     if (s->o->trace != NULL &&
         (!mst_mul_size(s->o->steps, s->n_layers, &rows) || !mst_mul_size(rows, sizeof(step_count), &bytes) ||

@@ -24,6 +24,12 @@ mst_status mst_model_want(const mst_graph *g, mst_data_want *want, mst_err *err)
     return MST_OK;
 }
 
+uint32_t mst_model_frames(const mst_graph *g)
+{
+    const mst_prepare *p = &g->meta.prepare;
+    return p->present == MST_PRESENT_STEPS && p->frames > 1 ? p->frames : 1;
+}
+
 /* "q=0.5": site -1 for "all"; false if it is not of that form. */
 static bool parse_mask(const char *text, int *site, double *ratio)
 {

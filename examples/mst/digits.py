@@ -52,11 +52,11 @@ def load_test(images=TEST_IMAGES, labels=TEST_LABELS):
     return normalize(read_idx(images)), torch.from_numpy(read_idx(labels).astype(np.int64))
 
 
-def shift(x, generator, reach=2):
-    """Shift each image by up to `reach` pixels; the border is background."""
-    background = float(-MEAN / STD)
+def shift(x, generator, reach=2, background=float(-MEAN / STD)):
+    """Shift each image of [B, C, S, S] by up to `reach` pixels; the border is background."""
     padded = torch.nn.functional.pad(x, [reach] * 4, value=background)
     size, batch = x.shape[-1], len(x)
     move = torch.randint(0, 2 * reach + 1, (2, batch, 1), generator=generator) + torch.arange(size)
     rows, columns = move[0], move[1]
-    return padded[torch.arange(batch)[:, None, None], 0, rows[:, :, None], columns[:, None, :]].unsqueeze(1)
+    picked = padded[torch.arange(batch)[:, None, None], :, rows[:, :, None], columns[:, None, :]]
+    return picked.permute(0, 3, 1, 2).contiguous()

@@ -3,11 +3,13 @@ import torch
 from torch import nn
 
 from .calibrate import estimate_batchnorm, set_thetas
+from .event_swin import EventSwin
 from .resnet import ResNet18
 from .swin import Swin, published
 from .vgg import VGG16
 
-MODELS = {"swin": Swin, "swin-published": published, "resnet18": ResNet18, "vgg16": VGG16}
+MODELS = {"swin": Swin, "swin-published": published, "event-swin": EventSwin,
+          "resnet18": ResNet18, "vgg16": VGG16}
 
 
 def build(name, **options):

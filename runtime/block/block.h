@@ -125,6 +125,7 @@ struct blk_program {
     size_t scratch, scratch_bytes; /* of thread i: scratch + i * scratch_bytes */
     size_t step_scratch; /* that step handlers need of it */
     blk_synapse *synapses;
+    uint32_t in_buf; /* of the input's frames; MST_NONE: the input is constant */
     uint32_t out_buf; /* of the logits; MST_NONE: they are static */
 };
 

@@ -233,6 +233,20 @@ static mst_status note_values(blk_compiler *bc)
     return MST_OK;
 }
 
+/* An input that changes from step to step is floats, which blk_session_run puts there. */
+static mst_status note_input(blk_compiler *bc)
+{
+    blk_value *v = &bc->values[bc->g->input];
+    bc->b->in_buf = MST_NONE;
+    if (!exec_has_frames(bc->p))
+        return MST_OK;
+    MST_TRY(blk_new_buf(bc, bc->p->input_n * sizeof(float), &bc->b->in_buf));
+    v->kind = BLK_FLOAT;
+    v->has_buf = true;
+    v->buf = bc->b->in_buf;
+    return MST_OK;
+}
+
 static mst_status place(blk_compiler *bc)
 {
     blk_program *b = bc->b;
@@ -255,6 +269,7 @@ static mst_status compile(blk_compiler *bc)
     const uint32_t *order;
     uint32_t n;
     MST_TRY(note_values(bc));
+    MST_TRY(note_input(bc));
     MST_TRY(blk_node_order(bc, &order, &n));
     for (uint32_t i = 0; i < n; i++)
         MST_TRY(compile_node(bc, order[i]));

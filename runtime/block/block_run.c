@@ -253,6 +253,8 @@ void blk_session_run(mst_session *s, uint32_t steps)
     for (uint32_t i = 0; i < p->g->n_nodes && s->time == 0; i++)
         if (p->steps[i].is_static && p->steps[i].run != NULL)
             p->steps[i].run(s, &p->steps[i]);
+    for (uint32_t t = 0; t < steps && b->in_buf != MST_NONE; t++)
+        exec_show_frame(s, s->time + t + 1, (float *)blk_buf_at(s, b->in_buf) + t * p->input_n);
     memset(s->block->fired, 0, 2 * (size_t)b->steps * p->n_layers * sizeof *s->block->fired);
     for (size_t i = 0; i < b->n_ops; i += 1 + b->ops[i].joined)
         run_op(s, &b->ops[i], steps);

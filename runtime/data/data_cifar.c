@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "mst/alloc.h"
-#include "runtime/data/data_format.h"
+#include "runtime/data/data_source.h"
 
 #define PIXELS ((size_t)3 * 32 * 32)
 #define MAX_PATH 8192u
@@ -32,7 +32,7 @@ typedef struct cifar_state {
     const cifar_kind *kind;
     size_t label;     /* which of a record's bytes */
     size_t n, record; /* bytes of a record */
-    uint8_t *records; /* [n][record] */
+    mst_data_source file;
 } cifar_state;
 
 /* The file that PATH stands for; false if it is a folder without one. */
@@ -80,24 +80,23 @@ static bool cifar100_sniff(const char *path)
     return sniff(&cifar100, path);
 }
 
-static mst_status check_labels(mst_data *d, const char *path, mst_err *err)
+/* Of record i. */
+static mst_status check_labels(const mst_data *d, size_t i, const uint8_t *labels, mst_err *err)
 {
-    cifar_state *s = d->state;
-    for (size_t i = 0; i < s->n; i++) {
-        const uint8_t *labels = s->records + i * s->record;
-        for (size_t k = 0; k < s->kind->labels; k++)
-            if (labels[k] >= s->kind->classes[k])
-                return mst_fail(err, MST_ECORRUPT,
-                                "%s: offset %zu: label of sample %zu: expected 0..%d, found %d", path,
-                                i * s->record + k, i, s->kind->classes[k] - 1, labels[k]);
-        MST_TRY(mst_data_check_label(d, path, i, i * s->record + s->label, labels[s->label], err));
-    }
-    return MST_OK;
+    const cifar_state *s = d->state;
+    for (size_t k = 0; k < s->kind->labels; k++)
+        if (labels[k] >= s->kind->classes[k])
+            return mst_fail(err, MST_ECORRUPT,
+                            "%s: offset %zu: label of sample %zu: expected 0..%d, found %d", s->file.path,
+                            i * s->record + k, i, s->kind->classes[k] - 1, labels[k]);
+    return mst_data_check_label(d, s->file.path, i, i * s->record + s->label, labels[s->label], err);
 }
 
-static mst_status read_records(mst_data *d, mst_data_file *f, mst_err *err)
+static mst_status check_records(mst_data *d, mst_err *err)
 {
     cifar_state *s = d->state;
+    mst_data_file *f = &s->file.f;
+    uint8_t record[MAX_LABELS + PIXELS];
     if (!gzdirect(f->gz))
         return mst_fail(err, MST_EFORMAT, "%s: offset 0: expected %s records, found a gzip file", f->path,
                         s->kind->name);
@@ -110,10 +109,10 @@ static mst_status read_records(mst_data *d, mst_data_file *f, mst_err *err)
                         f->path, s->record, s->kind->name, f->size, f->size / s->record, f->size % s->record);
     MST_TRY(mst_data_file_expect(f, f->size, "records", err));
     s->n = (size_t)(f->size / s->record);
-    if ((s->records = mst_alloc(NULL, (size_t)f->size)) == NULL)
-        return mst_fail(err, MST_ENOMEM, "%s: no memory for %" PRIu64 " bytes", f->path, f->size);
-    MST_TRY(mst_data_file_read(f, s->records, (size_t)f->size, "records", err));
-    MST_TRY(check_labels(d, f->path, err));
+    for (size_t i = 0; i < s->n; i++) {
+        MST_TRY(mst_data_file_read(f, record, s->record, "record", err));
+        MST_TRY(check_labels(d, i, record, err));
+    }
     return mst_data_file_end(f, err);
 }
 
@@ -130,12 +129,8 @@ static mst_status open_kind(mst_data *d, const cifar_kind *k, const char *path, 
     s->kind = k;
     s->label = label;
     s->record = k->labels + PIXELS;
-    mst_data_file f = {0};
-    mst_status st = mst_data_file_open(&f, file, err);
-    if (st == MST_OK)
-        st = read_records(d, &f, err);
-    mst_data_file_close(&f);
-    return st;
+    MST_TRY(mst_data_source_open(&s->file, file, err));
+    return check_records(d, err);
 }
 
 static mst_status cifar10_open(mst_data *d, const char *path, const char *labels, mst_err *err)
@@ -167,8 +162,10 @@ static size_t cifar_count(const mst_data *d)
 
 static mst_status cifar_get(const mst_data *d, size_t i, float *x, int *label, mst_err *err)
 {
-    const cifar_state *s = d->state;
-    const uint8_t *record = s->records + i * s->record;
+    cifar_state *s = d->state;
+    uint8_t record[MAX_LABELS + PIXELS];
+    MST_TRY(mst_data_source_read(&s->file, (uint64_t)i * s->record, record, s->record, "record", err));
+    MST_TRY(check_labels(d, i, record, err)); /* the file may have changed */
     *label = record[s->label];
     return mst_data_put_planes(d, record + s->kind->labels, shape, "image", x, err);
 }
@@ -178,7 +175,7 @@ static void cifar_close(mst_data *d)
     cifar_state *s = d->state;
     if (s == NULL)
         return;
-    mst_free(NULL, s->records, s->n * s->record);
+    mst_data_source_close(&s->file);
     mst_free(NULL, s, sizeof *s);
 }
 

@@ -33,15 +33,15 @@ static mst_status check_frames(mst_data *d, const char *path, mst_err *err)
         return mst_fail(err, MST_EINVAL,
                         "%s: event recordings: expected a model with a number of frames, found none "
                         "(its input has %u channels)", path, d->want.channels);
-    if (p->present != MST_PRESENT_CHANNELS)
-        return mst_fail(err, MST_EUNSUPPORTED,
-                        "%s: event recordings: expected frames presented as channels, found as %s",
-                        path, mst_present_name((int)p->present));
-    if (p->frames > MST_EVENT_MAX_FRAMES || (!d->as_is && d->want.channels != 2 * p->frames))
+    if (p->frames <= MST_EVENT_MAX_FRAMES && (d->as_is || d->want.channels == 2 * p->frames))
+        return MST_OK;
+    if (p->present == MST_PRESENT_STEPS && p->frames > 1)
         return mst_fail(err, MST_EINVAL,
-                        "%s: event recordings: %u frames of 2 polarities are %u channels, the model's "
-                        "input has %u", path, p->frames, 2 * p->frames, d->want.channels);
-    return MST_OK;
+                        "%s: event recordings: a frame presented in a step has 2 channels (polarities), the "
+                        "model's input has %u", path, d->want.channels / p->frames);
+    return mst_fail(err, MST_EINVAL,
+                    "%s: event recordings: %u frames of 2 polarities are %u channels, the model's "
+                    "input has %u", path, p->frames, 2 * p->frames, d->want.channels);
 }
 
 /* Labels of class folders are places in the list of names: one too few or too many shifts all that follow. */
@@ -89,6 +89,16 @@ static mst_status event_shape(const mst_data *d, size_t i, uint32_t shape[3], ms
     return MST_OK;
 }
 
+/* In steps, every frame has the model's norm. */
+static void normalize(const mst_data *d, uint32_t channels, size_t plane, float *x)
+{
+    for (uint32_t c = 0; c < channels; c++) {
+        float mean = d->mean[c % d->want.n_norm], std = d->std[c % d->want.n_norm];
+        for (size_t k = 0; k < plane; k++)
+            x[c * plane + k] = (x[c * plane + k] - mean) / std;
+    }
+}
+
 static mst_status event_get(const mst_data *d, size_t i, float *x, int *label, mst_err *err)
 {
     const mst_event_set *set = d->state;
@@ -100,10 +110,8 @@ static mst_status event_get(const mst_data *d, size_t i, float *x, int *label, m
     mst_event_split split = d->want.prepare.split == MST_SPLIT_TIME ? MST_EVENT_BY_TIME : MST_EVENT_BY_NUMBER;
     mst_status st = mst_event_frames(s, frames, split, h, w, x, err);
     mst_event_close(s);
-    size_t plane = (size_t)h * w;
-    for (uint32_t c = 0; st == MST_OK && c < d->want.n_norm; c++)
-        for (size_t k = 0; k < plane; k++)
-            x[c * plane + k] = (x[c * plane + k] - d->mean[c]) / d->std[c];
+    if (st == MST_OK && d->want.n_norm != 0)
+        normalize(d, 2 * frames, (size_t)h * w, x);
     *label = set->items[i].label;
     return st;
 }

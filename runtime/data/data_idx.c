@@ -6,15 +6,16 @@
 
 #include "mst/alloc.h"
 #include "runtime/core/checked.h"
-#include "runtime/data/data_format.h"
+#include "runtime/data/data_source.h"
 
 #define MAGIC_IMAGES 0x00000803u /* unsigned bytes, three dimensions */
 #define MAGIC_LABELS 0x00000801u
+#define HEADER 16u               /* bytes before the first image */
 
 typedef struct idx_state {
     size_t n;
-    uint8_t *images; /* [n][H][W] */
-    size_t image_bytes;
+    mst_data_source images; /* [n][H][W] behind the header */
+    size_t image_bytes;     /* of one */
     uint32_t shape[3];
     uint8_t *labels; /* [n], NULL: none */
 } idx_state;
@@ -40,9 +41,10 @@ static mst_status read_magic(mst_data_file *f, uint32_t magic, const char *what,
     return MST_OK;
 }
 
-static mst_status read_images(mst_data *d, mst_data_file *f, mst_err *err)
+static mst_status check_images(mst_data *d, mst_err *err)
 {
     idx_state *s = d->state;
+    mst_data_file *f = &s->images.f;
     uint8_t head[12];
     MST_TRY(read_magic(f, MAGIC_IMAGES, "images", err));
     MST_TRY(mst_data_file_read(f, head, sizeof head, "image count and size", err));
@@ -54,13 +56,9 @@ static mst_status read_images(mst_data *d, mst_data_file *f, mst_err *err)
     size_t bytes; /* a model's input has at most 2^30 pixels, but this need not be its size */
     if (!mst_mul_size((size_t)h * w, n, &bytes))
         return mst_fail(err, MST_ELIMIT, "%s: offset 4: %u images of %ux%u: too many", f->path, n, w, h);
-    MST_TRY(mst_data_file_expect(f, bytes, "images", err));
-    if ((s->images = mst_alloc(NULL, bytes)) == NULL)
-        return mst_fail(err, MST_ENOMEM, "%s: no memory for %zu bytes of images", f->path, bytes);
-    s->image_bytes = bytes;
+    s->image_bytes = (size_t)h * w;
     s->n = n;
-    MST_TRY(mst_data_file_read(f, s->images, bytes, "images", err));
-    return mst_data_file_end(f, err);
+    return mst_data_source_check(&s->images, bytes, "images", err);
 }
 
 static mst_status read_labels(mst_data *d, mst_data_file *f, mst_err *err)
@@ -86,14 +84,13 @@ static mst_status idx_open(mst_data *d, const char *path, const char *labels, ms
 {
     if ((d->state = mst_alloc(NULL, sizeof(idx_state))) == NULL)
         return mst_fail(err, MST_ENOMEM, "out of memory");
+    idx_state *s = d->state;
+    MST_TRY(mst_data_source_open(&s->images, path, err));
+    MST_TRY(check_images(d, err));
+    if (labels == NULL)
+        return MST_OK;
     mst_data_file f = {0};
-    mst_status st = mst_data_file_open(&f, path, err);
-    if (st == MST_OK)
-        st = read_images(d, &f, err);
-    mst_data_file_close(&f);
-    if (st != MST_OK || labels == NULL)
-        return st;
-    st = mst_data_file_open(&f, labels, err);
+    mst_status st = mst_data_file_open(&f, labels, err);
     if (st == MST_OK)
         st = read_labels(d, &f, err);
     mst_data_file_close(&f);
@@ -108,10 +105,18 @@ static size_t idx_count(const mst_data *d)
 
 static mst_status idx_get(const mst_data *d, size_t i, float *x, int *label, mst_err *err)
 {
-    const idx_state *s = d->state;
+    idx_state *s = d->state;
     *label = s->labels != NULL ? s->labels[i] : -1;
-    return mst_data_put_planes(d, s->images + i * ((size_t)s->shape[1] * s->shape[2]), s->shape, "image", x,
-                               err);
+    uint8_t *image = mst_alloc(NULL, s->image_bytes);
+    if (image == NULL)
+        return mst_fail(err, MST_ENOMEM, "%s: no memory for an image of %zu bytes", s->images.path,
+                        s->image_bytes);
+    mst_status st = mst_data_source_read(&s->images, HEADER + (uint64_t)i * s->image_bytes, image,
+                                         s->image_bytes, "image", err);
+    if (st == MST_OK)
+        st = mst_data_put_planes(d, image, s->shape, "image", x, err);
+    mst_free(NULL, image, s->image_bytes);
+    return st;
 }
 
 static void idx_close(mst_data *d)
@@ -119,7 +124,7 @@ static void idx_close(mst_data *d)
     idx_state *s = d->state;
     if (s == NULL)
         return;
-    mst_free(NULL, s->images, s->image_bytes);
+    mst_data_source_close(&s->images);
     mst_free(NULL, s->labels, s->n);
     mst_free(NULL, s, sizeof *s);
 }

@@ -119,6 +119,23 @@ static mst_status set_want(mst_data *d, const mst_data_want *want, mst_err *err)
     return MST_OK;
 }
 
+/* Pictures presented in steps are channels one after another here; only some formats have such. */
+static mst_status set_frames(mst_data *d, const mst_data_reader *format, const char *path, mst_err *err)
+{
+    const mst_prepare *p = &d->want.prepare;
+    if (d->as_is || p->present != MST_PRESENT_STEPS || p->frames < 2)
+        return MST_OK;
+    if (format != &mst_data_event && format != &mst_data_npy && format != &mst_data_npz)
+        return mst_fail(err, MST_EINVAL,
+                        "%s: the model is shown %u frames one after another: expected event recordings, npy "
+                        "or npz, found %s", path, p->frames, format->name);
+    if (!mst_mul_size(d->pixels, p->frames, &d->pixels) || d->pixels > MST_MAX_ELEMENTS)
+        return mst_fail(err, MST_ELIMIT, "model input: %u frames of [%u,%u,%u]: limit is %u values", p->frames,
+                        d->want.channels, d->want.height, d->want.width, MST_MAX_ELEMENTS);
+    d->want.channels *= p->frames;
+    return MST_OK;
+}
+
 /* One row serves all channels where there is no norm. */
 static mst_status make_table(mst_data *d, mst_err *err)
 {
@@ -153,6 +170,8 @@ mst_status mst_data_open(const char *spec, const mst_data_want *want, mst_data *
     const mst_data_reader *format;
     if ((st = set_want(d, want, err)) != MST_OK || (st = make_table(d, err)) != MST_OK ||
         (st = choose_format(d, text, &format, &path, &labels, err)) != MST_OK)
+        goto done;
+    if ((st = set_frames(d, format, path, err)) != MST_OK)
         goto done;
     d->format = format;
     st = format->open(d, path, labels, err);

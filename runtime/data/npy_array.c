@@ -14,10 +14,6 @@
 static mst_status read_at(const mst_npy_array *a, void *out, size_t n, uint64_t offset, mst_err *err)
 {
     size_t done = 0;
-    if (a->fd < 0) {
-        memcpy(out, a->bytes + offset, n);
-        return MST_OK;
-    }
     while (done < n) {
         ssize_t got = pread(a->fd, (uint8_t *)out + done, n - done, (off_t)(offset + done));
         if (got < 0 && errno == EINTR)
@@ -73,9 +69,9 @@ mst_status mst_npy_array_open(mst_npy_array *a, const char *path, mst_err *err)
     return read_header(a, size, err);
 }
 
-mst_status mst_npy_array_take(mst_npy_array *a, const char *name, uint8_t *bytes, size_t n, mst_err *err)
+mst_status mst_npy_array_take(mst_npy_array *a, const char *name, int fd, uint64_t n, mst_err *err)
 {
-    *a = (mst_npy_array){.fd = -1, .bytes = bytes, .n = n};
+    *a = (mst_npy_array){.fd = fd};
     MST_TRY(set_name(a, name, err));
     return read_header(a, n, err);
 }
@@ -84,7 +80,6 @@ void mst_npy_array_close(mst_npy_array *a)
 {
     if (a->fd >= 0)
         close(a->fd);
-    mst_free(NULL, a->bytes, a->n);
     mst_free(NULL, a->name, a->name_bytes);
     *a = (mst_npy_array){.fd = -1};
 }

@@ -1,5 +1,5 @@
-/* An .npy array whose values are read when they are asked for, from a file or from
- * memory. Knows nothing of samples or labels.
+/* An .npy array whose values are read from a file when they are asked for. Knows
+ * nothing of samples or labels.
  */
 #ifndef MST_NPY_ARRAY_H
 #define MST_NPY_ARRAY_H
@@ -10,16 +10,14 @@ typedef struct mst_npy_array {
     mst_npy_header header;
     char *name;     /* for messages: the path, or "set.npz: x.npy" */
     size_t name_bytes;
-    int fd;         /* -1: in memory */
-    uint8_t *bytes; /* [n], the whole .npy; owned */
-    size_t n;
+    int fd;         /* owned; -1: none */
 } mst_npy_array;
 
 /* Open a file, parse its header, and check that the values fill the rest of it exactly. The array
  * is to be closed whatever this returns. EIO and what mst_npy_parse gives. */
 mst_status mst_npy_array_open(mst_npy_array *a, const char *path, mst_err *err);
-/* The same of bytes from mst_alloc, which a takes. */
-mst_status mst_npy_array_take(mst_npy_array *a, const char *name, uint8_t *bytes, size_t n, mst_err *err);
+/* The same of an open file of n bytes, which a takes. */
+mst_status mst_npy_array_take(mst_npy_array *a, const char *name, int fd, uint64_t n, mst_err *err);
 void mst_npy_array_close(mst_npy_array *a);
 
 /* n bytes of the values from byte offset on. Thread safe. ECORRUPT: the file has shrunk meanwhile. */

@@ -1,19 +1,20 @@
-/* .npz through libzip. What a zip says of its members is checked before memory is
+/* .npz through libzip. What a zip says of its members is checked before room is
  * taken for them.
  */
 #include "runtime/data/npz_file.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include <zip.h>
 
-#include "mst/alloc.h"
 #include "runtime/data/data_format.h"
 
 #define DEFLATE_MAX_RATIO 1032u /* deflate cannot pack more than this many bytes into one */
-#define CHUNK ((size_t)1 << 20)
+#define CHUNK ((size_t)1 << 16)
 
 bool mst_npz_sniff(const uint8_t *head, size_t n)
 {
@@ -74,50 +75,54 @@ static mst_status check_member(const mst_npz *z, const zip_stat_t *st, const cha
     return MST_OK;
 }
 
-/* Exactly n bytes; asking for one more makes libzip check the CRC. */
-static mst_status unpack(const mst_npz *z, zip_file_t *in, const char *name, uint8_t *out, size_t n,
-                         mst_err *err)
+static mst_status no_room(const mst_npz *z, const char *name, mst_err *err)
 {
-    size_t done = 0;
-    uint8_t more;
-    while (done < n) {
-        zip_int64_t got = zip_fread(in, out + done, n - done < CHUNK ? n - done : CHUNK);
-        if (got < 0)
-            return mst_fail(err, MST_ECORRUPT, "%s: %s: offset %zu: %s", z->path, name, done,
-                            zip_file_strerror(in));
-        if (got == 0)
-            return mst_fail(err, MST_ECORRUPT, "%s: %s: expected %zu bytes, found %zu", z->path, name, n,
-                            done);
-        done += (size_t)got;
-    }
-    zip_int64_t got = zip_fread(in, &more, 1);
-    if (got < 0)
-        return mst_fail(err, MST_ECORRUPT, "%s: %s: offset %zu: %s", z->path, name, n, zip_file_strerror(in));
-    if (got > 0)
-        return mst_fail(err, MST_ECORRUPT, "%s: %s: expected %zu bytes, found more", z->path, name, n);
-    return MST_OK;
+    return mst_fail(err, MST_EIO, "%s: %s: cannot be unpacked into a temporary file in %s: %s", z->path, name,
+                    P_tmpdir, strerror(errno));
 }
 
+/* Exactly n bytes; asking for one more makes libzip check the CRC. */
+static mst_status unpack(const mst_npz *z, zip_file_t *in, const char *name, FILE *out, uint64_t n,
+                         mst_err *err)
+{
+    uint8_t chunk[CHUNK];
+    for (uint64_t done = 0, left = n; ; done = n - left) {
+        zip_int64_t got = zip_fread(in, chunk, left == 0 ? 1 : left < CHUNK ? left : CHUNK);
+        if (got < 0)
+            return mst_fail(err, MST_ECORRUPT, "%s: %s: offset %" PRIu64 ": %s", z->path, name, done,
+                            zip_file_strerror(in));
+        if (got == 0 && left == 0)
+            return fflush(out) == 0 ? MST_OK : no_room(z, name, err);
+        if (got == 0 || left == 0)
+            return mst_fail(err, MST_ECORRUPT, "%s: %s: expected %" PRIu64 " bytes, found %s%" PRIu64,
+                            z->path, name, n, got == 0 ? "" : "more than ", done);
+        if (fwrite(chunk, 1, (size_t)got, out) != (size_t)got)
+            return no_room(z, name, err);
+        left -= (uint64_t)got;
+    }
+}
+
+/* Behind a file that has no name, so that nothing is left whatever happens. */
 static mst_status read_member(mst_npz *z, const zip_stat_t *st, const char *name, mst_npy_array *a,
                               mst_err *err)
 {
     char text[1024];
     MST_TRY(check_member(z, st, name, err));
-    size_t n = (size_t)st->size;
     zip_file_t *in = zip_fopen_index(z->zip, st->index, 0);
     if (in == NULL)
         return mst_fail(err, MST_ECORRUPT, "%s: %s: %s", z->path, name, zip_strerror(z->zip));
-    uint8_t *bytes = mst_alloc(NULL, n != 0 ? n : 1);
-    mst_status code = bytes != NULL ? unpack(z, in, name, bytes, n, err)
-                                    : mst_fail(err, MST_ENOMEM, "%s: %s: no memory for %zu bytes", z->path,
-                                               name, n);
+    FILE *out = tmpfile();
+    mst_status code = out != NULL ? unpack(z, in, name, out, st->size, err) : no_room(z, name, err);
     zip_fclose(in);
-    if (code != MST_OK) {
-        mst_free(NULL, bytes, n != 0 ? n : 1);
+    int fd = code == MST_OK ? fcntl(fileno(out), F_DUPFD_CLOEXEC, 0) : -1;
+    if (code == MST_OK && fd < 0)
+        code = no_room(z, name, err);
+    if (out != NULL)
+        fclose(out);
+    if (code != MST_OK)
         return code;
-    }
     snprintf(text, sizeof text, "%s: %s", z->path, name);
-    return mst_npy_array_take(a, text, bytes, n != 0 ? n : 1, err);
+    return mst_npy_array_take(a, text, fd, st->size, err);
 }
 
 mst_status mst_npz_array(mst_npz *z, const char *const *names, bool *found, mst_npy_array *a, mst_err *err)

@@ -17,7 +17,8 @@ typedef struct mst_data_want {
     uint32_t channels, height, width;
     uint32_t n_norm;          /* 0: bytes enter as x/255; else = channels */
     const float *mean, *std;
-    mst_prepare prepare;      /* of samples of another size; all zero: they are refused */
+    mst_prepare prepare;      /* of samples of another size; all zero: they are refused. Presented in
+                               * steps, a sample is prepare.frames times [C,H,W] one after another */
     bool as_is;               /* there is no model: samples keep the shape that they have on disk; of the
                                * above only prepare.frames (0: 10) and .split count */
     uint32_t classes;         /* labels must be below it; 0: not checked */
@@ -33,7 +34,8 @@ void mst_data_close(mst_data *d);
 const char *mst_data_format(const mst_data *d);
 size_t mst_data_count(const mst_data *d);
 
-/* Shape [C,H,W] of what mst_data_get gives for sample i: the model's, or the sample's own. */
+/* Shape [C,H,W] of what mst_data_get gives for sample i: the model's (presented in steps: C of all
+ * frames together), or the sample's own. */
 mst_status mst_data_shape(const mst_data *d, size_t i, uint32_t shape[3], mst_err *err);
 
 /* Sample i as float32 [C*H*W] into x; label in *label (-1: none). Thread safe. */

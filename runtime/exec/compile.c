@@ -119,6 +119,7 @@ static mst_status note_tensors(exec_compiler *c)
         return exec_no_memory(c);
     for (uint32_t i = 0; i < c->g->n_tensors; i++)
         p->tensors[i] = (exec_tensor){.root = i, .layer = MST_NONE, .producer = MST_NONE, .is_static = true};
+    p->tensors[c->g->input].is_static = !exec_has_frames(p);
     for (uint32_t i = 0; i < c->g->n_nodes; i++) {
         c->node = &c->g->nodes[i];
         mst_status st = refuse_float64(c);
@@ -296,6 +297,8 @@ static mst_status place_memory(exec_compiler *c)
         st->scratch = st->scratch_bytes != 0 ? at + blocks[scratch[i]].at : 0;
     }
     p->output = ref_of(c, lives, blocks, at, g->output);
+    if (exec_has_frames(p))
+        MST_TRY(exec_add_bytes(c, p->input_n * sizeof(float), p->frames, &p->frames_at, &p->bytes));
     return place_membranes(c);
 }
 
@@ -328,6 +331,7 @@ mst_status mst_program_create(const mst_graph *g, const mst_run_opts *opts, mst_
     p->g = g;
     p->mode = o->mode;
     p->seed = o->seed;
+    p->frames = o->frames > 1 ? o->frames : 1;
     p->alloc = p->arena.alloc = o->alloc;
     p->k = kernels;
     exec_compiler c = {.p = p, .g = g, .tmp = {.alloc = o->alloc}, .err = err};
@@ -354,6 +358,7 @@ const mst_graph *mst_program_graph(const mst_program *p) { return p->g; }
 const char *mst_program_isa(const mst_program *p) { return p->k.isa; }
 size_t mst_program_layers(const mst_program *p) { return p->n_layers; }
 uint32_t mst_program_block_steps(const mst_program *p) { return p->block != NULL ? blk_program_steps(p->block) : 1; }
+size_t mst_program_input_size(const mst_program *p) { return p->frames * p->input_n; }
 uint64_t mst_program_dense_ops(const mst_program *p) { return p->dense; }
 uint64_t mst_program_dense_ops_static(const mst_program *p) { return p->dense_static; }
 

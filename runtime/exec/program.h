@@ -2,6 +2,8 @@
 #ifndef MST_EXEC_PROGRAM_H
 #define MST_EXEC_PROGRAM_H
 
+#include <string.h>
+
 #include "mst/session.h"
 #include "runtime/block/schedule.h"
 #include "runtime/exec/nd.h"
@@ -27,7 +29,7 @@ typedef struct exec_tensor {
     uint32_t root;      /* the tensor whose memory it shares (RESHAPE); itself otherwise */
     uint32_t layer;     /* of the NEURON that makes it; MST_NONE otherwise */
     uint32_t producer;  /* node; MST_NONE: constant or the graph's input */
-    bool is_static;     /* depends on the input and constants only */
+    bool is_static;     /* depends on constants and a constant input only */
     bool is_spike;      /* values are theta*s */
     bool has_scale;     /* ... with one theta: scale */
     float scale;
@@ -189,6 +191,8 @@ struct mst_program {
     size_t bytes; /* of a session's memory; the graph's input is at 0 */
     size_t transient, transient_end; /* part of it that holds nothing from one step to the next */
     size_t input_n, output_n;
+    uint32_t frames;  /* 1: the input is constant */
+    size_t frames_at; /* where a session keeps them; spiking mode with more than one */
     exec_ref output;
     blk_program *block; /* NULL: step schedule */
 };
@@ -291,6 +295,20 @@ static inline void exec_count(mst_session *s, const exec_step *st, uint64_t ops)
         s->counters.sops += ops;
     else
         s->counters.macs += ops;
+}
+
+/* Does the input change from step to step? */
+static inline bool exec_has_frames(const mst_program *p)
+{
+    return p->frames > 1 && p->mode == MST_RUN_SPIKING;
+}
+
+/* What the input shows at time step t (1 is the first): a copy to `to`, [input_n]. Only with frames. */
+static inline void exec_show_frame(const mst_session *s, uint32_t t, float *to)
+{
+    const mst_program *p = s->p;
+    const float *frames = (const float *)(const void *)(s->mem + p->frames_at);
+    memcpy(to, frames + (t - 1) % p->frames * p->input_n, p->input_n * sizeof *to);
 }
 
 #endif

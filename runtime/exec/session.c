@@ -33,6 +33,8 @@ mst_status mst_session_create(const mst_program *p, mst_session **out, mst_err *
         }
     }
     memset(s->mem, 0, p->input_n * sizeof(float));
+    if (exec_has_frames(p))
+        memset(s->mem + p->frames_at, 0, p->frames * p->input_n * sizeof(float));
     mst_session_begin(s, NULL, 0);
     *out = s;
     return MST_OK;
@@ -61,11 +63,35 @@ static void reset_membranes(mst_session *s, const exec_neuron *q)
                 *v++ = q->k.shift * q->k.theta[c];
 }
 
+/* Float mode is one pass: over the mean of the frames, which makes the same mean current. */
+static void take_mean(mst_session *s, const float *x)
+{
+    const mst_program *p = s->p;
+    float *mean = (float *)(void *)s->mem;
+    memcpy(mean, x, p->input_n * sizeof *x);
+    for (uint32_t f = 1; f < p->frames; f++)
+        for (size_t i = 0; i < p->input_n; i++)
+            mean[i] += x[f * p->input_n + i];
+    for (size_t i = 0; i < p->input_n; i++)
+        mean[i] /= (float)p->frames;
+}
+
+static void take_input(mst_session *s, const float *x)
+{
+    const mst_program *p = s->p;
+    if (p->frames == 1)
+        memcpy(s->mem, x, p->input_n * sizeof *x);
+    else if (exec_has_frames(p))
+        memcpy(s->mem + p->frames_at, x, p->frames * p->input_n * sizeof *x);
+    else
+        take_mean(s, x);
+}
+
 void mst_session_begin(mst_session *s, const float *x, uint32_t sample)
 {
     const mst_program *p = s->p;
     if (x != NULL)
-        memcpy(s->mem, x, p->input_n * sizeof *x);
+        take_input(s, x);
     s->sample = sample;
     s->time = 0;
     s->last_run = 0;
@@ -84,6 +110,8 @@ static void run_nodes(mst_session *s)
     const mst_program *p = s->p;
     bool first = s->time == 0;
     s->time++;
+    if (exec_has_frames(p))
+        exec_show_frame(s, s->time, (float *)(void *)s->mem);
     for (uint32_t i = 0; i < p->g->n_nodes; i++) {
         const exec_step *st = &p->steps[i];
         if (st->is_static && !first)

@@ -30,7 +30,8 @@ def read_trace(path):
 
 def simulate(graph, x, samples, steps, seed=None, batch=20):
     """The same rows from the simulator, for the given indices into x."""
-    sim = simulator.Simulator(graph, spiking=True, seed=seed)
+    frames = max(1, graph.frames) if graph.present == "steps" else 1
+    sim = simulator.Simulator(graph, spiking=True, seed=seed, frames=frames)
     rows = {}
     for at in range(0, len(samples), batch):
         part = samples[at:at + batch]

@@ -1,7 +1,7 @@
 """Run a graph as docs/EXECUTION.md says, on a batch of samples, with numpy.
 
     sim = Simulator(graph, spiking=True, seed=graph.seed)
-    sim.begin(x, first_sample=0)      # x [samples, C, H, W]
+    sim.begin(x, first_sample=0)      # x [samples, C, H, W]; [samples, frames * C, H, W] with frames
     logits = sim.step()               # [samples, classes]
     sim.fired["name"], sim.values[tensor], sim.potential[node]
 
@@ -28,8 +28,8 @@ MOVES = {"reshape", "transpose", "slice", "concat", "gather", "pad", "expand"}
 
 
 class Simulator:
-    def __init__(self, graph, spiking=True, seed=None):
-        self.graph, self.spiking = graph, spiking
+    def __init__(self, graph, spiking=True, seed=None, frames=1):
+        self.graph, self.spiking, self.frames = graph, spiking, frames
         self.seed = graph.seed if seed is None else seed
         self.handlers = _handlers()
         self.neurons = [i for i, n in enumerate(graph.nodes) if n.op == "neuron"]
@@ -38,7 +38,8 @@ class Simulator:
 
     def _classify(self):
         """Which nodes are static; which tensors carry spikes, and their scale (None: none)."""
-        dynamic, self.static, self.spikes = set(), set(), {}
+        dynamic = {self.graph.input} if self.frames > 1 and self.spiking else set()
+        self.static, self.spikes = set(), {}
         for i, node in enumerate(self.graph.nodes):
             data = [k for k in node.inputs if k is not None]
             if node.op in ("neuron", "mask") or any(k in dynamic for k in data):
@@ -57,15 +58,26 @@ class Simulator:
                     self.spikes[node.out] = self.spikes[sources[0]] if len(scales) == 1 else None
 
     def begin(self, x, first_sample=0):
-        """x: float32 [samples, ...], each sample the graph's input without its leading 1."""
+        """x: float32 [samples, ...], each sample the graph's input without its leading 1, once a frame."""
         shape = self.graph.tensors[self.graph.input].shape
         x = np.ascontiguousarray(x, F)
+        self.pictures = x.reshape((len(x), self.frames) + shape)
         self.samples = np.arange(first_sample, first_sample + len(x))
         self.time = 0
-        self.values = {self.graph.input: x.reshape((len(x),) + shape)}
+        self.values = {}
         self.potential = {}
         self.logit_sum = 0.0
         self.layer = {}  # node of a NEURON -> (fired [samples], spikes [samples]) of the last step
+
+    def _show(self):
+        """The frame of this step; the mean of all, added up in their order, where there is but one pass."""
+        picture = self.pictures[:, (self.time - 1) % self.frames]
+        if self.frames > 1 and not self.spiking:
+            picture = self.pictures[:, 0]
+            for f in range(1, self.frames):
+                picture = picture + self.pictures[:, f]
+            picture = picture / F(self.frames)
+        self.values[self.graph.input] = picture
 
     def _value(self, k):
         """An operand with its sample axis (length 1 for constants)."""
@@ -77,6 +89,7 @@ class Simulator:
     def step(self):
         """One time step (spiking) or one pass (float); the output [samples, classes]."""
         self.time += 1
+        self._show()
         with np.errstate(all="ignore"):
             for i, node in enumerate(self.graph.nodes):
                 if i not in self.static or self.time == 1:

@@ -413,15 +413,16 @@ def test_options_are_stored_shown_and_overridden(tmp_path):
     assert info["prepare"] == dict(resize=18, interpolation="bilinear", crop=[16, 16], frames=10, split="time", present="steps")
     assert "resize 18 bilinear, crop 16x16, 10 event frames of equal time, as steps" in tool("mstrun", "--info", out).stdout
     im = Image.fromarray(picture(40, 50))
+    pictures = ("--present", "channels")  # in steps, the model would be for event recordings
     im.save(tmp_path / "a.png")
-    got, _ = shown(tmp_path, tmp_path / "a.png", 0, bin=out)
+    got, _ = shown(tmp_path, tmp_path / "a.png", 0, *pictures, bin=out)
     assert np.array_equal(got, as_array(center_crop(resize(im, 18, "bilinear"), 16, 16)))
-    got, _ = shown(tmp_path, tmp_path / "a.png", 0, "--resize", 16, "--interpolation", "nearest", "--mean", "0,0,0", "--std",
+    got, _ = shown(tmp_path, tmp_path / "a.png", 0, *pictures, "--resize", 16, "--interpolation", "nearest", "--mean", "0,0,0", "--std",
                    "2,2,2", bin=out)
     assert np.array_equal(got, as_array(center_crop(resize(im, 16, "nearest"), 16, 16)))
-    run = json.loads(tool("mstrun", out, tmp_path / "a.png", "-T", 2, "--json", "-", "--quiet").stdout)
+    run = json.loads(tool("mstrun", out, tmp_path / "a.png", "-T", 2, *pictures, "--json", "-", "--quiet").stdout)
     assert run["samples"] == 1 and run["top1"][0]["top1"] is None
-    tool("mstcalib", onnx, out, tmp_path / "a.png", "-T", 2, "--resize", 20, "--quiet")
+    tool("mstcalib", onnx, out, tmp_path / "a.png", "-T", 2, *pictures, "--resize", 20, "--quiet")
 
 
 @pytest.mark.parametrize("args, says", [
@@ -490,7 +491,7 @@ def test_event_recordings(tmp_path):
     assert "classes: expected 3 as the model has, found 2" in refused(tmp_path / "set", bin=three)
     assert "3 frames of 2 polarities are 6 channels, the model's input has 8" in refused(file, "--frames", 3, bin=bin)
     assert "expected a model with a number of frames, found none" in refused(file, "--frames", 0, bin=bin)
-    assert "expected frames presented as channels, found as steps" in refused(file, "--present", "steps", bin=bin)
+    assert "a frame presented in a step has 2 channels" in refused(file, "--present", "steps", bin=bin)
     (tmp_path / "cut.bin").write_bytes(file.read_bytes()[:-2])
     assert "cut.bin" in refused("nmnist:%s" % (tmp_path / "cut.bin"), bin=bin)
 

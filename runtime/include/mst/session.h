@@ -42,6 +42,8 @@ typedef struct mst_run_opts {
     mst_schedule schedule;
     unsigned threads;     /* that share one sample (block schedule); 0 and 1: none beside the caller's */
     uint32_t block_steps; /* time steps of a block; 0: chosen here */
+    uint32_t frames;      /* 0 and 1: the input is the same at every step. n: a sample is n frames of the
+                             input's shape, step t shows frame (t-1) mod n, float mode their mean */
 } mst_run_opts;
 
 typedef struct mst_program mst_program;
@@ -77,6 +79,9 @@ uint64_t mst_program_dense_ops(const mst_program *p);
 /* The part of them that only depends on the constant input: done once a sample, not once a step. */
 uint64_t mst_program_dense_ops_static(const mst_program *p);
 
+/* float32 values of a sample: frames times the elements of graph->input. */
+size_t mst_program_input_size(const mst_program *p);
+
 /* Bytes of one session's state and arena. */
 size_t mst_program_session_bytes(const mst_program *p);
 
@@ -84,8 +89,9 @@ mst_status mst_session_create(const mst_program *p, mst_session **out, mst_err *
 void mst_session_destroy(mst_session *s);
 
 /* Start a sample: membranes to v(0), time to 0, counters to 0; x is copied,
- * float32, shape of graph->input. sample is the index in the data set: it
- * enters the mask counters. x NULL: keep the input (a plain reset). */
+ * float32, shape of graph->input, one such after another where there are frames.
+ * sample is the index in the data set: it enters the mask counters. x NULL: keep
+ * the input (a plain reset). */
 void mst_session_begin(mst_session *s, const float *x, uint32_t sample);
 
 /* Run one time step (spiking) or one forward pass (float). */

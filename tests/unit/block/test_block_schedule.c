@@ -142,16 +142,16 @@ static bool has_isa(const mst_graph *g, const char *isa)
 }
 
 /* steps, isas and threads in `few` or all combinations. */
-static void check_graph(const mst_graph *g, uint64_t seed, const char *name, bool few)
+static void check_graph(const mst_graph *g, uint64_t seed, uint32_t frames, const char *name, bool few)
 {
     static const uint32_t steps[] = {5, 16, 1, 2, 8, 32};
     const mst_tensor *in = &g->tensors[g->input];
-    size_t n = mst_tensor_elements(in);
+    size_t n = frames * mst_tensor_elements(in);
     float *x = malloc(n * sizeof *x);
     rng r = {seed};
     for (size_t i = 0; i < n; i++)
         x[i] = rng_f(&r, -1.5f, 1.5f);
-    mst_run_opts o = {.seed = 11, .isa = "scalar"};
+    mst_run_opts o = {.seed = 11, .isa = "scalar", .frames = frames};
     record *want = run(g, x, &o, false);
     o.schedule = MST_SCHEDULE_BLOCK;
     for (size_t isa = 0; isa < 3; isa++)
@@ -174,16 +174,18 @@ START_TEST(sample_graphs)
 {
     mst_graph *g = NULL;
     OK(sample_every_op(NULL, &g, &err_));
-    check_graph(g, 1, "every op", false);
+    check_graph(g, 1, 1, "every op", false);
+    check_graph(g, 1, 3, "every op, frames", false);
     mst_graph_destroy(g);
     OK(sample_tiny(NULL, &g, &err_));
-    check_graph(g, 2, "tiny", false);
+    check_graph(g, 2, 1, "tiny", false);
+    check_graph(g, 2, 2, "tiny, frames", false);
     mst_graph_destroy(g);
     for (uint64_t seed = 0; seed < 60; seed++) {
         char name[32];
         snprintf(name, sizeof name, "sample_random %u", (unsigned)seed);
         OK(sample_random(NULL, seed, &g, &err_));
-        check_graph(g, seed, name, true);
+        check_graph(g, seed, 1 + (uint32_t)(seed % 3), name, true);
         mst_graph_destroy(g);
     }
 }
@@ -199,7 +201,7 @@ START_TEST(random_nets)
             mst_graph *g = block_net(seed);
             narrow_weights(g, types[i]);
             snprintf(name, sizeof name, "block_net %u, %s", (unsigned)seed, mst_dtype_name(types[i]));
-            check_graph(g, seed, name, true);
+            check_graph(g, seed, 1 + (uint32_t)(seed % 3), name, true);
             mst_graph_destroy(g);
         }
     }
@@ -231,7 +233,8 @@ START_TEST(converted_models)
         printf("SKIP: no fixture %s (set MST_FIXTURES)\n", models[_i]);
         return;
     }
-    check_graph(g, 7, models[_i], true);
+    check_graph(g, 7, 1, models[_i], true);
+    check_graph(g, 7, 3, models[_i], true);
     mst_graph_destroy(g);
 }
 END_TEST
@@ -282,7 +285,7 @@ START_TEST(every_allocation_may_fail)
     for (size_t at = 1, failed = 1; failed != 0; at++) {
         hook h = {0, at};
         mst_allocator a = {hooked, &h};
-        mst_run_opts o = {.alloc = &a, .schedule = MST_SCHEDULE_BLOCK, .threads = 2};
+        mst_run_opts o = {.alloc = &a, .schedule = MST_SCHEDULE_BLOCK, .threads = 2, .frames = 3};
         mst_program *p = NULL;
         mst_session *s = NULL;
         mst_err err = {0};

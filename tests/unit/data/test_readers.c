@@ -248,6 +248,34 @@ END_TEST
 
 /* ---- cifar10 ---- */
 
+/* Samples are read when they are asked for, in any order; the file may have shrunk by then. */
+START_TEST(any_order)
+{
+    static const size_t order[] = {2, 0, 1, 1, 2, 0};
+    uint8_t file[28];
+    mst_data_want w = want(1, 2);
+    for (int packed = 0; packed < 2; packed++) {
+        float x[4];
+        int label;
+        mst_err err = {0};
+        if (packed)
+            write_gz("x", file, idx_images(file));
+        else
+            write_bytes("x", file, idx_images(file));
+        mst_data *d = open_ok(spec2("idx:", "x", NULL), &w);
+        for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {
+            ck_assert_int_eq(mst_data_get(d, order[i], x, &label, NULL), MST_OK);
+            ck_assert(x[0] == (float)(80 * order[i]) / 255.0f);
+        }
+        ck_assert_int_eq(truncate(in_dir("x"), packed ? 12 : 24), 0);
+        ck_assert_int_eq(mst_data_get(d, 0, x, &label, &err), packed ? MST_ECORRUPT : MST_OK);
+        ck_assert_int_eq(mst_data_get(d, 2, x, &label, &err), MST_ECORRUPT);
+        ck_assert_ptr_nonnull(strstr(err.text, in_dir("x")));
+        mst_data_close(d);
+    }
+}
+END_TEST
+
 START_TEST(cifar_reads_and_refuses)
 {
     static uint8_t b[2 * 3073 + 1];
@@ -443,6 +471,7 @@ int main(void)
     tcase_add_test(t, normalizes);
     tcase_add_test(t, idx_refuses);
     tcase_add_test(t, gzip_is_checked);
+    tcase_add_test(t, any_order);
     tcase_add_test(t, cifar_reads_and_refuses);
     tcase_add_test(t, npy_reads);
     tcase_add_loop_test(t, npy_refuses, 0, (int)(sizeof npy_cases / sizeof npy_cases[0]));

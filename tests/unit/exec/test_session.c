@@ -259,6 +259,58 @@ START_TEST(begin_resets_everything)
 }
 END_TEST
 
+/* Equal frames are a constant input, but for what static nodes are counted; begin(NULL) starts at the
+ * first frame; float mode sees the mean. */
+START_TEST(frames)
+{
+    mst_graph *g = little_network();
+    mst_run_opts opts = {.frames = 3};
+    mst_program *p[4] = {0};
+    mst_session *s[4] = {0};
+    float x[3 * 192], mean[192], y[4][CLASSES];
+    rng r = {5};
+    rng_fill(&r, x, 192, 1, -0.5f, 1);
+    for (int f = 1; f < 3; f++)
+        memcpy(x + f * 192, x, 192 * sizeof *x);
+    for (int i = 0; i < 4; i++) {
+        opts = (mst_run_opts){.frames = i % 2 == 0 ? 3 : 0, .mode = i < 2 ? MST_RUN_SPIKING : MST_RUN_FLOAT};
+        OK(mst_program_create(g, &opts, &p[i], &err_));
+        OK(mst_session_create(p[i], &s[i], &err_));
+        ck_assert_uint_eq(mst_program_input_size(p[i]), i % 2 == 0 ? 3 * 192 : 192);
+    }
+    ck_assert(mst_program_dense_ops_static(p[0]) < mst_program_dense_ops_static(p[1]));
+    for (int i = 0; i < 2; i++) {
+        mst_session_begin(s[i], x, 0);
+        for (int t = 0; t < STEPS; t++)
+            mst_session_step(s[i]);
+        mst_session_mean_logits(s[i], y[i]);
+    }
+    ck_assert(memcmp(y[0], y[1], sizeof y[0]) == 0);
+    rng_fill(&r, x, 3 * 192, 1, -0.5f, 1);
+    for (int i = 0; i < 2; i++) {
+        mst_session_begin(s[0], i == 0 ? x : NULL, 0);
+        for (int t = 0; t < STEPS; t++)
+            mst_session_step(s[0]);
+        mst_session_mean_logits(s[0], y[2 + i]);
+    }
+    ck_assert(memcmp(y[0], y[2], sizeof y[0]) != 0);
+    ck_assert(memcmp(y[2], y[3], sizeof y[2]) == 0);
+    for (int i = 0; i < 192; i++)
+        mean[i] = (x[i] + x[192 + i] + x[2 * 192 + i]) / 3.0f;
+    for (int i = 2; i < 4; i++) {
+        mst_session_begin(s[i], i == 2 ? x : mean, 0);
+        mst_session_step(s[i]);
+        mst_session_mean_logits(s[i], y[i]);
+    }
+    ck_assert(memcmp(y[2], y[3], sizeof y[2]) == 0);
+    for (int i = 0; i < 4; i++) {
+        mst_session_destroy(s[i]);
+        mst_program_destroy(p[i]);
+    }
+    mst_graph_destroy(g);
+}
+END_TEST
+
 /* ---- masks --------------------------------------------------------------------------- */
 
 START_TEST(philox_known_answers)
@@ -477,6 +529,7 @@ int main(void)
     tcase_add_test(tc, network_equals_naive);
     tcase_add_test(tc, two_threads_equal_one);
     tcase_add_test(tc, begin_resets_everything);
+    tcase_add_test(tc, frames);
     tcase_add_test(tc, philox_known_answers);
     tcase_add_test(tc, mask_keeps_its_share);
     tcase_add_test(tc, every_allocation_may_fail);
