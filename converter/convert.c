@@ -155,9 +155,10 @@ mst_status mst_convert(mst_graph *g, const mst_convert_opts *opts, mst_report *r
                           "node '%s' (%s) does not spike: %s; drop --require-spiking to run it as an analog island",
                           r->name, r->kind, r->reason);
     }
-    if (st == MST_OK && !stopped(opts->stop_after, WEIGHTS_NUMBER))
+    bool last = !stopped(opts->stop_after, WEIGHTS_NUMBER);
+    if (st == MST_OK && last)
         st = pass_weights(g, opts->weights, report, err);
-    if (st == MST_OK && report->weight_type != MST_F32)
+    if (st == MST_OK && last)
         st = after_pass(g, opts->dump_dir, WEIGHTS_NUMBER, "weights", err);
     if (st != MST_OK)
         mst_report_free(report);
