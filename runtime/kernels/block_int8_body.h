@@ -1,12 +1,15 @@
 /* The source of the int8 kernels of the block schedule, compiled once per instruction
- * set. The including file defines MSTB_SET and MSTB_WIDTH (floats per vector). No
- * include guard: meant for one inclusion per block_int8_<set>.c, and for nothing else.
+ * set. The including file defines MSTB_SET and MSTB_WIDTH (floats per vector), and
+ * MSTB_OWN_WIDEN, the body of widen, where compilers need help with it. No include
+ * guard: meant for one inclusion per block_int8_<set>.c, and for nothing else.
  *
  * A panel row has 64 bytes a strip: byte 2i is column i plus 128, byte 2i+1 column i+32.
  * So a lane of 16 bits holds two columns (the machine is little-endian, as snn.bin is),
  * and three operations add a row of both: the lanes to one accumulator, the lanes shifted
  * right by 8, which is the upper column, to another. The lower column is what is left.
  */
+#include <string.h>
+
 #include "runtime/kernels/block_kernels.h"
 
 #define MSTB_CAT_(name, set) mstb_##name##__##set
@@ -18,14 +21,18 @@
 
 typedef int16_t lanes __attribute__((vector_size(MSTB_WIDTH * 4), aligned(4), may_alias));
 typedef uint16_t ulanes __attribute__((vector_size(MSTB_WIDTH * 4), aligned(4), may_alias)); /* wrap around */
-typedef int16_t shorts __attribute__((vector_size(MSTB_WIDTH * 2), aligned(4), may_alias));
 typedef int32_t ints __attribute__((vector_size(MSTB_WIDTH * 4), aligned(4), may_alias));
 typedef float floats __attribute__((vector_size(MSTB_WIDTH * 4), aligned(4), may_alias));
 
 #define ALWAYS static inline __attribute__((always_inline))
 
-/* At most MOST rows; sum: [strips][64], columns in order. */
-ALWAYS void add_rows(const uint16_t *idx, const uint16_t *end, size_t strips, const uint8_t *w, int16_t *sum)
+/* The sums of a strip: lane i of low[v] is column v*LANES + i, of high[v] the one 32 further on. */
+typedef struct sums {
+    lanes low[VECS], high[VECS];
+} sums;
+
+/* At most MOST rows. */
+ALWAYS void add_rows(const uint16_t *idx, const uint16_t *end, size_t strips, const uint8_t *w, sums *to)
 {
     ulanes both[2 * VECS];
     lanes high[2 * VECS];
@@ -42,47 +49,88 @@ ALWAYS void add_rows(const uint16_t *idx, const uint16_t *end, size_t strips, co
         }
     }
     for (size_t j = 0; j < strips * VECS; j++) {
-        lanes *to = (lanes *)(void *)(sum + j / VECS * MSTB_COLS + j % VECS * LANES);
-        to[0] = (lanes)(both[j] - ((ulanes)high[j] << 8) - biases);
-        to[VECS] = high[j];
+        to[j / VECS].low[j % VECS] = (lanes)(both[j] - ((ulanes)high[j] << 8) - biases);
+        to[j / VECS].high[j % VECS] = high[j];
     }
 }
 
-/* acc = c*sum + b, for a strip; the vectors are spelled out: compilers would ask whether acc overlaps the rest. */
-#define FINISH(name, number, sums)                                                                 \
-    ALWAYS void name(const number *sum, const float *c, const float *b, float *acc)                \
-    {                                                                                              \
-        for (size_t j = 0; j < MSTB_COLS; j += MSTB_WIDTH) {                                       \
-            floats x = __builtin_convertvector(                                                    \
-                __builtin_convertvector(*(const sums *)(const void *)(sum + j), ints), floats);    \
-            *(floats *)(void *)(acc + j) = *(const floats *)(const void *)(c + j) * x +            \
-                                           *(const floats *)(const void *)(b + j);                 \
-        }                                                                                          \
+/* The lower and the upper half of the lanes. */
+ALWAYS void widen(lanes x, ints to[2])
+{
+#ifdef MSTB_OWN_WIDEN
+    MSTB_OWN_WIDEN
+#else
+    typedef int16_t half __attribute__((vector_size(MSTB_WIDTH * 2), aligned(4), may_alias));
+    half parts[2];
+    memcpy(parts, &x, sizeof x);
+    to[0] = __builtin_convertvector(parts[0], ints);
+    to[1] = __builtin_convertvector(parts[1], ints);
+#endif
+}
+
+#define AT(type, p, j) (((const type *)(const void *)(p))[j])
+#define TO(type, p, j) (((type *)(void *)(p))[j])
+
+/* acc = c*sum + b for vector v of a strip's columns. */
+ALWAYS void finish(ints sum, size_t v, const float *c, const float *b, float *acc)
+{
+    TO(floats, acc, v) = AT(floats, c, v) * __builtin_convertvector(sum, floats) + AT(floats, b, v);
+}
+
+ALWAYS void finish_strip(const sums *s, const float *c, const float *b, float *acc)
+{
+    for (size_t v = 0; v < VECS; v++) {
+        ints low[2], high[2];
+        widen(s->low[v], low);
+        widen(s->high[v], high);
+        for (size_t h = 0; h < 2; h++) {
+            finish(low[h], 2 * v + h, c, b, acc);
+            finish(high[h], 2 * (VECS + v) + h, c, b, acc);
+        }
     }
-FINISH(finish_short, int16_t, shorts)
-FINISH(finish_long, int32_t, ints)
+}
+
+/* A list of more rows: parts of it, added up in 32 bits. */
+static void gather_long(const uint16_t *idx, const uint16_t *end, size_t strips, const uint8_t *w, const float *c,
+                        const float *b, float *acc, size_t apart)
+{
+    ints total[2][4 * VECS];
+    memset(total, 0, sizeof total);
+    for (const uint16_t *stop; idx < end; idx = stop) {
+        sums part[2];
+        stop = end - idx < MOST ? end : idx + MOST;
+        if (strips == 2)
+            add_rows(idx, stop, 2, w, part);
+        else
+            add_rows(idx, stop, 1, w, part);
+        for (size_t j = 0; j < strips * VECS; j++) {
+            ints low[2], high[2], *to = total[j / VECS] + j % VECS * 2;
+            widen(part[j / VECS].low[j % VECS], low);
+            widen(part[j / VECS].high[j % VECS], high);
+            for (size_t h = 0; h < 2; h++) {
+                to[h] += low[h];
+                to[2 * VECS + h] += high[h];
+            }
+        }
+    }
+    for (size_t s = 0; s < strips; s++)
+        for (size_t v = 0; v < 4 * VECS; v++)
+            finish(total[s][v], v, c + s * MSTB_COLS, b + s * MSTB_COLS, acc + s * apart);
+}
 
 ALWAYS void gather_strips(const mstb_lists *in, size_t n, size_t strips, const uint8_t *w, const float *c,
                           const float *b, float *acc, size_t apart)
 {
     for (size_t i = 0; i < n; i++, acc += MSTB_COLS) {
         const uint16_t *idx = in->idx + in->start[i * in->stride], *end = in->idx + in->start[i * in->stride + 1];
-        int16_t sum[2 * MSTB_COLS] __attribute__((aligned(64)));
-        if (end - idx <= MOST) {
-            add_rows(idx, end, strips, w, sum);
-            for (size_t s = 0; s < strips; s++)
-                finish_short(sum + s * MSTB_COLS, c + s * MSTB_COLS, b + s * MSTB_COLS, acc + s * apart);
+        sums sum[2];
+        if (end - idx > MOST) {
+            gather_long(idx, end, strips, w, c, b, acc, apart);
             continue;
         }
-        int32_t total[2 * MSTB_COLS] __attribute__((aligned(64))) = {0};
-        for (const uint16_t *stop; idx < end; idx = stop) {
-            stop = end - idx < MOST ? end : idx + MOST;
-            add_rows(idx, stop, strips, w, sum);
-            for (size_t j = 0; j < strips * MSTB_COLS; j++)
-                total[j] += sum[j];
-        }
+        add_rows(idx, end, strips, w, sum);
         for (size_t s = 0; s < strips; s++)
-            finish_long(total + s * MSTB_COLS, c + s * MSTB_COLS, b + s * MSTB_COLS, acc + s * apart);
+            finish_strip(&sum[s], c + s * MSTB_COLS, b + s * MSTB_COLS, acc + s * apart);
     }
 }
 
