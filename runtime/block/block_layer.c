@@ -164,7 +164,14 @@ void blk_open_neurons(const blk_job *job, blk_place at, blk_firing *f)
     if (op->piece_at != NULL) {
         f->strip.v = f->v;
         copy_pieces(job, element, n, f->v, false);
+        return;
     }
+    if (at.row + 1 == op->expr->rows)
+        return;
+    /* the next row's membranes, which lie too far apart for the machine to guess */
+    const float *next = f->strip.v - element + element_at(op->expr, (blk_place){at.row + 1, at.block});
+    for (size_t i = 0; i < n; i += 16)
+        __builtin_prefetch(next + i, 1);
 }
 
 /* Words that hold several rows were cleared before the operation began. */
