@@ -21,6 +21,8 @@ static inline uint32_t net_neuron(net *n, uint32_t x)
     uint32_t last = t.dims[t.rank - 1], theta = add_value(n->g, rng_f(&n->r, 0.4f, 2.0f));
     if (rng_below(&n->r, 8) == 0)
         theta = add_random(n->g, &n->r, DIMS(last), 0.4f, 2.0f);
+    if (rng_below(&n->r, 8) == 0) /* nearly all fire: layers behind it go through all inputs */
+        theta = add_value(n->g, 0.01f);
     mst_node *q;
     if (rng_below(&n->r, 3) == 0) {
         uint32_t gain = add_random(n->g, &n->r, DIMS(last), 0.5f, 1.5f),
