@@ -25,6 +25,7 @@ def parse():
     p.add_argument("--images", required=True, help="MNIST's training images, IDX (.gz too)")
     p.add_argument("--labels", required=True, help="MNIST's training labels, IDX (.gz too)")
     p.add_argument("--out", required=True, help="checkpoint to write")
+    p.add_argument("--init", help="checkpoint to go on from")
     p.add_argument("--frames", type=int, default=3, help="frames that a recording is cut into (default 3)")
     p.add_argument("--split", choices=("number", "time"), default="time", help="how it is cut (default time)")
     p.add_argument("--present", choices=("channels", "steps"), default="channels",
@@ -65,6 +66,16 @@ def simulated_recordings(args, bundled, images, labels):
     return torch.stack(x), torch.from_numpy(labels[chosen].astype(np.int64))
 
 
+def new_model(args, x):
+    """(model with thetas set on 256 of x, its options)"""
+    options = dict(EVENTS, channels=2 if args.present == "steps" else 2 * args.frames, levels=args.levels,
+                   mlp_ratio=args.mlp_ratio, depths=args.depths)
+    model = zoo.build("event-swin", **options)
+    some = torch.randperm(len(x), generator=torch.Generator().manual_seed(args.seed))[:256]
+    calibrate.set_thetas(model, x[some].float(), args.theta_share)
+    return model, options
+
+
 def main():
     args = parse()
     torch.manual_seed(args.seed)
@@ -73,7 +84,8 @@ def main():
     images, labels = digits.read_idx(args.images), digits.read_idx(args.labels)
     bundled = set(digits.digests(digits.read_idx(digits.TEST_IMAGES)))
     x, y = real_recordings(args, images)
-    order = torch.randperm(len(x), generator=torch.Generator().manual_seed(args.seed))
+    # the same whatever the seed: what was trained on once is never held out
+    order = torch.randperm(len(x), generator=torch.Generator().manual_seed(1))
     held, rest = order[:args.validation], order[args.validation:]
     held = (x[held].float(), y[held])
     print("real recordings: %d to train on, %d held out" % (len(rest), len(held[0])), flush=True)
@@ -81,11 +93,11 @@ def main():
     x = torch.cat([more_x] + [x[rest]] * args.repeat)
     y = torch.cat([more_y] + [y[rest]] * args.repeat)
 
-    options = dict(EVENTS, channels=2 if args.present == "steps" else 2 * args.frames, levels=args.levels,
-                   mlp_ratio=args.mlp_ratio, depths=args.depths)
-    model = zoo.build("event-swin", **options)
-    some = torch.randperm(len(x), generator=torch.Generator().manual_seed(args.seed))[:256]
-    calibrate.set_thetas(model, x[some].float(), args.theta_share)
+    if args.init:
+        model, checkpoint = zoo.load(args.init)
+        options = checkpoint["options"]
+    else:
+        model, options = new_model(args, x)
     print("parameters: %d" % sum(p.numel() for p in model.parameters()), flush=True)
     accuracy = training.train(model, None, x, y, held,
                               lambda batch, g: digits.shift(batch.float(), g, args.shift, 0.0), args)

@@ -2,6 +2,7 @@
 from torch import nn
 
 from .layers import ConvBN
+from .qcfs import QCFS
 from .swin import Swin
 
 
@@ -9,14 +10,14 @@ class EventSwin(nn.Module):
     """[B, channels, S, S] -> logits [B, classes].
 
     channels: 2 n with n frames presented together, 2 with one frame at each time step.
-    The reduction layer is a 3x3 convolution with BatchNorm; it makes a picture of analog
-    values, as an image data set has them, so it has no activation. The options are Swin's.
+    The reduction layer is a 3x3 convolution, BatchNorm and QCFS; the options are Swin's.
     """
 
     def __init__(self, channels=6, **options):
         super().__init__()
         self.reduction = ConvBN(channels, 3, 3)
+        self.reduction_if = QCFS(options.get("levels", 16), form=options.get("form", "plain"))
         self.swin = Swin(channels=3, **options)
 
     def forward(self, x):
-        return self.swin(self.reduction(x))
+        return self.swin(self.reduction_if(self.reduction(x)))
