@@ -48,7 +48,7 @@ mst_status mst_info_print(const mst_program *p, const char *model, FILE *f, mst_
     for (uint32_t c = 0; c < g->meta.n_norm; c++)
         fprintf(f, "  channel %u   mean %g, std %g\n", c, (double)g->meta.mean[c], (double)g->meta.std[c]);
     if (prepare[0] != '\0')
-        fprintf(f, "other sizes   %s\n", prepare);
+        fprintf(f, "prepare       %s\n", prepare);
     fprintf(f, "classes       %zu", mst_tensor_elements(&g->tensors[g->output]));
     for (uint32_t i = 0; i < g->meta.n_classes; i++)
         fprintf(f, "%s%s", i != 0 ? ", " : ": ", g->meta.class_names[i]);

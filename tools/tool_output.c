@@ -10,6 +10,21 @@
 
 #define BAR_CELLS 30
 
+/* The file that path names, and the name of a new one beside it. */
+static mst_status find_target(mst_outfile *o, mst_err *err)
+{
+    char *real = realpath(o->path, NULL); /* NULL: there is none yet */
+    int n = snprintf(o->target, sizeof o->target, "%s", real != NULL ? real : o->path);
+    free(real);
+    if (n >= 0 && (size_t)n < sizeof o->target)
+        n = snprintf(o->temporary, sizeof o->temporary, "%s.XXXXXX", o->target);
+    if (n < 0 || (size_t)n >= sizeof o->temporary) {
+        o->temporary[0] = '\0';
+        return mst_fail(err, MST_EINVAL, "%s: path too long", o->path);
+    }
+    return MST_OK;
+}
+
 mst_status mst_outfile_open(mst_outfile *o, const char *path, mst_err *err)
 {
     *o = (mst_outfile){.path = path};
@@ -17,11 +32,12 @@ mst_status mst_outfile_open(mst_outfile *o, const char *path, mst_err *err)
         o->f = stdout;
         return MST_OK;
     }
-    int n = snprintf(o->temporary, sizeof o->temporary, "%s.XXXXXX", path);
-    if (n < 0 || (size_t)n >= sizeof o->temporary) {
-        o->temporary[0] = '\0';
-        return mst_fail(err, MST_EINVAL, "%s: path too long", path);
+    struct stat old;
+    if (stat(path, &old) == 0 && !S_ISREG(old.st_mode)) {
+        o->f = fopen(path, "we");
+        return o->f != NULL ? MST_OK : mst_fail(err, MST_EIO, "%s: cannot open: %s", path, strerror(errno));
     }
+    MST_TRY(find_target(o, err));
     int fd = mkstemp(o->temporary);
     if (fd < 0) {
         int why = errno;
@@ -41,7 +57,7 @@ mst_status mst_outfile_open(mst_outfile *o, const char *path, mst_err *err)
 
 mst_status mst_outfile_commit(mst_outfile *o, mst_err *err)
 {
-    bool bad = fflush(o->f) != 0 || ferror(o->f);
+    bool bad = fflush(o->f) != 0 || ferror(o->f) || (o->temporary[0] != '\0' && fsync(fileno(o->f)) != 0);
     int why = errno;
     if (o->f != stdout) {
         if (fclose(o->f) != 0 && !bad) {
@@ -49,7 +65,7 @@ mst_status mst_outfile_commit(mst_outfile *o, mst_err *err)
             why = errno;
         }
         o->f = NULL;
-        if (!bad && rename(o->temporary, o->path) != 0) {
+        if (!bad && o->temporary[0] != '\0' && rename(o->temporary, o->target) != 0) {
             bad = true;
             why = errno;
         }

@@ -11,11 +11,13 @@
 
 #include "mst/status.h"
 
-/* A file under a temporary name beside path; commit renames it. "-" is stdout. */
+/* A file under a temporary name beside path; commit renames it. "-" is stdout. A link stays a link to what
+ * is replaced; a device or a pipe is written into, as it is. */
 typedef struct mst_outfile {
     FILE *f;
     const char *path; /* lent */
-    char temporary[4096];
+    char target[4096]; /* what path names in the end */
+    char temporary[4096]; /* "": f is not renamed */
 } mst_outfile;
 mst_status mst_outfile_open(mst_outfile *o, const char *path, mst_err *err);
 mst_status mst_outfile_commit(mst_outfile *o, mst_err *err);

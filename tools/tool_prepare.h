@@ -18,7 +18,7 @@ typedef struct mst_prepare_opts {
      0, 0},                                                                                                 \
     {"std", 0, MST_OPT_REALS, &(p).std, "A,B,..", "goes with --mean", 0, 0},                                \
     {"resize", 0, MST_OPT_UINT, &(p).resize, "N",                                                           \
-     "images of another size: shorter side to N pixels; 0: no resizing", 0, MST_MAX_SIDE},                  \
+     "images: shorter side to N pixels; 0: no resizing", 0, MST_MAX_SIDE},                  \
     {"interpolation", 0, MST_OPT_STRING, &(p).interpolation, "NAME",                                        \
      "of --resize: bicubic (the default), bilinear or nearest", 0, 0},                                      \
     {"crop", 0, MST_OPT_STRING, &(p).crop, "HxW",                                                           \

@@ -19,6 +19,13 @@ static bool same_size(const mst_data *d, uint32_t height, uint32_t width)
     return d->want.height == height && d->want.width == width;
 }
 
+/* Resizing and cropping would change nothing. */
+static bool fits_as_is(const mst_data *d, uint32_t height, uint32_t width)
+{
+    uint32_t shorter = height < width ? height : width, resize = d->want.prepare.resize;
+    return same_size(d, height, width) && (resize == 0 || resize == shorter);
+}
+
 mst_status mst_data_check_shape(mst_data *d, const uint32_t shape[3], const char *path, uint64_t offset,
                                 mst_err *err)
 {
@@ -82,7 +89,7 @@ mst_status mst_data_put_image(const mst_data *d, const mst_image *im, const char
     if (d->want.channels != 1 && d->want.channels != 3)
         return mst_fail(err, MST_EINVAL, "%s: images have 1 or 3 channels, the model's input has %u", name,
                         d->want.channels);
-    if (same_size(d, im->height, im->width)) {
+    if (fits_as_is(d, im->height, im->width)) {
         put(d, im, d->want.channels, x);
         return MST_OK;
     }
@@ -103,7 +110,7 @@ mst_status mst_data_put_planes(const mst_data *d, const uint8_t *bytes, const ui
                                const char *name, float *x, mst_err *err)
 {
     size_t plane = (size_t)shape[1] * shape[2];
-    if (d->as_is || (shape[0] == d->want.channels && same_size(d, shape[1], shape[2]))) {
+    if (d->as_is || (shape[0] == d->want.channels && fits_as_is(d, shape[1], shape[2]))) {
         for (uint32_t c = 0; c < shape[0]; c++)
             for (size_t i = 0; i < plane; i++)
                 x[c * plane + i] = row_of(d, c)[bytes[c * plane + i]];
