@@ -115,20 +115,39 @@ static mst_status add(mst_image_list *list, const char *folder, const char *name
     return MST_OK;
 }
 
-static mst_status add_folder(mst_image_list *list, const char *folder, int32_t label, mst_err *err)
+#define MAX_DEPTH 8 /* folders in each other: a link may lead back */
+
+/* Files, then folders, each sorted: ImageFolder's order. */
+static mst_status walk_folder(mst_image_list *list, const char *folder, int32_t label, unsigned depth,
+                              mst_err *err)
 {
-    entries files;
+    entries files, subs;
     if (folder == NULL)
         return mst_fail(err, MST_ENOMEM, "out of memory");
+    if (depth == MAX_DEPTH)
+        return mst_fail(err, MST_ELIMIT, "%s: expected at most %d folders in each other", folder, MAX_DEPTH);
     MST_TRY(list_folder(folder, is_image_name, &files, err));
-    mst_status st = files.n != 0 ? MST_OK
-                                 : mst_fail(err, MST_EFORMAT,
-                                            "%s: expected images (.jpg, .jpeg, .png), found none",
-                                            folder);
+    mst_status st = MST_OK;
     for (int i = 0; i < files.n && st == MST_OK; i++)
         st = add(list, folder, mst_arena_strdup(&list->texts, files.p[i]->d_name), label, err);
     free_entries(&files);
+    MST_TRY(st);
+    MST_TRY(list_folder(folder, may_be_folder, &subs, err));
+    st = keep_folders(list, folder, &subs, err);
+    for (int i = 0; i < subs.n && st == MST_OK; i++)
+        st = walk_folder(list, mst_arena_printf(&list->texts, "%s/%s", folder, subs.p[i]->d_name), label,
+                         depth + 1, err);
+    free_entries(&subs);
     return st;
+}
+
+static mst_status add_folder(mst_image_list *list, const char *folder, int32_t label, mst_err *err)
+{
+    size_t before = list->n;
+    MST_TRY(walk_folder(list, folder, label, 0, err));
+    return list->n != before ? MST_OK
+                             : mst_fail(err, MST_EFORMAT,
+                                        "%s: expected images (.jpg, .jpeg, .png), found none", folder);
 }
 
 /* Labels are places in the list of names, so a folder too few or too many shifts all that follow. */
@@ -200,13 +219,15 @@ static mst_status add_line(mst_image_list *list, const mst_data *d, const char *
     while (end > line && end[-1] != ' ' && end[-1] != '\t')
         end--;
     bool ok = end > line && take_label(end, &label);
+    char found[101];
+    snprintf(found, sizeof found, "%s", line);
     while (end > line && (end[-1] == ' ' || end[-1] == '\t'))
         *--end = '\0';
     if (!ok || !is_inside(line))
         return mst_fail(err, MST_EFORMAT,
                         "%s: offset %zu: expected \"name label\", a path in the folder and a number, "
-                        "found '%.100s'",
-                        f->path, offset, line);
+                        "found '%s'",
+                        f->path, offset, found);
     MST_TRY(mst_data_check_label(d, f->path, list->n, offset, label, err));
     const char *path = mst_arena_printf(&list->texts, "%s/%s", folder, line);
     uint64_t size;

@@ -300,6 +300,18 @@ def test_class_folders(folders, spec):
         folder / "root", bin=model(folder, 3, 20, 24, classes=4))
 
 
+def test_folders_in_a_class_folder(folders):
+    folder, expected = folders
+    bin, deep = model(folder, 3, 20, 24, classes=3), folder / "root" / "Bee" / "deep" / "down"
+    deep.mkdir(parents=True)
+    (folder / "root" / "Bee" / "1.png").rename(deep / "1.png")
+    for i, k in ((0, 1), (1, 2), (2, 0), (3, 3)):  # what lies deeper comes last
+        got, line = shown(folder, folder / "root", i, bin=bin)
+        assert np.array_equal(got, expected[k][0]) and line.rstrip().endswith("label %d" % expected[k][1])
+    (deep / "again").symlink_to(folder / "root" / "Bee")
+    assert "expected at most 8 folders in each other" in refused(folder / "root", bin=bin)
+
+
 def test_label_files(folders):
     folder, expected = folders
     bin = model(folder, 3, 20, 24, classes=3)
@@ -314,7 +326,7 @@ def test_label_files(folders):
     assert np.array_equal(flat, expected[8][0]) and ", label" not in line
     for text, says in (("cat/2.PNG 3\n", "offset 0: label of sample 0: expected 0..2, found 3"),
                        ("cat/2.PNG 1\ncat/2.PNG one\n", "offset 12: expected \"name label\""),
-                       ("cat/2.PNG\n", "offset 0: expected"), ("../x.png 1\n", "a path in the folder"),
+                       ("cat/2.PNG\n", "offset 0: expected"), ("cat/2.PNG -1\n", "found 'cat/2.PNG -1'"), ("../x.png 1\n", "a path in the folder"),
                        ("/etc/passwd 1\n", "a path in the folder"), ("nope.png 1\n", "nope.png: No such file"),
                        ("", "found none"), ("a\0b 1\n", "offset 1: expected text"), ("a.png 99999999999\n", "expected")):
         labels.write_text(text)
