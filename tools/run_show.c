@@ -8,8 +8,9 @@
 #include "runtime/data/image.h"
 #include "tools/tool_output.h"
 
-#define MAX_ROW 2048u /* pixels of frames side by side before the next row begins */
-#define GAP 1u        /* between frames */
+#define MAX_VALUES (1u << 28) /* of a sample: a gigabyte */
+#define MAX_ROW 2048u         /* pixels of frames side by side before the next row begins */
+#define GAP 1u                /* between frames */
 #define GAP_GREY 96
 
 static void undo_norm(const mst_data_want *want, const uint32_t shape[3], float *x)
@@ -92,6 +93,9 @@ mst_status mst_show_write(const mst_data *data, size_t i, const mst_data_want *w
         return mst_fail(err, MST_EUNSUPPORTED, "--show: channels: expected 1, 3 or an even number, found %u",
                         shape[0]);
     size_t plane = (size_t)shape[1] * shape[2];
+    if (plane > MAX_VALUES / shape[0])
+        return mst_fail(err, MST_ELIMIT, "--show: a sample of [%u,%u,%u] is more than %u values to draw%s", shape[0],
+                        shape[1], shape[2], MAX_VALUES, image ? "" : "; take fewer --frames");
     float *x = mst_alloc_array(NULL, plane * shape[0], sizeof *x);
     if (x == NULL)
         return mst_fail(err, MST_ENOMEM, "--show: no memory for a sample of [%u,%u,%u]", shape[0], shape[1],
