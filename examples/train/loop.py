@@ -88,8 +88,7 @@ def train(model, teacher, data, args, rank=0):
         raise SystemExit("error: the batch of %d does not fit" % args.batch)
     done, best, spent, path = 0, {"accuracy": -1.0, "epoch": 0}, 0.0, args.out + ".state"
     if os.path.exists(path) and not args.restart:
-        state = torch.load(path, map_location=args.device, weights_only=False) \
-            if "weights_only" in torch.load.__code__.co_varnames else torch.load(path, map_location=args.device)
+        state = torch.load(path, map_location=args.device)
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
         scaler.load_state_dict(state["scaler"])

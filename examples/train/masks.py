@@ -2,12 +2,11 @@
 
 The sites of a model are its SpikeMask modules; a policy gives each of them a ratio.
 """
-import fnmatch
-
 from mst.layers import SpikeMask
 from mst.swin import Block, Merge
 
 KINDS = {"q_mask": "q", "k_mask": "k", "attn_mask": "attn", "fc1_mask": "mlp_fc1"}
+SITES = ("q", "k", "attn", "mlp_fc1", "conv")
 
 
 def sites(model):
@@ -36,6 +35,8 @@ def _scalar(text):
     if text.startswith("{") and text.endswith("}"):
         pairs = [p.partition(":") for p in text[1:-1].split(",") if p.strip()]
         return {k.strip(): _scalar(v) for k, _, v in pairs}
+    if text.startswith("[") and text.endswith("]"):
+        return [_scalar(v) for v in text[1:-1].split(",") if v.strip()]
     try:
         return float(text) if any(c in text for c in ".eE") else int(text)
     except ValueError:
@@ -100,31 +101,48 @@ def load(path):
 
 
 def span(value):
-    """{3} of 3 or "3", {0, .. 4} of "0-4" """
+    """The blocks of `block: N` or `blocks: LO-HI`."""
     first, _, last = str(value).partition("-")
     return range(int(first), int(last or first) + 1)
+
+
+def known(section, names, where):
+    unknown = set(section) - set(names)
+    if unknown:
+        raise ValueError("%s: unknown %s" % (where, ", ".join(sorted(map(str, unknown)))))
+
+
+def rule_ratio(rule, kind, block, stage):
+    """The ratio that one override gives to a site, or None. Node patterns are of ONNX nodes: not for training."""
+    known(rule, ("stage", "block", "blocks", "site", "sites", "ratio"), "overrides")
+    for key in ("block", "blocks"):
+        if key in rule and block not in span(rule[key]):
+            return None
+    if "stage" in rule and stage != rule["stage"]:
+        return None
+    chosen = rule.get("sites", rule.get("site", SITES))
+    if isinstance(chosen, dict):
+        known(chosen, SITES, "sites")
+        return chosen.get(kind)
+    chosen = [chosen] if isinstance(chosen, str) else chosen
+    known(chosen, SITES, "sites")
+    return rule["ratio"] if kind in chosen else None
 
 
 def ratios(policy, model):
     """[(module, name, ratio)] that the `masks` section of a policy gives to the sites of a model."""
     section, rows = policy.get("masks", {}), []
+    known(section, ("default", "sites", "overrides"), "masks")
     base = section.get("sites", {})
+    known(base, SITES, "sites")
     for module, name, kind, block, stage in sites(model):
-        ratio = base.get(kind, section.get("default", base.get("default", 0.0)))
+        ratio = base.get(kind, section.get("default", 0.0))
         for rule in section.get("overrides", []):
-            fits = (("blocks" not in rule or block in span(rule["blocks"]))
-                    and ("block" not in rule or block in span(rule["block"]))
-                    and ("stage" not in rule or stage in span(rule["stage"]))
-                    and ("site" not in rule or rule["site"] == kind)
-                    and ("node" not in rule or fnmatch.fnmatch(name, str(rule["node"]))))
-            if fits and "sites" in rule:
-                ratio = rule["sites"].get(kind, ratio)
-            elif fits and "ratio" in rule:
-                ratio = rule["ratio"]
-        ratio = float(ratio)
-        if not 0.0 <= ratio < 1.0:
-            raise ValueError("ratio %g of %s is not in [0, 1)" % (ratio, name))
-        rows.append((module, name, ratio))
+            found = rule_ratio(rule, kind, block, stage)
+            ratio = ratio if found is None else found
+        if not isinstance(ratio, (int, float)) or not 0.0 <= ratio < 1.0:
+            raise ValueError("ratio %s of %s is not in [0, 1)" % (ratio, name))
+        rows.append((module, name, float(ratio)))
     return rows
 
 
