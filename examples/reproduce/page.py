@@ -77,7 +77,8 @@ def over_time(found, names):
 def layer_errors(found, names):
     def build(axes):
         for name in names:
-            axes.plot([layer["rel_l2"] for layer in found[name]["calib"]["layers"]], marker=".", label=found[name]["title"])
+            errors = [layer["rel_l2"] for layer in found[name]["calib"]["layers"]]
+            axes.plot(errors, marker=".", label=found[name]["title"])
         axes.set(xlabel="layer, from the input", ylabel="relative error of its activation")
         axes.legend(fontsize=8)
     return build
@@ -134,10 +135,10 @@ def write(found, missing, args):
     """README.md with everything, and its parts as csv, svg, png."""
     figures = plots(found, args)
     text = ["# The paper's tables and figures, on our models\n",
-            "Small models of our own training (examples/models/README.md) on the first %d official CIFAR-10 test images, "
-            "measured by the C tools; the paper's (Masked Spiking Transformer, ICCV 2023) are Swin-T sized, pretrained, and "
-            "on other hardware: compare the trends and losses, not absolute accuracies. The paper's own plots are not "
-            "copied; open it beside this page. One standard error of an accuracy of 85 %% on %d images is %.1f points.\n"
+            "Small models of our own training (examples/models/README.md) on the first %d official CIFAR-10 test\n"
+            "images, measured by the C tools; the paper's (Masked Spiking Transformer, ICCV 2023) are larger and\n"
+            "pretrained: compare trends and losses, not absolute accuracies. The paper's own plots are not copied;\n"
+            "open it beside this page. One standard error of an accuracy of 85 %% on %d images is %.1f points.\n"
             % (args.count, args.count, 100 * (0.85 * 0.15 / args.count) ** 0.5)]
     if missing:
         text.append("Not measured, the model is not there: %s.\n" % ", ".join(missing))
@@ -147,7 +148,8 @@ def write(found, missing, args):
         steps = [t for t in (32, 64, 128, 256) if t in accuracy(swin)]
         text += ["## Table 1, CIFAR-10\n", "ANN: %.2f %% on the same images.\n" % ann, table(
             args.out / "table1.csv", ["T", "SNN accuracy %", "points lost to the ANN", "paper: points lost"],
-            [[t, "%.2f" % accuracy(swin)[t], "%.2f" % (ann - accuracy(swin)[t]), PAPER_LOSS.get(t, "")] for t in steps])]
+            [[t, "%.2f" % accuracy(swin)[t], "%.2f" % (ann - accuracy(swin)[t]), PAPER_LOSS.get(t, "")]
+             for t in steps])]
     rows = power_rows(found, CNNS + SWINS)
     text += ["## Table 3: masking, accuracy and power\n", table(args.out / "table3.csv", POWER, rows),
              "Paper: %s %% less power with 75 %% of self-attention masked at the same accuracy.\n" % PAPER_SAVING]

@@ -5,6 +5,7 @@ import sys
 import numpy as np
 import torch
 
+import trivial
 from mst import digits
 
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
@@ -31,7 +32,8 @@ def read_cifar10(folder, names):
     records = np.concatenate(parts)
     if records[:, 0].max() > 9:
         refuse("%s: a label above 9" % folder)
-    return torch.from_numpy(records[:, 1:].reshape(-1, 3, 32, 32).copy()), torch.from_numpy(records[:, 0].astype(np.int64))
+    x = torch.from_numpy(records[:, 1:].reshape(-1, 3, 32, 32).copy())
+    return x, torch.from_numpy(records[:, 0].astype(np.int64))
 
 
 class DataSet:
@@ -74,8 +76,10 @@ class DataSet:
         mean, std = [torch.tensor(v, device=x.device).reshape(1, -1, 1, 1) for v in (self.mean, self.std)]
         return (x.float() / 255 - mean) / std
 
-    def augment(self, x, generator, pad=4, erase=0):
-        """Random crops of the padded images, flips, and (erase > 0) a square of that side painted over."""
+    def augment(self, x, generator, pad=4, erase=0, strong=False):
+        """Random crops of the padded images and flips; TrivialAugment before them where `strong`;
+        then (erase > 0) a square of that side painted over."""
+        x = trivial.augment(x, generator) if strong else x
         batch, channels, side, _ = x.shape
         pad = pad if self.flips else 2
         padded = torch.nn.functional.pad(x, [pad] * 4)

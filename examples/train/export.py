@@ -32,11 +32,10 @@ def parse():
     return p.parse_args()
 
 
-def write(model, checkpoint, args):
-    options = checkpoint["options"]
+def write(model, args):
     layers.set_mask_ratio(model, 0.0)
-    x = zoo.random_images(32, options.get("channels", 3 if options.get("image", 32) == 32 else 1),
-                          options.get("image", 32 if checkpoint["name"] != "swin" else 28), torch.Generator().manual_seed(0))
+    channels, side = (3, 32) if args.dataset == "cifar10" else (1, 28)
+    x = zoo.random_images(32, channels, side, torch.Generator().manual_seed(0))
     proto = export.export(model, x[:2], args.way)
     args.out.write_bytes(proto.SerializeToString(deterministic=True))
     worst, share = export.compare(proto, model, x)
@@ -61,7 +60,7 @@ def main():
             found.append(100 * loop.accuracy(model, data, *data.test(), "cpu"))
         print("test accuracy, %d masked sites: %s %%" % (masked, " ".join("%.2f" % f for f in found)), flush=True)
     if args.out:
-        write(model, checkpoint, args)
+        write(model, args)
 
 
 if __name__ == "__main__":

@@ -104,7 +104,8 @@ def train(model, teacher, data, args, rank=0):
         begin, total = time.time(), 0.0
         for i in range(per_epoch):
             rows = order[i * args.batch:(i + 1) * args.batch][rank::args.workers]
-            images = data.normalize(data.augment(x[rows].to(args.device), generator, erase=args.erase))
+            images = data.augment(x[rows].to(args.device), generator, erase=args.erase, strong=args.strong)
+            images = data.normalize(images)
             images = images.contiguous(memory_format=torch.channels_last)
             labels = y[rows].to(args.device)
             for group in optimizer.param_groups:
@@ -126,7 +127,8 @@ def train(model, teacher, data, args, rank=0):
             total += float(loss.detach())
             if (i + 1) % 50 == 0:
                 print("epoch %d  %d/%d  loss %.4f  %.0f images/s" % (
-                    epoch + 1, i + 1, per_epoch, total / (i + 1), (i + 1) * args.batch / (time.time() - begin)), flush=True)
+                    epoch + 1, i + 1, per_epoch, total / (i + 1), (i + 1) * args.batch / (time.time() - begin)),
+                    flush=True)
         if args.workers > 1:
             share([b for b in model.buffers() if b.is_floating_point()], args.workers)
         spent += time.time() - begin
@@ -146,7 +148,8 @@ def train(model, teacher, data, args, rank=0):
         kept = copy.deepcopy(model.state_dict())
         calibrate.estimate_batchnorm(model, few)  # in float32, as the network will run
         after = accuracy(model, data, *data.held, args.device)
-        print("held-out accuracy %.2f %%, with BatchNorm statistics anew %.2f %%" % (100 * before, 100 * after), flush=True)
+        print("held-out accuracy %.2f %%, with BatchNorm statistics anew %.2f %%" % (100 * before, 100 * after),
+              flush=True)
         if after < before:
             model.load_state_dict(kept)
         best["accuracy"] = max(before, after)

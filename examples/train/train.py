@@ -40,6 +40,7 @@ def parse():
     p.add_argument("--lr", type=float, default=2e-3)
     p.add_argument("--weight-decay", type=float, default=0.05)
     p.add_argument("--label-smoothing", type=float, default=0.1)
+    p.add_argument("--strong", action="store_true", help="augmentation: TrivialAugment too (for 100 epochs and more)")
     p.add_argument("--erase", type=int, default=0, help="augmentation: side of a random square to paint over")
     p.add_argument("--clip", type=float, default=5.0, help="largest gradient norm")
     p.add_argument("--held", type=int, default=5000, help="images held out to choose the epoch (default 5000)")
@@ -101,7 +102,8 @@ def work(rank, args, meeting):
     torch.set_num_threads(args.threads)
     torch.set_flush_denormal(True)
     if args.workers > 1:
-        torch.distributed.init_process_group("gloo", init_method="file://" + meeting, rank=rank, world_size=args.workers)
+        torch.distributed.init_process_group("gloo", init_method="file://" + meeting, rank=rank,
+                                             world_size=args.workers)
     if rank:
         sys.stdout = open(os.devnull, "w")
     if args.device == "cpu" and not fused.install():
