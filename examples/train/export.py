@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Export a checkpoint of train.py to ONNX and check the file with ONNX Runtime.
 
-  export.py swin.pt --out swin-cifar10.onnx [--way dynamo]
+  export.py swin.pt --out swin-cifar10.onnx [--way tsdyn dynamo]
 BatchNorm is folded. Masks are left out of the graph: the policy puts them in at conversion.
 --accuracy also prints the network's accuracy on the official test images, masked by --policy.
 """
@@ -23,7 +23,8 @@ def parse():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("checkpoint")
     p.add_argument("--out", type=pathlib.Path, help="ONNX file to write")
-    p.add_argument("--way", choices=export.WAYS, default="tsdyn", help="exporter (default tsdyn)")
+    p.add_argument("--way", choices=export.WAYS, nargs="+", default=["tsdyn"],
+                   help="exporters (default tsdyn); the second and third write NAME.WAY.onnx beside --out")
     p.add_argument("--accuracy", metavar="DATA", help="folder of the data set: print the test accuracy")
     p.add_argument("--dataset", choices=("cifar10", "digits"), default="cifar10")
     p.add_argument("--policy", help="masks for --accuracy")
@@ -36,13 +37,15 @@ def write(model, args):
     layers.set_mask_ratio(model, 0.0)
     channels, side = (3, 32) if args.dataset == "cifar10" else (1, 28)
     x = zoo.random_images(32, channels, side, torch.Generator().manual_seed(0))
-    proto = export.export(model, x[:2], args.way)
-    args.out.write_bytes(proto.SerializeToString(deterministic=True))
-    worst, share = export.compare(proto, model, x)
-    print("wrote %s: %d bytes; ONNX Runtime against PyTorch: largest difference %.2g, %.0f %% of %d images within 1e-4"
-          % (args.out, args.out.stat().st_size, worst, 100 * share, len(x)))
-    if share < 0.5:
-        refuse("the exported network differs from the trained one")
+    for way in args.way:
+        proto = export.export(model, x[:2], way)
+        path = args.out if way == args.way[0] else args.out.with_suffix("." + way + ".onnx")
+        path.write_bytes(proto.SerializeToString(deterministic=True))
+        worst, share = export.compare(proto, model, x)
+        print("wrote %s (%s): %d bytes; ONNX Runtime against PyTorch: largest difference %.2g, %.0f %% of %d images "
+              "within 1e-4" % (path, way, path.stat().st_size, worst, 100 * share, len(x)), flush=True)
+        if share < 0.5:
+            refuse("the exported network differs from the trained one")
 
 
 def main():
