@@ -181,6 +181,12 @@ demo: deps ## build, convert the bundled digits model, run and validate it
 	@$(MAKE) --no-print-directory all
 	@sh examples/demo.sh $(B)
 
+# CIFAR10 is the folder of the official binary files.
+REPRODUCE_COUNT ?= 1000
+.PHONY: reproduce
+reproduce: all ## the paper's tables and figures from the committed models: make reproduce CIFAR10=cifar-10-batches-bin
+	@$(PYTHON) examples/reproduce/reproduce.py --build $(B) --data "$(CIFAR10)" --count $(REPRODUCE_COUNT) --out results/reproduce
+
 .PHONY: install
 install: all ## install tools, libraries, headers, pkg-config file (PREFIX=, DESTDIR=)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include/mst

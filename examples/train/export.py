@@ -1,0 +1,70 @@
+#!/usr/bin/env python3
+"""Export a checkpoint of train.py to ONNX and check the file with ONNX Runtime.
+
+  export.py swin.pt --out swin-cifar10.onnx [--way tsdyn dynamo]
+BatchNorm is folded. Masks are left out of the graph: the policy puts them in at conversion.
+--accuracy also prints the network's accuracy on the official test images, masked by --policy.
+"""
+import argparse
+import pathlib
+import sys
+
+import torch
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+import loop  # noqa: E402
+import masks  # noqa: E402
+from data import DataSet, refuse  # noqa: E402
+from mst import export, layers, zoo  # noqa: E402
+from train import load_checkpoint  # noqa: E402
+
+
+def parse():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("checkpoint")
+    p.add_argument("--out", type=pathlib.Path, help="ONNX file to write")
+    p.add_argument("--way", choices=export.WAYS, nargs="+", default=["tsdyn"],
+                   help="exporters (default tsdyn); the second and third write NAME.WAY.onnx beside --out")
+    p.add_argument("--accuracy", metavar="DATA", help="folder of the data set: print the test accuracy")
+    p.add_argument("--dataset", choices=("cifar10", "digits"), default="cifar10")
+    p.add_argument("--policy", help="masks for --accuracy")
+    p.add_argument("--draws", type=int, default=3, help="draws of the masks for --accuracy")
+    p.add_argument("--threads", type=int, default=1)
+    return p.parse_args()
+
+
+def write(model, args):
+    layers.set_mask_ratio(model, 0.0)
+    channels, side = (3, 32) if args.dataset == "cifar10" else (1, 28)
+    x = zoo.random_images(32, channels, side, torch.Generator().manual_seed(0))
+    for way in args.way:
+        proto = export.export(model, x[:2], way)
+        path = args.out if way == args.way[0] else args.out.with_suffix("." + way + ".onnx")
+        path.write_bytes(proto.SerializeToString(deterministic=True))
+        worst, share = export.compare(proto, model, x)
+        print("wrote %s (%s): %d bytes; ONNX Runtime against PyTorch: largest difference %.2g, %.0f %% of %d images "
+              "within 1e-4" % (path, way, path.stat().st_size, worst, 100 * share, len(x)), flush=True)
+        if share < 0.5:
+            refuse("the exported network differs from the trained one")
+
+
+def main():
+    args = parse()
+    torch.set_num_threads(args.threads)
+    model, checkpoint = load_checkpoint(args.checkpoint)
+    print(checkpoint["note"])
+    layers.fold_batchnorm(model)
+    if args.accuracy:
+        data = DataSet(args.dataset, args.accuracy, 1)
+        masked = masks.apply(masks.load(args.policy), model) if args.policy else 0
+        found = []
+        for draw in range(args.draws if masked else 1):
+            torch.manual_seed(draw)
+            found.append(100 * loop.accuracy(model, data, *data.test(), "cpu"))
+        print("test accuracy, %d masked sites: %s %%" % (masked, " ".join("%.2f" % f for f in found)), flush=True)
+    if args.out:
+        write(model, args)
+
+
+if __name__ == "__main__":
+    main()

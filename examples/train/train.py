@@ -1,0 +1,136 @@
+#!/usr/bin/env python3
+"""Train a network for conversion to spikes, or fine-tune a trained one under Random Spike Masking.
+
+  train.py train --data cifar-10-batches-bin --model swin --epochs 24 --out swin.pt
+  train.py finetune --data ... --teacher swin.pt --policy ../policies/sa75.yaml --epochs 4 --lr 1e-3 --out sa75.pt
+The epoch to keep is chosen on images held out of the training set. OUT.state is written
+after each epoch; the same command again goes on from there (--restart: from the beginning).
+--workers N shares each batch among N processes of --threads threads.
+"""
+import argparse
+import copy
+import os
+import pathlib
+import sys
+import tempfile
+import time
+
+import torch
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+import fused  # noqa: E402
+import loop  # noqa: E402
+import masks  # noqa: E402
+from data import DataSet, refuse  # noqa: E402
+from mst import calibrate, zoo  # noqa: E402
+from recipes import RECIPES  # noqa: E402
+
+
+def parse():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("task", choices=("train", "finetune"))
+    p.add_argument("--data", required=True, help="folder of CIFAR-10's binary files, or of MNIST's IDX files")
+    p.add_argument("--dataset", choices=sorted(RECIPES), default="cifar10")
+    p.add_argument("--out", required=True, help="checkpoint to write")
+    p.add_argument("--model", help="train: a name of recipes.py (default swin)")
+    p.add_argument("--teacher", help="finetune: checkpoint to start from and to learn from")
+    p.add_argument("--policy", help="masking policy (YAML): spikes are masked as in the converted network")
+    p.add_argument("--epochs", type=int, default=24)
+    p.add_argument("--batch", type=int, default=96)
+    p.add_argument("--lr", type=float, default=2e-3)
+    p.add_argument("--weight-decay", type=float, default=0.05)
+    p.add_argument("--label-smoothing", type=float, default=0.1)
+    p.add_argument("--strong", action="store_true", help="augmentation: TrivialAugment too (for 100 epochs and more)")
+    p.add_argument("--erase", type=int, default=0, help="augmentation: side of a random square to paint over")
+    p.add_argument("--clip", type=float, default=5.0, help="largest gradient norm")
+    p.add_argument("--held", type=int, default=5000, help="images held out to choose the epoch (default 5000)")
+    p.add_argument("--levels", type=int, default=16, help="L of every activation")
+    p.add_argument("--theta-lr", type=float, default=0.3, help="learning rate of the thetas, as a share of --lr")
+    p.add_argument("--limit", type=int, help="train on so many images only (to try things)")
+    p.add_argument("--precision", choices=("auto", "float32", "bfloat16"), default="auto",
+                   help="auto: bfloat16 where this processor has it, float16 on CUDA")
+    p.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    p.add_argument("--threads", type=int, default=1)
+    p.add_argument("--workers", type=int, default=1, help="processes that share a batch (CPU)")
+    p.add_argument("--seed", type=int, default=1)
+    p.add_argument("--restart", action="store_true")
+    args = p.parse_args()
+    if args.task == "finetune" and not args.teacher:
+        p.error("finetune needs --teacher")
+    if args.task == "train" and args.teacher:
+        p.error("--teacher belongs to finetune")
+    return args
+
+
+def load_checkpoint(path):
+    try:
+        return zoo.load(path)
+    except Exception as error:
+        refuse("%s: not a checkpoint of this program (%s)" % (path, str(error).splitlines()[0]))
+
+
+def start(args, data):
+    """(model, teacher or None, name and options for the checkpoint)"""
+    teacher = None
+    if args.task == "finetune":
+        model, checkpoint = load_checkpoint(args.teacher)
+        name, options = checkpoint["name"], checkpoint["options"]
+        teacher = copy.deepcopy(model).eval()
+    else:
+        known = RECIPES[args.dataset]
+        if (args.model or "swin") not in known:
+            refuse("no model %s for %s; there are: %s" % (args.model, args.dataset, " ".join(sorted(known))))
+        name, options = known[args.model or "swin"]
+        options = dict(options, levels=args.levels)
+        model = zoo.build(name, **options)
+    if args.policy:
+        try:
+            masked = masks.apply(masks.load(args.policy), model)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            refuse("%s: %s" % (args.policy, error))
+        print("%d of %d sites masked" % (masked, len(masks.sites(model))), flush=True)
+    few = data.normalize(data.train[0][:2048])
+    if teacher is None:
+        calibrate.set_thetas(model, few[:256])
+    else:
+        calibrate.estimate_batchnorm(model, few.split(256))
+    return model.to(args.device), teacher and teacher.to(args.device), name, options
+
+
+def work(rank, args, meeting):
+    torch.manual_seed(args.seed)
+    torch.set_num_threads(args.threads)
+    torch.set_flush_denormal(True)
+    if args.workers > 1:
+        torch.distributed.init_process_group("gloo", init_method="file://" + meeting, rank=rank,
+                                             world_size=args.workers)
+    if rank:
+        sys.stdout = open(os.devnull, "w")
+    if args.device == "cpu" and not fused.install():
+        print("no C compiler: training with PyTorch's own operations, slower", flush=True)
+    data = DataSet(args.dataset, args.data, args.held)
+    if args.limit:
+        data.train = tuple(part[:args.limit] for part in data.train)
+    model, teacher, name, options = start(args, data)
+    print("%s, %d parameters, %d training images, %d held out" % (
+        name, sum(p.numel() for p in model.parameters()), len(data.train[0]), len(data.held[0])), flush=True)
+    begin = time.time()
+    result = loop.train(model, teacher, data, args, rank)
+    if rank == 0:
+        note = "%s %s, held-out accuracy %.4f (epoch %d of %d), policy %s, seed %d, %.0f s" % (
+            args.task, name, result["accuracy"], result["epoch"], args.epochs,
+            pathlib.Path(args.policy).name if args.policy else "none", args.seed, result["seconds"])
+        zoo.save(args.out, model, name, options, note)
+        print("%s\nwrote %s (this call: %.0f s)" % (note, args.out, time.time() - begin), flush=True)
+
+
+def main():
+    args = parse()
+    if args.workers == 1:
+        return work(0, args, None)
+    with tempfile.TemporaryDirectory() as folder:
+        torch.multiprocessing.spawn(work, (args, os.path.join(folder, "meeting")), args.workers)
+
+
+if __name__ == "__main__":
+    main()
