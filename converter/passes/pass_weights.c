@@ -66,7 +66,7 @@ static mst_status to_half(narrowing *q, const mst_node *n, const mst_tensor *w, 
 {
     const float *v = w->data;
     for (size_t i = 0, count = mst_tensor_elements(w); i < count; i++) {
-        if (fabsf(v[i]) > MST_HALF_MAX)
+        if (!(fabsf(v[i]) <= MST_HALF_MAX)) /* NaN too */
             return mst_fail(q->err, MST_EUNSUPPORTED,
                             "node '%s' (%s): weight %zu is %g, float16 ends at %g; use --weights int8 or f32", n->name,
                             mst_op_get(n->op)->name, i, (double)v[i], (double)MST_HALF_MAX);

@@ -43,7 +43,7 @@ typedef struct blk_term {
     const float *g, *h; /* AFFINE, [cols rounded up to 64] */
 } blk_term;
 
-/* LINEAR or CONV over lists of the inputs that are not zero. */
+/* LINEAR or CONV. */
 typedef struct blk_synapse {
     const exec_step *step;
     bool is_conv, has_bits;
@@ -138,6 +138,7 @@ struct blk_job {
     const blk_op *op;
     uint32_t steps;
     unsigned parts;
+    bool by_rows; /* synapses: parts are rows; otherwise, where there are few rows, blocks of outputs */
     blk_work work;
 };
 

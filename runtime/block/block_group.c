@@ -14,7 +14,8 @@ static uint32_t level_of(const mst_node *n, const uint32_t *level)
     return most + 1;
 }
 
-/* By level; nodes of the same level stay in the graph's order. */
+/* By level; nodes of the same level stay in the graph's order. Branches then advance together, and what they
+ * pass on is alive together: little, as it is bits. */
 mst_status blk_node_order(blk_compiler *bc, const uint32_t **order, uint32_t *n)
 {
     const mst_graph *g = bc->g;

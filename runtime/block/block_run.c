@@ -187,18 +187,50 @@ static bool is_pure(const mst_session *s, const blk_op *op)
 #define PARTS 4
 #define MIN_ROWS 8 /* of a part, where there are several per thread */
 
-static unsigned parts_of(const mst_session *s, const blk_op *op, uint32_t steps)
+/* Columns of the group's layers together, and of the widest. */
+static size_t group_cols(const blk_op *op, size_t *widest)
 {
-    unsigned threads = blk_pool_threads(s->block->pool);
-    if (op->kind == BLK_STEP)
-        return threads == 1 || op->n * steps < MIN_SHARED || !is_pure(s, op) ? 1 : steps;
-    size_t rows = op->kind == BLK_LAYER ? op->expr->rows : op->out.rows,
-           n = rows * (op->kind == BLK_LAYER ? op->expr->cols : op->out.words);
-    if (op->kind == BLK_LAYER && op->expr->prod != NULL)
+    size_t cols = 0;
+    *widest = 0;
+    for (const blk_op *one = op; one <= op + op->joined; one++) {
+        cols += one->expr->cols;
+        *widest = one->expr->cols > *widest ? one->expr->cols : *widest;
+    }
+    return cols;
+}
+
+static void split_steps(blk_job *job)
+{
+    if (job->op->n * job->steps >= MIN_SHARED && is_pure(job->s, job->op))
+        job->parts = job->steps;
+}
+
+static void split_rows(blk_job *job, unsigned threads)
+{
+    const blk_op *op = job->op;
+    bool layer = op->kind == BLK_LAYER;
+    size_t widest = 0, rows = layer ? op->expr->rows : op->out.rows,
+           cols = layer ? group_cols(op, &widest) : op->out.words;
+    if (rows * cols * job->steps < MIN_SHARED)
+        return;
+    if (layer && op->expr->prod != NULL) /* a group of batches is work enough for a part */
         rows = op->expr->prod->n_groups * MIN_ROWS;
-    if (threads == 1 || n * steps < MIN_SHARED)
-        return 1;
-    return rows >= (size_t)threads * PARTS * MIN_ROWS ? threads * PARTS : threads;
+    job->parts = rows >= (size_t)threads * PARTS * MIN_ROWS ? threads * PARTS : threads;
+    job->by_rows = rows >= (size_t)job->parts * MIN_ROWS || widest < 2 * (size_t)threads * MSTB_COLS;
+}
+
+/* How the threads share an operation. */
+static void split(blk_job *job)
+{
+    unsigned threads = blk_pool_threads(job->s->block->pool);
+    job->parts = 1;
+    job->by_rows = true;
+    if (threads == 1)
+        return;
+    if (job->op->kind == BLK_STEP)
+        split_steps(job);
+    else
+        split_rows(job, threads);
 }
 
 static void run_op(mst_session *s, const blk_op *op, uint32_t steps)
@@ -209,7 +241,8 @@ static void run_op(mst_session *s, const blk_op *op, uint32_t steps)
         [BLK_MASK] = blk_run_mask,
         [BLK_LAYER] = blk_run_layer,
     };
-    blk_job job = {s, op, steps, parts_of(s, op, steps), work[op->kind]};
+    blk_job job = {.s = s, .op = op, .steps = steps, .work = work[op->kind]};
+    split(&job);
     if (op->kind == BLK_LAYER && op->expr->to != NULL) /* rows share words, see blk_close_neurons */
         memset(blk_words(s, &op->out), 0, steps * op->out.step * sizeof(uint64_t));
     if (job.parts > 1)

@@ -1,6 +1,6 @@
 /* LINEAR and CONV over a block of steps: the lists of a tile of rows are made once
- * and serve every block of 64 outputs; a block's weights are used in chunks of
- * inputs that stay in the first caches. */
+ * and serve every block of 64 outputs; a block's float weights are used in chunks of
+ * inputs that stay in the first caches. Where nearly all inputs fire, no list is used. */
 #include "runtime/block/block_tile.h"
 
 /* ---- compiling ----------------------------------------------------------------- */
@@ -33,7 +33,8 @@ static mst_status analog_input(blk_compiler *bc, const mst_node *n, blk_synapse 
     return blk_as_float(bc, n->in[0], &syn->buf);
 }
 
-/* Int8 weights at spikes with one theta: float sums would round elsewhere. */
+/* Int8 weights at spikes with one theta. Where those are not bits the step handler sums the integers: a
+ * float panel would not give its bits. */
 static bool sums_integers(const exec_step *st)
 {
     return st->weights->c != NULL;
@@ -75,8 +76,8 @@ mst_status blk_make_synapse(blk_compiler *bc, uint32_t node, blk_expr **expr)
 
 /* ---- products ---------------------------------------------------------------------- */
 
-/* Above this share of inputs that fire, all are gone through: see docs/EXECUTION.md for why the sums
- * stay the same. */
+/* Above this share of inputs that fire, all are gone through (docs/EXECUTION.md: why the sums stay the
+ * same): lists of all inputs of 192 rows run at 28 G adds/s from the second cache, all of them in turn at 33. */
 #define DENSE_SHARE 0.75
 
 typedef struct tile_run {
@@ -85,6 +86,16 @@ typedef struct tile_run {
     size_t r0, rows;
     bool dense;
 } tile_run;
+
+static const float *weights_of(const blk_synapse *syn, size_t block)
+{
+    return syn->panels + block * syn->k * MSTB_COLS;
+}
+
+static const float *biases_of(const blk_synapse *syn, size_t block)
+{
+    return syn->panels + (blk_blocks_of(syn->out) * syn->k + block) * MSTB_COLS;
+}
 
 static mstb_lists lists_at(const tile_run *run, size_t row, size_t chunk)
 {
@@ -97,12 +108,10 @@ static void gather_chunk(const tile_run *run, size_t block, size_t chunk)
 {
     const blk_synapse *syn = run->job->op->expr->syn;
     const mst_block_kernels *k = &run->job->s->p->block->k;
-    const float *w = syn->panels + block * syn->k * MSTB_COLS;
-    const float *b = syn->panels + (blk_blocks_of(syn->out) * syn->k + block) * MSTB_COLS;
     mstb_lists in = lists_at(run, 0, chunk);
     size_t left = syn->out - block * MSTB_COLS;
-    k->gather(&in, run->rows * run->job->steps, left < MSTB_COLS ? left : MSTB_COLS, w, chunk == 0 ? b : NULL,
-              run->tile->x);
+    k->gather(&in, run->rows * run->job->steps, left < MSTB_COLS ? left : MSTB_COLS,
+              weights_of(syn, block), chunk == 0 ? biases_of(syn, block) : NULL, run->tile->x);
 }
 
 /* All inputs of the rows, zero or not. */
@@ -110,11 +119,10 @@ static void add_dense(const tile_run *run, size_t block)
 {
     const blk_job *job = run->job;
     const blk_synapse *syn = job->op->expr->syn;
-    const float *w = syn->panels + block * syn->k * MSTB_COLS;
-    const float *b = syn->panels + (blk_blocks_of(syn->out) * syn->k + block) * MSTB_COLS;
     for (size_t r = 0; r < run->rows; r++) {
         mstb_source in = blk_source(job, run->tile, run->r0 + r);
-        job->s->p->block->k.dense(&in, w, b, run->tile->x + r * job->steps * MSTB_COLS);
+        job->s->p->block->k.dense(&in, weights_of(syn, block), biases_of(syn, block),
+                                       run->tile->x + r * job->steps * MSTB_COLS);
     }
 }
 
@@ -122,14 +130,13 @@ static void add_dense(const tile_run *run, size_t block)
 static void gather_and_fire(const tile_run *run, size_t block)
 {
     const blk_synapse *syn = run->job->op->expr->syn;
-    const float *w = syn->panels + block * syn->k * MSTB_COLS;
-    const float *b = syn->panels + (blk_blocks_of(syn->out) * syn->k + block) * MSTB_COLS;
     for (size_t r = 0; r < run->rows; r++) {
         blk_firing f;
         blk_place at = {run->r0 + r, block};
         mstb_lists in = lists_at(run, r, syn->chunks - 1);
         blk_open_neurons(run->job, at, &f);
-        run->job->s->p->block->k.gather_fire(&in, &f.strip, w, syn->chunks == 1 ? b : NULL,
+        run->job->s->p->block->k.gather_fire(&in, &f.strip, weights_of(syn, block),
+                                             syn->chunks == 1 ? biases_of(syn, block) : NULL,
                                              run->tile->x + r * run->job->steps * MSTB_COLS);
         blk_close_neurons(run->job, at, &f);
     }
@@ -146,7 +153,7 @@ static void run_blocks8(const tile_run *run, size_t block)
     for (size_t r = 0; r < run->rows; r++) {
         mstb_lists in = lists_at(run, r, 0);
         k->gather_bytes(&in, run->job->steps, strips, syn->panels8 + syn->k * col, syn->factors8 + col,
-                     syn->biases8 + col, run->tile->x, apart);
+                        syn->biases8 + col, run->tile->x, apart);
         for (size_t s = 0; s < strips; s++)
             blk_finish_strip(run->job, (blk_place){run->r0 + r, block + s}, run->tile->x + s * apart);
     }
@@ -178,12 +185,13 @@ static size_t turns_of(const blk_synapse *syn)
 }
 
 /* Outputs of the group's operation g: all, or this part. */
-static void run_outputs(const blk_job *job, uint32_t g, tile_run *run, bool all, unsigned part)
+static void run_outputs(const blk_job *job, uint32_t g, tile_run *run, unsigned part)
 {
     blk_job one = *job;
     one.op = job->op + g;
     run->job = &one;
     const blk_synapse *syn = one.op->expr->syn;
+    bool all = job->by_rows;
     size_t turns = turns_of(syn), j0 = all ? 0 : blk_split(turns, part, job->parts),
            j1 = all ? turns : blk_split(turns, part + 1, job->parts);
     for (size_t j = j0; j < j1; j++)
@@ -197,17 +205,16 @@ void blk_run_synapse(const blk_job *job, unsigned part, unsigned thread)
     const blk_program *b = job->s->p->block;
     blk_tile tile;
     blk_tile_layout(b, e, job->s->mem + b->scratch + thread * b->scratch_bytes, &tile);
-    bool by_rows = e->rows >= 8 * (size_t)job->parts || turns_of(e->syn) < job->parts;
-    size_t r0 = by_rows ? blk_split(e->rows, part, job->parts) : 0,
-           r1 = by_rows ? blk_split(e->rows, part + 1, job->parts) : e->rows;
+    size_t r0 = job->by_rows ? blk_split(e->rows, part, job->parts) : 0,
+           r1 = job->by_rows ? blk_split(e->rows, part + 1, job->parts) : e->rows;
     for (size_t r = r0; r < r1; r += tile.rows) {
         size_t rows = r1 - r < tile.rows ? r1 - r : tile.rows, active = blk_list_tile(job, &tile, r, rows);
         bool dense = e->syn->has_bits && e->syn->panels8 == NULL &&
                      (double)active > DENSE_SHARE * (double)(rows * job->steps * e->syn->k);
         tile_run run = {job, &tile, r, rows, dense};
-        if (by_rows || part == 0)
+        if (job->by_rows || part == 0)
             job->s->block->ops[thread] += active;
         for (uint32_t g = 0; g <= job->op->joined; g++)
-            run_outputs(job, g, &run, by_rows, part);
+            run_outputs(job, g, &run, part);
     }
 }

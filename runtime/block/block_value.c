@@ -93,7 +93,6 @@ static void use_expr(blk_compiler *bc, const blk_expr *e)
     }
 }
 
-/* An operation that computes e; its output buffer is the next one made. */
 mst_status blk_new_layer(blk_compiler *bc, const blk_expr *e, blk_op **op)
 {
     blk_program *b = bc->b;

@@ -104,8 +104,9 @@ ALWAYS void dense_word(const uint64_t *bits, size_t step, size_t n, const float 
     for (size_t t = 0; t < n; t++)
         any |= word[t] = bits[t * step];
     for (; any != 0; any >>= 1, w += MSTB_COLS)
-        for (size_t t = 0; t < n; t++, word[t - 1] >>= 1) {
+        for (size_t t = 0; t < n; t++) {
             ints on = (ints){0} - (int32_t)(word[t] & 1);
+            word[t] >>= 1;
             for (size_t j = 0; j < VECS; j++)
                 a[t][j] += (vec)(((ints)VEC_AT(w, j) & on) | (minus & ~on));
         }

@@ -1,4 +1,4 @@
-/* Part of kernels_body.h: SOFTMAX and LAYERNORM of one row.
+/* Part of kernels_body.h: SOFTMAX and LAYERNORM of one row. (A row with a NaN becomes NaN; which, is open.)
  *
  * Element i belongs to lane i mod 16 (LAYERNORM: mod 8) whatever the width of the
  * vectors, each lane sums in ascending order, and lanes are then added in halves;

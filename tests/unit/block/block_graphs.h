@@ -165,27 +165,69 @@ static inline void net_layer(net *n)
     n->before = MST_NONE;
 }
 
+/* One axis of a window that fits: taps, stride, dilation, padding before; returns the outputs. */
+static inline uint32_t net_axis(net *n, uint32_t size, uint32_t *taps, uint32_t *stride, uint32_t *dilation,
+                                uint32_t *pad)
+{
+    *taps = rng_in(&n->r, 1, 4);
+    *stride = rng_in(&n->r, 1, 3);
+    *dilation = rng_in(&n->r, 1, 3);
+    uint32_t span = (*taps - 1) * *dilation + 1, end = rng_below(&n->r, span);
+    *pad = rng_below(&n->r, span);
+    if (size + *pad + end < span) {
+        *taps = span = 1;
+        *pad = end = 0;
+    }
+    return (size + *pad + end - span) / *stride + 1;
+}
+
+/* Tokens as an image, as near to a square as they go. */
 static inline void net_conv(net *n)
 {
-    uint32_t side = 1, out = rng_in(&n->r, 1, 70), k = rng_in(&n->r, 1, 3);
-    while ((side + 1) * (side + 1) <= n->tokens)
-        side++;
-    if (side * side != n->tokens)
-        return;
-    uint32_t x = reshape_to(n->g, n->x, DIMS(1, side, side, n->channels));
-    uint32_t w = add_random(n->g, &n->r, DIMS(k, k, n->channels, out), -0.5f, 0.7f);
-    uint32_t pad = k / 2, to = side + 2 * pad - k + 1;
+    uint32_t h = 1, out = rng_in(&n->r, 1, 140), k[2], stride[2], dilation[2], pad[2], to[2];
+    for (uint32_t d = 1; d * d <= n->tokens; d++)
+        h = n->tokens % d == 0 ? d : h;
+    uint32_t size[2] = {h, n->tokens / h};
+    for (int i = 0; i < 2; i++)
+        to[i] = net_axis(n, size[i], &k[i], &stride[i], &dilation[i], &pad[i]);
+    uint32_t x = reshape_to(n->g, n->x, DIMS(1, size[0], size[1], n->channels));
+    uint32_t w = add_random(n->g, &n->r, DIMS(k[0], k[1], n->channels, out), -0.5f, 0.7f);
     mst_node *q = add_node(n->g, MST_OP_CONV, INPUTS(x, w, add_random(n->g, &n->r, DIMS(out), -0.2f, 0.4f)),
-                           DIMS(1, to, to, out));
+                           DIMS(1, to[0], to[1], out));
     for (int i = 0; i < 2; i++) {
-        q->ip[MST_CONV_STRIDE + i] = q->ip[MST_CONV_DILATION + i] = 1;
-        q->ip[MST_CONV_PAD + i] = (int32_t)pad;
+        q->ip[MST_CONV_STRIDE + i] = (int32_t)stride[i];
+        q->ip[MST_CONV_DILATION + i] = (int32_t)dilation[i];
+        q->ip[MST_CONV_PAD + i] = (int32_t)pad[i];
     }
     q->ip[MST_CONV_GROUP] = 1;
-    n->tokens = to * to;
+    n->tokens = to[0] * to[1];
     n->channels = out;
     n->before = MST_NONE;
     n->x = reshape_to(n->g, net_neuron(n, n->g->output), DIMS(n->tokens, out));
+}
+
+/* Layers of one input, of different sizes; some are not read, one is read twice. */
+static inline void net_fan(net *n)
+{
+    uint32_t layers = rng_in(&n->r, 2, 5), in = n->x, keep = 0, channels = 0,
+             twice = net_linear(n, in, n->channels);
+    for (uint32_t i = 0; i < layers; i++) {
+        uint32_t out = rng_below(&n->r, 3) == 0 ? rng_in(&n->r, 100, 300) : rng_size(&n->r);
+        uint32_t y = net_neuron(n, net_linear(n, in, out));
+        if (i == 0 || rng_below(&n->r, 2) == 0) {
+            keep = y;
+            channels = out;
+        }
+    }
+    if (rng_below(&n->r, 2) == 0)
+        net_neuron(n, twice);
+    if (rng_below(&n->r, 3) == 0) {
+        keep = net_neuron(n, net_add(n, twice, twice));
+        channels = n->channels;
+    }
+    n->x = keep;
+    n->channels = channels;
+    n->before = MST_NONE;
 }
 
 static inline void net_analog(net *n)
@@ -207,7 +249,10 @@ static inline mst_graph *block_net(uint64_t seed)
     n.g = graph_with_input(DIMS(n.tokens, n.channels));
     n.x = net_neuron(&n, net_linear(&n, n.g->input, n.channels));
     for (uint32_t i = rng_in(&n.r, 1, 6); i != 0; i--)
-        switch (rng_below(&n.r, 8)) {
+        switch (rng_below(&n.r, 11)) {
+        case 8: net_conv(&n); break;
+        case 9:
+        case 10: net_fan(&n); break;
         case 0:
         case 1: net_attention(&n); break;
         case 2:

@@ -203,6 +203,14 @@ static void try_dense(const mst_block_kernels *k, trial *t)
     mstb_source in = {runs, rnd(t) % 3, 1 + rnd(t) % 20, t->steps, 1};
     k->dense(&in, t->w, t->bias, acc);
     keep_rows(t, acc, t->n);
+    uint16_t idx[STEPS * 3 * 64 + MSTB_SLACK]; /* lists must give the same */
+    uint32_t start[STEPS + 1];
+    float sums[ROWS];
+    start[in.steps] = (uint32_t)k->list(&in, 0, idx, start);
+    mstb_lists lists = {idx, NULL, start, 1};
+    k->gather(&lists, in.steps, MSTB_COLS, t->w, t->bias, sums);
+    for (size_t i = 0; i < in.steps * MSTB_COLS; i++)
+        ck_assert((isnan(sums[i]) && isnan(acc[i])) || memcmp(&sums[i], &acc[i], sizeof *acc) == 0);
 }
 
 static void try_fire(const mst_block_kernels *k, trial *t)
