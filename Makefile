@@ -149,8 +149,9 @@ check: deps ## build and pass every test: what CI runs
 	$(MAKE) -j2 MODE=release pytest
 
 .PHONY: unit-threads
-unit-threads: $(filter %/test_threads %/test_session,$(UNIT_BIN)) ## the tests that use threads (MODE=tsan)
-	@for t in $^; do echo "== $$t"; $$t || exit 1; done
+unit-threads: $(filter %/test_threads %/test_session %/test_block_schedule,$(UNIT_BIN)) ## the tests that use threads (MODE=tsan)
+	@for t in $(filter-out %/test_block_schedule,$^); do echo "== $$t"; $$t || exit 1; done
+	CK_RUN_CASE=threads $(filter %/test_block_schedule,$^)
 
 .PHONY: lint
 lint: ## check include edges, file sizes and names

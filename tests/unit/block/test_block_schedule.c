@@ -207,6 +207,17 @@ START_TEST(random_nets)
 }
 END_TEST
 
+/* Few, for ThreadSanitizer. */
+START_TEST(shared_among_threads)
+{
+    for (uint64_t seed = 5000; seed < 5012; seed++) {
+        mst_graph *g = block_net(seed);
+        check_graph(g, seed, 1, "shared among threads", true);
+        mst_graph_destroy(g);
+    }
+}
+END_TEST
+
 static const char *const models[] = {"swin-tsdyn",        "swin-masked-ts", "swin_pub-tsdyn",
                                      "swin_pub_bn-tsdyn", "resnet18-tsdyn", "vgg16-tsdyn"};
 
@@ -331,6 +342,10 @@ int main(void)
     tcase_add_loop_test(t, every_allocation_may_fail, 0, 3);
     tcase_add_test(t, options);
     suite_add_tcase(s, t);
+    TCase *threads = tcase_create("threads"); /* CK_RUN_CASE=threads: alone */
+    tcase_set_timeout(threads, 300);
+    tcase_add_test(threads, shared_among_threads);
+    suite_add_tcase(s, threads);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
     int failed = srunner_ntests_failed(r);
