@@ -250,16 +250,16 @@ static inline mst_graph *block_net(uint64_t seed)
     n.x = net_neuron(&n, net_linear(&n, n.g->input, n.channels));
     for (uint32_t i = rng_in(&n.r, 1, 6); i != 0; i--)
         switch (rng_below(&n.r, 11)) {
-        case 8: net_conv(&n); break;
-        case 9:
-        case 10: net_fan(&n); break;
         case 0:
         case 1: net_attention(&n); break;
         case 2:
         case 3:
         case 4: net_residual(&n); break;
-        case 5: net_conv(&n); break;
-        case 6: rng_below(&n.r, 4) == 0 ? net_analog(&n) : net_layer(&n); break;
+        case 5:
+        case 6: net_conv(&n); break;
+        case 7:
+        case 8: net_fan(&n); break;
+        case 9: rng_below(&n.r, 4) == 0 ? net_analog(&n) : net_layer(&n); break;
         default: net_layer(&n);
         }
     mst_node *q = add_node(n.g, MST_OP_REDUCE, INPUTS(n.x), DIMS(1, n.channels));

@@ -1,0 +1,91 @@
+/* Which layers run together, and that what they write lives long enough: results would be the same if
+ * none did, so the other tests cannot tell. */
+#include <check.h>
+
+#include "runtime/block/block.h"
+#include "tests/unit/block/block_graphs.h"
+
+static mst_err err_;
+
+static uint32_t plain_neuron(net *n, uint32_t x)
+{
+    mst_node *q = add_like(n->g, MST_OP_NEURON, INPUTS(x, add_value(n->g, 0.7f)));
+    q->ip[MST_NEURON_AXIS] = 1;
+    q->ip[MST_NEURON_LEVELS] = 4;
+    q->ip[MST_NEURON_STAGE] = q->ip[MST_NEURON_BLOCK] = -1;
+    q->fp[MST_NEURON_SHIFT] = 0.5f;
+    return n->g->output;
+}
+
+/* Neurons of [8][32], which layers read. */
+static net a_layer(void)
+{
+    net n = {.r = {1}, .before = MST_NONE, .tokens = 8, .channels = 32};
+    n.g = graph_with_input(DIMS(8, 32));
+    n.x = plain_neuron(&n, net_linear(&n, n.g->input, 32));
+    return n;
+}
+
+static mst_program *compiled(const mst_graph *g)
+{
+    mst_program *p = NULL;
+    mst_run_opts o = {.schedule = MST_SCHEDULE_BLOCK};
+    ck_assert_msg(mst_program_create(g, &o, &p, &err_) == MST_OK, "%s", err_.text);
+    return p;
+}
+
+static uint32_t most_joined(const mst_program *p)
+{
+    uint32_t most = 0;
+    for (size_t i = 0; i < p->block->n_ops; i++)
+        most = p->block->ops[i].joined > most ? p->block->ops[i].joined : most;
+    return most;
+}
+
+START_TEST(layers_of_one_input)
+{
+    net n = a_layer();
+    plain_neuron(&n, net_linear(&n, n.x, 8)); /* an unread one in between */
+    uint32_t b = plain_neuron(&n, net_linear(&n, n.x, 80)), c = plain_neuron(&n, net_linear(&n, n.x, 32));
+    net_linear(&n, b, 32);
+    net_add(&n, c, n.g->output);
+    mst_program *p = compiled(n.g);
+    const blk_program *block = p->block;
+    ck_assert_uint_eq(most_joined(p), 2);
+    for (uint32_t i = 0; i < block->n_ops; i++)
+        for (uint32_t k = 0; k <= block->ops[i].joined && block->ops[i].joined != 0; k++) {
+            const exec_block *out = &block->bufs[block->ops[i + k].out.buf];
+            ck_assert_uint_eq(block->ops[i + k].head, i);
+            ck_assert(out->last >= i + block->ops[i].joined);
+        }
+    mst_program_destroy(p);
+    mst_graph_destroy(n.g);
+}
+END_TEST
+
+START_TEST(others_do_not_join)
+{
+    net n = a_layer();
+    uint32_t a = plain_neuron(&n, net_linear(&n, n.x, 32));
+    uint32_t b = plain_neuron(&n, net_linear(&n, a, 32)); /* another input */
+    plain_neuron(&n, net_add(&n, net_linear(&n, b, 32), a)); /* something added that changes */
+    mst_program *p = compiled(n.g);
+    ck_assert_uint_eq(most_joined(p), 0);
+    mst_program_destroy(p);
+    mst_graph_destroy(n.g);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("block groups");
+    TCase *t = tcase_create("groups");
+    tcase_add_test(t, layers_of_one_input);
+    tcase_add_test(t, others_do_not_join);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed != 0;
+}
