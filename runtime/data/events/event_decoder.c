@@ -101,8 +101,8 @@ bool mst_event_header_key(const char *line, const char *key, const char **value)
     return true;
 }
 
-mst_status mst_event_header_size(mst_event_stream *s, const char *what, const char *text, uint16_t *out,
-                                 mst_err *err)
+mst_status mst_event_header_size(const mst_event_stream *s, uint64_t offset, const char *what,
+                                 const char *text, uint16_t *out, mst_err *err)
 {
     uint32_t v = 0;
     for (const char *p = text; *p >= '0' && *p <= '9' && v <= MAX_SIDE; p++)
@@ -110,7 +110,7 @@ mst_status mst_event_header_size(mst_event_stream *s, const char *what, const ch
     if (v == 0 || v > MAX_SIDE)
         return mst_fail(err, MST_ECORRUPT,
                         "%s: offset %" PRIu64 ": header: %s: expected 1..%d, found '%.32s'", s->path,
-                        mst_event_offset(s), what, MAX_SIDE, text);
+                        offset, what, MAX_SIDE, text);
     *out = (uint16_t)v;
     return MST_OK;
 }
