@@ -77,7 +77,7 @@ static inline uint64_t mst_event_offset(const mst_event_stream *s)
 /* Pass over n bytes, which must be in the file. */
 mst_status mst_event_skip(mst_event_stream *s, uint64_t n, mst_err *err);
 
-/* The next header line if the file goes on with this mark: its first bytes without
+/* The next header line if the file goes on with this mark and with text: its first bytes without
  * the line's end into line, true into *got. ECORRUPT where the line has no end. */
 mst_status mst_event_header_line(mst_event_stream *s, char mark, char line[MST_EVENT_LINE], bool *got,
                                  mst_err *err);
