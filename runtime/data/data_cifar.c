@@ -9,6 +9,7 @@
 
 #include "mst/alloc.h"
 #include "runtime/data/data_source.h"
+#include "runtime/data/events/event_stream.h"
 
 #define PIXELS ((size_t)3 * 32 * 32)
 #define MAX_PATH 8192u
@@ -20,11 +21,13 @@ typedef struct cifar_kind {
     size_t labels;                 /* bytes of them in a record; the last is the default */
     uint8_t classes[MAX_LABELS];   /* of each */
     const char *file, *below;      /* in a folder */
+    const char *train;             /* what the other files' names start with */
 } cifar_kind;
 
 static const cifar_kind cifar10 = {"CIFAR-10", 1, {10}, "test_batch.bin",
-                                   "cifar-10-batches-bin/test_batch.bin"};
-static const cifar_kind cifar100 = {"CIFAR-100", 2, {20, 100}, "test.bin", "cifar-100-binary/test.bin"};
+                                   "cifar-10-batches-bin/test_batch.bin", "data_batch_"};
+static const cifar_kind cifar100 = {"CIFAR-100", 2, {20, 100}, "test.bin", "cifar-100-binary/test.bin",
+                                    "train.bin"};
 
 static const uint32_t shape[3] = {3, 32, 32};
 
@@ -50,6 +53,14 @@ static bool find_file(const cifar_kind *k, const char *path, char out[MAX_PATH])
     return false;
 }
 
+/* A cut file has but its name in the archive, which a recording of events may have too. */
+static bool has_name(const cifar_kind *k, const char *path)
+{
+    const char *slash = strrchr(path, '/'), *name = slash != NULL ? slash + 1 : path;
+    return (strncmp(name, k->train, strlen(k->train)) == 0 || strcmp(name, k->file) == 0) &&
+           mst_event_profile_sniff(path) == NULL;
+}
+
 /* By name, size, and the first record's labels, which set the two kinds apart where both sizes fit. */
 static bool sniff(const cifar_kind *k, const char *path)
 {
@@ -61,8 +72,9 @@ static bool sniff(const cifar_kind *k, const char *path)
         return false;
     if (mst_data_is_dir(path))
         return true;
-    if (size == 0 || size % (k->labels + PIXELS) != 0 || len <= 4 || strcmp(path + len - 4, ".bin") != 0 ||
-        !mst_data_file_peek(file, head, k->labels))
+    if (len <= 4 || strcmp(path + len - 4, ".bin") != 0 || !mst_data_file_peek(file, head, k->labels))
+        return false;
+    if (size % (k->labels + PIXELS) != 0 && !has_name(k, path))
         return false;
     for (size_t i = 0; i < k->labels; i++)
         if (head[i] >= k->classes[i])

@@ -14,13 +14,7 @@
 
 static bool event_sniff(const char *path)
 {
-    mst_event_set set;
-    if (!mst_data_is_dir(path))
-        return mst_event_profile_sniff(path) != NULL;
-    bool found = mst_event_set_open(path, NULL, &set, NULL) == MST_OK;
-    if (found)
-        mst_event_set_close(&set);
-    return found;
+    return mst_data_is_dir(path) ? mst_event_set_sniff(path) : mst_event_profile_sniff(path) != NULL;
 }
 
 /* Frames and the model's channels against each other. */
@@ -110,9 +104,12 @@ static mst_status event_get(const mst_data *d, size_t i, float *x, int *label, m
     mst_event_split split = d->want.prepare.split == MST_SPLIT_TIME ? MST_EVENT_BY_TIME : MST_EVENT_BY_NUMBER;
     mst_status st = mst_event_frames(s, frames, split, h, w, x, err);
     mst_event_close(s);
+    const mst_event_item *it = &set->items[i];
+    if (st != MST_OK && it->labels != NULL)
+        return mst_fail_in(err, st, "%s: line %zu: ", it->labels, it->line);
     if (st == MST_OK && d->want.n_norm != 0)
         normalize(d, 2 * frames, (size_t)h * w, x);
-    *label = set->items[i].label;
+    *label = it->label;
     return st;
 }
 

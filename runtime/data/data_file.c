@@ -11,6 +11,7 @@
 /* deflate cannot pack more than this many bytes into one */
 #define DEFLATE_MAX_RATIO 1032u
 #define READ_CHUNK ((size_t)1 << 28)
+#define PASS_CHUNK ((size_t)1 << 16)
 
 mst_status mst_data_file_size(const char *path, uint64_t *size, mst_err *err)
 {
@@ -56,22 +57,35 @@ static const char *zlib_text(mst_data_file *f)
     return code == Z_ERRNO ? strerror(errno) : text;
 }
 
-mst_status mst_data_file_read(mst_data_file *f, void *out, size_t n, const char *what, mst_err *err)
+/* n bytes, in parts of at most room: one behind the other into out, or each into its beginning. */
+static mst_status take(mst_data_file *f, uint8_t *out, size_t room, bool keep, uint64_t n, const char *what,
+                       mst_err *err)
 {
-    size_t done = 0;
+    uint64_t done = 0;
     while (done < n) {
-        size_t want = n - done < READ_CHUNK ? n - done : READ_CHUNK;
-        int got = gzread(f->gz, (uint8_t *)out + done, (unsigned)want);
+        size_t want = n - done < room ? (size_t)(n - done) : room;
+        int got = gzread(f->gz, keep ? out + done : out, (unsigned)want);
         if (got < 0)
             return mst_fail(err, MST_ECORRUPT, "%s: offset %" PRIu64 ": reading %s: %s", f->path,
                             f->offset + done, what, zlib_text(f));
         if (got == 0)
-            return mst_fail(err, MST_ECORRUPT, "%s: offset %" PRIu64 ": %s: expected %zu bytes, found %zu",
-                            f->path, f->offset, what, n, done);
-        done += (size_t)got;
+            return mst_fail(err, MST_ECORRUPT, "%s: offset %" PRIu64 ": %s: expected %" PRIu64
+                            " bytes, found %" PRIu64, f->path, f->offset, what, n, done);
+        done += (uint64_t)got;
     }
     f->offset += n;
     return MST_OK;
+}
+
+mst_status mst_data_file_read(mst_data_file *f, void *out, size_t n, const char *what, mst_err *err)
+{
+    return take(f, out, READ_CHUNK, true, n, what, err);
+}
+
+mst_status mst_data_file_pass(mst_data_file *f, uint64_t n, const char *what, mst_err *err)
+{
+    uint8_t part[PASS_CHUNK];
+    return take(f, part, sizeof part, false, n, what, err);
 }
 
 mst_status mst_data_file_expect(const mst_data_file *f, uint64_t n, const char *what, mst_err *err)

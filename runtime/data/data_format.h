@@ -70,6 +70,8 @@ bool mst_data_is_dir(const char *path);
 mst_status mst_data_file_open(mst_data_file *f, const char *path, mst_err *err);
 void mst_data_file_close(mst_data_file *f); /* zero-initialised allowed */
 mst_status mst_data_file_read(mst_data_file *f, void *out, size_t n, const char *what, mst_err *err);
+/* The same without keeping them. */
+mst_status mst_data_file_pass(mst_data_file *f, uint64_t n, const char *what, mst_err *err);
 
 /* Before allocating: may n more bytes be all that is left in this file? ECORRUPT, ELIMIT. */
 mst_status mst_data_file_expect(const mst_data_file *f, uint64_t n, const char *what, mst_err *err);

@@ -6,8 +6,6 @@
 
 #include "mst/alloc.h"
 
-#define CHUNK ((size_t)1 << 16)
-
 mst_status mst_data_source_open(mst_data_source *s, const char *path, mst_err *err)
 {
     *s = (mst_data_source){.path_bytes = strlen(path) + 1};
@@ -38,23 +36,12 @@ static mst_status seek(mst_data_source *s, uint64_t offset, mst_err *err)
     return MST_OK;
 }
 
-static mst_status unpack(mst_data_source *s, uint64_t n, const char *what, mst_err *err)
-{
-    uint8_t chunk[CHUNK];
-    for (uint64_t left = n; left != 0;) {
-        size_t part = left < CHUNK ? (size_t)left : CHUNK;
-        MST_TRY(mst_data_file_read(&s->f, chunk, part, what, err));
-        left -= part;
-    }
-    return MST_OK;
-}
-
 mst_status mst_data_source_check(mst_data_source *s, uint64_t n, const char *what, mst_err *err)
 {
     MST_TRY(mst_data_file_expect(&s->f, n, what, err));
     if (gzdirect(s->f.gz))
         return MST_OK; /* its size is all there is to know */
-    MST_TRY(unpack(s, n, what, err));
+    MST_TRY(mst_data_file_pass(&s->f, n, what, err));
     return mst_data_file_end(&s->f, err);
 }
 

@@ -12,6 +12,10 @@
 /* No image may have more pixels, whatever its file says. */
 #define MST_IMAGE_MAX_PIXELS ((size_t)64 << 20)
 #define MST_IMAGE_MAX_FILE ((size_t)1 << 28)
+/* Decoding takes at most twice the image as RGB and this much more; a progressive JPEG that would
+ * take more (4:4:4 above some 18 million pixels) is refused. Of it, what is no image's: */
+#define MST_IMAGE_SPARE_ROOM ((size_t)64 << 20)
+#define MST_IMAGE_OTHER_ROOM ((size_t)8 << 20)
 
 typedef struct mst_image {
     uint32_t width, height, channels; /* 1 grey or 3 RGB */

@@ -1,6 +1,7 @@
 /* JPEG through libjpeg-turbo: grey, YCbCr, RGB, CMYK and YCCK to grey or RGB.
  * Knows nothing of files or sizes wanted.
  */
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -96,6 +97,34 @@ static void choose_colors(jpeg_job *j)
     }
 }
 
+/* Scans that each refine the whole image make libjpeg keep all its coefficients, 2 bytes each. */
+static uint64_t coefficient_bytes(const jpeg_job *j)
+{
+    uint64_t n = 0;
+    for (int k = 0; k < j->c.num_components; k++) {
+        const jpeg_component_info *p = &j->c.comp_info[k];
+        uint64_t h = (uint64_t)p->h_samp_factor, v = (uint64_t)p->v_samp_factor;
+        n += (p->width_in_blocks + h - 1) / h * h * ((p->height_in_blocks + v - 1) / v * v);
+    }
+    return n * DCTSIZE2 * sizeof(JCOEF);
+}
+
+/* MST_IMAGE_SPARE_ROOM, before any of it is allocated. */
+static void check_room(jpeg_job *j)
+{
+    uint64_t pixels = (uint64_t)j->c.image_width * j->c.image_height * 3;
+    uint64_t coefficients = jpeg_has_multiple_scans(&j->c) ? coefficient_bytes(j) : 0;
+    uint64_t limit = pixels + MST_IMAGE_SPARE_ROOM - MST_IMAGE_OTHER_ROOM, need = coefficients + j->f->n;
+    if (coefficients == 0 || need <= limit)
+        return;
+    char text[200];
+    snprintf(text, sizeof text,
+             "%ux%u pixels in several scans (progressive) take %" PRIu64 " bytes while decoded, limit is %" PRIu64
+             ": save the image as baseline",
+             j->c.image_width, j->c.image_height, need + pixels, limit + pixels);
+    leave(j, MST_ELIMIT, text);
+}
+
 static void read_rows(jpeg_job *j)
 {
     mst_image *im = j->out;
@@ -122,6 +151,7 @@ static void decode(jpeg_job *j)
     jpeg_mem_src(&j->c, j->f->bytes, (unsigned long)j->f->n);
     jpeg_read_header(&j->c, TRUE);
     choose_colors(j);
+    check_room(j);
     j->status = mst_image_make(j->out, j->c.image_width, j->c.image_height, j->c.num_components == 1 ? 1 : 3,
                                j->f->path, j->err);
     if (j->status != MST_OK)
@@ -131,6 +161,13 @@ static void decode(jpeg_job *j)
     jpeg_finish_decompress(&j->c);
 }
 
+/* What setjmp's caller changes is lost unless it lies elsewhere: the job is its caller's. */
+static void run(jpeg_job *j)
+{
+    if (setjmp(j->jump) == 0)
+        decode(j);
+}
+
 mst_status mst_jpeg_decode(const mst_image_file *f, mst_image *out, mst_err *err)
 {
     jpeg_job j = {.f = f, .out = out, .err = err};
@@ -138,8 +175,7 @@ mst_status mst_jpeg_decode(const mst_image_file *f, mst_image *out, mst_err *err
     j.c.client_data = &j;
     j.errors.error_exit = on_error;
     j.errors.emit_message = on_message;
-    if (setjmp(j.jump) == 0)
-        decode(&j);
+    run(&j);
     jpeg_destroy_decompress(&j.c);
     return j.status;
 }

@@ -19,6 +19,7 @@ typedef struct png_job {
     FILE *to;                /* or written to */
     const char *name;
     mst_image *out;
+    const mst_image *in;
     png_bytep *rows; /* [height] */
     uint8_t *wide;   /* [height,width,2]: grey of 16 bits, high byte first */
     mst_err *err;
@@ -111,6 +112,13 @@ static void read_image(png_job *j)
         narrow(j->wide, j->out->pixels, (size_t)w * h);
 }
 
+/* What setjmp's caller changes is lost unless it lies elsewhere: the job is its caller's. */
+static void run(png_job *j, void (*work)(png_job *j))
+{
+    if (setjmp(png_jmpbuf(j->png)) == 0)
+        work(j);
+}
+
 mst_status mst_png_decode(const mst_image_file *f, mst_image *out, mst_err *err)
 {
     png_job j = {.f = f, .name = f->path, .out = out, .err = err};
@@ -118,16 +126,17 @@ mst_status mst_png_decode(const mst_image_file *f, mst_image *out, mst_err *err)
     j.info = j.png != NULL ? png_create_info_struct(j.png) : NULL;
     if (j.info == NULL)
         j.status = mst_fail(err, MST_ENOMEM, "%s: PNG: out of memory", f->path);
-    else if (setjmp(png_jmpbuf(j.png)) == 0)
-        read_image(&j);
+    else
+        run(&j, read_image);
     png_destroy_read_struct(&j.png, &j.info, NULL);
     mst_free_array(NULL, j.rows, out->height, sizeof *j.rows);
     mst_free_array(NULL, j.wide, (size_t)out->width * out->height, 2);
     return j.status;
 }
 
-static void write_image(png_job *j, const mst_image *im)
+static void write_image(png_job *j)
 {
+    const mst_image *im = j->in;
     png_init_io(j->png, j->to);
     png_set_IHDR(j->png, j->info, im->width, im->height, 8, im->channels == 1 ? PNG_COLOR_TYPE_GRAY
                                                                               : PNG_COLOR_TYPE_RGB,
@@ -140,13 +149,13 @@ static void write_image(png_job *j, const mst_image *im)
 
 mst_status mst_png_write(const mst_image *im, FILE *f, const char *name, mst_err *err)
 {
-    png_job j = {.to = f, .name = name, .err = err};
+    png_job j = {.to = f, .name = name, .in = im, .err = err};
     j.png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &j, on_error, on_warning);
     j.info = j.png != NULL ? png_create_info_struct(j.png) : NULL;
     if (j.info == NULL)
         j.status = mst_fail(err, MST_ENOMEM, "%s: PNG: out of memory", name);
-    else if (setjmp(png_jmpbuf(j.png)) == 0)
-        write_image(&j, im);
+    else
+        run(&j, write_image);
     png_destroy_write_struct(&j.png, &j.info);
     mst_free_array(NULL, j.rows, im->height, sizeof *j.rows);
     return j.status;

@@ -54,19 +54,6 @@ static bool aedat2_sniff(const uint8_t *head, size_t n, uint64_t size)
     return n >= 10 && memcmp(head, "#!AER-DAT2", 10) == 0;
 }
 
-/* An event's first byte may be '#' too; but a header line has no control characters. */
-static mst_status at_header(mst_event_stream *s, bool *header, mst_err *err)
-{
-    size_t have;
-    MST_TRY(mst_event_fill(s, RECORD, &have, err));
-    const uint8_t *p = mst_event_bytes(s);
-    *header = have > 0 && p[0] == '#';
-    for (size_t i = 0; i < RECORD && have >= RECORD && p[i] != '\n'; i++)
-        if (p[i] < ' ' && p[i] != '\t' && p[i] != '\r')
-            *header = false;
-    return MST_OK;
-}
-
 /* NULL where the line's camera is not one of the table. */
 static const camera *find_camera(const char *name)
 {
@@ -99,11 +86,8 @@ static mst_status aedat2_open(mst_event_stream *s, mst_err *err)
                         more ? "'" : "something else", more ? line : "", more ? "'" : "");
     while (more) {
         uint64_t offset = mst_event_offset(s);
-        MST_TRY(at_header(s, &more, err));
-        if (!more)
-            break;
         MST_TRY(mst_event_header_line(s, '#', line, &more, err));
-        if (mst_event_header_key(line, "End Of ASCII Header", &value))
+        if (!more || mst_event_header_key(line, "End Of ASCII Header", &value))
             break;
         if (mst_event_header_key(line, "AEChip:", &value) && (found = find_camera(value)) == NULL)
             return mst_fail(err, MST_EUNSUPPORTED,

@@ -9,11 +9,13 @@
 #define CARRY_Y 240u
 #define CARRY_US 8192
 #define SENSOR_WIDTH 240u
+#define CUT_EVENTS 16u
 
-/* Nothing marks the format: accept what decodes to times that go forward. */
+/* Nothing marks the format: accept what decodes to times that go forward; where the file is cut,
+ * only if that are enough events to judge by. */
 static bool atis_sniff(const uint8_t *head, size_t n, uint64_t size)
 {
-    if (size % RECORD != 0 || n < RECORD)
+    if (n < RECORD || (size % RECORD != 0 && n < CUT_EVENTS * RECORD))
         return false;
     uint32_t last = 0, back = 0, events = 0;
     for (size_t i = 0; i + RECORD <= n; i += RECORD, events++) {

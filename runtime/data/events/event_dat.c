@@ -22,9 +22,9 @@ static mst_status read_line(mst_event_stream *s, const char *line, uint64_t offs
 {
     const char *value;
     if (mst_event_header_key(line, "Width", &value))
-        return mst_event_header_size(s, "Width", value, &s->width, err);
+        return mst_event_header_size(s, offset, "Width", value, &s->width, err);
     if (mst_event_header_key(line, "Height", &value))
-        return mst_event_header_size(s, "Height", value, &s->height, err);
+        return mst_event_header_size(s, offset, "Height", value, &s->height, err);
     if (mst_event_header_key(line, "Version", &value) && strcmp(value, "2") != 0)
         return mst_fail(err, MST_EVERSION, "%s: offset %" PRIu64 ": dat version: expected 2, found '%.32s'",
                         s->path, offset, value);

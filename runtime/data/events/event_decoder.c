@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #define MAX_SIDE 16384
+#define LOOK 32u /* bytes that tell a header line from data: some records of each format */
 
 mst_status mst_event_fill(mst_event_stream *s, size_t need, size_t *have, mst_err *err)
 {
@@ -48,15 +49,28 @@ mst_status mst_event_skip(mst_event_stream *s, uint64_t n, mst_err *err)
     return MST_OK;
 }
 
+/* The first byte of data may be the mark too; but a header line has no control characters. */
+static mst_status at_header(mst_event_stream *s, char mark, bool *header, mst_err *err)
+{
+    size_t have;
+    MST_TRY(mst_event_fill(s, LOOK, &have, err));
+    const uint8_t *p = mst_event_bytes(s);
+    *header = have > 0 && (char)p[0] == mark;
+    for (size_t i = 0; i < LOOK && i < have && p[i] != '\n'; i++)
+        if (p[i] < ' ' && p[i] != '\t' && p[i] != '\r')
+            *header = false;
+    return MST_OK;
+}
+
 mst_status mst_event_header_line(mst_event_stream *s, char mark, char line[MST_EVENT_LINE], bool *got,
                                  mst_err *err)
 {
     size_t have, kept = 0;
     uint64_t start = mst_event_offset(s);
-    *got = false;
-    MST_TRY(mst_event_fill(s, 1, &have, err));
-    if (have == 0 || (char)*mst_event_bytes(s) != mark)
+    MST_TRY(at_header(s, mark, got, err));
+    if (!*got)
         return MST_OK;
+    *got = false;
     for (bool ended = false; !ended;) {
         MST_TRY(mst_event_fill(s, 1, &have, err));
         if (have == 0)
@@ -101,8 +115,8 @@ bool mst_event_header_key(const char *line, const char *key, const char **value)
     return true;
 }
 
-mst_status mst_event_header_size(mst_event_stream *s, const char *what, const char *text, uint16_t *out,
-                                 mst_err *err)
+mst_status mst_event_header_size(const mst_event_stream *s, uint64_t offset, const char *what,
+                                 const char *text, uint16_t *out, mst_err *err)
 {
     uint32_t v = 0;
     for (const char *p = text; *p >= '0' && *p <= '9' && v <= MAX_SIDE; p++)
@@ -110,7 +124,7 @@ mst_status mst_event_header_size(mst_event_stream *s, const char *what, const ch
     if (v == 0 || v > MAX_SIDE)
         return mst_fail(err, MST_ECORRUPT,
                         "%s: offset %" PRIu64 ": header: %s: expected 1..%d, found '%.32s'", s->path,
-                        mst_event_offset(s), what, MAX_SIDE, text);
+                        offset, what, MAX_SIDE, text);
     *out = (uint16_t)v;
     return MST_OK;
 }

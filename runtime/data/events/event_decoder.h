@@ -77,15 +77,15 @@ static inline uint64_t mst_event_offset(const mst_event_stream *s)
 /* Pass over n bytes, which must be in the file. */
 mst_status mst_event_skip(mst_event_stream *s, uint64_t n, mst_err *err);
 
-/* The next header line if the file goes on with this mark: its first bytes without
+/* The next header line if the file goes on with this mark and with text: its first bytes without
  * the line's end into line, true into *got. ECORRUPT where the line has no end. */
 mst_status mst_event_header_line(mst_event_stream *s, char mark, char line[MST_EVENT_LINE], bool *got,
                                  mst_err *err);
 /* Is key a word of this header line ("% Width 640")? *value: what follows it, or NULL. */
 bool mst_event_header_key(const char *line, const char *key, const char **value);
-/* A sensor size from a header; ECORRUPT outside 1..16384. */
-mst_status mst_event_header_size(mst_event_stream *s, const char *what, const char *text, uint16_t *out,
-                                 mst_err *err);
+/* A sensor size from the header line at offset; ECORRUPT outside 1..16384. */
+mst_status mst_event_header_size(const mst_event_stream *s, uint64_t offset, const char *what,
+                                 const char *text, uint16_t *out, mst_err *err);
 
 /* Records of one size, each handed to take. ECORRUPT for a last one that is cut. */
 typedef mst_status (*mst_event_take)(mst_event_stream *s, const uint8_t *record, uint64_t offset,

@@ -34,9 +34,9 @@ static mst_status read_format(mst_event_stream *s, const char *value, uint64_t o
                         s->path, offset, value);
     for (const char *p = strchr(value, ';'); p != NULL; p = strchr(p + 1, ';')) {
         if (strncmp(p, ";height=", 8) == 0)
-            MST_TRY(mst_event_header_size(s, "height", p + 8, &s->height, err));
+            MST_TRY(mst_event_header_size(s, offset, "height", p + 8, &s->height, err));
         if (strncmp(p, ";width=", 7) == 0)
-            MST_TRY(mst_event_header_size(s, "width", p + 7, &s->width, err));
+            MST_TRY(mst_event_header_size(s, offset, "width", p + 7, &s->width, err));
     }
     return MST_OK;
 }
@@ -57,8 +57,8 @@ static mst_status read_line(mst_event_stream *s, const char *line, uint64_t offs
                         value);
     if (mst_event_header_key(line, "geometry", &value)) {
         const char *x = strchr(value, 'x');
-        MST_TRY(mst_event_header_size(s, "geometry", value, &s->width, err));
-        return mst_event_header_size(s, "geometry", x != NULL ? x + 1 : "", &s->height, err);
+        MST_TRY(mst_event_header_size(s, offset, "geometry", value, &s->width, err));
+        return mst_event_header_size(s, offset, "geometry", x != NULL ? x + 1 : "", &s->height, err);
     }
     return MST_OK;
 }

@@ -94,7 +94,10 @@ static mst_status add_row(mst_event_set *set, const char *recording, const char 
                         labels, line_number, from, to);
     if ((size_t) class > set->n_classes)
         set->n_classes = (size_t) class;
-    return mst_event_set_add(set, recording, (int32_t)(class - 1), from, to, err);
+    MST_TRY(mst_event_set_add(set, recording, (int32_t)(class - 1), from, to, err));
+    set->items[set->n - 1].labels = labels;
+    set->items[set->n - 1].line = line_number;
+    return MST_OK;
 }
 
 mst_status mst_event_gesture_add(mst_event_set *set, const char *recording, const char *labels, mst_err *err)
@@ -105,14 +108,26 @@ mst_status mst_event_gesture_add(mst_event_set *set, const char *recording, cons
     size_t bytes, number = 0;
     MST_TRY(read_text(labels, &text, &bytes, err));
     mst_status st = MST_OK;
+    size_t before = set->n;
     for (char *at = text; st == MST_OK && (line = next_line(&at)) != NULL;) {
         number++;
         bool title = number == 1 && (*line < '0' || *line > '9');
         if (!title && *line != '\0')
             st = add_row(set, recording, labels, number, line, err);
     }
+    if (st == MST_OK && set->n == before)
+        st = mst_fail(err, MST_EFORMAT, "%s: expected rows class,start,end, found none", labels);
     mst_free(NULL, text, bytes);
     return st;
+}
+
+mst_status mst_event_gesture_add_labelled(mst_event_set *set, const char *recording, mst_err *err)
+{
+    const char *labels = mst_event_gesture_labels(set, recording);
+    if (labels == NULL)
+        return mst_fail(err, MST_EFORMAT, "%s: expected its labels beside it (NAME_labels.csv), found none",
+                        recording);
+    return mst_event_gesture_add(set, recording, labels, err);
 }
 
 mst_status mst_event_gesture_list(mst_event_set *set, const char *list, mst_err *err)
@@ -132,7 +147,7 @@ mst_status mst_event_gesture_list(mst_event_set *set, const char *list, mst_err 
         if (path == NULL)
             st = mst_fail(err, MST_ENOMEM, "out of memory");
         else if ((st = mst_data_file_size(path, &size, err)) == MST_OK)
-            st = mst_event_gesture_add(set, path, mst_event_gesture_labels(set, path), err);
+            st = mst_event_gesture_add_labelled(set, path, err);
         if (st != MST_OK)
             mst_fail_in(err, st, "%s: line %zu: ", list, number);
     }

@@ -25,6 +25,9 @@ mst_status mst_event_set_add(mst_event_set *set, const char *path, int32_t label
 const char *mst_event_gesture_labels(mst_event_set *set, const char *recording);
 /* Samples of one recording from its label file: rows "class,start,end", classes from 1. */
 mst_status mst_event_gesture_add(mst_event_set *set, const char *recording, const char *labels, mst_err *err);
+/* The same where the label file must be there: of many recordings, one sample without a label is no
+ * one's wish. EFORMAT. */
+mst_status mst_event_gesture_add_labelled(mst_event_set *set, const char *recording, mst_err *err);
 /* Recordings named in a list file, which lies in their folder. */
 mst_status mst_event_gesture_list(mst_event_set *set, const char *list, mst_err *err);
 

@@ -57,15 +57,23 @@ static mst_status add_folder(mst_event_set *set, const char *folder, int32_t lab
     return st;
 }
 
-static mst_status add_classes(mst_event_set *set, const char *folder, const mst_event_names *c, mst_err *err)
+/* The same of class folders, from the first that has one. */
+static mst_status recognize_classes(mst_event_set *set, const char *folder, const mst_event_names *c,
+                                    mst_err *err)
 {
     mst_status st = MST_OK;
-    const mst_event_profile *cifar = mst_event_profile_find("cifar10dvs");
-    bool given = set->profile != NULL;
     for (size_t k = 0; k < c->n && st == MST_OK && set->profile == NULL; k++) {
         const char *sub = join(set, folder, c->names[k]);
         st = sub != NULL ? recognize(set, sub, err) : mst_fail(err, MST_ENOMEM, "out of memory");
     }
+    return st;
+}
+
+static mst_status add_classes(mst_event_set *set, const char *folder, const mst_event_names *c, mst_err *err)
+{
+    const mst_event_profile *cifar = mst_event_profile_find("cifar10dvs");
+    bool given = set->profile != NULL;
+    mst_status st = recognize_classes(set, folder, c, err);
     if (st == MST_OK && set->profile == NULL)
         return mst_fail(err, MST_EFORMAT, "%s: expected folders of event recordings, recognized none",
                         folder);
@@ -96,24 +104,29 @@ static mst_status add_gestures(mst_event_set *set, const char *folder, mst_err *
     mst_status st = mst_event_names_read(folder, ".aedat", set, &files, err);
     for (size_t i = 0; i < files.n && st == MST_OK; i++) {
         const char *path = join(set, folder, files.names[i]);
-        st = path != NULL ? mst_event_gesture_add(set, path, mst_event_gesture_labels(set, path), err)
+        st = path != NULL ? mst_event_gesture_add_labelled(set, path, err)
                           : mst_fail(err, MST_ENOMEM, "out of memory");
     }
     mst_event_names_free(&files);
     return st;
 }
 
-static mst_status open_folder(mst_event_set *set, const char *folder, mst_err *err)
+/* The folder that this one stands for. */
+static const char *find_split(mst_event_set *set, const char *folder)
 {
     static const char *const splits[SPLITS] = {"Test", "test", "n-cars_test"};
-    mst_event_names sub = {0};
     for (size_t i = 0; i < SPLITS; i++) {
         const char *path = join(set, folder, splits[i]);
-        if (path != NULL && mst_data_is_dir(path)) {
-            folder = path;
-            break;
-        }
+        if (path != NULL && mst_data_is_dir(path))
+            return path;
     }
+    return folder;
+}
+
+static mst_status open_folder(mst_event_set *set, const char *folder, mst_err *err)
+{
+    mst_event_names sub = {0};
+    folder = find_split(set, folder);
     bool gestures = set->profile != NULL && set->profile == mst_event_profile_find("dvsgesture");
     mst_status st = mst_event_names_read(folder, NULL, set, &sub, err);
     if (st == MST_OK && set->profile == NULL && sub.n == 0) {
@@ -158,6 +171,23 @@ mst_status mst_event_set_open(const char *path, const mst_event_profile *profile
     if (st != MST_OK)
         mst_event_set_close(set);
     return st;
+}
+
+bool mst_event_set_sniff(const char *path)
+{
+    mst_event_set set = {0};
+    mst_event_names sub = {0};
+    const char *folder = find_split(&set, path);
+    if (mst_event_names_read(folder, NULL, &set, &sub, NULL) == MST_OK) {
+        if (sub.n != 0)
+            recognize_classes(&set, folder, &sub, NULL);
+        else
+            recognize(&set, folder, NULL);
+    }
+    bool found = set.profile != NULL;
+    mst_event_names_free(&sub);
+    mst_event_set_close(&set);
+    return found;
 }
 
 void mst_event_set_close(mst_event_set *set)

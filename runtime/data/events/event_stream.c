@@ -12,6 +12,7 @@
 #include "runtime/data/events/event_decoder.h"
 
 #define SNIFF_BYTES 4096u
+#define ATIS_RECORD 5u
 #define UPRIGHT (MST_EVENT_FLIP_X | MST_EVENT_FLIP_Y)
 
 /* Where the sources of sizes and turns are told: docs/EVENTS.md. Sniffing takes the
@@ -59,7 +60,8 @@ static bool has_suffix(const char *path, const char *suffix)
     return n > k && strcmp(path + n - k, suffix) == 0;
 }
 
-/* N-MNIST and N-Caltech101 differ in nothing but the size of what is seen. */
+/* N-MNIST and N-Caltech101 differ in nothing but the size of what is seen. A record that the file's
+ * end cuts is for the reader to tell. */
 static bool fits(const char *path, const mst_event_profile *p)
 {
     mst_event_stream *s = NULL;
@@ -68,8 +70,9 @@ static bool fits(const char *path, const mst_event_profile *p)
     mst_status st = mst_event_open(path, p, 0, 0, &s, NULL);
     while (st == MST_OK && n != 0)
         st = mst_event_next(s, batch, sizeof batch / sizeof batch[0], &n, NULL);
+    bool cut = s != NULL && s->size - mst_event_offset(s) < ATIS_RECORD;
     mst_event_close(s);
-    return st == MST_OK;
+    return st == MST_OK || cut;
 }
 
 const mst_event_profile *mst_event_profile_sniff(const char *path)

@@ -74,6 +74,24 @@ START_TEST(limits)
 }
 END_TEST
 
+/* A progressive 4:4:4 of 8064x8064: libjpeg would hold twice as much as its pixels. */
+START_TEST(progressive_takes_too_much)
+{
+    mst_image_file f;
+    mst_image im;
+    mst_err err = {0};
+    ck_assert_int_eq(mst_image_file_read(&f, sample("progressive.jpg"), MST_IMAGE_MAX_FILE, &err), MST_OK);
+    uint8_t *sof = memmem(f.bytes, f.n, "\xff\xc2", 2);
+    ck_assert_ptr_nonnull(sof);
+    memcpy(sof + 5, "\x1f\x80\x1f\x80", 4);
+    sof[11] = 0x11; /* the first component's sampling factors: 4:2:0 to 4:4:4 */
+    ck_assert_msg(mst_image_decode(&f, &im, &err) == MST_ELIMIT, "%s", err.text);
+    ck_assert_msg(strstr(err.text, "8064x8064 pixels in several scans") != NULL, "%s", err.text);
+    ck_assert_ptr_null(im.pixels);
+    mst_image_file_free(&f);
+}
+END_TEST
+
 START_TEST(crops)
 {
     static const struct {
@@ -201,6 +219,7 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, every_cut_is_refused, 0, (int)(sizeof images / sizeof images[0]));
     tcase_add_test(t, limits);
+    tcase_add_test(t, progressive_takes_too_much);
     tcase_add_test(t, crops);
     tcase_add_test(t, png_round_trip);
     tcase_add_test(t, without_a_model);

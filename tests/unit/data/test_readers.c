@@ -239,6 +239,11 @@ START_TEST(gzip_is_checked)
         ck_assert_int_ne(mst_data_open(spec2("idx:", "cut", NULL), &w, &d, NULL), MST_OK);
         ck_assert_ptr_null(d);
     }
+    static uint8_t large[16 + 90000];
+    idx_images(large);
+    put_be(large + 4, 90000 / 4);
+    write_gz("large", large, sizeof large - 5);
+    assert_fails(spec2("idx:", "large", NULL), &w, MST_ECORRUPT, "images: expected 90000 bytes, found 89995");
     packed[n - 8] ^= 1; /* the CRC */
     write_bytes("crc", packed, n);
     mst_data *d = NULL;

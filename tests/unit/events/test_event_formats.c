@@ -76,7 +76,8 @@ START_TEST(dat_headers)
         {"%\n%c%c", MST_OK, ""},
         {"%Version 2\n% Width 50\n% Height 60\n%c%c", MST_OK, ""},
         {"% Version 1\n%c%c", MST_EVERSION, "offset 0: dat version: expected 2, found '1'"},
-        {"% Width 0\n%c%c", MST_ECORRUPT, "Width: expected 1..16384, found '0'"},
+        {"% Version 2\n% Width 0\n%c%c", MST_ECORRUPT,
+         "offset 12: header: Width: expected 1..16384, found '0'"},
         {"% Width 99999999999999999999\n%c%c", MST_ECORRUPT, "Width: expected 1..16384"},
         {"% Height 16384\n% Width 16384\n%c%c", MST_ELIMIT, "sensor of 16384x16384"},
         {"% Version 2", MST_ECORRUPT, "header line: expected its end"},
@@ -130,6 +131,18 @@ START_TEST(aedat2_data_that_looks_like_a_header)
     ck_assert_uint_eq(events[0].x, 345 - 5);
     ck_assert_uint_eq(events[0].y, 259 - (0x23000000u >> 22));
     ck_assert_uint_eq(events[0].p, 1);
+}
+END_TEST
+
+START_TEST(evt2_data_that_looks_like_a_header)
+{
+    uint8_t b[64] = "% evt 2.0\n";
+    size_t n = strlen((char *)b);
+    event_le32(b + n, 0x8a626325u); /* "%cb", and no control character before the next word */
+    event_le32(b + n + 4, 1u << 28 | 5u << 11 | 7u);
+    ck_assert_msg(read_bytes("evt2", b, n + 8) == MST_OK, "%s", err.text);
+    ck_assert_uint_eq(n_events, 1);
+    ck_assert_int_eq(events[0].t, 0xa626325ll << 6);
 }
 END_TEST
 
@@ -195,7 +208,8 @@ START_TEST(evt2_headers)
         {"% evt 3.0\n", MST_EUNSUPPORTED, "evt: expected 2.0, found '3.0'"},
         {"% format EVT21;height=720;width=1280\n", MST_EUNSUPPORTED, "format: expected EVT2, found 'EVT21;"},
         {"% endianness big\n", MST_EUNSUPPORTED, "endianness: expected little"},
-        {"% geometry 640\n", MST_ECORRUPT, "geometry: expected 1..16384, found ''"},
+        {"% evt 2.0\n% geometry 640\n", MST_ECORRUPT,
+         "offset 10: header: geometry: expected 1..16384, found ''"},
         {"% format EVT2;width=1280;height=720\n% end\n", MST_OK, ""},
         {"% evt 2.0\r\n% end\r\n", MST_OK, ""},
         {"hello", MST_EFORMAT, "expected a header line"},
@@ -262,6 +276,20 @@ START_TEST(aedat3_packets)
     expect_error(read_bytes("dvsgesture", b, n + 32), MST_ECORRUPT, "event 1: x: expected 0..239");
     event_le32(b + n + 4, 0x80000000u);
     expect_error(read_bytes("dvsgesture", b, n + 32), MST_ECORRUPT, "event 0: time: expected 31 bits");
+}
+END_TEST
+
+/* A packet of a type that no one reads, 0x2023, before one of events. */
+START_TEST(aedat3_data_that_looks_like_a_header)
+{
+    uint8_t b[512] = {0};
+    size_t n = aedat3(b, "#!AER-DAT3.1\r\n", 0x2023, 8, 0, 0);
+    n += aedat3(b + n, "", 1, 8, 1, 1);
+    event_le32(b + n, 5u << 17 | 1);
+    event_le32(b + n + 4, 7);
+    ck_assert_msg(read_bytes("dvsgesture", b, n + 8) == MST_OK, "%s", err.text);
+    ck_assert_uint_eq(n_events, 1);
+    ck_assert_uint_eq(events[0].x, 5);
 }
 END_TEST
 
@@ -416,6 +444,8 @@ int main(void)
     tcase_add_test(tc, dat_headers);
     tcase_add_test(tc, dat_wraps);
     tcase_add_test(tc, aedat2_data_that_looks_like_a_header);
+    tcase_add_test(tc, evt2_data_that_looks_like_a_header);
+    tcase_add_test(tc, aedat3_data_that_looks_like_a_header);
     tcase_add_test(tc, aedat2_headers);
     tcase_add_test(tc, dvs128_sync_edges_are_no_events);
     tcase_add_test(tc, header_limits);

@@ -1,5 +1,6 @@
 /* From paths to samples: layouts of folders, labels, what is refused. */
 #include "runtime/data/events/event_set.h"
+#include "runtime/data/reader.h"
 #include "tests/unit/events/event_files.h"
 
 static uint8_t bytes[MAX_FILE];
@@ -168,13 +169,78 @@ START_TEST(gesture_labels_refused)
         {"1,99999999999999999999,3\n", "line 1: expected class,start,end"},
         {"0,2,3\n", "line 1: class: expected 1..100000, found 0"},
         {"class\n\n1,5,5\n", "line 3: end: expected a time behind the start 5, found 5"},
-        {"class,start,end\n", "expected samples, found none"},
+        {"class,start,end\n", "g_labels.csv: expected rows class,start,end, found none"},
+        {"", "g_labels.csv: expected rows"},
     };
     copy("gesture.aedat", "g.aedat");
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         text("g_labels.csv", cases[i][0]);
         expect_refusal(open_set("g.aedat", NULL), MST_EFORMAT, cases[i][1]);
     }
+}
+END_TEST
+
+START_TEST(gesture_without_labels)
+{
+    copy("gesture.aedat", "a.aedat");
+    copy("gesture.aedat", "b.aedat");
+    text("a_labels.csv", "4,2147470000,2147480000\n2,1,2\n");
+    expect_refusal(open_set("", NULL), MST_EFORMAT, "b.aedat: expected its labels beside it");
+    text("list.txt", "a.aedat\nb.aedat\n");
+    expect_refusal(open_set("list.txt", "dvsgesture"), MST_EFORMAT, "list.txt: line 2: ");
+    const mst_data_want want = {.as_is = true};
+    float *x = calloc(10 * 2 * 128 * 128, sizeof *x);
+    mst_data *d;
+    int label;
+    ck_assert_msg(mst_data_open(event_path("a.aedat"), &want, &d, &err) == MST_OK, "%s", err.text);
+    ck_assert_int_eq(mst_data_get(d, 0, x, &label, &err), MST_OK);
+    ck_assert_int_eq(label, 3);
+    ck_assert_int_eq(mst_data_get(d, 1, x, &label, &err), MST_ECORRUPT);
+    ck_assert_msg(strstr(err.text, "a_labels.csv: line 2: ") != NULL, "%s", err.text);
+    mst_data_close(d);
+    free(x);
+}
+END_TEST
+
+static void expect_opening(const char *path, const char *part)
+{
+    const mst_data_want want = {.as_is = true};
+    mst_data *d = NULL;
+    err.text[0] = '\0';
+    mst_status st = mst_data_open(path, &want, &d, &err);
+    float *x = calloc(10 * 2 * 240 * 180, sizeof *x);
+    int label;
+    if (st == MST_OK)
+        st = mst_data_get(d, 0, x, &label, &err);
+    ck_assert_int_ne(st, MST_OK);
+    ck_assert_msg(strstr(err.text, part) != NULL, "no '%s' in: %s", part, err.text);
+    mst_data_close(d);
+    free(x);
+}
+
+/* What is damaged is recognized all the same, so that its own error is told. */
+START_TEST(recognized_though_damaged)
+{
+    size_t n = event_fixture("nmnist.bin", bytes);
+    event_write("cut.bin", bytes, n - 2);
+    ck_assert_str_eq(mst_event_profile_name(mst_event_profile_sniff(event_path("cut.bin"))), "nmnist");
+    expect_opening(event_path("cut.bin"), "expected 5 bytes, found 3");
+    folder("set");
+    folder("set/0");
+    folder("set/1");
+    event_write("set/1/a.bin", bytes, n);
+    expect_opening(event_path("set"), "set/0: expected recordings (.bin), found none");
+    for (size_t i = 0; i < 4000; i++)
+        bytes[i] = (uint8_t)(i * 151 + i / 7 * 31);
+    bytes[0] = 3;
+    bytes[1] = 250;
+    event_write("data_batch_1.bin", bytes, 4000);
+    expect_opening(event_path("data_batch_1.bin"), "expected a multiple of 3073 bytes");
+    event_write("train.bin", bytes, 4000);
+    expect_opening(event_path("train.bin"), "format not recognized"); /* no label of CIFAR-100 */
+    bytes[1] = 60;
+    event_write("train.bin", bytes, 4000);
+    expect_opening(event_path("train.bin"), "expected a multiple of 3074 bytes");
 }
 END_TEST
 
@@ -202,6 +268,8 @@ int main(void)
     tcase_add_test(tc, single_recordings);
     tcase_add_test(tc, gesture_folder);
     tcase_add_test(tc, gesture_labels_refused);
+    tcase_add_test(tc, gesture_without_labels);
+    tcase_add_test(tc, recognized_though_damaged);
     tcase_add_test(tc, nothing_there);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
