@@ -141,7 +141,7 @@ pytest: all $(KIT_BIN) $(VENV)/ok ## test the tools against the oracles (ONNX Ru
 .PHONY: check
 check: deps ## build and pass every test: what CI runs
 	$(MAKE) lint
-	$(MAKE) -j2 MODE=release all unit
+	$(MAKE) -j2 MODE=release all bench-build unit
 	$(MAKE) -j2 MODE=asan unit replay
 	@if command -v clang >/dev/null; then $(MAKE) -j2 MODE=asan CC=clang unit replay; \
 	else echo "SKIP: clang is not installed"; fi
@@ -167,6 +167,8 @@ $(B)/bench/bench_readers: $(B)/bench/bench_readers.o $(LIBDATA) $(LIBMST)
 	$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
 build/bench-venv/ok: bench/requirements.txt bench/venv.sh
 	@sh bench/venv.sh $(PYTHON) build/bench-venv bench/requirements.txt
+.PHONY: bench-build
+bench-build: $(BENCH_BIN)
 .PHONY: bench
 bench: all $(BENCH_BIN) $(filter build/bench-venv/ok,$(BENCH_VENV)/ok) ## measure against peers; BENCH=quick, BENCH_ARGS="--models swin-cifar"
 	@$(PYTHON) bench/bench.py --build $(B) --out build/bench --python $(BENCH_VENV)/bin/python \

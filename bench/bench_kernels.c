@@ -139,28 +139,34 @@ static void open_layer(layer *l, size_t in, size_t out)
 
 static void close_layer(layer *l)
 {
-    void *all[] = {l->bits, l->x, l->w, l->panels, l->panels8, l->start8, l->factors, l->bias, l->theta, l->idx, l->start, l->idx32, l->val,
-                   l->acc, l->v, l->y};
+    void *all[] = {l->bits, l->x, l->w, l->panels, l->panels8, l->start8, l->factors, l->bias, l->theta, l->idx,
+                   l->start, l->idx32, l->val, l->acc, l->v, l->y};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         free(all[i]);
+}
+
+/* Lists of all rows in chunks of so many inputs. */
+static void list_rows(layer *l, size_t chunks, size_t chunk, uint32_t *start)
+{
+    size_t n = 0;
+    for (size_t r = 0; r < ROWS; r++) {
+        mstb_run parts[64];
+        for (uint32_t c = 0; c < chunks; c++) {
+            size_t first = c * chunk, words = l->words - first / 64;
+            words = words < (chunk + 63) / 64 ? words : (chunk + 63) / 64;
+            parts[c] = (mstb_run){l->bits + r * STEPS * l->words + first / 64, (uint32_t)words, (uint32_t)first,
+                                  64, c};
+        }
+        mstb_source in = {parts, chunks, l->words, STEPS, chunks};
+        n = l->b.list(&in, n, l->idx, start + r * STEPS * chunks);
+    }
+    start[ROWS * STEPS * chunks] = (uint32_t)n;
 }
 
 static void list_tile(void *ctx)
 {
     layer *l = ctx;
-    size_t n = 0;
-    for (size_t r = 0; r < ROWS; r++) {
-        mstb_run parts[64];
-        for (uint32_t c = 0; c < l->chunks; c++) {
-            size_t first = c * l->chunk, words = l->words - first / 64;
-            words = words < l->chunk / 64 ? words : l->chunk / 64;
-            parts[c] = (mstb_run){l->bits + r * STEPS * l->words + first / 64, (uint32_t)words, (uint32_t)first,
-                                 64, c};
-        }
-        mstb_source in = {parts, l->chunks, l->words, STEPS, l->chunks};
-        n = l->b.list(&in, n, l->idx, l->start + r * STEPS * l->chunks);
-    }
-    l->start[ROWS * STEPS * l->chunks] = (uint32_t)n;
+    list_rows(l, l->chunks, l->chunk, l->start);
 }
 
 /* Chunk by chunk into acc, then the last chunk together with the neurons. */
@@ -190,15 +196,7 @@ static void block_tile(void *ctx)
 }
 
 /* Int8 weights: whole lists, two strips at a time, then the neurons of each. */
-static void list_tile8(layer *l)
-{
-    size_t n = 0;
-    for (size_t r = 0; r < ROWS * STEPS; r++) {
-        l->start8[r] = (uint32_t)n;
-        n += l->b.list(l->bits + r * l->words, l->words, 0, l->idx + n);
-    }
-    l->start8[ROWS * STEPS] = (uint32_t)n;
-}
+static void list_tile8(layer *l) { list_rows(l, 1, l->in, l->start8); }
 
 static void gather_tile8(void *ctx)
 {
@@ -208,7 +206,7 @@ static void gather_tile8(void *ctx)
             size_t strips = l->out - first > 64 ? 2 : 1;
             mstb_lists in = {l->idx, NULL, l->start8 + r * STEPS, 1};
             l->b.gather_bytes(&in, STEPS, strips, l->panels8 + first * l->in, l->factors + first, l->bias + first,
-                           l->acc, STEPS * 64);
+                              l->acc, STEPS * 64);
             for (size_t s = 0; s < strips; s++) {
                 size_t at = first + s * 64, left = l->out - at;
                 mstb_strip strip = {.theta = l->theta, .v = l->v + r * l->out + at, .n = left < 64 ? left : 64,
