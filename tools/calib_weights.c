@@ -34,7 +34,8 @@ static mst_status take(mst_graph *ann, mst_node *to, const mst_graph *snn, const
     if (in == NULL)
         return mst_fail(err, MST_ENOMEM, "out of memory: the weights of '%s'", to->name);
     if (!mst_same_shape(w, &ann->tensors[to->in[1]]))
-        return mst_fail(err, MST_EINVAL, "node '%s': weights of another shape than in the ANN: is the model another one?",
+        return mst_fail(err, MST_EINVAL,
+                        "node '%s': weights of another shape than in the ANN: is the model another one?",
                         to->name);
     in[2] = in[3] = MST_NONE;
     memcpy(in, to->in, to->n_in * sizeof *in);
@@ -55,7 +56,8 @@ mst_status mst_weights_take(mst_graph *ann, const mst_graph *snn, mst_err *err)
             continue;
         const mst_node *from = partner_of(snn, to, &at);
         if (from == NULL)
-            return mst_fail(err, MST_EINVAL, "node '%s': in the ANN, not in the spiking network: is the model another one?",
+            return mst_fail(err, MST_EINVAL,
+                            "node '%s': in the ANN, not in the spiking network: is the model another one?",
                             to->name);
         MST_TRY(take(ann, to, snn, from, err));
     }

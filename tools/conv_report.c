@@ -55,7 +55,8 @@ static void print_weights(const mst_report *r, FILE *f)
     if (r->n_weights == 0)
         return;
     const mst_weight_row *worst = worst_weights(r);
-    fprintf(f, "%" PRIu64 " weights of %u layers as %s, %" PRIu64 " bytes; largest relative error of a layer's: %.3g (%s)\n",
+    fprintf(f,
+            "%" PRIu64 " weights of %u layers as %s, %" PRIu64 " bytes; largest relative error of a layer's: %.3g (%s)\n",
             r->n_narrow, r->n_weights, mst_dtype_name(r->weight_type), r->narrow_bytes, worst->error, worst->name);
 }
 
