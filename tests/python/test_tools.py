@@ -164,11 +164,13 @@ def test_policy_mistakes_name_file_and_line(tmp_path, text, says):
 
 @pytest.mark.parametrize("policy", sorted(p.name for p in POLICIES.glob("*.yaml")))
 def test_shipped_policies(tmp_path, policy):
-    tool("mstconv", ONNX / "swin-ts.onnx", "--dry-run", "--policy", POLICIES / policy, "--report", tmp_path / "r.json")
+    model = "resnet18-ts.onnx" if policy.startswith("conv") else "swin-ts.onnx"
+    tool("mstconv", ONNX / model, "--dry-run", "--policy", POLICIES / policy, "--report", tmp_path / "r.json")
     layers = json.loads((tmp_path / "r.json").read_text())["layers"]
     masked = [l for l in layers if l["ratio"] is not None]
     sites = {l["site"] for l in masked}
-    assert masked and sites == ({"mlp_fc1"} if policy.startswith("mlp") else {"q", "k", "attn"})
+    assert masked and sites == ({"mlp_fc1"} if policy.startswith("mlp") else
+                                {"conv"} if policy.startswith("conv") else {"q", "k", "attn"})
     if policy.startswith("first5"):
         assert all(l["block"] < 5 for l in masked)
 
