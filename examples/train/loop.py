@@ -1,7 +1,6 @@
 """The training loop: schedule, mixed precision, shared gradients, checkpoints that resume."""
 import contextlib
 import copy
-import math
 import os
 import time
 
@@ -9,25 +8,7 @@ import torch
 from torch.nn import functional as F
 
 from mst import calibrate, qcfs
-
-
-def optimizer_for(model, args):
-    """AdamW; weight decay on the matrices only; thetas learn more slowly."""
-    thetas = [a.theta for _, a in qcfs.activations(model)]
-    decayed = [p for n, p in model.named_parameters() if n.endswith(".weight") and p.dim() > 1]
-    chosen = {id(p) for p in decayed + thetas}
-    plain = [p for p in model.parameters() if id(p) not in chosen]
-    return torch.optim.AdamW([{"params": decayed, "weight_decay": args.weight_decay, "share": 1.0},
-                              {"params": plain, "weight_decay": 0.0, "share": 1.0},
-                              {"params": thetas, "weight_decay": 0.0, "share": args.theta_lr}], lr=args.lr)
-
-
-def learning_rate(step, total, top):
-    """5 % warm-up, then a cosine to nothing."""
-    warm = max(1, total // 20)
-    if step < warm:
-        return top * (step + 1) / warm
-    return top * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, total - warm)))
+from mst.training import learning_rate, optimizer_for
 
 
 def precision(args):
