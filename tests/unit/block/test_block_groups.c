@@ -4,6 +4,7 @@
 
 #include "runtime/block/block.h"
 #include "tests/unit/block/block_graphs.h"
+#include "tests/support/run_tests.h"
 
 static mst_err err_;
 
@@ -83,9 +84,5 @@ int main(void)
     tcase_add_test(t, layers_of_one_input);
     tcase_add_test(t, others_do_not_join);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return run_tests(s);
 }

@@ -9,6 +9,7 @@
 
 #include "runtime/kernels/block_kernels.h"
 #include "runtime/kernels/kernels.h"
+#include "tests/support/run_tests.h"
 
 enum { STEPS = 9, K = 300, ROWS = STEPS * MSTB_COLS, OUT = 40000 };
 
@@ -360,9 +361,5 @@ int main(void)
     tcase_add_loop_test(t, equals_scalar, 0, (int)(sizeof sets / sizeof sets[0]));
     tcase_add_loop_test(t, selection_is_complete, 0, (int)(sizeof sets / sizeof sets[0]));
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return run_tests(s);
 }

@@ -6,6 +6,7 @@
 #include "mst/convert.h"
 #include "tests/support/sample_graphs.h"
 #include "tests/unit/block/block_graphs.h"
+#include "tests/support/run_tests.h"
 
 enum { STEPS = 19 };
 
@@ -346,9 +347,5 @@ int main(void)
     tcase_set_timeout(threads, 300);
     tcase_add_test(threads, shared_among_threads);
     suite_add_tcase(s, threads);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return run_tests(s);
 }

@@ -9,6 +9,7 @@
 #include "calibrate/calib.h"
 #include "converter/passes/passes.h"
 #include "tests/support/sample_graphs.h"
+#include "tests/support/run_tests.h"
 
 #define INPUT 4
 #define CLASSES 2
@@ -344,10 +345,5 @@ int main(void)
     tcase_add_test(t, stored_weights_are_a_part);
     tcase_add_test(t, mistakes);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_set_fork_status(r, CK_FORK);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(s);
 }

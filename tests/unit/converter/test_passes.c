@@ -7,6 +7,7 @@
 
 #include "converter/passes/passes.h"
 #include "mst/session.h"
+#include "tests/support/run_tests.h"
 
 static mst_err err;
 #define OK(expr) ck_assert_msg((expr) == MST_OK, "%s", err.text)
@@ -301,10 +302,5 @@ int main(void)
     tcase_add_test(whole, dump_into_nowhere);
     suite_add_tcase(suite, small);
     suite_add_tcase(suite, whole);
-    SRunner *runner = srunner_create(suite);
-    srunner_set_fork_status(runner, CK_FORK);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_tests(suite);
 }

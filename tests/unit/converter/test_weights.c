@@ -7,6 +7,7 @@
 #include "converter/passes/passes.h"
 #include "runtime/core/half.h"
 #include "tests/support/sample_graphs.h"
+#include "tests/support/run_tests.h"
 
 static mst_err err;
 #define OK(expr) ck_assert_msg((expr) == MST_OK, "%s", err.text)
@@ -189,9 +190,5 @@ int main(void)
     tcase_add_test(t, halves_refuse_what_they_cannot_hold);
     tcase_add_test(t, every_allocation_may_fail);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return run_tests(s);
 }

@@ -6,6 +6,7 @@
 
 #include "mst/alloc.h"
 #include "mst/status.h"
+#include "tests/support/run_tests.h"
 
 /* Counts what is alive and fails the n-th allocation. */
 typedef struct counter {
@@ -124,9 +125,5 @@ int main(void)
     tcase_add_test(t, aligned_blocks);
     tcase_add_test(t, errors_are_one_line);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return run_tests(s);
 }

@@ -11,6 +11,7 @@
 #include "runtime/data/image.h"
 #include "runtime/data/reader.h"
 #include "tests/support/memory_file.h"
+#include "tests/support/run_tests.h"
 
 static const char *const images[] = {
     "444.jpg", "420.jpg", "progressive.jpg", "grey.jpg", "cmyk.jpg", "restart.jpg", "rgba.png", "p4.png",
@@ -225,10 +226,5 @@ int main(void)
     tcase_add_test(t, without_a_model);
     tcase_add_test(t, other_formats_are_fitted);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_set_fork_status(r, CK_FORK);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(s);
 }

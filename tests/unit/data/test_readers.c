@@ -11,6 +11,7 @@
 #include <zlib.h>
 
 #include "runtime/data/reader.h"
+#include "tests/support/run_tests.h"
 
 static char dir[64];
 
@@ -484,10 +485,5 @@ int main(void)
     tcase_add_test(t, npy_values_and_labels);
     tcase_add_test(t, specs);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_set_fork_status(r, CK_FORK);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(s);
 }

@@ -10,6 +10,7 @@
 
 #include "tools/tool_feed.h"
 #include "tools/tool_parallel.h"
+#include "tests/support/run_tests.h"
 
 #define SAMPLES 200u
 #define VALUES 6u
@@ -157,10 +158,5 @@ int main(void)
     tcase_add_loop_test(t, failures_are_the_first, 0, n);
     tcase_add_loop_test(t, ends_early, 0, n);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_set_fork_status(r, CK_FORK);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(s);
 }

@@ -2,6 +2,7 @@
  * each format is read or is one clear error, and nothing else.
  */
 #include "tests/unit/events/event_files.h"
+#include "tests/support/run_tests.h"
 
 /* whole_cuts: shorter lengths that are whole recordings too, the ends of records, packets and
  * header lines. A cut .mat lacks a variable. */
@@ -135,9 +136,5 @@ int main(void)
     tcase_add_loop_test(tc, wrong_format, 0, (int)N_SAMPLES);
     tcase_add_loop_test(tc, no_recording, 0, (int)N_SAMPLES);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_tests(suite);
 }

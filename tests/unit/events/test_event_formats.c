@@ -5,6 +5,7 @@
 #include <matio.h>
 
 #include "tests/unit/events/event_files.h"
+#include "tests/support/run_tests.h"
 
 static mst_event events[256];
 static mst_err err;
@@ -458,9 +459,5 @@ int main(void)
     tcase_add_test(tc, rewind_and_window);
     tcase_add_test(tc, profiles);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_tests(suite);
 }

@@ -6,6 +6,7 @@
 #include "runtime/data/events/event_frames.h"
 #include "runtime/data/events/event_resize.h"
 #include "tests/unit/events/event_files.h"
+#include "tests/support/run_tests.h"
 
 #define MAX_EVENTS 64
 #define SIDE 34
@@ -173,9 +174,5 @@ int main(void)
     tcase_add_test(tc, resize_keeps_constants);
     tcase_add_test(tc, resize_by_hand);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_tests(suite);
 }

@@ -2,6 +2,7 @@
 #include "runtime/data/events/event_set.h"
 #include "runtime/data/reader.h"
 #include "tests/unit/events/event_files.h"
+#include "tests/support/run_tests.h"
 
 static uint8_t bytes[MAX_FILE];
 static mst_event_set set;
@@ -272,9 +273,5 @@ int main(void)
     tcase_add_test(tc, recognized_though_damaged);
     tcase_add_test(tc, nothing_there);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_tests(suite);
 }

@@ -1,6 +1,7 @@
 /* Each operator on random shapes, on analog values and on spikes, in both modes
  * and on every instruction set, against exec_naive.h bit for bit. */
 #include "exec_naive.h"
+#include "tests/support/run_tests.h"
 
 static void finish(mst_graph *g, rng *r)
 {
@@ -438,10 +439,5 @@ int main(void)
     tcase_set_timeout(tc, 300);
     tcase_add_loop_test(tc, equals_naive, 0, (int)(sizeof cases / sizeof cases[0]));
     suite_add_tcase(suite, tc);
-    SRunner *sr = srunner_create(suite);
-    srunner_set_fork_status(sr, CK_FORK);
-    srunner_run_all(sr, CK_NORMAL);
-    int failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed != 0;
+    return run_tests(suite);
 }

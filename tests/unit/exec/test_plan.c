@@ -2,6 +2,7 @@
  * time overlap, offsets are aligned, memory is used again. */
 #include "exec_graphs.h"
 #include "runtime/exec/plan.h"
+#include "tests/support/run_tests.h"
 
 enum { STEPS = 200, BLOCKS = 600 };
 
@@ -66,10 +67,5 @@ int main(void)
     tcase_add_test(tc, chain_needs_two_blocks);
     tcase_add_test(tc, sizes_that_overflow_are_refused);
     suite_add_tcase(suite, tc);
-    SRunner *sr = srunner_create(suite);
-    srunner_set_fork_status(sr, CK_FORK);
-    srunner_run_all(sr, CK_NORMAL);
-    int failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed != 0;
+    return run_tests(suite);
 }

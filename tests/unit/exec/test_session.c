@@ -3,6 +3,7 @@
 
 #include "exec_naive.h"
 #include "runtime/exec/philox.h"
+#include "tests/support/run_tests.h"
 
 /* ---- an allocator that counts, and fails when told to ------------------------ */
 
@@ -538,10 +539,5 @@ int main(void)
     tcase_add_test(tc, outputs_without_a_step);
     tcase_add_test(tc, observer_sees_static_nodes_once);
     suite_add_tcase(suite, tc);
-    SRunner *sr = srunner_create(suite);
-    srunner_set_fork_status(sr, CK_FORK);
-    srunner_run_all(sr, CK_NORMAL);
-    int failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed != 0;
+    return run_tests(suite);
 }

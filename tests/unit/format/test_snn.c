@@ -9,6 +9,7 @@
 
 #include "tests/support/sample_graphs.h"
 #include "tests/support/snn_memory.h"
+#include "tests/support/run_tests.h"
 
 static void assert_ok(mst_status st, const mst_err *err)
 {
@@ -481,10 +482,5 @@ int main(void)
     tcase_add_test(files, test_golden_bytes);
     suite_add_tcase(suite, memory);
     suite_add_tcase(suite, files);
-    SRunner *runner = srunner_create(suite);
-    srunner_set_fork_status(runner, CK_FORK);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_tests(suite);
 }

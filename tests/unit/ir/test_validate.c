@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "mst/graph.h"
+#include "tests/support/run_tests.h"
 
 /* One node that reads the input [dims], with up to three constants. */
 typedef struct one_node {
@@ -268,9 +269,5 @@ int main(void)
     tcase_add_test(t, neurons_and_masks);
     tcase_add_test(t, structure);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return run_tests(s);
 }

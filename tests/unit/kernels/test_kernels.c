@@ -9,6 +9,7 @@
 
 #include "mst/graph.h"
 #include "runtime/kernels/kernels.h"
+#include "tests/support/run_tests.h"
 
 enum { MAX_N = 300, MAX_OUT = 8192, GUARD = 32 };
 
@@ -354,10 +355,5 @@ int main(void)
     tcase_add_test(tc, select_best_and_unknown);
     tcase_add_test(tc, gather_stays_inside);
     suite_add_tcase(suite, tc);
-    SRunner *sr = srunner_create(suite);
-    srunner_set_fork_status(sr, CK_FORK);
-    srunner_run_all(sr, CK_NORMAL);
-    int failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed != 0;
+    return run_tests(suite);
 }

@@ -8,6 +8,7 @@
 
 #include "converter/onnx/onnx_eval.h"
 #include "tests/support/onnx_build.h"
+#include "tests/support/run_tests.h"
 
 #define N_ OX_NONE
 
@@ -64,12 +65,7 @@ static inline int run_suite(const char *name, TCase *t)
     Suite *s = suite_create(name);
     tcase_set_timeout(t, 60);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_set_fork_status(r, CK_FORK);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(s);
 }
 
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "tests/unit/onnx/fold_fixture.h"
+#include "tests/support/run_tests.h"
 
 /* ---- inputs ---- */
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "tests/unit/onnx/fold_fixture.h"
+#include "tests/support/run_tests.h"
 
 /* ---- integers: errors instead of undefined behaviour ---- */
 

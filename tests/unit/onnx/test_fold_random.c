@@ -8,6 +8,7 @@
 
 #include "converter/onnx/onnx_eval.h"
 #include "tests/support/onnx_build.h"
+#include "tests/support/run_tests.h"
 
 static const char *const ops[] = {
     "Abs", "Add", "And", "AveragePool", "BatchNormalization", "Bernoulli", "Cast", "CastLike", "Ceil",
@@ -185,10 +186,5 @@ int main(void)
     tcase_add_loop_test(t, test_random_nodes, 0, 2);
     tcase_set_timeout(t, 600);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_set_fork_status(r, CK_FORK);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(s);
 }

@@ -9,6 +9,7 @@
 
 #include "converter/onnx/onnx_graph.h"
 #include "tests/support/onnx_graph_check.h"
+#include "tests/support/run_tests.h"
 
 #define FIXTURES "tests/fixtures/onnx/"
 #define GOOD     "tests/golden/onnx-good/"
@@ -519,10 +520,5 @@ int main(void)
     tcase_add_loop_test(bad_case, every_allocation_fails, 0, COUNT(small));
     suite_add_tcase(s, good_case);
     suite_add_tcase(s, bad_case);
-    SRunner *r = srunner_create(s);
-    srunner_set_fork_status(r, CK_FORK);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? 0 : 1;
+    return run_tests(s);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "tools/policy_yaml.h"
+#include "tests/support/run_tests.h"
 
 static void parse_ok(const char *text, mst_policy *p)
 {
@@ -169,10 +170,5 @@ int main(void)
     tcase_add_loop_test(t, mistakes, 0, (int)(sizeof bad_cases / sizeof bad_cases[0]));
     tcase_add_test(t, limits);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_set_fork_status(r, CK_FORK);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(s);
 }

@@ -11,6 +11,7 @@
 #include "tools/tool_output.h"
 #include "tools/tool_parallel.h"
 #include "tools/tool_table.h"
+#include "tests/support/run_tests.h"
 
 START_TEST(numbers)
 {
@@ -288,10 +289,5 @@ int main(void)
     tcase_add_test(t, json_takes_anything);
     tcase_add_test(t, table);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_set_fork_status(r, CK_FORK);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_tests(s);
 }
