@@ -82,7 +82,7 @@ static void do_layernorm_f32(data *d)
 
 static mstb_strip strip(data *d)
 {
-    return (mstb_strip){.theta = d->one, .v = d->v, .n = 64, .steps = STEPS, .bits = d->other};
+    return (mstb_strip){.theta = d->one, .v = d->v, .from = d->v, .n = 64, .steps = STEPS, .bits = d->other};
 }
 static mstb_lists lists(data *d)
 {
@@ -113,6 +113,13 @@ static void do_gather_bytes(data *d)
 {
     mstb_lists in = lists(d);
     d->b.gather_bytes(&in, STEPS, 2, (const uint8_t *)d->w, d->one, d->one, d->strip, STEPS * 64);
+}
+static void do_gather_bytes_fire(data *d)
+{
+    mstb_lists in = lists(d);
+    mstb_strip s[2] = {strip(d), strip(d)};
+    s[1].from = s[1].v = d->v + 64;
+    d->b.gather_bytes_fire(&in, s, 2, (const uint8_t *)d->w, d->one, d->one);
 }
 static void do_gather_fire(data *d)
 {
@@ -184,6 +191,7 @@ static const bench_case cases[] = {
     {"gather", do_gather, 26 * 64 * STEPS, "26 of 256 rows of 64, 16 lists", "adds"},
     {"dense", do_dense, 256 * 64 * STEPS, "256 rows of 64, all set, 16 steps", "adds"},
     {"gather_bytes", do_gather_bytes, 26 * 128 * STEPS, "26 of 256 rows of 128, 16 lists", "adds"},
+    {"gather_bytes_fire", do_gather_bytes_fire, 26 * 128 * STEPS, "26 of 256 rows of 128, 16 steps", "adds"},
     {"gather_fire", do_gather_fire, 26 * 64 * STEPS, "26 of 256 rows of 64, 16 steps", "adds"},
     {"fire", do_fire, 64 * STEPS, STRIP, "neuron steps"},
     {"sum", do_sum, 4 * 64 * STEPS, "4 terms, " STRIP, "adds"},

@@ -182,7 +182,7 @@ static void gather_tile(void *ctx)
         }
         for (size_t r = 0; r < ROWS; r++) {
             mstb_lists in = {l->idx, NULL, l->start + r * STEPS * l->chunks + l->chunks - 1, l->chunks};
-            mstb_strip s = {.theta = l->theta, .v = l->v + r * l->out + j * 64, .n = cols, .steps = STEPS,
+            mstb_strip s = {.theta = l->theta, .v = l->v + r * l->out + j * 64, .from = l->v + r * l->out + j * 64, .n = cols, .steps = STEPS,
                             .bits = l->fired};
             l->b.gather_fire(&in, &s, w, l->chunks == 1 ? b : NULL, l->acc + r * STEPS * 64);
         }
@@ -195,7 +195,7 @@ static void block_tile(void *ctx)
     gather_tile(ctx);
 }
 
-/* Int8 weights: whole lists, two strips at a time, then the neurons of each. */
+/* Int8 weights: whole lists, two strips and their neurons at a time. */
 static void list_tile8(layer *l) { list_rows(l, 1, l->in, l->start8); }
 
 static void gather_tile8(void *ctx)
@@ -205,14 +205,15 @@ static void gather_tile8(void *ctx)
         for (size_t r = 0; r < ROWS; r++) {
             size_t strips = l->out - first > 64 ? 2 : 1;
             mstb_lists in = {l->idx, NULL, l->start8 + r * STEPS, 1};
-            l->b.gather_bytes(&in, STEPS, strips, l->panels8 + first * l->in, l->factors + first, l->bias + first,
-                              l->acc, STEPS * 64);
+            mstb_strip strip[2];
             for (size_t s = 0; s < strips; s++) {
                 size_t at = first + s * 64, left = l->out - at;
-                mstb_strip strip = {.theta = l->theta, .v = l->v + r * l->out + at, .n = left < 64 ? left : 64,
-                                    .steps = STEPS, .bits = l->fired};
-                l->b.fire(&strip, l->acc + s * STEPS * 64);
+                float *v = l->v + r * l->out + at;
+                strip[s] = (mstb_strip){.theta = l->theta, .v = v, .from = v, .n = left < 64 ? left : 64,
+                                        .steps = STEPS, .bits = l->fired};
             }
+            l->b.gather_bytes_fire(&in, strip, strips, l->panels8 + first * l->in, l->factors + first,
+                                   l->bias + first);
         }
 }
 

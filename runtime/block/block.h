@@ -105,6 +105,7 @@ typedef struct blk_op {
     blk_move move;
     const blk_expr *expr; /* LAYER */
     const float *theta, *gain, *bias; /* LAYER: [cols rounded up to 64], [64], or [channels][64] */
+    const float *first; /* v(0), which is not written to memory before the first block */
     blk_each each;
     size_t channels, per_channel; /* BLK_EACH_ROW: row r has the constants of r/per_channel%channels */
     const uint32_t *piece_at; /* LAYER: neuron of each `piece` columns of the expression; NULL: in order */

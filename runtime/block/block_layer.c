@@ -152,6 +152,7 @@ static void copy_pieces(const blk_job *job, size_t element, size_t n, float *own
 void blk_open_neurons(const blk_job *job, blk_place at, blk_firing *f)
 {
     const blk_op *op = job->op;
+    bool first = job->s->time == 0;
     size_t element = element_at(op->expr, at), n = columns_at(op->expr, at.block),
            c = constants_at(op, at, element);
     f->strip = (mstb_strip){.theta = op->theta + c,
@@ -161,9 +162,12 @@ void blk_open_neurons(const blk_job *job, blk_place at, blk_firing *f)
                             .n = n,
                             .steps = job->steps,
                             .bits = f->bits};
-    if (op->piece_at != NULL) {
+    if (op->piece_at != NULL)
         f->strip.v = f->v;
-        copy_pieces(job, element, n, f->v, false);
+    f->strip.from = first ? op->first + c : f->strip.v;
+    if (op->piece_at != NULL) {
+        if (!first)
+            copy_pieces(job, element, n, f->v, false);
         return;
     }
     if (at.row + 1 == op->expr->rows)

@@ -63,6 +63,17 @@ static mst_status neuron_constant(blk_compiler *bc, const blk_op *op, const floa
     return padded(bc, from, cols, op->each == BLK_EACH_COLUMN, rest, out);
 }
 
+/* v(0) as the session would reset it. */
+static mst_status first_membranes(blk_compiler *bc, blk_op *op, const exec_neuron *q, size_t cols)
+{
+    float *v = mst_arena_array(&bc->p->arena, q->ch.channels, sizeof *v);
+    if (v == NULL)
+        return blk_no_memory(bc);
+    for (size_t c = 0; c < q->ch.channels; c++)
+        v[c] = q->k.shift * q->k.theta[c];
+    return neuron_constant(bc, op, v, cols, 0.0f, &op->first);
+}
+
 /* How the constants lie; false where strips cannot have them. */
 static bool neuron_layout(const exec_channels *ch, uint32_t cols, blk_op *op)
 {
@@ -106,6 +117,7 @@ mst_status blk_compile_neuron(blk_compiler *bc, uint32_t node)
     MST_TRY(neuron_constant(bc, &set, q->k.theta, cols, 1.0f, &set.theta));
     MST_TRY(neuron_constant(bc, &set, q->k.gain, cols, 0.0f, &set.gain));
     MST_TRY(neuron_constant(bc, &set, q->k.bias, cols, 0.0f, &set.bias));
+    MST_TRY(first_membranes(bc, &set, q, cols));
     MST_TRY(neuron_before_move(bc, n, &set, &at));
     bc->values[n->out].kind = at != MST_NONE ? BLK_MOVED : BLK_BITS;
     if (at != MST_NONE)

@@ -161,6 +161,8 @@ static void run_step(mst_session *s, const blk_op *op, uint32_t t, unsigned thre
 static void run_steps(mst_session *s, const blk_op *op, uint32_t steps)
 {
     uint32_t before = s->time;
+    if (before == 0 && s->p->g->nodes[op->step->node].op == MST_OP_NEURON)
+        exec_reset_membranes(s, &op->step->u.neuron);
     for (uint32_t t = 0; t < steps; t++) {
         s->time = before + t + 1;
         run_step(s, op, t, 0);

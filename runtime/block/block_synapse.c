@@ -142,20 +142,48 @@ static void gather_and_fire(const tile_run *run, size_t block)
     }
 }
 
-/* Two neighbouring blocks of outputs with int8 weights, or the last one alone; row by row, so that
- * the neurons find their currents in the first cache. */
+/* One row of two neighbouring blocks of outputs with int8 weights, or of the last one alone. */
+typedef struct row8 {
+    mstb_lists in;
+    blk_place at;
+    size_t strips;
+    const uint8_t *w;
+    const float *c, *b;
+} row8;
+
+static void finish_row8(const tile_run *run, const row8 *q)
+{
+    size_t apart = run->job->steps * MSTB_COLS;
+    run->job->s->p->block->k.gather_bytes(&q->in, run->job->steps, q->strips, q->w, q->c, q->b, run->tile->x, apart);
+    for (size_t s = 0; s < q->strips; s++)
+        blk_finish_strip(run->job, (blk_place){q->at.row, q->at.block + s}, run->tile->x + s * apart);
+}
+
+static void fire_row8(const tile_run *run, const row8 *q)
+{
+    blk_firing f[2];
+    mstb_strip strips[2];
+    for (size_t s = 0; s < q->strips; s++) {
+        blk_open_neurons(run->job, (blk_place){q->at.row, q->at.block + s}, &f[s]);
+        strips[s] = f[s].strip;
+    }
+    run->job->s->p->block->k.gather_bytes_fire(&q->in, strips, q->strips, q->w, q->c, q->b);
+    for (size_t s = 0; s < q->strips; s++)
+        blk_close_neurons(run->job, (blk_place){q->at.row, q->at.block + s}, &f[s]);
+}
+
+/* The neurons need nothing but the synapse: they fire while the sums are in registers. */
+static bool fires_at_once(const blk_op *op) { return op->step != NULL && op->expr->n_terms == 0; }
+
 static void run_blocks8(const tile_run *run, size_t block)
 {
-    const blk_synapse *syn = run->job->op->expr->syn;
-    const mst_block_kernels *k = &run->job->s->p->block->k;
-    size_t strips = blk_blocks_of(syn->out) - block > 1 ? 2 : 1, col = block * MSTB_COLS,
-           apart = run->job->steps * MSTB_COLS;
+    const blk_op *op = run->job->op;
+    const blk_synapse *syn = op->expr->syn;
+    size_t strips = blk_blocks_of(syn->out) - block > 1 ? 2 : 1, col = block * MSTB_COLS;
     for (size_t r = 0; r < run->rows; r++) {
-        mstb_lists in = lists_at(run, r, 0);
-        k->gather_bytes(&in, run->job->steps, strips, syn->panels8 + syn->k * col, syn->factors8 + col,
-                        syn->biases8 + col, run->tile->x, apart);
-        for (size_t s = 0; s < strips; s++)
-            blk_finish_strip(run->job, (blk_place){run->r0 + r, block + s}, run->tile->x + s * apart);
+        row8 q = {lists_at(run, r, 0), {run->r0 + r, block}, strips, syn->panels8 + syn->k * col,
+                  syn->factors8 + col, syn->biases8 + col};
+        fires_at_once(op) ? fire_row8(run, &q) : finish_row8(run, &q);
     }
 }
 
@@ -163,7 +191,7 @@ static void run_block(const tile_run *run, size_t block)
 {
     const blk_op *op = run->job->op;
     const blk_synapse *syn = op->expr->syn;
-    bool at_once = op->step != NULL && op->expr->n_terms == 0 && syn->has_bits && !run->dense;
+    bool at_once = fires_at_once(op) && syn->has_bits && !run->dense;
     if (run->dense)
         add_dense(run, block);
     for (size_t c = 0; c + (at_once ? 1 : 0) < syn->chunks && !run->dense; c++)

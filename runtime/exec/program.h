@@ -297,6 +297,8 @@ static inline void exec_count(mst_session *s, const exec_step *st, uint64_t ops)
         s->counters.macs += ops;
 }
 
+void exec_reset_membranes(const mst_session *s, const exec_neuron *q); /* to v(0) */
+
 /* Does the input change from step to step? */
 static inline bool exec_has_frames(const mst_program *p)
 {

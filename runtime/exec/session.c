@@ -54,7 +54,7 @@ void mst_session_destroy(mst_session *s)
     mst_free(p->alloc, s, sizeof *s);
 }
 
-static void reset_membranes(mst_session *s, const exec_neuron *q)
+void exec_reset_membranes(const mst_session *s, const exec_neuron *q)
 {
     float *v = (float *)(void *)(s->mem + q->v);
     for (size_t o = 0; o < q->ch.outer; o++)
@@ -101,8 +101,6 @@ void mst_session_begin(mst_session *s, const float *x, uint32_t sample)
     memset(s->spikes, 0, p->n_layers * sizeof *s->spikes);
     for (size_t i = 0; i < p->output_n; i++)
         s->sum[i] = 0;
-    for (size_t k = 0; k < p->n_layers && p->mode == MST_RUN_SPIKING; k++)
-        reset_membranes(s, &p->steps[p->layers[k].node].u.neuron);
 }
 
 static void run_nodes(mst_session *s)
@@ -110,6 +108,8 @@ static void run_nodes(mst_session *s)
     const mst_program *p = s->p;
     bool first = s->time == 0;
     s->time++;
+    for (size_t k = 0; k < p->n_layers && first && p->mode == MST_RUN_SPIKING; k++)
+        exec_reset_membranes(s, &p->steps[p->layers[k].node].u.neuron);
     if (exec_has_frames(p))
         exec_show_frame(s, s->time, (float *)(void *)s->mem);
     for (uint32_t i = 0; i < p->g->n_nodes; i++) {
@@ -207,7 +207,10 @@ const float *mst_session_potential(const mst_session *s, size_t k)
     const mst_program *p = s->p;
     if (k >= p->n_layers || p->mode != MST_RUN_SPIKING)
         return NULL;
-    return (const float *)(const void *)(s->mem + p->steps[p->layers[k].node].u.neuron.v);
+    const exec_neuron *q = &p->steps[p->layers[k].node].u.neuron;
+    if (s->time == 0)
+        exec_reset_membranes(s, q);
+    return (const float *)(const void *)(s->mem + q->v);
 }
 
 void mst_session_observe(mst_session *s, mst_observer fn, void *ctx)

@@ -6,10 +6,8 @@
 #define MSTB_WIDTH 8
 #include "runtime/kernels/block_body.h"
 
-#define INLINE static inline __attribute__((always_inline))
-
 /* Entries are written eight at a time, so that few branches depend on the data. */
-INLINE size_t list_bits(const uint64_t *bits, size_t words, uint32_t first, uint32_t per, uint16_t *idx)
+ALWAYS size_t list_bits(const uint64_t *bits, size_t words, uint32_t first, uint32_t per, uint16_t *idx)
 {
     size_t n = 0;
     for (size_t w = 0; w < words; w++, first += per) {
@@ -44,7 +42,7 @@ static size_t FN(list_val)(const float *x, size_t n, uint32_t first, uint16_t *i
 /* ---- neurons --------------------------------------------------------------- */
 
 /* One step of eight vectors whose membranes are in v. */
-INLINE uint64_t fire_step(const mstb_strip *s, const float *x, float *v, int gain)
+ALWAYS uint64_t fire_step(const mstb_strip *s, const float *x, float *v, int gain)
 {
     uint64_t word = 0;
     for (size_t j = 0; j < MSTB_COLS; j += 8) {
@@ -61,16 +59,19 @@ INLINE uint64_t fire_step(const mstb_strip *s, const float *x, float *v, int gai
 }
 
 /* Columns past the last have no membrane of their own. */
-INLINE float *open_strip(const mstb_strip *s, float *own)
+ALWAYS float *open_strip(const mstb_strip *s, float *own)
 {
-    if (s->n == MSTB_COLS)
+    if (s->n == MSTB_COLS) {
+        if (s->from != s->v)
+            memcpy(s->v, s->from, MSTB_COLS * sizeof *own);
         return s->v;
+    }
     memset(own, 0, MSTB_COLS * sizeof *own);
-    memcpy(own, s->v, s->n * sizeof *own);
+    memcpy(own, s->from, s->n * sizeof *own);
     return own;
 }
 
-INLINE void close_strip(const mstb_strip *s, const float *own)
+ALWAYS void close_strip(const mstb_strip *s, const float *own)
 {
     if (s->n != MSTB_COLS)
         memcpy(s->v, own, s->n * sizeof *own);
@@ -104,8 +105,27 @@ static void FN(gather_fire)(const mstb_lists *in, const mstb_strip *s, const flo
     close_strip(s, own);
 }
 
+static void FN(gather_bytes_fire)(const mstb_lists *in, const mstb_strip *s, size_t strips, const uint8_t *w,
+                                  const float *c, const float *b)
+{
+    float own[2][MSTB_COLS] __attribute__((aligned(64))), x[2 * MSTB_COLS] __attribute__((aligned(64))), *v[2];
+    for (size_t i = 0; i < strips; i++)
+        v[i] = open_strip(&s[i], own[i]);
+    for (size_t t = 0; t < s->steps; t++) {
+        mstb_lists one = {in->idx, NULL, in->start + t * in->stride, in->stride};
+        FN(gather_bytes)(&one, 1, strips, w, c, b, x, MSTB_COLS);
+        for (size_t i = 0; i < strips; i++) {
+            const float *from = x + i * MSTB_COLS;
+            uint64_t word = s->gain != NULL ? fire_step(&s[i], from, v[i], 1) : fire_step(&s[i], from, v[i], 0);
+            s[i].bits[t] = word & live_bits(s[i].n);
+        }
+    }
+    for (size_t i = 0; i < strips; i++)
+        close_strip(&s[i], own[i]);
+}
+
 /* theta where a bit of the byte is set, else 0 */
-INLINE __m256 of_byte(uint64_t byte, __m256 theta)
+ALWAYS __m256 of_byte(uint64_t byte, __m256 theta)
 {
     const __m256i bit = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
     __m256i on = _mm256_and_si256(_mm256_set1_epi32((int)(byte & 255)), bit);
@@ -128,7 +148,7 @@ static void FN(sum)(const mstb_term *terms, size_t n_terms, size_t steps, int ad
 
 /* ---- products of spikes ------------------------------------------------------ */
 
-INLINE __m256i popcount(__m256i x)
+ALWAYS __m256i popcount(__m256i x)
 {
     const __m256i table = _mm256_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4, 0, 1, 1, 2, 1, 2,
                                            2, 3, 1, 2, 2, 3, 2, 3, 3, 4);
@@ -168,6 +188,7 @@ const mst_block_kernels mst_block_kernels_avx2 = {.list = FN(list),
                                                   .gather = FN(gather),
                                                   .dense = FN(dense),
                                                   .gather_bytes = FN(gather_bytes),
+                                                  .gather_bytes_fire = FN(gather_bytes_fire),
                                                   .gather_fire = FN(gather_fire),
                                                   .fire = FN(fire),
                                                   .sum = FN(sum),

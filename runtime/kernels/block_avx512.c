@@ -6,30 +6,22 @@
 #define MSTB_SET avx512
 #define MSTB_WIDTH 16
 #include "runtime/kernels/block_body.h"
+#include "runtime/kernels/block_fire_avx512.h"
 #include "runtime/kernels/mask_count.h"
 
 #include <Random123/philox.h>
 
 #define MORE __attribute__((target("avx512vbmi2,avx512vpopcntdq")))
-#define INLINE static inline __attribute__((always_inline))
-
-static inline __mmask16 lanes(uint64_t word, size_t j) { return (__mmask16)(word >> (16 * j)); }
-
-/* The lanes of vector j that lie before column n. */
-static inline __mmask16 live_lanes(size_t n, size_t j)
-{
-    return (__mmask16)(n >= 16 * (j + 1) ? 0xffffu : n > 16 * j ? (1u << (n - 16 * j)) - 1 : 0u);
-}
 
 /* ---- lists --------------------------------------------------------------- */
 
-INLINE size_t list_bits(const uint64_t *bits, size_t words, uint32_t first, uint32_t per, uint16_t *idx)
+ALWAYS size_t list_bits(const uint64_t *bits, size_t words, uint32_t first, uint32_t per, uint16_t *idx)
 {
     const __m512i iota = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     size_t n = 0;
     for (size_t w = 0; w < words; w++)
         for (uint32_t j = 0; j < 4; j++) {
-            __mmask16 on = lanes(bits[w], j);
+            __mmask16 on = mask_at(bits[w], j);
             __m512i at = _mm512_add_epi32(iota, _mm512_set1_epi32((int)(first + (uint32_t)w * per + 16 * j)));
             __m256i some = _mm512_cvtepi32_epi16(_mm512_maskz_compress_epi32(on, at));
             _mm256_storeu_si256((void *)(idx + n), some);
@@ -43,7 +35,7 @@ static size_t FN(list)(const mstb_source *in, size_t n, uint16_t *idx, uint32_t 
     return list_source(in, n, idx, start, list_bits);
 }
 
-MORE INLINE size_t list_bits_more(const uint64_t *bits, size_t words, uint32_t first, uint32_t per,
+MORE ALWAYS size_t list_bits_more(const uint64_t *bits, size_t words, uint32_t first, uint32_t per,
                                   uint16_t *idx)
 {
     static const uint16_t count[32] = {0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15,
@@ -83,44 +75,7 @@ static size_t FN(list_val)(const float *x, size_t n, uint32_t first, uint16_t *i
 
 /* ---- neurons --------------------------------------------------------------- */
 
-typedef struct neurons {
-    __m512 v[4], theta[4], gain[4], bias[4];
-    __mmask16 live[4];
-} neurons;
-
-INLINE void load_neurons(const mstb_strip *s, size_t vecs, int gain, neurons *q)
-{
-    for (size_t j = 0; j < vecs; j++) {
-        q->live[j] = live_lanes(s->n, j);
-        q->v[j] = _mm512_maskz_loadu_ps(q->live[j], s->v + 16 * j);
-        q->theta[j] = _mm512_loadu_ps(s->theta + 16 * j);
-        if (gain) {
-            q->gain[j] = _mm512_loadu_ps(s->gain + 16 * j);
-            q->bias[j] = _mm512_loadu_ps(s->bias + 16 * j);
-        }
-    }
-}
-
-INLINE void store_neurons(const mstb_strip *s, size_t vecs, const neurons *q)
-{
-    for (size_t j = 0; j < vecs; j++)
-        _mm512_mask_storeu_ps(s->v + 16 * j, q->live[j], q->v[j]);
-}
-
-INLINE uint64_t fire_vectors(neurons *q, size_t vecs, int gain, const __m512 x[4])
-{
-    uint64_t word = 0;
-    for (size_t j = 0; j < vecs; j++) {
-        __m512 current = gain ? _mm512_add_ps(_mm512_mul_ps(q->gain[j], x[j]), q->bias[j]) : x[j];
-        __m512 u = _mm512_add_ps(q->v[j], current);
-        __mmask16 on = _mm512_mask_cmp_ps_mask(q->live[j], u, q->theta[j], _CMP_GE_OQ);
-        q->v[j] = _mm512_mask_sub_ps(u, on, u, q->theta[j]);
-        word |= (uint64_t)on << (16 * j);
-    }
-    return word;
-}
-
-INLINE void fire_strip(const mstb_strip *s, const float *x, size_t vecs, int gain)
+ALWAYS void fire_strip(const mstb_strip *s, const float *x, size_t vecs, int gain)
 {
     neurons q;
     load_neurons(s, vecs, gain, &q);
@@ -141,7 +96,7 @@ static void FN(fire)(const mstb_strip *s, const float *x)
         s->n > 32 ? fire_strip(s, x, 4, 0) : fire_strip(s, x, 2, 0);
 }
 
-INLINE void gather_strip(const mstb_lists *in, const mstb_strip *s, const float *w, const float *b,
+ALWAYS void gather_strip(const mstb_lists *in, const mstb_strip *s, const float *w, const float *b,
                          const float *acc, size_t vecs, int gain)
 {
     neurons q;
@@ -174,13 +129,14 @@ static void FN(sum)(const mstb_term *terms, size_t n_terms, size_t steps, int ad
         __m512 a[4];
         for (size_t j = 0; j < 4; j++)
             a[j] = add ? _mm512_loadu_ps(x + 16 * j)
-                       : _mm512_maskz_mov_ps(lanes(terms[0].bits[t * terms[0].step], j),
+                       : _mm512_maskz_mov_ps(mask_at(terms[0].bits[t * terms[0].step], j),
                                              _mm512_set1_ps(terms[0].theta));
         for (size_t k = add ? 0 : 1; k < n_terms; k++) {
             uint64_t word = terms[k].bits[t * terms[k].step];
             __m512 theta = _mm512_set1_ps(terms[k].theta);
-            for (size_t j = 0; j < 4; j++) /* 0 is added too: it turns -0 into 0 */
-                a[j] = _mm512_add_ps(a[j], _mm512_maskz_mov_ps(lanes(word, j), theta));
+            for (size_t j = 0; j < 4; j++)
+                a[j] = k == 0 ? _mm512_add_ps(a[j], _mm512_maskz_mov_ps(mask_at(word, j), theta)) /* -0 to 0 */
+                              : _mm512_mask_add_ps(a[j], mask_at(word, j), a[j], theta);
         }
         for (size_t j = 0; j < 4; j++)
             _mm512_storeu_ps(x + 16 * j, a[j]);
@@ -189,7 +145,7 @@ static void FN(sum)(const mstb_term *terms, size_t n_terms, size_t steps, int ad
 
 /* ---- products of spikes ------------------------------------------------------ */
 
-INLINE __m512i popcount_bytes(__m512i x)
+ALWAYS __m512i popcount_bytes(__m512i x)
 {
     const __m512i table =
         _mm512_broadcast_i32x4(_mm_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4));
@@ -201,7 +157,7 @@ INLINE __m512i popcount_bytes(__m512i x)
 }
 
 #define COINCIDE(name, attr, popcount) \
-    attr INLINE uint64_t name##_vecs(const mstb_planes *p, size_t vecs, float c, float *x) \
+    attr ALWAYS uint64_t name##_vecs(const mstb_planes *p, size_t vecs, float c, float *x) \
     { \
         __m512i total = _mm512_setzero_si512(); \
         const __m512 factor = _mm512_set1_ps(c); \
@@ -232,7 +188,7 @@ INLINE __m512i popcount_bytes(__m512i x)
 COINCIDE(mstb_coincide__avx512, , popcount_bytes)
 COINCIDE(coincide_more, MORE, _mm512_popcnt_epi32)
 
-INLINE void columns_vecs(const uint64_t *rows, size_t ld, size_t k, size_t vecs, uint32_t *planes)
+ALWAYS void columns_vecs(const uint64_t *rows, size_t ld, size_t k, size_t vecs, uint32_t *planes)
 {
     for (size_t at = 0; at < k; at += 32, planes += MSTB_COLS) {
         __m512i a[4] = {_mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512(),
@@ -240,7 +196,7 @@ INLINE void columns_vecs(const uint64_t *rows, size_t ld, size_t k, size_t vecs,
         for (size_t i = at; i < k && i < at + 32; i++) {
             __m512i bit = _mm512_set1_epi32((int)(1u << (i - at)));
             for (size_t j = 0; j < vecs; j++)
-                a[j] = _mm512_mask_or_epi32(a[j], lanes(rows[i * ld], j), a[j], bit);
+                a[j] = _mm512_mask_or_epi32(a[j], mask_at(rows[i * ld], j), a[j], bit);
         }
         for (size_t j = 0; j < 4; j++)
             _mm512_storeu_si512(planes + 16 * j, a[j]);
@@ -266,7 +222,7 @@ MORE static uint64_t count_more(const uint64_t *bits, size_t words)
 
 /* ---- masks ----------------------------------------------------------------- */
 
-INLINE void multiply(__m512i x, uint32_t by, __m512i *hi, __m512i *lo)
+ALWAYS void multiply(__m512i x, uint32_t by, __m512i *hi, __m512i *lo)
 {
     const __m512i m = _mm512_set1_epi64(by);
     __m512i even = _mm512_mul_epu32(x, m), odd = _mm512_mul_epu32(_mm512_srli_epi64(x, 32), m);

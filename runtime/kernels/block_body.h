@@ -5,19 +5,14 @@
  */
 #include <string.h>
 
-#include "runtime/kernels/block_kernels.h"
+#include "runtime/kernels/block_set.h"
 
-#define MSTB_CAT_(name, set) mstb_##name##__##set
-#define MSTB_CAT(name, set) MSTB_CAT_(name, set)
-#define FN(name) MSTB_CAT(name, MSTB_SET)
 #define VECS (MSTB_COLS / MSTB_WIDTH)
 
 typedef float vec __attribute__((vector_size(MSTB_WIDTH * 4), aligned(4), may_alias));
 
 #define VEC_AT(p, j) (((const vec *)(const void *)(p))[j])
 #define VEC_TO(p, j) (((vec *)(void *)(p))[j])
-
-#define ALWAYS static inline __attribute__((always_inline))
 
 /* ---- lists ------------------------------------------------------------- */
 

@@ -10,11 +10,8 @@
  */
 #include <string.h>
 
-#include "runtime/kernels/block_kernels.h"
+#include "runtime/kernels/block_set.h"
 
-#define MSTB_CAT_(name, set) mstb_##name##__##set
-#define MSTB_CAT(name, set) MSTB_CAT_(name, set)
-#define FN(name) MSTB_CAT(name, MSTB_SET)
 #define LANES (MSTB_WIDTH * 2) /* of 16 bits in a vector */
 #define VECS (MSTB_COLS / 2 / LANES) /* in a strip */
 #define MOST 256 /* rows whose sums fit into 16 bits: 127 * 256, 255 * 256 */
@@ -23,8 +20,6 @@ typedef int16_t lanes __attribute__((vector_size(MSTB_WIDTH * 4), aligned(4), ma
 typedef uint16_t ulanes __attribute__((vector_size(MSTB_WIDTH * 4), aligned(4), may_alias)); /* wrap around */
 typedef int32_t ints __attribute__((vector_size(MSTB_WIDTH * 4), aligned(4), may_alias));
 typedef float floats __attribute__((vector_size(MSTB_WIDTH * 4), aligned(4), may_alias));
-
-#define ALWAYS static inline __attribute__((always_inline))
 
 /* The sums of a strip: lane i of low[v] is column v*LANES + i, of high[v] the one 32 further on. */
 typedef struct sums {
@@ -71,27 +66,29 @@ ALWAYS void widen(lanes x, ints to[2])
 #define AT(type, p, j) (((const type *)(const void *)(p))[j])
 #define TO(type, p, j) (((type *)(void *)(p))[j])
 
-/* acc = c*sum + b for vector v of a strip's columns. */
-ALWAYS void finish(ints sum, size_t v, const float *c, const float *b, float *acc)
+/* c*sum + b for vector v of a strip's columns. */
+ALWAYS floats finish(ints sum, size_t v, const float *c, const float *b)
 {
-    TO(floats, acc, v) = AT(floats, c, v) * __builtin_convertvector(sum, floats) + AT(floats, b, v);
+    return AT(floats, c, v) * __builtin_convertvector(sum, floats) + AT(floats, b, v);
 }
 
-ALWAYS void finish_strip(const sums *s, const float *c, const float *b, float *acc)
+/* The strip's lower columns and, if `all`, the upper ones. */
+ALWAYS void finish_strip(const sums *s, int all, const float *c, const float *b, floats x[4 * VECS])
 {
     for (size_t v = 0; v < VECS; v++) {
         ints low[2], high[2];
         widen(s->low[v], low);
         widen(s->high[v], high);
         for (size_t h = 0; h < 2; h++) {
-            finish(low[h], 2 * v + h, c, b, acc);
-            finish(high[h], 2 * (VECS + v) + h, c, b, acc);
+            x[2 * v + h] = finish(low[h], 2 * v + h, c, b);
+            if (all)
+                x[2 * (VECS + v) + h] = finish(high[h], 2 * (VECS + v) + h, c, b);
         }
     }
 }
 
 /* A list of more rows: parts of it, added up in 32 bits. */
-static void gather_long(const uint16_t *idx, const uint16_t *end, size_t strips, const uint8_t *w, const float *c,
+static __attribute__((noinline)) void gather_long(const uint16_t *idx, const uint16_t *end, size_t strips, const uint8_t *w, const float *c,
                         const float *b, float *acc, size_t apart)
 {
     ints total[2][4 * VECS];
@@ -115,7 +112,7 @@ static void gather_long(const uint16_t *idx, const uint16_t *end, size_t strips,
     }
     for (size_t s = 0; s < strips; s++)
         for (size_t v = 0; v < 4 * VECS; v++)
-            finish(total[s][v], v, c + s * MSTB_COLS, b + s * MSTB_COLS, acc + s * apart);
+            TO(floats, acc + s * apart, v) = finish(total[s][v], v, c + s * MSTB_COLS, b + s * MSTB_COLS);
 }
 
 ALWAYS void gather_strips(const mstb_lists *in, size_t n, size_t strips, const uint8_t *w, const float *c,
@@ -129,8 +126,12 @@ ALWAYS void gather_strips(const mstb_lists *in, size_t n, size_t strips, const u
             continue;
         }
         add_rows(idx, end, strips, w, sum);
-        for (size_t s = 0; s < strips; s++)
-            finish_strip(&sum[s], c + s * MSTB_COLS, b + s * MSTB_COLS, acc + s * apart);
+        for (size_t s = 0; s < strips; s++) {
+            floats x[4 * VECS];
+            finish_strip(&sum[s], 1, c + s * MSTB_COLS, b + s * MSTB_COLS, x);
+            for (size_t v = 0; v < 4 * VECS; v++)
+                TO(floats, acc + s * apart, v) = x[v];
+        }
     }
 }
 

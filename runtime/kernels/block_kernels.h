@@ -18,6 +18,7 @@
  * gather_bytes of n lists of spikes, for 1 or 2 neighbouring strips: c*sum + b, c and b
  *             [strips][MSTB_COLS], sum the panel rows of the list as integers. w: rows of
  *             strips*MSTB_COLS bytes as mstb_byte_of puts them; strip s of acc lies s*apart on
+ * gather_bytes_fire gather_bytes for the strips' steps, then fire: s[0] and, of 2 strips, s[1]
  * gather_fire gather for the strip's steps, then fire; starts from b or, b NULL, from acc
  * dense       gather of the source's steps that goes through all inputs: acc[step] = b plus the panel
  *             rows of the inputs that are set, in order; w is the panel of input 0
@@ -69,6 +70,7 @@ typedef struct mstb_lists {
 typedef struct mstb_strip {
     const float *theta, *gain, *bias; /* [MSTB_COLS]; gain and bias NULL: none */
     float *v; /* [n] */
+    const float *from; /* [n], v before the first of the steps; v itself, or elsewhere */
     size_t n, steps;
     uint64_t *bits; /* [steps] */
 } mstb_strip;
@@ -113,6 +115,8 @@ MSTB_INT8(scalar)
 #if defined(__x86_64__)
 MSTB_INT8(avx2)
 MSTB_INT8(avx512)
+void mstb_gather_bytes_fire__avx512(const mstb_lists *in, const mstb_strip *s, size_t strips, const uint8_t *w,
+                                    const float *c, const float *b);
 #endif
 #undef MSTB_INT8
 

@@ -31,6 +31,12 @@ static size_t FN(list_val)(const float *x, size_t n, uint32_t first, uint16_t *i
     return k;
 }
 
+static void open_strip(const mstb_strip *s)
+{
+    if (s->from != s->v)
+        memcpy(s->v, s->from, s->n * sizeof *s->v);
+}
+
 static uint64_t fire_step(const mstb_strip *s, const float *x)
 {
     uint64_t word = 0;
@@ -46,6 +52,7 @@ static uint64_t fire_step(const mstb_strip *s, const float *x)
 
 static void FN(fire)(const mstb_strip *s, const float *x)
 {
+    open_strip(s);
     for (size_t t = 0; t < s->steps; t++)
         s->bits[t] = fire_step(s, x + t * MSTB_COLS);
 }
@@ -53,6 +60,7 @@ static void FN(fire)(const mstb_strip *s, const float *x)
 static void FN(gather_fire)(const mstb_lists *in, const mstb_strip *s, const float *w, const float *b,
                             const float *acc)
 {
+    open_strip(s);
     for (size_t t = 0; t < s->steps; t++) {
         float x[MSTB_COLS];
         mstb_lists one = {in->idx, NULL, in->start + t * in->stride, in->stride};
@@ -60,6 +68,20 @@ static void FN(gather_fire)(const mstb_lists *in, const mstb_strip *s, const flo
             memcpy(x, acc + t * MSTB_COLS, sizeof x);
         FN(gather)(&one, 1, s->n, w, b, x);
         s->bits[t] = fire_step(s, x);
+    }
+}
+
+static void FN(gather_bytes_fire)(const mstb_lists *in, const mstb_strip *s, size_t strips, const uint8_t *w,
+                                  const float *c, const float *b)
+{
+    for (size_t i = 0; i < strips; i++)
+        open_strip(&s[i]);
+    for (size_t t = 0; t < s->steps; t++) {
+        float x[2 * MSTB_COLS];
+        mstb_lists one = {in->idx, NULL, in->start + t * in->stride, in->stride};
+        FN(gather_bytes)(&one, 1, strips, w, c, b, x, MSTB_COLS);
+        for (size_t i = 0; i < strips; i++)
+            s[i].bits[t] = fire_step(&s[i], x + i * MSTB_COLS);
     }
 }
 

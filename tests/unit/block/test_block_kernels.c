@@ -90,7 +90,7 @@ static mstb_lists lists_of(const trial *t)
 
 static mstb_strip strip_of(trial *t, uint64_t *bits)
 {
-    mstb_strip s = {t->theta, NULL, NULL, t->v, t->n, t->steps, bits};
+    mstb_strip s = {t->theta, NULL, NULL, t->v, rnd(t) % 2 != 0 ? t->v : t->values, t->n, t->steps, bits};
     if (rnd(t) % 2 != 0) {
         s.gain = t->gain;
         s.bias = t->bias;
@@ -147,44 +147,97 @@ static void try_gather(const mst_block_kernels *k, trial *t)
     keep_rows(t, acc, t->n);
 }
 
-/* Lists longer than what 16 bits hold, of all 127 or -127 or anything; none; few. */
-static void try_gather_bytes(const mst_block_kernels *k, trial *t)
+enum { BYTE_INPUTS = 1100 };
+
+/* Lists of spikes and an int8 panel of 1 or 2 strips. */
+typedef struct byte_rows {
+    uint8_t w[BYTE_INPUTS * 2 * MSTB_COLS] __attribute__((aligned(64)));
+    uint16_t idx[STEPS * BYTE_INPUTS];
+    uint32_t start[STEPS + 1], kind; /* weights: all 127, all -127, anything */
+    size_t strips;
+    float c[2 * MSTB_COLS], b[2 * MSTB_COLS];
+} byte_rows;
+
+/* Lists longer than what 16 bits hold; none; few. */
+static mstb_lists byte_lists(trial *t, byte_rows *q)
 {
-    enum { INPUTS = 1100 };
-    static uint8_t w[INPUTS * 2 * MSTB_COLS] __attribute__((aligned(64)));
-    static uint16_t idx[STEPS * INPUTS];
-    static const uint32_t lengths[] = {0, 1, 2, 255, 256, 257, 258, 512, 513, INPUTS};
-    uint32_t start[STEPS + 1], at = 0, kind = rnd(t) % 3;
-    size_t strips = 1 + t->n % 2;
+    static const uint32_t lengths[] = {0, 1, 2, 255, 256, 257, 258, 512, 513, BYTE_INPUTS};
+    uint32_t at = 0;
     int8_t plain[2 * MSTB_COLS];
-    float c[2 * MSTB_COLS], b[2 * MSTB_COLS], acc[2 * ROWS];
-    fill(t, c, 2 * MSTB_COLS, 0);
-    fill(t, b, 2 * MSTB_COLS, 0);
+    q->kind = rnd(t) % 3;
+    q->strips = 1 + t->n % 2;
+    fill(t, q->c, 2 * MSTB_COLS, 0);
+    fill(t, q->b, 2 * MSTB_COLS, 0);
     for (size_t i = 0; i < t->steps; i++) {
-        uint32_t n = rnd(t) % 4 == 0 ? rnd(t) % INPUTS : lengths[rnd(t) % 10];
-        start[i] = at;
-        for (uint32_t r = 0; r < INPUTS; r++)
-            if (at - start[i] < n && (INPUTS - r <= n - (at - start[i]) || rnd(t) % INPUTS < n))
-                idx[at++] = (uint16_t)r;
+        uint32_t n = rnd(t) % 4 == 0 ? rnd(t) % BYTE_INPUTS : lengths[rnd(t) % 10];
+        q->start[i] = at;
+        for (uint32_t r = 0; r < BYTE_INPUTS; r++)
+            if (at - q->start[i] < n && (BYTE_INPUTS - r <= n - (at - q->start[i]) || rnd(t) % BYTE_INPUTS < n))
+                q->idx[at++] = (uint16_t)r;
     }
-    start[t->steps] = at;
-    for (size_t r = 0; r < INPUTS; r++) {
+    q->start[t->steps] = at;
+    for (size_t r = 0; r < BYTE_INPUTS; r++) {
         for (size_t j = 0; j < 2 * MSTB_COLS; j++)
-            plain[j] = (int8_t)(kind == 0 ? 127 : kind == 1 ? -127 : (int)(rnd(t) % 255) - 127);
-        for (size_t j = 0; j < strips * MSTB_COLS; j++)
-            w[r * strips * MSTB_COLS + j / MSTB_COLS * MSTB_COLS + mstb_byte_of(j % MSTB_COLS)] =
+            plain[j] = (int8_t)(q->kind == 0 ? 127 : q->kind == 1 ? -127 : (int)(rnd(t) % 255) - 127);
+        for (size_t j = 0; j < q->strips * MSTB_COLS; j++)
+            q->w[r * q->strips * MSTB_COLS + j / MSTB_COLS * MSTB_COLS + mstb_byte_of(j % MSTB_COLS)] =
                 (uint8_t)(plain[j] + mstb_bias_of(j % MSTB_COLS));
     }
-    mstb_lists in = {idx, NULL, start, 1};
-    k->gather_bytes(&in, t->steps, strips, w, c, b, acc, ROWS);
-    for (size_t s = 0; s < strips; s++)
+    return (mstb_lists){q->idx, NULL, q->start, 1};
+}
+
+static void try_gather_bytes(const mst_block_kernels *k, trial *t)
+{
+    static byte_rows q;
+    float acc[2 * ROWS];
+    mstb_lists in = byte_lists(t, &q);
+    k->gather_bytes(&in, t->steps, q.strips, q.w, q.c, q.b, acc, ROWS);
+    for (size_t s = 0; s < q.strips; s++)
         memcpy(t->out + s * t->steps * MSTB_COLS * sizeof *acc, acc + s * ROWS,
                t->steps * MSTB_COLS * sizeof *acc);
-    for (size_t i = 0; i < t->steps && kind != 2; i++) { /* what scalar must give, too */
-        int32_t sum = (int32_t)(start[i + 1] - start[i]) * (kind == 0 ? 127 : -127);
-        float want = c[3] * (float)sum + b[3];
+    for (size_t i = 0; i < t->steps && q.kind != 2; i++) { /* what scalar must give, too */
+        int32_t sum = (int32_t)(q.start[i + 1] - q.start[i]) * (q.kind == 0 ? 127 : -127);
+        float want = q.c[3] * (float)sum + q.b[3];
         ck_assert(memcmp(&want, &acc[i * MSTB_COLS + 3], sizeof want) == 0 || want != want);
     }
+}
+
+/* Against gather_bytes and fire of the same set, too. */
+static void try_gather_bytes_fire(const mst_block_kernels *k, trial *t)
+{
+    static byte_rows q;
+    uint64_t bits[2][STEPS], want[2][STEPS];
+    float acc[2 * ROWS], v[2][MSTB_COLS], same[2][MSTB_COLS];
+    mstb_lists in = byte_lists(t, &q);
+    for (size_t j = 0; j < 2 * MSTB_COLS; j++) { /* finite: a NaN may have any bits */
+        q.c[j] = rnd_float(t) / 256;
+        q.b[j] = rnd_float(t);
+    }
+    mstb_strip s[2] = {strip_of(t, bits[0]), {0}};
+    for (size_t j = 0; j < 2 * MSTB_COLS; j++)
+        v[j / MSTB_COLS][j % MSTB_COLS] = rnd_float(t);
+    s[0].n = q.strips == 2 ? MSTB_COLS : t->n;
+    s[0].from = s[0].v = v[0];
+    s[1] = s[0];
+    s[1].n = t->n;
+    s[1].v = v[1];
+    s[1].from = rnd(t) % 2 != 0 ? v[1] : t->theta;
+    s[1].bits = bits[1];
+    k->gather_bytes(&in, t->steps, q.strips, q.w, q.c, q.b, acc, ROWS);
+    for (size_t i = 0; i < q.strips; i++) {
+        mstb_strip one = s[i];
+        memcpy(same[i], s[i].from, sizeof same[i]);
+        one.from = one.v = same[i];
+        one.bits = want[i];
+        k->fire(&one, acc + i * ROWS);
+    }
+    k->gather_bytes_fire(&in, s, q.strips, q.w, q.c, q.b);
+    for (size_t i = 0; i < q.strips; i++) {
+        ck_assert(memcmp(want[i], bits[i], t->steps * sizeof want[i][0]) == 0);
+        ck_assert(memcmp(same[i], v[i], s[i].n * sizeof same[i][0]) == 0);
+        memcpy(t->out + 1000 * i, bits[i], t->steps * sizeof want[i][0]);
+    }
+    memcpy(t->out + 2000, v, sizeof v);
 }
 
 static void try_gather_fire(const mst_block_kernels *k, trial *t)
