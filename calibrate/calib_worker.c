@@ -21,22 +21,26 @@ struct mst_calib_worker {
     double ann_logit_sq, stored_logit_sq, *logit_sq; /* [n_at] */
 };
 
+/* to: [layers][neurons] */
+static void keep(const mst_calib_worker *w, uint32_t node, const float *out, size_t n, float **to)
+{
+    uint32_t k = w->c->ann_of_node[node];
+    if (k != MST_NONE)
+        memcpy(to[k], out, n * sizeof *out);
+}
+
 static void on_ann(void *ctx, const mst_session *s, uint32_t node, const float *out, size_t n)
 {
     (void)s;
     mst_calib_worker *w = ctx;
-    uint32_t k = w->c->ann_of_node[node];
-    if (k != MST_NONE)
-        memcpy(w->activation[k], out, n * sizeof *out);
+    keep(w, node, out, n, w->activation);
 }
 
 static void on_stored(void *ctx, const mst_session *s, uint32_t node, const float *out, size_t n)
 {
     (void)s;
     mst_calib_worker *w = ctx;
-    uint32_t k = w->c->ann_of_node[node];
-    if (k != MST_NONE)
-        memcpy(w->with_stored[k], out, n * sizeof *out);
+    keep(w, node, out, n, w->with_stored);
 }
 
 static void on_snn(void *ctx, const mst_session *s, uint32_t node, const float *out, size_t n)
@@ -66,8 +70,8 @@ static bool allocate(mst_calib_worker *w)
     w->snn_class = mst_arena_array(a, c->opts.n_at, sizeof *w->snn_class);
     w->logit_sq = mst_arena_array(a, c->opts.n_at, sizeof *w->logit_sq);
     if (w->x == NULL || w->activation == NULL || w->with_stored == NULL || w->count == NULL || w->layers == NULL ||
-        w->scratch == NULL ||
-        w->logits == NULL || w->mean == NULL || w->snn_class == NULL || w->logit_sq == NULL)
+        w->scratch == NULL || w->logits == NULL || w->mean == NULL ||
+        w->snn_class == NULL || w->logit_sq == NULL)
         return false;
     for (size_t k = 0; k < c->n_layers; k++) {
         w->activation[k] = mst_arena_array(a, c->pairs[k].neurons, sizeof **w->activation);

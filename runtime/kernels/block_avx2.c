@@ -28,17 +28,6 @@ static size_t FN(list)(const mstb_source *in, size_t n, uint16_t *idx, uint32_t 
     return list_source(in, n, idx, start, list_bits);
 }
 
-static size_t FN(list_val)(const float *x, size_t n, uint32_t first, uint16_t *idx, float *val)
-{
-    size_t k = 0;
-    for (size_t i = 0; i < n; i++) {
-        idx[k] = (uint16_t)(first + i);
-        val[k] = x[i];
-        k += x[i] != 0.0f;
-    }
-    return k;
-}
-
 /* ---- neurons --------------------------------------------------------------- */
 
 /* One step of eight vectors whose membranes are in v. */
@@ -184,7 +173,6 @@ static uint64_t FN(coincide)(const mstb_planes *p, size_t n, float c, float *x)
 }
 
 const mst_block_kernels mst_block_kernels_avx2 = {.list = FN(list),
-                                                  .list_val = FN(list_val),
                                                   .gather = FN(gather),
                                                   .dense = FN(dense),
                                                   .gather_bytes = FN(gather_bytes),
