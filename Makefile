@@ -184,11 +184,17 @@ demo: deps ## build, convert the bundled digits model, run and validate it
 	@$(MAKE) --no-print-directory all
 	@sh examples/demo.sh $(B)
 
-# CIFAR10 is the folder of the official binary files.
-REPRODUCE_COUNT ?= 1000
+# CIFAR10 is the folder of the official binary files. numpy and matplotlib come from PYTHON where it has
+# them, otherwise into a virtual environment of their own.
+REPRODUCE_VENV := build/reproduce-venv
+REPRODUCE_ARGS ?=
 .PHONY: reproduce
 reproduce: all ## the paper's tables and figures from the committed models: make reproduce CIFAR10=cifar-10-batches-bin
-	@$(PYTHON) examples/reproduce/reproduce.py --build $(B) --data "$(CIFAR10)" --count $(REPRODUCE_COUNT) --out results/reproduce
+	@test -n "$(CIFAR10)" || { echo "make: reproduce needs CIFAR10=FOLDER (of test_batch.bin)" >&2; exit 1; }
+	@python=$(PYTHON); $$python -c 'import numpy, matplotlib' 2>/dev/null || { python=$(REPRODUCE_VENV)/bin/python; \
+	  test -e $(REPRODUCE_VENV)/ok || { rm -rf $(REPRODUCE_VENV); $(PYTHON) -m venv $(REPRODUCE_VENV) && \
+	    $$python -m pip install -q -r examples/reproduce/requirements.txt && touch $(REPRODUCE_VENV)/ok; }; } && \
+	  $$python examples/reproduce/reproduce.py --build $(B) --data "$(CIFAR10)" --out results/reproduce $(REPRODUCE_ARGS)
 
 .PHONY: install
 install: all ## install tools, libraries, headers, pkg-config file (PREFIX=, DESTDIR=)

@@ -1,0 +1,121 @@
+"""Measurements that are kept: each result is a JSON file named by a hash of all that it depends on
+(network, data, program, options), and is measured again only where one of these has changed."""
+import hashlib
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+
+import libmst
+
+
+def sha256(path):
+    return hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest()
+
+
+def fail(text):
+    sys.exit("error: " + text)
+
+
+class Job:
+    """One result to be had: label, what it depends on, a function that measures it, its cost (image-steps)."""
+
+    def __init__(self, label, depends, measure, cost):
+        self.label, self.measure, self.cost = label, measure, cost
+        text = json.dumps(depends, sort_keys=True)
+        self.key = hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+class Lab:
+    def __init__(self, args):
+        self.args = args
+        self.kept = args.out / "json"
+        self.kept.mkdir(parents=True, exist_ok=True)
+        self.scratch = tempfile.TemporaryDirectory()
+        self.data = args.data / "test_batch.bin"
+        self.hashes = {}
+        self.lib = libmst.load((args.build / "libmst.so").resolve())
+        self.threads = args.threads or os.cpu_count()
+        here = pathlib.Path(__file__).parent
+        self.code = "".join(sha256(here / name) for name in ("libmst.py", "probes.py", "cifar.py"))
+
+    def hash(self, path):
+        if path not in self.hashes:
+            self.hashes[path] = sha256(path)
+        return self.hashes[path]
+
+    def call(self, tool, *arguments):
+        result = subprocess.run([str(self.args.build / tool)] + [str(a) for a in arguments], capture_output=True,
+                                text=True, check=False)
+        if result.returncode:
+            lines = result.stderr.strip().splitlines() or ["exit status %d" % result.returncode]
+            fail("%s: %s" % (tool, lines[-1]))
+
+    def network(self, name, model, policy=None):
+        """Convert; the path of the network. policy: a path, or the text of one."""
+        path = pathlib.Path(self.scratch.name) / (name + ".bin")
+        options = []
+        if policy is not None:
+            if not isinstance(policy, pathlib.Path):
+                text, policy = policy, path.with_suffix(".yaml")
+                policy.write_text(text)
+            options = ["--policy", policy]
+        self.call("mstconv", model, "-o", path, "--mean", ".4914,.4822,.4465", "--std", ".2470,.2435,.2616",
+                  "--quiet", *options)
+        return path
+
+    def info(self, network):
+        """What mstrun --info says of a network."""
+        path = network.with_suffix(".info.json")
+        self.call("mstrun", "--info", network, "--json", path)
+        return json.loads(path.read_text())
+
+    def run(self, network, images, steps, *options, weight=1.0):
+        """A Job of mstrun; its result is the tool's own JSON."""
+        options = ["-T", steps, "-n", images] + list(options)
+
+        def measure():
+            path = pathlib.Path(self.scratch.name) / "run.json"
+            self.call("mstrun", network, "cifar10:%s" % self.data, "--quiet", "--json", path, "--threads",
+                      self.threads, *options)
+            return json.loads(path.read_text())
+        label = "%s, %d images, %d steps %s" % (network.stem, images, steps, " ".join(map(str, options[4:])))
+        return Job(label.strip(), ["mstrun", self.hash(self.args.build / "mstrun"), self.hash(network),
+                                   self.hash(self.data), [str(o) for o in options]], measure,
+                   weight * images * steps)
+
+    def probe(self, label, function, networks, images, *options, cost):
+        """A Job of a function of probes.py, function(lib, networks, data, images, threads, *options)."""
+        def measure():
+            return function(self.lib, networks, self.data, images, self.threads, *options)
+        return Job(label, [function.__name__, self.code, self.hash(self.args.build / "libmst.so"),
+                           [self.hash(n) for n in networks], self.hash(self.data), images, list(options)], measure,
+                   cost)
+
+    def results(self, jobs):
+        """{name: result} of {name: Job}; what is kept is not measured again."""
+        wanted, found = {}, {}
+        for name, job in jobs.items():
+            path = self.kept / (job.key + ".json")
+            if path.exists():
+                found[job.key] = json.loads(path.read_text())
+            else:
+                wanted[job.key] = job
+        print("%d measurements, %d of them kept from before" % (len({j.key for j in jobs.values()}),
+                                                                len(found)), flush=True)
+        begin, done, total = time.time(), 0.0, sum(job.cost for job in wanted.values())
+        for i, (key, job) in enumerate(wanted.items()):
+            left = "" if done == 0 else ", about %.0f min left" % ((total - done) * (time.time() - begin) / done / 60)
+            print("[%3d/%d, %4.1f min%s] %s" % (i + 1, len(wanted), (time.time() - begin) / 60, left, job.label),
+                  flush=True)
+            found[key] = job.measure()
+            done += job.cost
+            part = self.kept / (key + ".part")
+            part.write_text(json.dumps(found[key]))
+            part.replace(self.kept / (key + ".json"))
+        if wanted:
+            print("measured in %.1f min" % ((time.time() - begin) / 60), flush=True)
+        return {name: found[job.key] for name, job in jobs.items()}

@@ -1,0 +1,141 @@
+"""What the figures need beyond the tools' output, measured through libmst: the ANN's accuracy,
+distributions of activations and potentials (Fig. 3), spike activation maps (Fig. 7)."""
+import math
+
+import cifar
+import libmst
+import numpy as np
+
+BINS = 60            # of potentials, over LOW..HIGH thetas
+LOW, HIGH = -1.0, 2.0
+LEVELS = 17          # of activations, 0..theta (L = 16)
+GAMMA = 0.4          # of the spike activation map: exp(-GAMMA * age of a spike)
+
+
+def ann(lib, networks, data, images, threads):
+    """Accuracy of the quantized ANN, networks[0] without masks, in percent."""
+    pictures, labels = cifar.read(data, images)
+    share = libmst.ann_accuracy(lib, networks[0], cifar.normalized(pictures), labels, threads)
+    return {"top1": 100 * share, "images": len(labels)}
+
+
+def distributions(lib, networks, data, images, _threads, steps):
+    """Over all neurons and images, in units of theta: histograms of the ANN's activation a, of the
+    accumulated potential per step m = (v(T) - v(0) + theta * spikes) / T, of both together, and how far
+    the spikes' mean, phi = theta * spikes / T, is from a."""
+    pictures, _ = cifar.read(data, images)
+    both, sums, n = np.zeros(LEVELS * BINS), np.zeros(9), 0
+    with libmst.Network(lib, networks[0], libmst.FLOAT) as ann_net, libmst.Network(lib, networks[0]) as net:
+        layers = range(len(net.layers))
+        with libmst.Session(ann_net, layers) as the_ann, libmst.Session(net, layers) as session:
+            for i, x in enumerate(cifar.normalized(pictures)):
+                the_ann.begin(x, i)
+                the_ann.step()
+                session.begin(x, i)
+                start = [session.potential(k) for k in layers]
+                counts = [np.zeros(v.size, np.float32) for v in start]
+                for _ in range(steps):
+                    session.step()
+                    for k in layers:
+                        counts[k] += session.outputs[k] > 0
+                for k in layers:
+                    theta = net.layers[k].theta
+                    a, phi = the_ann.outputs[k] / theta, counts[k] / steps
+                    m = phi + (session.potential(k) - start[k]) / theta / steps
+                    level = np.clip(np.rint(a * (LEVELS - 1)), 0, LEVELS - 1).astype(int)
+                    place = np.clip(((m - LOW) / (HIGH - LOW) * BINS).astype(int), 0, BINS - 1)
+                    both += np.bincount(level * BINS + place, minlength=both.size)
+                    outside = (m < LOW) | (m > HIGH)
+                    sums += [np.sum(v, dtype=float)
+                             for v in (a, phi, a * a, phi * phi, a * phi, abs(a - phi), m, m * m, outside)]
+                    n += a.size
+    mean, both = sums / n, both.reshape(LEVELS, BINS) / n
+    spread = math.sqrt(max(0.0, (mean[2] - mean[0] ** 2) * (mean[3] - mean[1] ** 2)))
+    return {"images": len(pictures), "neurons": n // len(pictures), "activation": both.sum(1).tolist(),
+            "potential": both.sum(0).tolist(), "both": both.tolist(), "error": mean[5],
+            "correlation": (mean[4] - mean[0] * mean[1]) / spread if spread else None,
+            "potential_deviation": math.sqrt(max(0.0, mean[7] - mean[6] ** 2)), "outside": mean[8]}
+
+
+def token_layers(net):
+    """[(index, side)] of the layers that see the tokens in the order of the image: those behind a norm."""
+    found = []
+    for k, name in enumerate(net.names()):
+        shape = net.shape(k)
+        side = math.isqrt(shape[1]) if len(shape) == 3 and shape[0] == 1 else 0
+        if side > 1 and side * side == shape[1] and "norm" in name:
+            found.append((k, side))
+    return found
+
+
+def drawn(layers):
+    """The one of token_layers whose maps are drawn: the first of the last stage."""
+    return min(range(len(layers)), key=lambda i: layers[i][1])
+
+
+def spike_maps(trains, at):
+    """{t: map [tokens]} of spike trains, T times [tokens, channels]: M(t) = sum over channels of N(t) S(t), with N(t)
+    the sum of exp(-GAMMA (t - t')) over the earlier spikes t' of the neuron, S(t) 1 where it fires at t."""
+    score, maps = np.zeros(trains[0].shape), {}
+    for t, spikes in enumerate(trains, 1):
+        if t in at:
+            maps[t] = np.sum(score * spikes, axis=1)
+        score = math.exp(-GAMMA) * (score + spikes)
+    return maps
+
+
+def correlate(a, b):
+    a, b = a - a.mean(), b - b.mean()
+    size = math.sqrt(float(np.sum(a * a)) * float(np.sum(b * b)))
+    return float(np.sum(a * b)) / size if size else float("nan")
+
+
+def mean(values):
+    values = [v for v in values if not math.isnan(v)]
+    return sum(values) / len(values) if values else None
+
+
+def maps_of(lib, network, x, at):
+    """(names, sides, maps [layer][image, step, token], rates like maps, classes said) of one network."""
+    with libmst.Network(lib, network) as net:
+        layers = token_layers(net)
+        maps = [np.zeros((len(x), len(at), side * side)) for _, side in layers]
+        rates, said = [np.zeros_like(m) for m in maps], []
+        with libmst.Session(net, [k for k, _ in layers]) as session:
+            for i, values in enumerate(x):
+                session.begin(values, i)
+                trains = [[] for _ in layers]
+                for _ in range(max(at)):
+                    session.step()
+                    for train, (k, side) in zip(trains, layers):
+                        train.append(session.outputs[k].reshape(side * side, -1) > 0)
+                said.append(int(session.logits().argmax()))
+                for m, train in enumerate(trains):
+                    found = spike_maps(train, set(at))
+                    maps[m][i] = [found[t] for t in at]
+                    rates[m][i] = [np.sum(train[:t], axis=(0, 2)) for t in at]
+        return [net.names()[k] for k, _ in layers], [side for _, side in layers], maps, rates, said
+
+
+def activation_maps(lib, networks, data, images, _threads, at, shown):
+    """Spike activation maps of each network at the steps `at`: those of the pictures `shown`, and over all images
+    the mean correlation of a map with the first network's (same), with the first network's of the next image (other:
+    what any two images have in common), and with the firing rates up to that step (rate); of every layer, same
+    at the last step (layers)."""
+    pictures, labels = cifar.read(data, images)
+    x, first = cifar.normalized(pictures), None
+    result = {"at": list(at), "images": len(x), "labels": labels.tolist(), "maps": [], "said": [], "same": [],
+              "other": [], "rate": [], "layers": []}
+    for network in networks:
+        names, sides, maps, rates, said = maps_of(lib, network, x, at)
+        first = maps if first is None else first
+        d = drawn(list(enumerate(sides)))
+        result["layer"], result["side"] = names[d], sides[d]
+        result["said"].append(said)
+        result["maps"].append([maps[d][i].tolist() for i in shown if i < len(x)])
+        for key, others in (("same", first[d]), ("other", np.roll(first[d], -1, 0)), ("rate", rates[d])):
+            result[key].append([mean(correlate(maps[d][i, t], others[i, t]) for i in range(len(x)))
+                                for t in range(len(at))])
+        result["layers"].append([[name, side, mean(correlate(a[i, -1], b[i, -1]) for i in range(len(x)))]
+                                 for name, side, a, b in zip(names, sides, maps, first)])
+    return result
