@@ -4,8 +4,8 @@ tables could not be read for this; a figure is here only if a source states it, 
 SOURCES = [
     ("abstract", "the paper's abstract, arXiv 2210.01208"),
     ("readme", "README of the authors' code, github.com/bic-L/Masked-Spiking-Transformer"),
-    ("loss", "the paper's conversion loss on CIFAR-10 and its fine-tuning by distillation (Section 4.3), as this "
-             "project was given them; not seen in the paper here"),
+    ("loss", "the paper's conversion loss on CIFAR-10 and its fine-tuning by distillation (Section 4.3), known at second "
+             "hand, not seen in the paper here"),
     ("list", "list of published results in github.com/Fancyssc/STEP, cls/README.md; it does not name T"),
     ("report", "a student report on GitHub (in Chinese) that describes the paper's Table 3, Fig. 3 and attention maps "
                "and reruns the authors' ImageNet checkpoints"),
