@@ -11,6 +11,7 @@ import argparse
 import copy
 import os
 import pathlib
+import signal
 import sys
 import tempfile
 import time
@@ -128,8 +129,9 @@ def main():
     args = parse()
     if args.workers == 1:
         return work(0, args, None)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # end the workers, too, not this process alone
     with tempfile.TemporaryDirectory() as folder:
-        torch.multiprocessing.spawn(work, (args, os.path.join(folder, "meeting")), args.workers)
+        torch.multiprocessing.spawn(work, (args, os.path.join(folder, "meeting")), args.workers, daemon=True)
 
 
 if __name__ == "__main__":
