@@ -43,14 +43,19 @@ typedef struct blk_term {
     const float *g, *h; /* AFFINE, [cols rounded up to 64] */
 } blk_term;
 
-/* LINEAR or CONV. */
+/* LINEAR or CONV. Groups of a CONV are joined into bands that begin at whole words of inputs and of
+ * outputs. A band is a convolution of its own, whose weights from one group to another are -0 (int8: 0),
+ * which change no sum. All else is one band of one group. */
 typedef struct blk_synapse {
     const exec_step *step;
     bool is_conv, has_bits;
     blk_bits bits; /* has_bits: input with one theta, which the weights contain */
     const struct blk_expr *from; /* otherwise: input made row by row, LINEAR only; or NULL: */
     uint32_t buf; /* float input */
-    size_t k, out, chunks, chunk;
+    size_t out, blocks; /* outputs; strips of 64 of them */
+    size_t group_in, group_out; /* channels of a group; LINEAR: all inputs and outputs */
+    size_t bands, band_groups, band_blocks;
+    size_t k, chunks, chunk; /* inputs of a band: [taps][channels] */
     float *panels; /* [blocks][k][64], then biases [blocks][64]; NULL: panels8 */
     size_t panel_floats;
     uint8_t *panels8; /* int8 weights at spikes: of two strips each, [k][128], a lone last one [k][64] */
@@ -236,7 +241,12 @@ size_t blk_layer_scratch(const blk_program *b, const blk_expr *e);
 /* Pack the weights and biases of a synapse for the kernels (block_panel.c); all else is set. */
 mst_status blk_make_panels(blk_compiler *bc, blk_synapse *syn, const mst_node *n);
 void blk_free_panels(const mst_allocator *alloc, blk_synapse *syn);
-static inline size_t blk_blocks_of(size_t out) { return (out + MSTB_COLS - 1) / MSTB_COLS; }
+static inline size_t blk_band_channels(const blk_synapse *syn) { return syn->band_groups * syn->group_in; }
+/* Strips that lie in one int8 panel, of which `block` is the first: two of a band, or its last one. */
+static inline size_t blk_strips_at(const blk_synapse *syn, size_t block)
+{
+    return block + 1 < syn->blocks && (block + 1) % syn->band_blocks != 0 ? 2 : 1;
+}
 
 /* ---- running -------------------------------------------------------------------- */
 

@@ -208,11 +208,24 @@ START_TEST(random_nets)
 }
 END_TEST
 
+START_TEST(convolutions)
+{
+    for (uint64_t seed = (uint64_t)_i * 30; seed < (uint64_t)_i * 30 + 30; seed++) {
+        char name[32];
+        mst_graph *g = conv_net(seed);
+        narrow_weights(g, types[_i]);
+        snprintf(name, sizeof name, "conv_net %u, %s", (unsigned)seed, mst_dtype_name(types[_i]));
+        check_graph(g, seed, 1 + (uint32_t)(seed % 2), name, true);
+        mst_graph_destroy(g);
+    }
+}
+END_TEST
+
 /* Few, for ThreadSanitizer. */
 START_TEST(shared_among_threads)
 {
     for (uint64_t seed = 5000; seed < 5012; seed++) {
-        mst_graph *g = block_net(seed);
+        mst_graph *g = seed % 3 == 0 ? conv_net(seed) : block_net(seed);
         check_graph(g, seed, 1, "shared among threads", true);
         mst_graph_destroy(g);
     }
@@ -338,6 +351,7 @@ int main(void)
     tcase_set_timeout(t, 300);
     tcase_add_test(t, sample_graphs);
     tcase_add_loop_test(t, random_nets, 0, 8);
+    tcase_add_loop_test(t, convolutions, 0, 3);
     tcase_add_loop_test(t, converted_models, 0, (int)(sizeof models / sizeof models[0]));
     tcase_add_loop_test(t, no_allocation_while_running, 0, 3);
     tcase_add_loop_test(t, every_allocation_may_fail, 0, 3);

@@ -1,0 +1,137 @@
+/* Which convolutions with groups the block schedule runs itself, and how it joins their groups: results would
+ * be the same if the step handlers ran them, so the other tests cannot tell. */
+#include <check.h>
+
+#include "runtime/block/block.h"
+#include "tests/unit/block/block_graphs.h"
+#include "tests/support/run_tests.h"
+
+static mst_err err_;
+static const mst_dtype types[] = {MST_F32, MST_F16, MST_I8};
+
+static mst_program *compiled(const mst_graph *g)
+{
+    mst_program *p = NULL;
+    mst_run_opts o = {.schedule = MST_SCHEDULE_BLOCK};
+    ck_assert_msg(mst_program_create(g, &o, &p, &err_) == MST_OK, "%s", err_.text);
+    return p;
+}
+
+/* The synapse of the block schedule that a node became; NULL: the step handler runs it. */
+static const blk_synapse *synapse_of(const mst_program *p, uint32_t node)
+{
+    const blk_synapse *found = NULL;
+    for (const blk_synapse *syn = p->block->synapses; syn != NULL; syn = syn->next)
+        found = syn->step->node == node ? syn : found;
+    for (size_t i = 0; i < p->block->n_ops; i++)
+        ck_assert_msg(p->block->ops[i].kind != BLK_STEP || p->block->ops[i].step->node != node || found == NULL,
+                      "node %u runs twice", node);
+    return found;
+}
+
+/* A 3x3 convolution in groups, behind neurons with one theta or with one for each channel. */
+static mst_graph *one_conv(uint32_t channels, uint32_t groups, uint32_t out, bool one_theta)
+{
+    mst_graph *g = graph_with_input(DIMS(1, 4, 4, channels));
+    rng r = {7};
+    uint32_t theta = one_theta ? add_value(g, 0.7f) : add_random(g, &r, DIMS(channels), 0.4f, 2.0f);
+    for (int i = 0; i < 2; i++) {
+        mst_node *q = add_like(g, MST_OP_NEURON, INPUTS(g->output, i == 0 ? theta : add_value(g, 1.0f)));
+        q->ip[MST_NEURON_AXIS] = 3;
+        q->ip[MST_NEURON_LEVELS] = 4;
+        q->ip[MST_NEURON_STAGE] = q->ip[MST_NEURON_BLOCK] = -1;
+        q->fp[MST_NEURON_SHIFT] = 0.5f;
+        if (i == 1)
+            break;
+        uint32_t w = add_random(g, &r, DIMS(3, 3, channels / groups, out), -0.5f, 0.7f);
+        q = add_node(g, MST_OP_CONV, INPUTS(g->output, w), DIMS(1, 4, 4, out));
+        for (int axis = 0; axis < 2; axis++)
+            q->ip[MST_CONV_STRIDE + axis] = q->ip[MST_CONV_DILATION + axis] = q->ip[MST_CONV_PAD + axis] = 1;
+        q->ip[MST_CONV_GROUP] = (int32_t)groups;
+    }
+    return g;
+}
+
+typedef struct shape {
+    uint32_t channels, groups, out, bands, inputs; /* expected: bands; channels of one */
+} shape;
+
+START_TEST(bands)
+{
+    static const shape shapes[] = {
+        {128, 128, 128, 2, 64}, /* depthwise */
+        {96, 96, 96, 2, 64},    /* the last band is smaller */
+        {64, 64, 128, 1, 64},   /* two outputs a channel: one band of two strips */
+        {128, 32, 128, 2, 64},  {128, 32, 64, 1, 128},
+        {256, 2, 384, 2, 128}, /* a group fills whole words */
+        {96, 2, 256, 1, 96},   {72, 3, 72, 1, 72},     {20, 4, 8, 1, 20}, {33, 1, 5, 1, 33},
+    };
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++)
+        for (size_t type = 0; type < 3; type++) {
+            const shape *want = &shapes[i];
+            mst_graph *g = one_conv(want->channels, want->groups, want->out, true);
+            narrow_weights(g, types[type]);
+            mst_program *p = compiled(g);
+            const blk_synapse *syn = synapse_of(p, 1);
+            ck_assert_msg(syn != NULL, "%u channels in %u groups fall back", want->channels, want->groups);
+            ck_assert_uint_eq(syn->bands, want->bands);
+            ck_assert_uint_eq(blk_band_channels(syn), want->inputs);
+            mst_program_destroy(p);
+            mst_graph_destroy(g);
+        }
+}
+END_TEST
+
+/* Values that are not spikes with one theta: weights of -0 might change their sums. */
+START_TEST(values)
+{
+    mst_graph *g = one_conv(128, 32, 128, false);
+    mst_program *p = compiled(g);
+    ck_assert_ptr_null(synapse_of(p, 1));
+    mst_program_destroy(p);
+    mst_graph_destroy(g);
+    g = one_conv(96, 3, 192, false); /* groups of whole words of outputs need none */
+    p = compiled(g);
+    ck_assert_ptr_nonnull(synapse_of(p, 1));
+    ck_assert_uint_eq(synapse_of(p, 1)->bands, 3);
+    mst_program_destroy(p);
+    mst_graph_destroy(g);
+}
+END_TEST
+
+/* Of the networks that are compared with the step schedule. */
+START_TEST(random_nets)
+{
+    uint32_t grouped = 0, side_by_side = 0;
+    for (uint64_t seed = 0; seed < 120; seed++) {
+        mst_graph *g = seed % 2 == 0 ? conv_net(seed / 2) : block_net(seed / 2);
+        mst_program *p = compiled(g);
+        for (uint32_t i = 0; i < g->n_nodes; i++) {
+            const exec_tensor *x = &p->tensors[g->nodes[i].in[0]];
+            if (g->nodes[i].op != MST_OP_CONV || g->nodes[i].ip[MST_CONV_GROUP] == 1 || x->is_static ||
+                !x->is_spike || !x->has_scale)
+                continue;
+            const blk_synapse *syn = synapse_of(p, i);
+            ck_assert_msg(syn != NULL, "seed %u: node %u falls back", (unsigned)seed, i);
+            grouped++;
+            side_by_side += syn->bands > 1;
+        }
+        mst_program_destroy(p);
+        mst_graph_destroy(g);
+    }
+    ck_assert_uint_ge(grouped, 40);
+    ck_assert_uint_ge(side_by_side, 10);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("block bands");
+    TCase *t = tcase_create("bands");
+    tcase_set_timeout(t, 60);
+    tcase_add_test(t, bands);
+    tcase_add_test(t, values);
+    tcase_add_test(t, random_nets);
+    suite_add_tcase(s, t);
+    return run_tests(s);
+}
