@@ -8,6 +8,7 @@
 
 static mst_err err_;
 static const mst_dtype types[] = {MST_F32, MST_F16, MST_I8};
+enum { JOINED = 192 }; /* outputs that joined groups may have: more, and step handlers are faster */
 
 static mst_program *compiled(const mst_graph *g)
 {
@@ -82,6 +83,20 @@ START_TEST(bands)
 }
 END_TEST
 
+/* Groups that only many together fill whole words. */
+START_TEST(too_many)
+{
+    for (size_t type = 0; type < 3; type++) {
+        mst_graph *g = one_conv(648, 9, 648, true);
+        narrow_weights(g, types[type]);
+        mst_program *p = compiled(g);
+        ck_assert((synapse_of(p, 1) != NULL) == (types[type] == MST_I8));
+        mst_program_destroy(p);
+        mst_graph_destroy(g);
+    }
+}
+END_TEST
+
 /* Values that are not spikes with one theta: weights of -0 might change their sums. */
 START_TEST(values)
 {
@@ -99,6 +114,16 @@ START_TEST(values)
 }
 END_TEST
 
+/* More outputs of joined groups than pay. */
+static bool fills_late(const mst_graph *g, const mst_node *n)
+{
+    uint32_t groups = (uint32_t)n->ip[MST_CONV_GROUP], in = g->tensors[n->in[1]].dims[2],
+             out = g->tensors[n->out].dims[3] / groups, joined = 1;
+    while (joined < groups && (joined * in % 64 != 0 || joined * out % 64 != 0))
+        joined++;
+    return joined * out > JOINED;
+}
+
 /* Of the networks that are compared with the step schedule. */
 START_TEST(random_nets)
 {
@@ -112,6 +137,8 @@ START_TEST(random_nets)
                 !x->is_spike || !x->has_scale)
                 continue;
             const blk_synapse *syn = synapse_of(p, i);
+            if (syn == NULL && fills_late(g, &g->nodes[i]))
+                continue;
             ck_assert_msg(syn != NULL, "seed %u: node %u falls back", (unsigned)seed, i);
             grouped++;
             side_by_side += syn->bands > 1;
@@ -130,6 +157,7 @@ int main(void)
     TCase *t = tcase_create("bands");
     tcase_set_timeout(t, 60);
     tcase_add_test(t, bands);
+    tcase_add_test(t, too_many);
     tcase_add_test(t, values);
     tcase_add_test(t, random_nets);
     suite_add_tcase(s, t);
