@@ -125,7 +125,7 @@ struct blk_program {
     unsigned threads;
     blk_op *ops;
     size_t n_ops, cap_ops;
-    exec_block *bufs; /* at: offset in a session's memory, once planned */
+    exec_block *bufs; /* bytes: of a step, until planned; at: offset in a session's memory */
     size_t n_bufs, cap_bufs;
     size_t scratch, scratch_bytes; /* of thread i: scratch + i * scratch_bytes */
     size_t step_scratch; /* that step handlers need of it */
@@ -238,6 +238,16 @@ mst_status blk_make_product(blk_compiler *bc, uint32_t node, blk_expr **expr);
 /* Let e's rows go where map puts them in tensor. *ok false: not possible. */
 mst_status blk_product_to(blk_compiler *bc, uint32_t tensor, const blk_map *map, blk_expr *e, bool *ok);
 size_t blk_layer_scratch(const blk_program *b, const blk_expr *e);
+/* Bytes per time step that the kernels go over again and again while they make a strip of e. */
+size_t blk_layer_hot(const blk_expr *e);
+
+/* Caches in bytes: first of data, and what one processor has of those behind it (block_steps.c). */
+typedef struct blk_caches {
+    size_t first, outer;
+} blk_caches;
+blk_caches blk_find_caches(void);
+/* hot: the most of any layer; passed: bytes per time step that operations leave to later ones, at most. */
+uint32_t blk_choose_steps(blk_caches c, size_t hot, size_t passed);
 /* Pack the weights and biases of a synapse for the kernels (block_panel.c); all else is set. */
 mst_status blk_make_panels(blk_compiler *bc, blk_synapse *syn, const mst_node *n);
 void blk_free_panels(const mst_allocator *alloc, blk_synapse *syn);

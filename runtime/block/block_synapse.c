@@ -264,6 +264,8 @@ void blk_run_synapse(const blk_job *job, unsigned part, unsigned thread)
     const blk_program *b = job->s->p->block;
     blk_tile tile;
     blk_tile_layout(b, job->op->expr, job->s->mem + b->scratch + thread * b->scratch_bytes, &tile);
+    size_t rows = tile.rows * b->steps / job->steps; /* of fewer steps there is room for more */
+    tile.rows = rows < job->op->expr->rows ? rows : job->op->expr->rows;
     for (size_t band = 0; band < job->op->expr->syn->bands; band++)
         run_band(job, &tile, band, part, thread);
 }
