@@ -241,13 +241,17 @@ size_t blk_layer_scratch(const blk_program *b, const blk_expr *e);
 /* Bytes per time step that the kernels go over again and again while they make a strip of e. */
 size_t blk_layer_hot(const blk_expr *e);
 
-/* Caches in bytes: first of data, and what one processor has of those behind it (block_steps.c). */
+/* Sizes of the first two data caches, in bytes (block_steps.c). */
 typedef struct blk_caches {
-    size_t first, outer;
+    size_t first, second;
 } blk_caches;
 blk_caches blk_find_caches(void);
-/* hot: the most of any layer; passed: bytes per time step that operations leave to later ones, at most. */
-uint32_t blk_choose_steps(blk_caches c, size_t hot, size_t passed);
+/* What a program needs, in bytes per time step. */
+typedef struct blk_need {
+    size_t hot; /* of its layers the most */
+    size_t passed, most_passed; /* that operations leave to later ones: alive at the same time, on average and at most */
+} blk_need;
+uint32_t blk_choose_steps(blk_caches c, blk_need need);
 /* Pack the weights and biases of a synapse for the kernels (block_panel.c); all else is set. */
 mst_status blk_make_panels(blk_compiler *bc, blk_synapse *syn, const mst_node *n);
 void blk_free_panels(const mst_allocator *alloc, blk_synapse *syn);

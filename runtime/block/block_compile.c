@@ -248,18 +248,26 @@ static mst_status note_input(blk_compiler *bc)
     return MST_OK;
 }
 
-/* Chooses the steps where the caller did not, and gives all buffers their size. */
+static mst_status choose_steps(blk_compiler *bc)
+{
+    blk_program *b = bc->b;
+    blk_need need = {0};
+    double alive = 0; /* bytes, summed over operations */
+    MST_TRY(exec_plan(b->bufs, b->n_bufs, (uint32_t)b->n_ops + 1, &bc->c->tmp, &need.most_passed, bc->c->err));
+    for (size_t i = 0; i < b->n_bufs; i++)
+        alive += (double)b->bufs[i].bytes * (b->bufs[i].last - b->bufs[i].first + 1);
+    need.passed = (size_t)(alive / (double)(b->n_ops + 1));
+    for (size_t i = 0; i < b->n_ops; i++)
+        if (b->ops[i].kind == BLK_LAYER && blk_layer_hot(b->ops[i].expr) > need.hot)
+            need.hot = blk_layer_hot(b->ops[i].expr);
+    b->steps = blk_choose_steps(blk_find_caches(), need);
+    return MST_OK;
+}
+
+/* Until now they have the size of one step. */
 static mst_status size_buffers(blk_compiler *bc)
 {
     blk_program *b = bc->b;
-    size_t hot = 0, passed;
-    for (size_t i = 0; i < b->n_ops && b->steps == 0; i++)
-        if (b->ops[i].kind == BLK_LAYER && blk_layer_hot(b->ops[i].expr) > hot)
-            hot = blk_layer_hot(b->ops[i].expr);
-    if (b->steps == 0) {
-        MST_TRY(exec_plan(b->bufs, b->n_bufs, (uint32_t)b->n_ops + 1, &bc->c->tmp, &passed, bc->c->err));
-        b->steps = blk_choose_steps(blk_find_caches(), hot, passed);
-    }
     for (size_t i = 0; i < b->n_bufs; i++)
         if (!mst_mul_size(b->bufs[i].bytes, b->steps, &b->bufs[i].bytes) || b->bufs[i].bytes > EXEC_MAX_BYTES)
             return mst_fail(bc->c->err, MST_ELIMIT,
@@ -277,6 +285,8 @@ static mst_status place(blk_compiler *bc)
     blk_program *b = bc->b;
     mst_program *p = bc->p;
     size_t arena, at;
+    if (b->steps == 0)
+        MST_TRY(choose_steps(bc));
     MST_TRY(size_buffers(bc));
     MST_TRY(exec_plan(b->bufs, b->n_bufs, (uint32_t)b->n_ops + 1, &bc->c->tmp, &arena, bc->c->err));
     at = p->transient; /* the step schedule's values: not needed at the same time */

@@ -6,8 +6,7 @@
 /* Where a processor has none of these, or the system does not tell. */
 #define FIRST_CACHE ((size_t)32 << 10)
 #define SECOND_CACHE ((size_t)512 << 10)
-/* What passes between layers takes no more memory than this to make blocks longer; a virtual machine may
- * tell of its host's caches. */
+/* What passes between layers takes no more memory than this to make blocks longer. */
 #define MOST_PASSED ((size_t)8 << 20)
 /* A membrane is read and written once a block, 64/steps bits a step; its spikes are 2 bits a step, one written and
  * one read. Shorter blocks lose more with membranes than they can win with spikes, wherever those lie. */
@@ -24,18 +23,20 @@ blk_caches blk_find_caches(void)
     blk_caches c = {FIRST_CACHE, SECOND_CACHE};
 #ifdef _SC_LEVEL1_DCACHE_SIZE
     c.first = told(_SC_LEVEL1_DCACHE_SIZE, FIRST_CACHE);
-    c.outer = told(_SC_LEVEL2_CACHE_SIZE, SECOND_CACHE);
-    size_t share = told(_SC_LEVEL3_CACHE_SIZE, 0) / told(_SC_NPROCESSORS_ONLN, 1);
-    c.outer = share > c.outer ? share : c.outer;
+    c.second = told(_SC_LEVEL2_CACHE_SIZE, SECOND_CACHE);
 #endif
     return c;
 }
 
-uint32_t blk_choose_steps(blk_caches c, size_t hot, size_t passed)
+static bool fits(blk_caches c, blk_need need, uint32_t steps)
 {
-    size_t outer = c.outer < MOST_PASSED ? c.outer : MOST_PASSED;
+    return need.hot <= c.first / steps && need.passed <= c.second / steps && need.most_passed <= MOST_PASSED / steps;
+}
+
+uint32_t blk_choose_steps(blk_caches c, blk_need need)
+{
     uint32_t steps = BLK_MAX_STEPS;
-    while (steps > LEAST_STEPS && (hot > c.first / steps || passed > outer / steps))
+    while (steps > LEAST_STEPS && !fits(c, need, steps))
         steps /= 2;
     return steps;
 }
