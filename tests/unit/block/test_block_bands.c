@@ -8,7 +8,10 @@
 
 static mst_err err_;
 static const mst_dtype types[] = {MST_F32, MST_F16, MST_I8};
-enum { JOINED = 192 }; /* outputs that joined groups may have: more, and step handlers are faster */
+enum {
+    JOINED = 192, /* outputs that joined groups may have: more, and step handlers are faster */
+    MOST_OUT = 1024
+};
 
 static mst_program *compiled(const mst_graph *g)
 {
@@ -30,26 +33,37 @@ static const blk_synapse *synapse_of(const mst_program *p, uint32_t node)
     return found;
 }
 
-/* A 3x3 convolution in groups, behind neurons with one theta or with one for each channel. */
-static mst_graph *one_conv(uint32_t channels, uint32_t groups, uint32_t out, bool one_theta)
+static void add_spikes_of(mst_graph *g, uint32_t theta)
+{
+    mst_node *q = add_like(g, MST_OP_NEURON, INPUTS(g->output, theta));
+    q->ip[MST_NEURON_AXIS] = 3;
+    q->ip[MST_NEURON_LEVELS] = 4;
+    q->ip[MST_NEURON_STAGE] = q->ip[MST_NEURON_BLOCK] = -1;
+    q->fp[MST_NEURON_SHIFT] = 0.5f;
+}
+
+/* A 3x3 convolution in groups with a bias of -0, behind neurons with one theta or with one for each channel. */
+static mst_graph *only_conv(uint32_t channels, uint32_t groups, uint32_t out, bool one_theta)
 {
     mst_graph *g = graph_with_input(DIMS(1, 4, 4, channels));
     rng r = {7};
-    uint32_t theta = one_theta ? add_value(g, 0.7f) : add_random(g, &r, DIMS(channels), 0.4f, 2.0f);
-    for (int i = 0; i < 2; i++) {
-        mst_node *q = add_like(g, MST_OP_NEURON, INPUTS(g->output, i == 0 ? theta : add_value(g, 1.0f)));
-        q->ip[MST_NEURON_AXIS] = 3;
-        q->ip[MST_NEURON_LEVELS] = 4;
-        q->ip[MST_NEURON_STAGE] = q->ip[MST_NEURON_BLOCK] = -1;
-        q->fp[MST_NEURON_SHIFT] = 0.5f;
-        if (i == 1)
-            break;
-        uint32_t w = add_random(g, &r, DIMS(3, 3, channels / groups, out), -0.5f, 0.7f);
-        q = add_node(g, MST_OP_CONV, INPUTS(g->output, w), DIMS(1, 4, 4, out));
-        for (int axis = 0; axis < 2; axis++)
-            q->ip[MST_CONV_STRIDE + axis] = q->ip[MST_CONV_DILATION + axis] = q->ip[MST_CONV_PAD + axis] = 1;
-        q->ip[MST_CONV_GROUP] = (int32_t)groups;
-    }
+    add_spikes_of(g, one_theta ? add_value(g, 0.7f) : add_random(g, &r, DIMS(channels), 0.4f, 2.0f));
+    uint32_t w = add_random(g, &r, DIMS(3, 3, channels / groups, out), -0.5f, 0.7f);
+    float bias[MOST_OUT];
+    for (size_t i = 0; i < MOST_OUT; i++)
+        bias[i] = -0.0f;
+    uint32_t b = add_const(g, DIMS(out), bias);
+    mst_node *q = add_node(g, MST_OP_CONV, INPUTS(g->output, w, b), DIMS(1, 4, 4, out));
+    for (int axis = 0; axis < 2; axis++)
+        q->ip[MST_CONV_STRIDE + axis] = q->ip[MST_CONV_DILATION + axis] = q->ip[MST_CONV_PAD + axis] = 1;
+    q->ip[MST_CONV_GROUP] = (int32_t)groups;
+    return g;
+}
+
+static mst_graph *one_conv(uint32_t channels, uint32_t groups, uint32_t out, bool one_theta)
+{
+    mst_graph *g = only_conv(channels, groups, out, one_theta);
+    add_spikes_of(g, add_value(g, 1.0f));
     return g;
 }
 
@@ -114,6 +128,44 @@ START_TEST(values)
 }
 END_TEST
 
+static void first_step(const mst_graph *g, mst_schedule schedule, float *logits, size_t n)
+{
+    mst_program *p = NULL;
+    mst_session *s = NULL;
+    mst_run_opts o = {.schedule = schedule};
+    float x[16 * 64];
+    rng r = {5};
+    for (size_t i = 0; i < sizeof x / sizeof x[0]; i++)
+        x[i] = rng_below(&r, 64) == 0 ? 1.0f : 0.0f;
+    ck_assert(mst_program_create(g, &o, &p, &err_) == MST_OK);
+    ck_assert(mst_session_create(p, &s, &err_) == MST_OK);
+    mst_session_begin(s, x, 0);
+    mst_session_run(s, 1);
+    memcpy(logits, mst_session_logits(s), n * sizeof *logits);
+    mst_session_destroy(s);
+    mst_program_destroy(p);
+}
+
+/* A bias of -0 to which nothing is added stays -0, whatever other groups of the band do. */
+START_TEST(signs_of_zero)
+{
+    enum { CHANNELS = 64, N = 16 * CHANNELS };
+    float step[N], block[N];
+    size_t negative = 0, zero = 0;
+    mst_graph *g = only_conv(CHANNELS, 32, CHANNELS, true);
+    first_step(g, MST_SCHEDULE_STEP, step, N);
+    first_step(g, MST_SCHEDULE_BLOCK, block, N);
+    ck_assert(memcmp(step, block, sizeof step) == 0);
+    for (size_t i = 0; i < N; i++) {
+        zero += step[i] == 0.0f;
+        negative += step[i] == 0.0f && signbit(step[i]);
+    }
+    ck_assert_uint_gt(zero, N / 4);
+    ck_assert_uint_eq(negative, zero);
+    mst_graph_destroy(g);
+}
+END_TEST
+
 /* More outputs of joined groups than pay. */
 static bool fills_late(const mst_graph *g, const mst_node *n)
 {
@@ -159,6 +211,7 @@ int main(void)
     tcase_add_test(t, bands);
     tcase_add_test(t, too_many);
     tcase_add_test(t, values);
+    tcase_add_test(t, signs_of_zero);
     tcase_add_test(t, random_nets);
     suite_add_tcase(s, t);
     return run_tests(s);
