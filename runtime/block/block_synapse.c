@@ -16,7 +16,7 @@ static bool fits(const mst_graph *g, const mst_node *n, const exec_step *st)
 /* An input of joined groups adds a row of the whole band, mostly zeros, where a step handler makes a list for its
  * group alone. How many more outputs a band may have than its group before that is slower: measured at
  * groups of 1 to 128 outputs, of which 5 to 30 % of the inputs fire. */
-#define MORE_FLOATS 192
+#define MORE_FLOATS 128
 #define MORE_BYTES 512
 
 /* The fewest groups that fill whole words of bits and of outputs are a band. False where step handlers are

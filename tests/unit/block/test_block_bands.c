@@ -9,7 +9,7 @@
 static mst_err err_;
 static const mst_dtype types[] = {MST_F32, MST_F16, MST_I8};
 enum {
-    JOINED = 192, /* outputs that joined groups may have: more, and step handlers are faster */
+    MORE = 128, /* outputs of joined groups than of one; with yet more, step handlers are faster */
     MOST_OUT = 1024
 };
 
@@ -173,7 +173,7 @@ static bool fills_late(const mst_graph *g, const mst_node *n)
              out = g->tensors[n->out].dims[3] / groups, joined = 1;
     while (joined < groups && (joined * in % 64 != 0 || joined * out % 64 != 0))
         joined++;
-    return joined * out > JOINED;
+    return (joined * out + 63) / 64 * 64 > out + MORE;
 }
 
 /* Of the networks that are compared with the step schedule. */
