@@ -43,14 +43,19 @@ typedef struct blk_term {
     const float *g, *h; /* AFFINE, [cols rounded up to 64] */
 } blk_term;
 
-/* LINEAR or CONV. */
+/* LINEAR or CONV. Groups of a CONV are joined into bands that begin at whole words of inputs and of
+ * outputs. A band is a convolution of its own, whose weights from one group to another are -0 (int8: 0),
+ * which change no sum. All else is one band of one group. */
 typedef struct blk_synapse {
     const exec_step *step;
     bool is_conv, has_bits;
     blk_bits bits; /* has_bits: input with one theta, which the weights contain */
     const struct blk_expr *from; /* otherwise: input made row by row, LINEAR only; or NULL: */
     uint32_t buf; /* float input */
-    size_t k, out, chunks, chunk;
+    size_t out, blocks; /* outputs; strips of 64 of them */
+    size_t group_in, group_out; /* channels of a group; LINEAR: all inputs and outputs */
+    size_t bands, band_groups, band_blocks;
+    size_t k, chunks, chunk; /* inputs of a band: [taps][channels] */
     float *panels; /* [blocks][k][64], then biases [blocks][64]; NULL: panels8 */
     size_t panel_floats;
     uint8_t *panels8; /* int8 weights at spikes: of two strips each, [k][128], a lone last one [k][64] */
@@ -121,7 +126,7 @@ struct blk_program {
     unsigned threads;
     blk_op *ops;
     size_t n_ops, cap_ops;
-    exec_block *bufs; /* at: offset in a session's memory, once planned */
+    exec_block *bufs; /* bytes: of a step, until planned; at: offset in a session's memory */
     size_t n_bufs, cap_bufs;
     size_t scratch, scratch_bytes; /* of thread i: scratch + i * scratch_bytes */
     size_t step_scratch; /* that step handlers need of it */
@@ -234,10 +239,29 @@ mst_status blk_make_product(blk_compiler *bc, uint32_t node, blk_expr **expr);
 /* Let e's rows go where map puts them in tensor. *ok false: not possible. */
 mst_status blk_product_to(blk_compiler *bc, uint32_t tensor, const blk_map *map, blk_expr *e, bool *ok);
 size_t blk_layer_scratch(const blk_program *b, const blk_expr *e);
+/* Bytes per time step that the kernels go over again and again while they make a strip of e. */
+size_t blk_layer_hot(const blk_expr *e);
+
+/* Sizes of the first two data caches, in bytes (block_steps.c). */
+typedef struct blk_caches {
+    size_t first, second;
+} blk_caches;
+blk_caches blk_find_caches(void);
+/* What a program needs, in bytes per time step. */
+typedef struct blk_need {
+    size_t hot; /* of its layers the most */
+    size_t passed, most_passed; /* that operations leave to later ones: alive at the same time, on average and at most */
+} blk_need;
+uint32_t blk_choose_steps(blk_caches c, blk_need need);
 /* Pack the weights and biases of a synapse for the kernels (block_panel.c); all else is set. */
 mst_status blk_make_panels(blk_compiler *bc, blk_synapse *syn, const mst_node *n);
 void blk_free_panels(const mst_allocator *alloc, blk_synapse *syn);
-static inline size_t blk_blocks_of(size_t out) { return (out + MSTB_COLS - 1) / MSTB_COLS; }
+static inline size_t blk_band_channels(const blk_synapse *syn) { return syn->band_groups * syn->group_in; }
+/* Strips that lie in one int8 panel, of which `block` is the first: two of a band, or its last one. */
+static inline size_t blk_strips_at(const blk_synapse *syn, size_t block)
+{
+    return block + 1 < syn->blocks && (block + 1) % syn->band_blocks != 0 ? 2 : 1;
+}
 
 /* ---- running -------------------------------------------------------------------- */
 

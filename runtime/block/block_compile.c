@@ -2,6 +2,7 @@
  * decides what stays bits, what is added up strip by strip, and what falls back to
  * the step handlers on float buffers. Runs nothing. */
 #include "runtime/block/block.h"
+#include "runtime/core/checked.h"
 
 /* ---- nodes ------------------------------------------------------------------------ */
 
@@ -247,19 +248,52 @@ static mst_status note_input(blk_compiler *bc)
     return MST_OK;
 }
 
+static mst_status choose_steps(blk_compiler *bc)
+{
+    blk_program *b = bc->b;
+    blk_need need = {0};
+    double alive = 0; /* bytes, summed over operations */
+    MST_TRY(exec_plan(b->bufs, b->n_bufs, (uint32_t)b->n_ops + 1, &bc->c->tmp, &need.most_passed, bc->c->err));
+    for (size_t i = 0; i < b->n_bufs; i++)
+        alive += (double)b->bufs[i].bytes * (b->bufs[i].last - b->bufs[i].first + 1);
+    need.passed = (size_t)(alive / (double)(b->n_ops + 1));
+    for (size_t i = 0; i < b->n_ops; i++)
+        if (b->ops[i].kind == BLK_LAYER && blk_layer_hot(b->ops[i].expr) > need.hot)
+            need.hot = blk_layer_hot(b->ops[i].expr);
+    b->steps = blk_choose_steps(blk_find_caches(), need);
+    return MST_OK;
+}
+
+/* Until now they have the size of one step. */
+static mst_status size_buffers(blk_compiler *bc)
+{
+    blk_program *b = bc->b;
+    for (size_t i = 0; i < b->n_bufs; i++)
+        if (!mst_mul_size(b->bufs[i].bytes, b->steps, &b->bufs[i].bytes) || b->bufs[i].bytes > EXEC_MAX_BYTES)
+            return mst_fail(bc->c->err, MST_ELIMIT,
+                            "a block of %u time steps of one tensor takes more than %llu bytes", b->steps,
+                            (unsigned long long)EXEC_MAX_BYTES);
+    for (size_t i = 0; i < b->n_ops; i++) {
+        size_t need = b->ops[i].kind == BLK_LAYER ? blk_layer_scratch(b, b->ops[i].expr) : b->step_scratch;
+        b->scratch_bytes = b->scratch_bytes < need ? need : b->scratch_bytes;
+    }
+    return MST_OK;
+}
+
 static mst_status place(blk_compiler *bc)
 {
     blk_program *b = bc->b;
     mst_program *p = bc->p;
     size_t arena, at;
+    if (b->steps == 0)
+        MST_TRY(choose_steps(bc));
+    MST_TRY(size_buffers(bc));
     MST_TRY(exec_plan(b->bufs, b->n_bufs, (uint32_t)b->n_ops + 1, &bc->c->tmp, &arena, bc->c->err));
     at = p->transient; /* the step schedule's values: not needed at the same time */
     if (at > p->transient_end || arena > p->transient_end - at)
         MST_TRY(exec_add_bytes(bc->c, arena, 1, &at, &p->bytes));
     for (size_t i = 0; i < b->n_bufs; i++)
         b->bufs[i].at += at;
-    if (b->scratch_bytes < b->step_scratch)
-        b->scratch_bytes = b->step_scratch;
     b->scratch_bytes = (b->scratch_bytes + 127) / 128 * 128;
     return exec_add_bytes(bc->c, b->scratch_bytes, b->threads, &b->scratch, &p->bytes);
 }
@@ -281,9 +315,6 @@ static mst_status compile(blk_compiler *bc)
     return place(bc);
 }
 
-/* Enough steps that weights and membranes pay, few enough that a layer's bits stay in the cache. */
-#define DEFAULT_STEPS 16
-
 mst_status blk_program_create(exec_compiler *c, uint32_t steps, unsigned threads)
 {
     mst_program *p = c->p;
@@ -291,7 +322,7 @@ mst_status blk_program_create(exec_compiler *c, uint32_t steps, unsigned threads
     bc.b = p->block = mst_alloc(p->alloc, sizeof *p->block);
     if (p->block == NULL)
         return blk_no_memory(&bc);
-    p->block->steps = steps == 0 ? DEFAULT_STEPS : steps > BLK_MAX_STEPS ? BLK_MAX_STEPS : steps;
+    p->block->steps = steps > BLK_MAX_STEPS ? BLK_MAX_STEPS : steps;
     p->block->threads = threads < 1 ? 1 : threads > BLK_MAX_THREADS ? BLK_MAX_THREADS : threads;
     mst_block_kernels_select(p->k.isa, &p->block->k);
     return compile(&bc);

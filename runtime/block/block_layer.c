@@ -55,6 +55,14 @@ size_t blk_layer_scratch(const blk_program *b, const blk_expr *e)
     return blk_tile_layout(b, e, NULL, &t);
 }
 
+size_t blk_layer_hot(const blk_expr *e)
+{
+    size_t strip = MSTB_COLS * sizeof(float), words = e->prod != NULL ? words32(e->prod->k) : 0;
+    if (e->syn != NULL) /* and as much of weights */
+        return (e->syn->panels8 != NULL ? 2 : 1) * 2 * strip;
+    return strip + words * (strip + sizeof(uint32_t));
+}
+
 static size_t columns_at(const blk_expr *e, size_t block)
 {
     size_t left = e->cols - block * MSTB_COLS;

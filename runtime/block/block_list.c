@@ -1,4 +1,4 @@
-/* Lists of a synapse's inputs that are not zero, for a tile of rows and a block of
+/* Lists of the inputs of a synapse's band that are not zero, for a tile of rows and a block of
  * steps, in ascending order, cut into chunks. */
 #include <string.h>
 
@@ -9,7 +9,7 @@ typedef struct lister {
     const blk_job *job;
     const blk_synapse *syn;
     const blk_tile *tile;
-    size_t n, chunk; /* entries so far; of values: chunk being filled */
+    size_t band, n, chunk; /* entries so far; of values: chunk being filled */
     uint32_t *start;
 } lister;
 
@@ -38,39 +38,41 @@ static size_t add_run(const blk_synapse *syn, mstb_run *runs, size_t n, const ui
     return n;
 }
 
-/* Neighbouring taps are one run where their pixels' words join without a gap. */
-static size_t window_runs(const blk_synapse *syn, mstb_run *runs, const uint64_t *bits, size_t pixel)
+/* Neighbouring taps are one run where the words that are read of each pixel join without a gap. */
+static size_t window_runs(const blk_synapse *syn, mstb_run *runs, const uint64_t *bits, size_t band, size_t pixel)
 {
     const exec_conv *q = &syn->step->u.conv;
     const blk_bits *b = &syn->bits;
     int64_t oh = (int64_t)pixel / q->w.out, ow = (int64_t)pixel % q->w.out, h_lo, h_hi, w_lo, w_hi;
     exec_axis_taps(&q->h, oh, &h_lo, &h_hi);
     exec_axis_taps(&q->w, ow, &w_lo, &w_hi);
-    int64_t joined = q->w.dilation == 1 && (b->words == 1 || b->cols % MSTB_COLS == 0) ? w_hi - w_lo : 1;
-    size_t n = 0;
+    bool whole = syn->bands == 1, gapless = whole && (b->words == 1 || b->cols % MSTB_COLS == 0);
+    int64_t joined = q->w.dilation == 1 && gapless ? w_hi - w_lo : 1;
+    size_t n = 0, channels = blk_band_channels(syn), first = whole ? 0 : band * channels / MSTB_COLS,
+           words = whole || (band + 1) * channels > b->cols ? b->words - first : channels / MSTB_COLS;
     for (int64_t i = h_lo; i < h_hi; i++) {
         int64_t row = (oh * q->h.stride - q->h.pad + i * q->h.dilation) * q->w.size;
         for (int64_t j = w_lo; j < w_hi; j += joined) {
             size_t at = (size_t)(row + ow * q->w.stride - q->w.pad + j * q->w.dilation);
-            n = add_run(syn, runs, n, bits + at * b->words, (size_t)joined * b->words,
-                        (size_t)(i * q->w.kernel + j) * q->channels);
+            n = add_run(syn, runs, n, bits + at * b->words + first, (size_t)joined * words,
+                        (size_t)(i * q->w.kernel + j) * channels);
         }
     }
     return n;
 }
 
-mstb_source blk_source(const blk_job *job, const blk_tile *tile, size_t row)
+mstb_source blk_source(const blk_job *job, const blk_tile *tile, size_t band, size_t row)
 {
     const blk_synapse *syn = job->op->expr->syn;
     const uint64_t *bits = blk_words(job->s, &syn->bits);
-    size_t n = syn->is_conv ? window_runs(syn, tile->runs, bits, row)
+    size_t n = syn->is_conv ? window_runs(syn, tile->runs, bits, band, row)
                             : add_run(syn, tile->runs, 0, bits + row * syn->bits.words, syn->bits.words, 0);
     return (mstb_source){tile->runs, n, syn->bits.step, job->steps, syn->chunks};
 }
 
 static void list_bits(lister *l, size_t row)
 {
-    mstb_source in = blk_source(l->job, l->tile, row);
+    mstb_source in = blk_source(l->job, l->tile, l->band, row);
     l->n = l->job->s->p->block->k.list(&in, l->n, l->tile->idx, l->start);
     l->start += l->job->steps * l->syn->chunks;
 }
@@ -107,6 +109,7 @@ static const float *values_at(const lister *l, uint32_t t, size_t rows, size_t r
 static void list_window(lister *l, uint32_t t, size_t pixel)
 {
     const exec_conv *q = &l->syn->step->u.conv;
+    size_t channels = blk_band_channels(l->syn);
     int64_t oh = (int64_t)pixel / q->w.out, ow = (int64_t)pixel % q->w.out, h_lo, h_hi, w_lo, w_hi;
     exec_axis_taps(&q->h, oh, &h_lo, &h_hi);
     exec_axis_taps(&q->w, ow, &w_lo, &w_hi);
@@ -114,8 +117,8 @@ static void list_window(lister *l, uint32_t t, size_t pixel)
         int64_t row = (oh * q->h.stride - q->h.pad + i * q->h.dilation) * q->w.size;
         for (int64_t j = w_lo; j < w_hi; j++) {
             size_t at = (size_t)(row + ow * q->w.stride - q->w.pad + j * q->w.dilation);
-            list_values(l, values_at(l, t, (size_t)q->h.size * (size_t)q->w.size, at, q->channels),
-                        q->channels, (size_t)(i * q->w.kernel + j) * q->channels);
+            const float *pixel_at = values_at(l, t, (size_t)q->h.size * (size_t)q->w.size, at, q->channels);
+            list_values(l, pixel_at + l->band * channels, channels, (size_t)(i * q->w.kernel + j) * channels);
         }
     }
 }
@@ -152,10 +155,10 @@ static void list_row(lister *l, size_t row)
     }
 }
 
-size_t blk_list_tile(const blk_job *job, const blk_tile *tile, size_t r0, size_t rows)
+size_t blk_list_tile(const blk_job *job, const blk_tile *tile, size_t band, size_t r0, size_t rows)
 {
     const blk_synapse *syn = job->op->expr->syn;
-    lister l = {.job = job, .syn = syn, .tile = tile, .start = tile->start};
+    lister l = {.job = job, .syn = syn, .tile = tile, .band = band, .start = tile->start};
     for (size_t r = r0; r < r0 + rows; r++)
         syn->has_bits ? list_bits(&l, r) : list_row(&l, r);
     *l.start = (uint32_t)l.n;

@@ -7,6 +7,18 @@
 #include "runtime/block/block.h"
 #include "runtime/core/checked.h"
 
+/* The weights of input i of a band: a row of the file's, for outputs lo..hi-1. */
+typedef struct band_row {
+    size_t row, lo, hi;
+} band_row;
+
+static band_row row_in_band(const blk_synapse *syn, size_t band, size_t i)
+{
+    size_t tap = i / blk_band_channels(syn), channel = i % blk_band_channels(syn),
+           lo = (band * syn->band_groups + channel / syn->group_in) * syn->group_out, hi = lo + syn->group_out;
+    return (band_row){tap * syn->group_in + channel % syn->group_in, lo, hi < syn->out ? hi : syn->out};
+}
+
 /* ---- float32 --------------------------------------------------------------------- */
 
 /* Row i of the weights, [out]; narrow ones widened to row. */
@@ -26,21 +38,25 @@ static const float *row_of(const blk_compiler *bc, const blk_synapse *syn, const
 /* Weights times the input's theta: a spike's product rounds once, here instead of there. */
 static void pack_floats(const blk_compiler *bc, blk_synapse *syn, const mst_tensor *w, const float *b, float *row)
 {
-    size_t blocks = blk_blocks_of(syn->out);
-    for (size_t i = 0; i < syn->k; i++) {
-        const float *from = row_of(bc, syn, w, i, row);
-        for (size_t c = 0; c < syn->out; c++)
-            syn->panels[(c / MSTB_COLS * syn->k + i) * MSTB_COLS + c % MSTB_COLS] =
-                syn->has_bits ? syn->bits.scale * from[c] : from[c];
-    }
+    size_t biases = syn->blocks * syn->k * MSTB_COLS;
+    for (size_t i = 0; i < biases && syn->band_groups > 1; i++)
+        syn->panels[i] = -0.0f;
+    for (size_t band = 0; band < syn->bands; band++)
+        for (size_t i = 0; i < syn->k; i++) {
+            band_row at = row_in_band(syn, band, i);
+            const float *from = row_of(bc, syn, w, at.row, row);
+            for (size_t c = at.lo; c < at.hi; c++)
+                syn->panels[(c / MSTB_COLS * syn->k + i) * MSTB_COLS + c % MSTB_COLS] =
+                    syn->has_bits ? syn->bits.scale * from[c] : from[c];
+        }
     if (b != NULL)
-        memcpy(syn->panels + blocks * syn->k * MSTB_COLS, b, syn->out * sizeof *b);
+        memcpy(syn->panels + biases, b, syn->out * sizeof *b);
 }
 
 static mst_status make_floats(blk_compiler *bc, blk_synapse *syn, const mst_tensor *w, const float *b)
 {
     size_t rows, floats;
-    if (!mst_mul_size(blk_blocks_of(syn->out), syn->k + 1, &rows) || !mst_mul_size(rows, MSTB_COLS, &floats) ||
+    if (!mst_mul_size(syn->blocks, syn->k + 1, &rows) || !mst_mul_size(rows, MSTB_COLS, &floats) ||
         floats > SIZE_MAX / sizeof(float))
         return blk_no_memory(bc);
     float *row = mst_arena_array(&bc->c->tmp, w->dtype != MST_F32 ? syn->out : 0, sizeof *row);
@@ -56,21 +72,24 @@ static mst_status make_floats(blk_compiler *bc, blk_synapse *syn, const mst_tens
 
 static void pack_bytes(const blk_synapse *syn, const int8_t *w)
 {
-    for (size_t first = 0; first < syn->out; first += 2 * MSTB_COLS) {
-        size_t strips = syn->out - first > MSTB_COLS ? 2 : 1, ld = strips * MSTB_COLS;
+    for (size_t block = 0, strips; block < syn->blocks; block += strips) {
+        size_t first = block * MSTB_COLS;
+        strips = blk_strips_at(syn, block);
         uint8_t *to = syn->panels8 + first * syn->k;
-        for (size_t i = 0; i < syn->k; i++, to += ld)
-            for (size_t c = 0; c < ld; c++) {
-                int value = first + c < syn->out ? w[i * syn->out + first + c] : 0;
+        for (size_t i = 0; i < syn->k; i++, to += strips * MSTB_COLS) {
+            band_row at = row_in_band(syn, block / syn->band_blocks, i);
+            for (size_t c = 0; c < strips * MSTB_COLS; c++) {
+                int value = first + c >= at.lo && first + c < at.hi ? w[at.row * syn->out + first + c] : 0;
                 to[c / MSTB_COLS * MSTB_COLS + mstb_byte_of(c % MSTB_COLS)] =
                     (uint8_t)(value + mstb_bias_of(c % MSTB_COLS));
             }
+        }
     }
 }
 
 static mst_status make_bytes(blk_compiler *bc, blk_synapse *syn, const mst_tensor *w, const float *b)
 {
-    size_t cols = blk_blocks_of(syn->out) * MSTB_COLS, bytes, total;
+    size_t cols = syn->blocks * MSTB_COLS, bytes, total;
     if (!mst_mul_size(cols, syn->k, &bytes) || !mst_add_size(bytes, 2 * cols * sizeof(float), &total))
         return blk_no_memory(bc);
     syn->panels8 = mst_alloc_aligned(bc->p->alloc, total);

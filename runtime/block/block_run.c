@@ -99,7 +99,7 @@ static void add_ops(const blk_job *job)
     }
     for (const blk_op *op = job->op; op <= job->op + job->op->joined; op++) {
         if (op->expr->syn != NULL)
-            exec_count(s, op->expr->syn->step, n * op->expr->syn->out);
+            exec_count(s, op->expr->syn->step, n * op->expr->syn->group_out);
         if (op->expr->prod != NULL)
             exec_count(s, op->expr->prod->step, n);
     }

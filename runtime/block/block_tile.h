@@ -36,10 +36,10 @@ void blk_close_neurons(const blk_job *job, blk_place at, const blk_firing *f);
 /* x: the terms of e in a strip, added if `add`. */
 void blk_apply_terms(const blk_job *job, const blk_expr *e, blk_place at, int add, float *x);
 
-/* Lists of rows r0..r0+rows-1 at all steps; returns their entries. */
-size_t blk_list_tile(const blk_job *job, const blk_tile *tile, size_t r0, size_t rows);
+/* Lists of the inputs of a band, for rows r0..r0+rows-1 at all steps; returns their entries. */
+size_t blk_list_tile(const blk_job *job, const blk_tile *tile, size_t band, size_t r0, size_t rows);
 /* Where the input bits of a row lie; uses tile->runs. */
-mstb_source blk_source(const blk_job *job, const blk_tile *tile, size_t row);
+mstb_source blk_source(const blk_job *job, const blk_tile *tile, size_t band, size_t row);
 size_t blk_most_runs(const blk_synapse *syn);
 
 void blk_run_synapse(const blk_job *job, unsigned part, unsigned thread);

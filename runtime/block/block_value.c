@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "runtime/block/block.h"
-#include "runtime/core/checked.h"
 
 mst_status blk_no_memory(blk_compiler *bc) { return exec_no_memory(bc->c); }
 
@@ -49,14 +48,11 @@ mst_status blk_new_buf(blk_compiler *bc, size_t bytes, uint32_t *buf)
 {
     blk_program *b = bc->b;
     void *bufs = b->bufs;
-    size_t total;
-    if (b->n_bufs >= MST_NONE || !mst_mul_size(bytes, b->steps, &total) || total > EXEC_MAX_BYTES)
-        return mst_fail(bc->c->err, MST_ELIMIT,
-                        "a block of %u time steps of one tensor takes more than %llu bytes", b->steps,
-                        (unsigned long long)EXEC_MAX_BYTES);
+    if (b->n_bufs >= MST_NONE)
+        return mst_fail(bc->c->err, MST_ELIMIT, "the block schedule has more than %u buffers", MST_NONE);
     MST_TRY(grow(bc, &bufs, b->n_bufs, &b->cap_bufs, sizeof *b->bufs));
     b->bufs = bufs;
-    b->bufs[b->n_bufs] = (exec_block){total, (uint32_t)b->n_ops, (uint32_t)b->n_ops, 0};
+    b->bufs[b->n_bufs] = (exec_block){bytes, (uint32_t)b->n_ops, (uint32_t)b->n_ops, 0};
     *buf = (uint32_t)b->n_bufs++;
     return MST_OK;
 }
@@ -96,10 +92,7 @@ static void use_expr(blk_compiler *bc, const blk_expr *e)
 mst_status blk_new_layer(blk_compiler *bc, const blk_expr *e, blk_op **op)
 {
     blk_program *b = bc->b;
-    size_t need = blk_layer_scratch(b, e);
     use_expr(bc, e);
-    if (b->scratch_bytes < need)
-        b->scratch_bytes = need;
     MST_TRY(blk_new_op(bc, BLK_LAYER, op));
     (*op)->expr = e;
     (*op)->head = (uint32_t)b->n_ops - 1;

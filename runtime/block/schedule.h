@@ -11,7 +11,7 @@ typedef struct blk_program blk_program;
 typedef struct blk_session blk_session;
 
 /* Compile the prepared steps of c->p to c->p->block; adds to c->p->bytes. steps: the
- * block, 0: chosen here. ENOMEM, ELIMIT. */
+ * block, 0: as the caches have room. ENOMEM, ELIMIT. */
 mst_status blk_program_create(struct exec_compiler *c, uint32_t steps, unsigned threads);
 void blk_program_destroy(const mst_allocator *alloc, blk_program *b);
 uint32_t blk_program_steps(const blk_program *b);

@@ -41,7 +41,7 @@ typedef struct mst_run_opts {
     const mst_allocator *alloc; /* NULL: the C library */
     mst_schedule schedule;
     unsigned threads;     /* that share one sample (block schedule); 0 and 1: none beside the caller's */
-    uint32_t block_steps; /* time steps of a block; 0: chosen here */
+    uint32_t block_steps; /* time steps of a block; 0: as the caches have room */
     uint32_t frames;      /* 0 and 1: the input is the same at every step. n: a sample is n frames of the
                              input's shape, step t shows frame (t-1) mod n, float mode their mean */
 } mst_run_opts;

@@ -181,17 +181,33 @@ static inline uint32_t net_axis(net *n, uint32_t size, uint32_t *taps, uint32_t 
     return (size + *pad + end - span) / *stride + 1;
 }
 
+/* Groups of the channels: one, some, or each alone. */
+static inline uint32_t net_groups(net *n)
+{
+    uint32_t groups = rng_in(&n->r, 1, n->channels);
+    switch (rng_below(&n->r, 4)) {
+    case 0:
+    case 1: return 1;
+    case 2: return n->channels;
+    default:
+        while (n->channels % groups != 0)
+            groups--;
+        return groups;
+    }
+}
+
 /* Tokens as an image, as near to a square as they go. */
 static inline void net_conv(net *n)
 {
-    uint32_t h = 1, out = rng_in(&n->r, 1, 140), k[2], stride[2], dilation[2], pad[2], to[2];
+    uint32_t groups = net_groups(n), h = 1, k[2], stride[2], dilation[2], pad[2], to[2];
+    uint32_t out = groups * rng_in(&n->r, 1, groups > 140 ? 1 : 140 / groups + 1);
     for (uint32_t d = 1; d * d <= n->tokens; d++)
         h = n->tokens % d == 0 ? d : h;
     uint32_t size[2] = {h, n->tokens / h};
     for (int i = 0; i < 2; i++)
         to[i] = net_axis(n, size[i], &k[i], &stride[i], &dilation[i], &pad[i]);
     uint32_t x = reshape_to(n->g, n->x, DIMS(1, size[0], size[1], n->channels));
-    uint32_t w = add_random(n->g, &n->r, DIMS(k[0], k[1], n->channels, out), -0.5f, 0.7f);
+    uint32_t w = add_random(n->g, &n->r, DIMS(k[0], k[1], n->channels / groups, out), -0.5f, 0.7f);
     mst_node *q = add_node(n->g, MST_OP_CONV, INPUTS(x, w, add_random(n->g, &n->r, DIMS(out), -0.2f, 0.4f)),
                            DIMS(1, to[0], to[1], out));
     for (int i = 0; i < 2; i++) {
@@ -199,7 +215,7 @@ static inline void net_conv(net *n)
         q->ip[MST_CONV_DILATION + i] = (int32_t)dilation[i];
         q->ip[MST_CONV_PAD + i] = (int32_t)pad[i];
     }
-    q->ip[MST_CONV_GROUP] = 1;
+    q->ip[MST_CONV_GROUP] = (int32_t)groups;
     n->tokens = to[0] * to[1];
     n->channels = out;
     n->before = MST_NONE;
@@ -239,6 +255,29 @@ static inline void net_analog(net *n)
     n->x = n->g->output;
 }
 
+/* The mean over tokens, and three classes. */
+static inline mst_graph *net_end(net *n)
+{
+    mst_node *q = add_node(n->g, MST_OP_REDUCE, INPUTS(n->x), DIMS(1, n->channels));
+    q->ip[MST_REDUCE_FN] = MST_RED_MEAN;
+    q->ip[MST_REDUCE_AXES] = 1;
+    net_linear(n, n->g->output, 3);
+    return n->g;
+}
+
+/* Convolutions alone, of several words of channels. */
+static inline mst_graph *conv_net(uint64_t seed)
+{
+    net n = {.r = {seed}, .before = MST_NONE};
+    n.tokens = rng_in(&n.r, 1, 40);
+    n.channels = 16 * rng_in(&n.r, 4, 20);
+    n.g = graph_with_input(DIMS(n.tokens, n.channels));
+    n.x = net_neuron(&n, net_linear(&n, n.g->input, n.channels));
+    for (uint32_t i = rng_in(&n.r, 1, 3); i != 0; i--)
+        net_conv(&n);
+    return net_end(&n);
+}
+
 static inline mst_graph *block_net(uint64_t seed)
 {
     net n = {.r = {seed}, .before = MST_NONE};
@@ -262,11 +301,7 @@ static inline mst_graph *block_net(uint64_t seed)
         case 9: rng_below(&n.r, 4) == 0 ? net_analog(&n) : net_layer(&n); break;
         default: net_layer(&n);
         }
-    mst_node *q = add_node(n.g, MST_OP_REDUCE, INPUTS(n.x), DIMS(1, n.channels));
-    q->ip[MST_REDUCE_FN] = MST_RED_MEAN;
-    q->ip[MST_REDUCE_AXES] = 1;
-    net_linear(&n, n.g->output, 3);
-    return n.g;
+    return net_end(&n);
 }
 
 #endif

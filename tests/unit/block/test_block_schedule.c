@@ -8,13 +8,14 @@
 #include "tests/unit/block/block_graphs.h"
 #include "tests/support/run_tests.h"
 
-enum { STEPS = 19 };
+enum { STEPS = 19, MANY = 70 };
+static uint32_t n_steps = STEPS; /* of a run; MANY: several of the longest blocks */
 
 /* What a run gives. */
 typedef struct record {
     size_t classes, layers;
-    float *logits, *mean; /* [STEPS][classes] */
-    uint64_t *counts; /* [STEPS][layers][2] */
+    float *logits, *mean; /* [n_steps][classes] */
+    uint64_t *counts; /* [n_steps][layers][2] */
     uint64_t *ops; /* [layers] */
     float **v; /* [layers] */
     mst_counters counters;
@@ -26,9 +27,9 @@ static record *new_record(const mst_program *p)
     const mst_graph *g = mst_program_graph(p);
     r->classes = mst_tensor_elements(&g->tensors[g->output]);
     r->layers = mst_program_layers(p);
-    r->logits = calloc(STEPS * r->classes, sizeof *r->logits);
-    r->mean = calloc(STEPS * r->classes, sizeof *r->mean);
-    r->counts = calloc(STEPS * r->layers * 2 + 1, sizeof *r->counts);
+    r->logits = calloc(n_steps * r->classes, sizeof *r->logits);
+    r->mean = calloc(n_steps * r->classes, sizeof *r->mean);
+    r->counts = calloc(n_steps * r->layers * 2 + 1, sizeof *r->counts);
     r->ops = calloc(r->layers + 1, sizeof *r->ops);
     r->v = calloc(r->layers + 1, sizeof *r->v);
     return r;
@@ -58,7 +59,7 @@ static void note_step(const mst_session *s, record *r, uint32_t t, uint32_t i)
 
 static void note_end(const mst_session *s, const mst_program *p, record *r)
 {
-    ck_assert_uint_eq(mst_session_time(s), STEPS);
+    ck_assert_uint_eq(mst_session_time(s), n_steps);
     r->counters = mst_session_counters(s);
     for (size_t k = 0; k < r->layers; k++) {
         size_t n = mst_program_layer(p, k)->neurons;
@@ -89,9 +90,9 @@ static record *run(const mst_graph *g, const float *x, const mst_run_opts *o, bo
     mst_session_begin(s, x, 3);
     mst_session_run(s, 2); /* what a sample before left must not matter */
     mst_session_begin(s, x, 5);
-    for (uint32_t t = 0, n, turn = 0; t < STEPS; t += n, turn++) {
+    for (uint32_t t = 0, n, turn = 0; t < n_steps; t += n, turn++) {
         mst_session_observe(s, mixed && turn % 3 == 1 ? ignore : NULL, &seen);
-        n = mst_session_run(s, STEPS - t);
+        n = mst_session_run(s, n_steps - t);
         ck_assert(n >= 1 && n <= mst_program_block_steps(p));
         for (uint32_t i = 0; i < n; i++)
             note_step(s, r, t + i, i);
@@ -106,11 +107,11 @@ static record *run(const mst_graph *g, const float *x, const mst_run_opts *o, bo
 
 static const char *difference(const record *a, const record *b)
 {
-    if (memcmp(a->counts, b->counts, STEPS * a->layers * 2 * sizeof *a->counts) != 0)
+    if (memcmp(a->counts, b->counts, n_steps * a->layers * 2 * sizeof *a->counts) != 0)
         return "spikes of a layer";
-    if (memcmp(a->logits, b->logits, STEPS * a->classes * sizeof *a->logits) != 0)
+    if (memcmp(a->logits, b->logits, n_steps * a->classes * sizeof *a->logits) != 0)
         return "logits";
-    if (memcmp(a->mean, b->mean, STEPS * a->classes * sizeof *a->mean) != 0)
+    if (memcmp(a->mean, b->mean, n_steps * a->classes * sizeof *a->mean) != 0)
         return "mean logits";
     if (memcmp(a->ops, b->ops, a->layers * sizeof *a->ops) != 0)
         return "operations of a layer";
@@ -145,7 +146,9 @@ static bool has_isa(const mst_graph *g, const char *isa)
 /* steps, isas and threads in `few` or all combinations. */
 static void check_graph(const mst_graph *g, uint64_t seed, uint32_t frames, const char *name, bool few)
 {
-    static const uint32_t steps[] = {5, 16, 1, 2, 8, 32};
+    static const uint32_t any[] = {5, 16, 1, 2, 8, 32, 0}, many[] = {32, 0, 64, 16, 8};
+    const uint32_t *steps = n_steps == MANY ? many : any;
+    size_t all = n_steps == MANY ? sizeof many / sizeof many[0] : sizeof any / sizeof any[0];
     const mst_tensor *in = &g->tensors[g->input];
     size_t n = frames * mst_tensor_elements(in);
     float *x = malloc(n * sizeof *x);
@@ -156,7 +159,7 @@ static void check_graph(const mst_graph *g, uint64_t seed, uint32_t frames, cons
     record *want = run(g, x, &o, false);
     o.schedule = MST_SCHEDULE_BLOCK;
     for (size_t isa = 0; isa < 3; isa++)
-        for (size_t b = 0; b < (few ? 2 : 6); b++)
+        for (size_t b = 0; b < (few ? 2 : all); b++)
             for (o.threads = few ? 1 + (unsigned)(isa + b + seed) % 3 : 1; o.threads <= 3;
                  o.threads += few ? 3 : 1) {
                 o.isa = all_isas[isa];
@@ -208,11 +211,38 @@ START_TEST(random_nets)
 }
 END_TEST
 
+START_TEST(convolutions)
+{
+    for (uint64_t seed = (uint64_t)_i * 30; seed < (uint64_t)_i * 30 + 30; seed++) {
+        char name[32];
+        mst_graph *g = conv_net(seed);
+        narrow_weights(g, types[_i]);
+        snprintf(name, sizeof name, "conv_net %u, %s", (unsigned)seed, mst_dtype_name(types[_i]));
+        check_graph(g, seed, 1 + (uint32_t)(seed % 2), name, true);
+        mst_graph_destroy(g);
+    }
+}
+END_TEST
+
+/* Whatever the caches make it choose. */
+START_TEST(long_blocks)
+{
+    n_steps = MANY;
+    for (uint64_t seed = 3000; seed < 3004; seed++) {
+        mst_graph *g = seed % 2 == 0 ? conv_net(seed) : block_net(seed);
+        narrow_weights(g, types[_i]);
+        check_graph(g, seed, 1 + (uint32_t)(seed % 2), "long blocks", false);
+        mst_graph_destroy(g);
+    }
+    n_steps = STEPS;
+}
+END_TEST
+
 /* Few, for ThreadSanitizer. */
 START_TEST(shared_among_threads)
 {
     for (uint64_t seed = 5000; seed < 5012; seed++) {
-        mst_graph *g = block_net(seed);
+        mst_graph *g = seed % 3 == 0 ? conv_net(seed) : block_net(seed);
         check_graph(g, seed, 1, "shared among threads", true);
         mst_graph_destroy(g);
     }
@@ -338,6 +368,8 @@ int main(void)
     tcase_set_timeout(t, 300);
     tcase_add_test(t, sample_graphs);
     tcase_add_loop_test(t, random_nets, 0, 8);
+    tcase_add_loop_test(t, convolutions, 0, 3);
+    tcase_add_loop_test(t, long_blocks, 0, 3);
     tcase_add_loop_test(t, converted_models, 0, (int)(sizeof models / sizeof models[0]));
     tcase_add_loop_test(t, no_allocation_while_running, 0, 3);
     tcase_add_loop_test(t, every_allocation_may_fail, 0, 3);
