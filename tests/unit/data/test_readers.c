@@ -459,6 +459,10 @@ START_TEST(specs)
     assert_fails(spec2("png:", "junk", NULL), &w, MST_EINVAL,
                  "unknown format 'png', known: idx, cifar10, cifar100, npy, npz, image");
     assert_fails(spec2("", "junk", NULL), &w, MST_EINVAL, "not recognized");
+    assert_fails(spec2("", "junk", NULL), &w, MST_EINVAL, "found the bytes");
+    write_bytes("empty", "", 0);
+    assert_fails(spec2("", "empty", NULL), &w, MST_EINVAL, "empty: format not recognized: expected a known one or "
+                                                           "FORMAT:PATH, found an empty file; formats: idx, ");
     assert_fails(spec2("", "a,b", NULL), &w, MST_EINVAL, "a,b: format not recognized");
     assert_fails(spec2("", "missing", NULL), &w, MST_EIO, "missing");
     assert_fails(spec2("idx:", "missing", NULL), &w, MST_EIO, "No such file");
