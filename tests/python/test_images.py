@@ -322,12 +322,18 @@ def test_label_files(folders):
         for i, (k, label) in enumerate(((8, 1), (4, 2), (0, 0))):
             got, line = shown(folder, spec, i, bin=bin)
             assert np.array_equal(got, expected[k][0]) and "label %d\n" % label in line
+    labels.write_text("cat/2.PNG 1\ncat/2.PNG 2\ncat/2.PNG 0\nant/10.JPEG 1\ncat/2.PNG 2\n")
+    for i, (k, label) in enumerate(((8, 1), (8, 2), (8, 0), (4, 1), (8, 2))):
+        got, line = shown(folder, "image:%s,%s" % (root, labels), i, bin=bin)
+        assert np.array_equal(got, expected[k][0]) and "label %d\n" % label in line
     flat, line = shown(folder, root / "cat", 2)
     assert np.array_equal(flat, expected[8][0]) and ", label" not in line
     for text, says in (("cat/2.PNG 3\n", "offset 0: label of sample 0: expected 0..2, found 3"),
                        ("cat/2.PNG 1\ncat/2.PNG one\n", "offset 12: expected \"name label\""),
+                       ("cat/2.PNG 1\ncat/2.PNG \0", "offset 22: expected text, found a zero byte"),
+                       ("cat/2.PNG 1\n" + "x" * 9000, "offset 12: expected a line of at most 8191 bytes, found more"),
                        ("cat/2.PNG\n", "offset 0: expected"), ("cat/2.PNG -1\n", "found 'cat/2.PNG -1'"), ("../x.png 1\n", "a path in the folder"),
-                       ("/etc/passwd 1\n", "a path in the folder"), ("nope.png 1\n", "nope.png: No such file"),
+                       ("/etc/passwd 1\n", "a path in the folder"), ("cat/2.PNG 0\nnope.png 1\n", "labels.txt: offset 12: %s/nope.png: No such file" % root),
                        ("", "found none"), ("a\0b 1\n", "offset 1: expected text"), ("a.png 99999999999\n", "expected")):
         labels.write_text(text)
         assert says in refused("image:%s,%s" % (root, labels), bin=bin)

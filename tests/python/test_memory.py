@@ -148,3 +148,12 @@ def test_folders_are_lists_of_names(tmp_path):
         for i in range(10000):
             (tmp_path / "set" / str(digit) / ("%05d.bin" % i)).write_bytes(bytes(15))
     check(tmp_path, "nmnist:%s" % (tmp_path / "set"), 0)
+
+
+def test_label_file_of_imagenets_size(tmp_path):
+    """As many lines as ImageNet has training images, of names as long."""
+    Image = pytest.importorskip("PIL.Image")
+    (tmp_path / "set" / "n01440764").mkdir(parents=True)
+    Image.new("RGB", (40, 30)).save(tmp_path / "set" / "n01440764" / "n01440764_10026.JPEG")
+    (tmp_path / "train.txt").write_bytes(b"n01440764/n01440764_10026.JPEG 0\n" * 1281167)
+    check(tmp_path, "image:%s,%s" % (tmp_path / "set", tmp_path / "train.txt"), 5 * 3 * 40 * 30)
