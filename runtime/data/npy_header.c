@@ -19,6 +19,9 @@ static mst_status bad(const cursor *c, const char *expected, mst_err *err)
     if (c->at == c->end)
         return mst_fail(err, MST_EFORMAT, "%s: offset %zu: npy header: expected %s, found its end", c->path,
                         at, expected);
+    if (*c->at < ' ' || *c->at > '~')
+        return mst_fail(err, MST_EFORMAT, "%s: offset %zu: npy header: expected %s, found a byte 0x%02x", c->path,
+                        at, expected, (uint8_t)*c->at);
     return mst_fail(err, MST_EFORMAT, "%s: offset %zu: npy header: expected %s, found '%c'", c->path, at,
                     expected, *c->at);
 }

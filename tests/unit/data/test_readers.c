@@ -391,6 +391,7 @@ static const npy_case npy_cases[] = {
     {"{'descr': '<f4', 'fortran_order': False, 'shape': (2,1,2,2)} x", MST_EFORMAT, "behind '}'"},
     {"{'descr': '|O', 'fortran_order': False, 'shape': (2,1,2,2)}", MST_EUNSUPPORTED, "found '|O'"},
     {"", MST_EFORMAT, "'{'"},
+    {"{'descr': \x01}", MST_EFORMAT, "expected a quoted string, found a byte 0x01"},
 };
 
 START_TEST(npy_refuses)
