@@ -67,10 +67,10 @@ static char *split_labels(char *path)
 static mst_status not_recognized(const char *path, mst_err *err)
 {
     uint8_t head[4];
-    char found[64] = "neither a file nor a folder";
+    char found[80] = "neither a file nor a folder";
     uint64_t size;
     if (mst_data_is_dir(path))
-        snprintf(found, sizeof found, "a folder without images, recordings or CIFAR's test file");
+        snprintf(found, sizeof found, "a folder without images, recordings, CIFAR's or MNIST's test files");
     else if (mst_data_file_size(path, &size, NULL) == MST_OK && size == 0)
         snprintf(found, sizeof found, "an empty file");
     else if (mst_data_file_peek(path, head, sizeof head))

@@ -1,4 +1,5 @@
 """Static data sets and preprocessing against Pillow and NumPy, through mstrun --show."""
+import gzip
 import io
 import json
 import math
@@ -345,6 +346,22 @@ def test_label_files(folders):
 
 
 # ---- CIFAR-100, npz, npy of bytes ----
+
+def test_mnist_folder(tmp_path):
+    rng = np.random.default_rng(2)
+    images, labels = rng.integers(0, 256, (5, 8, 9), np.uint8), np.array([3, 0, 2, 1, 3], np.uint8)
+    raw, bin = tmp_path / "MNIST" / "raw", model(tmp_path, 1, 8, 9, classes=4)
+    raw.mkdir(parents=True)
+    with gzip.open(raw / "t10k-images-idx3-ubyte.gz", "wb") as f:
+        f.write(struct.pack(">IIII", 0x803, *images.shape) + images.tobytes())
+    assert "t10k-labels-idx1-ubyte (or .gz) in the folder" in refused(raw, bin=bin)
+    (raw / "t10k-labels-idx1-ubyte").write_bytes(struct.pack(">II", 0x801, 5) + labels.tobytes())
+    for i, spec in enumerate((raw, "idx:%s" % raw, tmp_path / "MNIST", "idx:%s/" % (tmp_path / "MNIST"))):
+        got, line = shown(tmp_path, spec, i, bin=bin)
+        assert np.array_equal(got[:, :, 0], images[i]) and "label %d\n" % labels[i] in line
+    assert "expected no label file" in refused("idx:%s,x" % raw, bin=bin)
+    assert "found not both" in refused("idx:%s" % tmp_path, bin=bin)
+
 
 def test_cifar100(tmp_path):
     rng = np.random.default_rng(1)
