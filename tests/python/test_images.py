@@ -538,6 +538,17 @@ def test_event_recordings(tmp_path):
     assert "cut.bin" in refused("nmnist:%s" % (tmp_path / "cut.bin"), bin=bin)
 
 
+@pytest.mark.parametrize("args, says", [
+    (("--frames", 3), ""), (("--resize", 34), ""),
+    (("--frames", 5), "5 frames of 2 polarities are 10 channels, the model's input has 6"),
+    (("--frames", 3, "--present", "steps"), "3 frames presented as steps are 2 channels (polarities) each, the model's input has 6"),
+])
+def test_frames_that_do_not_fit_the_model(tmp_path, args, says):
+    onnx = ROOT / "examples" / "models" / "nmnist-swin.onnx"
+    done = tool("mstconv", onnx, "-o", tmp_path / "m.bin", "--quiet", *args)
+    assert done.stderr == ("mstconv: warning: --frames: %s\n" % says if says else "")
+
+
 def test_show_writes_whole_files(tmp_path):
     Image.fromarray(picture(8, 9)).save(tmp_path / "a.png")
     done = tool("mstrun", "--show", tmp_path / "a.png", 0, "-o", tmp_path / "b.png", "--quiet")
