@@ -89,36 +89,83 @@ bool mst_image_list_any(const char *folder)
 
 #define MAX_DEPTH 8 /* folders in each other: a link may lead back */
 
-/* Files, then folders, each sorted: ImageFolder's order. */
-static mst_status walk_folder(mst_image_list *list, const char *folder, int32_t label, unsigned depth,
-                              mst_err *err)
+/* A folder and all in it. */
+typedef struct folders {
+    const char **p;
+    size_t n, room;
+} folders;
+
+static int by_path(const void *a, const void *b)
 {
-    entries files, subs;
-    uint32_t kept;
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static mst_status add_path(folders *f, const char *path, mst_err *err)
+{
+    if (f->n == f->room) {
+        size_t room = f->room == 0 ? 16 : 2 * f->room;
+        const char **p = mst_alloc_array(NULL, room, sizeof *p);
+        if (p == NULL)
+            return mst_fail(err, MST_ENOMEM, "out of memory");
+        if (f->n != 0)
+            memcpy(p, f->p, f->n * sizeof *p);
+        mst_free_array(NULL, f->p, f->room, sizeof *p);
+        f->p = p;
+        f->room = room;
+    }
+    f->p[f->n++] = path;
+    return MST_OK;
+}
+
+static mst_status find_folders(mst_image_list *list, const char *folder, unsigned depth, folders *f,
+                               mst_err *err)
+{
+    entries subs;
     if (folder == NULL)
         return mst_fail(err, MST_ENOMEM, "out of memory");
     if (depth == MAX_DEPTH)
         return mst_fail(err, MST_ELIMIT, "%s: expected at most %d folders in each other", folder, MAX_DEPTH);
+    MST_TRY(add_path(f, folder, err));
+    MST_TRY(list_folder(folder, may_be_folder, &subs, err));
+    keep_folders(folder, &subs);
+    mst_status st = MST_OK;
+    for (int i = 0; i < subs.n && st == MST_OK; i++)
+        st = find_folders(list, mst_arena_printf(&list->paths, "%s/%s", folder, subs.p[i]->d_name), depth + 1,
+                          f, err);
+    free_entries(&subs);
+    return st;
+}
+
+static mst_status add_files(mst_image_list *list, const char *folder, int32_t label, mst_err *err)
+{
+    entries files;
+    uint32_t kept;
     MST_TRY(mst_image_list_keep(list, folder, &kept, err));
     MST_TRY(list_folder(folder, is_image_name, &files, err));
     mst_status st = MST_OK;
     for (int i = 0; i < files.n && st == MST_OK; i++)
         st = mst_image_list_add(list, kept, files.p[i]->d_name, label, err);
     free_entries(&files);
-    MST_TRY(st);
-    MST_TRY(list_folder(folder, may_be_folder, &subs, err));
-    keep_folders(folder, &subs);
-    for (int i = 0; i < subs.n && st == MST_OK; i++)
-        st = walk_folder(list, mst_arena_printf(&list->paths, "%s/%s", folder, subs.p[i]->d_name), label,
-                         depth + 1, err);
-    free_entries(&subs);
+    return st;
+}
+
+/* ImageFolder's order: folders by their whole path, so that x-1 comes between x and x/y. */
+static mst_status walk_folder(mst_image_list *list, const char *folder, int32_t label, mst_err *err)
+{
+    folders f = {0};
+    mst_status st = find_folders(list, folder, 0, &f, err);
+    if (st == MST_OK)
+        qsort(f.p, f.n, sizeof *f.p, by_path);
+    for (size_t i = 0; i < f.n && st == MST_OK; i++)
+        st = add_files(list, f.p[i], label, err);
+    mst_free_array(NULL, f.p, f.room, sizeof *f.p);
     return st;
 }
 
 static mst_status add_folder(mst_image_list *list, const char *folder, int32_t label, mst_err *err)
 {
     size_t before = list->n;
-    MST_TRY(walk_folder(list, folder, label, 0, err));
+    MST_TRY(walk_folder(list, folder, label, err));
     return list->n != before ? MST_OK
                              : mst_fail(err, MST_EFORMAT,
                                         "%s: expected images (.jpg, .jpeg, .png), found none", folder);

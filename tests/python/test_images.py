@@ -3,6 +3,7 @@ import gzip
 import io
 import json
 import math
+import os
 import struct
 import subprocess
 import sys
@@ -311,6 +312,19 @@ def test_folders_in_a_class_folder(folders):
         assert np.array_equal(got, expected[k][0]) and line.rstrip().endswith("label %d" % expected[k][1])
     (deep / "again").symlink_to(folder / "root" / "Bee")
     assert "expected at most 8 folders in each other" in refused(folder / "root", bin=bin)
+
+
+def test_order_of_folders_in_each_other(tmp_path):
+    """Python's sorted(os.walk()), which is ImageFolder's."""
+    for i, name in enumerate(("c/x/z/a", "c/x/b", "c/x-1/c", "c/x y/d", "c/e", "c/x/z-/f", "c/X/g", "c/x./h")):
+        path = tmp_path / "set" / (name + ".png")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((4, 5), 7 * i, np.uint8)).save(path)
+    bin = model(tmp_path, 1, 4, 5, classes=1)
+    want = [np.asarray(Image.open("%s/%s" % (root, name)))[0, 0]
+            for root, _, names in sorted(os.walk(tmp_path / "set" / "c")) for name in sorted(names)]
+    assert len(want) == 8
+    assert [shown(tmp_path, tmp_path / "set", i, bin=bin)[0][0, 0, 0] for i in range(8)] == want
 
 
 def test_label_files(folders):
