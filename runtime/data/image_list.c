@@ -294,7 +294,7 @@ static mst_status add_line(mst_image_list *list, const mst_data *d, const char *
     while (end > line && end[-1] != ' ' && end[-1] != '\t')
         end--;
     bool ok = end > line && take_label(end, &label);
-    snprintf(found, sizeof found, "%s", line);
+    snprintf(found, sizeof found, "%.100s", line);
     while (end > line && (end[-1] == ' ' || end[-1] == '\t'))
         *--end = '\0';
     if (!ok || !is_inside(line))
