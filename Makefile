@@ -16,7 +16,7 @@ OPT_asan    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fn
 OPT_fuzz    := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 OPT_tsan    := -O1 -g -fsanitize=thread -fno-omit-frame-pointer
 ifeq ($(OPT_$(MODE)),)
-$(error MODE=$(MODE) is not one of release, debug, asan, tsan)
+$(error MODE=$(MODE) is not one of release, debug, asan, fuzz, tsan)
 endif
 
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \

@@ -116,6 +116,10 @@ static mst_status set_meta(mst_graph *g, mst_err *err)
     if (o.seed.set)
         g->meta.seed = o.seed.value;
     MST_TRY(mst_prepare_apply(&o.prepare, g, err));
+    char misfit[160];
+    mst_prepare_misfit(g, misfit, sizeof misfit);
+    if (misfit[0] != '\0')
+        fprintf(stderr, "mstconv: warning: --frames: %s\n", misfit);
     return o.classes != NULL ? mst_meta_set_classes(g, o.classes, err) : MST_OK;
 }
 

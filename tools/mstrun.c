@@ -42,7 +42,7 @@ static const mst_tool tool = {
     "MODEL.bin DATA [options]\n       mstrun --info MODEL.bin [--json [FILE|-]]\n"
     "       mstrun [MODEL.bin] --show DATA INDEX -o OUT.png",
     "Runs the spiking network in MODEL.bin on DATA, which is FORMAT:PATH[,LABELS] or a path\n"
-    "that is recognized: idx:IMAGES,LABELS (.gz too), cifar10:FILE-or-DIR,\n"
+    "that is recognized: idx:IMAGES,LABELS (.gz too) or idx:DIR, cifar10:FILE-or-DIR,\n"
     "cifar100:FILE-or-DIR[,coarse], npy:X.npy,Y.npy, npz:FILE (x and y), image:FILE-or-DIR[,LABELS]\n"
     "(JPEG, PNG; class folders, or one folder and a file of \"name label\" lines), and event recordings:\n"
     "nmnist:, ncaltech101:, cifar10dvs:, dvsaction:, dvsgesture:, ncars:, asldvs:, aedat2:, dat:, evt2:.",

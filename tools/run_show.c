@@ -37,12 +37,20 @@ static mst_status draw_image(const uint32_t shape[3], const float *x, mst_image 
     return MST_OK;
 }
 
-static float largest(const float *x, size_t n)
+/* The count that is drawn at full brightness: three times the mean of those above 0, or the largest where
+ * that is less. One hot pixel counts hundreds, and would leave everything else black. */
+static float full_scale(const float *x, size_t n)
 {
+    double sum = 0, counted = 0;
     float top = 0;
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+        if (x[i] <= 0)
+            continue;
+        sum += (double)x[i];
+        counted++;
         top = x[i] > top ? x[i] : top;
-    return top;
+    }
+    return counted > 0 && 3 * sum / counted < (double)top ? (float)(3 * sum / counted) : top;
 }
 
 /* Frame f is channels 2f, where it grew darker, and 2f+1, where it grew brighter. */
@@ -54,7 +62,7 @@ static mst_status draw_frames(const uint32_t shape[3], const float *x, mst_image
     uint32_t rows = (n + columns - 1) / columns;
     size_t plane = (size_t)h * w, wide = (size_t)columns * (w + GAP) - GAP,
     high = (size_t)rows * (h + GAP) - GAP;
-    float top = largest(x, shape[0] * plane);
+    float top = full_scale(x, shape[0] * plane);
     if (wide > UINT32_MAX || high > UINT32_MAX)
         return mst_fail(err, MST_ELIMIT, "--show: %u frames of %ux%u are too large for a picture", n, w, h);
     MST_TRY(mst_image_make(im, (uint32_t)wide, (uint32_t)high, 3, "--show", err));

@@ -10,6 +10,8 @@
 #include "mst/alloc.h"
 
 #define SLOTS_PER_WORKER 2u
+#define MIN_SLOTS 2u                /* one is read while the other waits */
+#define SLOT_ROOM ((size_t)32 << 20) /* bytes of all, unless that is less than MIN_SLOTS samples */
 
 typedef struct slot {
     float *x; /* [values] */
@@ -75,7 +77,9 @@ static mst_status make_slots(mst_feed *f, unsigned workers, mst_err *err)
     uint32_t shape[3];
     MST_TRY(mst_data_shape(f->data, 0, shape, err));
     f->values = (size_t)shape[0] * shape[1] * shape[2];
-    size_t want = (size_t)workers * SLOTS_PER_WORKER;
+    size_t want = (size_t)workers * SLOTS_PER_WORKER, fit = SLOT_ROOM / sizeof(float) / f->values;
+    fit = fit > MIN_SLOTS ? fit : MIN_SLOTS;
+    want = want < fit ? want : fit;
     f->n_slots = want < f->n ? want : f->n;
     f->slots = mst_alloc_array(NULL, f->n_slots, sizeof *f->slots);
     bool ok = f->slots != NULL;

@@ -102,6 +102,19 @@ mst_status mst_prepare_apply(const mst_prepare_opts *p, mst_graph *g, mst_err *e
     return p->crop != NULL ? apply_crop(p->crop, g, err) : MST_OK;
 }
 
+void mst_prepare_misfit(const mst_graph *g, char *out, size_t n)
+{
+    const mst_prepare *p = &g->meta.prepare;
+    const mst_tensor *x = &g->tensors[g->input];
+    uint32_t channels = x->rank == 4 ? x->dims[1] : 0;
+    bool steps = p->present == MST_PRESENT_STEPS;
+    uint32_t expected = steps ? 2 : 2 * p->frames;
+    out[0] = '\0';
+    if (p->frames != 0 && channels != expected)
+        snprintf(out, n, "%u frames %s are %u channels%s, the model's input has %u", p->frames,
+                 steps ? "presented as steps" : "of 2 polarities", expected, steps ? " (polarities) each" : "", channels);
+}
+
 void mst_prepare_text(const mst_graph *g, char *out, size_t n)
 {
     const mst_prepare *p = &g->meta.prepare;

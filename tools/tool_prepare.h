@@ -37,6 +37,9 @@ void mst_prepare_merge(const mst_prepare_opts *p, mst_prepare *q);
 /* Put what was given into g's meta. EINVAL where it does not suit g's input. */
 mst_status mst_prepare_apply(const mst_prepare_opts *p, mst_graph *g, mst_err *err);
 
+/* Frames that g's input cannot take, in words; "" where it can, or where there are none. */
+void mst_prepare_misfit(const mst_graph *g, char *out, size_t n);
+
 /* "resize 256 bicubic, crop 224x224"; "" for none. */
 void mst_prepare_text(const mst_graph *g, char *out, size_t n);
 

@@ -2,7 +2,7 @@
  * number of events at a pixel (Section 4.2), resized from the sensor's size to the
  * model's. Knows no recording format and no layout of folders.
  */
-#include <stdio.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "mst/alloc.h"
@@ -38,15 +38,23 @@ static mst_status check_frames(mst_data *d, const char *path, mst_err *err)
                     "input has %u", path, p->frames, 2 * p->frames, d->want.channels);
 }
 
-/* Labels of class folders are places in the list of names: one too few or too many shifts all that follow. */
+/* Labels of class folders are places in the list of names: one too few or too many shifts all that follow.
+ * Those of label files stand for themselves. */
 static mst_status check_classes(const mst_data *d, const mst_event_set *set, const char *path, mst_err *err)
 {
-    bool exact = set->classes != NULL;
     size_t have = d->want.classes;
-    if (have == 0 || set->n_classes <= (exact ? 0 : have) || set->n_classes == have)
+    if (have == 0)
         return MST_OK;
-    return mst_fail(err, MST_EINVAL, "%s: classes: expected %s%zu as the model has, found %zu", path,
-                    exact ? "" : "at most ", have, set->n_classes);
+    if (set->classes != NULL && set->n_classes != have)
+        return mst_fail(err, MST_EINVAL, "%s: classes: expected %zu as the model has, found %zu", path, have,
+                        set->n_classes);
+    for (size_t i = 0; i < set->n; i++) {
+        const mst_event_item *it = &set->items[i];
+        if (it->labels != NULL && (size_t)it->label >= have)
+            return mst_fail(err, MST_EINVAL, "%s: line %zu: class: expected 1..%zu as the model has, found %" PRId32,
+                            it->labels, it->line, have, it->label + 1);
+    }
+    return MST_OK;
 }
 
 static mst_status event_open(mst_data *d, const char *path, const char *labels, mst_err *err)

@@ -50,11 +50,25 @@ void mst_data_file_close(mst_data_file *f)
     f->gz = NULL;
 }
 
-static const char *zlib_text(mst_data_file *f)
+/* What zlib or the system says of a failed read. Offsets are those of the unpacked bytes. */
+static mst_status bad_read(const mst_data_file *f, uint64_t offset, const char *what, mst_err *err)
 {
     int code;
     const char *text = gzerror(f->gz, &code);
-    return code == Z_ERRNO ? strerror(errno) : text;
+    size_t n = strlen(f->path); /* zlib puts it in front of its text */
+    if (code == Z_ERRNO)
+        return mst_fail(err, MST_EIO, "%s: offset %" PRIu64 ": %s: %s", f->path, offset, what,
+                        strerror(errno));
+    if (code == Z_BUF_ERROR)
+        return mst_fail(err, MST_ECORRUPT,
+                        "%s: offset %" PRIu64
+                        ": %s: expected the rest of the gzip data, found the end of the file",
+                        f->path, offset, what);
+    if (strncmp(text, f->path, n) == 0 && text[n] == ':')
+        text += n + 1 + strspn(text + n + 1, " ");
+    return mst_fail(err, code == Z_MEM_ERROR ? MST_ENOMEM : MST_ECORRUPT,
+                    "%s: offset %" PRIu64 ": %s: expected sound gzip data, found damage: %s", f->path, offset,
+                    what, text);
 }
 
 /* n bytes, in parts of at most room: one behind the other into out, or each into its beginning. */
@@ -66,8 +80,7 @@ static mst_status take(mst_data_file *f, uint8_t *out, size_t room, bool keep, u
         size_t want = n - done < room ? (size_t)(n - done) : room;
         int got = gzread(f->gz, keep ? out + done : out, (unsigned)want);
         if (got < 0)
-            return mst_fail(err, MST_ECORRUPT, "%s: offset %" PRIu64 ": reading %s: %s", f->path,
-                            f->offset + done, what, zlib_text(f));
+            return bad_read(f, f->offset + done, what, err);
         if (got == 0)
             return mst_fail(err, MST_ECORRUPT, "%s: offset %" PRIu64 ": %s: expected %" PRIu64
                             " bytes, found %" PRIu64, f->path, f->offset, what, n, done);
@@ -116,7 +129,7 @@ mst_status mst_data_file_end(mst_data_file *f, mst_err *err)
     int code;
     gzerror(f->gz, &code); /* a cut trailer reads as an end, and is only told here */
     if (got < 0 || code != Z_OK)
-        return mst_fail(err, MST_ECORRUPT, "%s: offset %" PRIu64 ": %s", f->path, f->offset, zlib_text(f));
+        return bad_read(f, f->offset, "end", err);
     if (got > 0)
         return mst_fail(err, MST_ECORRUPT,
                         "%s: offset %" PRIu64 ": expected the end of the file, found more bytes",

@@ -1,7 +1,9 @@
 /* IDX, the format of MNIST: big-endian header, then bytes. Images
- * [n,H,W] and, in a second file, labels [n]; either may be gzip. Format:
+ * [n,H,W] and, in a second file, labels [n]; either may be gzip. PATH is the file of
+ * images, or a folder with both of MNIST's test files. Format:
  * yann.lecun.com/exdb/mnist.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "mst/alloc.h"
@@ -11,6 +13,9 @@
 #define MAGIC_IMAGES 0x00000803u /* unsigned bytes, three dimensions */
 #define MAGIC_LABELS 0x00000801u
 #define HEADER 16u               /* bytes before the first image */
+#define MAX_PATH 8192u
+#define TEST_IMAGES "t10k-images-idx3-ubyte"
+#define TEST_LABELS "t10k-labels-idx1-ubyte"
 
 typedef struct idx_state {
     size_t n;
@@ -25,9 +30,25 @@ static uint32_t big_endian(const uint8_t *p)
     return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
+/* name in a folder, or in raw/ below it as torchvision puts it; packed or not. */
+static bool find_file(const char *folder, const char *name, char out[MAX_PATH])
+{
+    static const char *const below[] = {"", "raw/"}, *const ends[] = {"", ".gz"};
+    uint64_t size;
+    for (int b = 0; b < 2; b++)
+        for (int e = 0; e < 2; e++)
+            if (snprintf(out, MAX_PATH, "%s/%s%s%s", folder, below[b], name, ends[e]) < (int)MAX_PATH &&
+                mst_data_file_size(out, &size, NULL) == MST_OK)
+                return true;
+    return false;
+}
+
 static bool idx_sniff(const char *path)
 {
+    char file[MAX_PATH];
     uint8_t head[4];
+    if (mst_data_is_dir(path))
+        return find_file(path, TEST_IMAGES, file);
     return mst_data_file_peek(path, head, sizeof head) && big_endian(head) == MAGIC_IMAGES;
 }
 
@@ -80,7 +101,7 @@ static mst_status read_labels(mst_data *d, mst_data_file *f, mst_err *err)
     return mst_data_file_end(f, err);
 }
 
-static mst_status idx_open(mst_data *d, const char *path, const char *labels, mst_err *err)
+static mst_status open_files(mst_data *d, const char *path, const char *labels, mst_err *err)
 {
     if ((d->state = mst_alloc(NULL, sizeof(idx_state))) == NULL)
         return mst_fail(err, MST_ENOMEM, "out of memory");
@@ -95,6 +116,20 @@ static mst_status idx_open(mst_data *d, const char *path, const char *labels, ms
         st = read_labels(d, &f, err);
     mst_data_file_close(&f);
     return st;
+}
+
+static mst_status idx_open(mst_data *d, const char *path, const char *labels, mst_err *err)
+{
+    char images[MAX_PATH], beside[MAX_PATH];
+    if (!mst_data_is_dir(path))
+        return open_files(d, path, labels, err);
+    if (labels != NULL)
+        return mst_fail(err, MST_EINVAL, "idx:%s: expected no label file (the folder has it), found '%s'", path,
+                        labels);
+    if (!find_file(path, TEST_IMAGES, images) || !find_file(path, TEST_LABELS, beside))
+        return mst_fail(err, MST_EIO, "%s: expected " TEST_IMAGES " and " TEST_LABELS
+                        " (or .gz) in the folder or in raw/ below it, found not both", path);
+    return open_files(d, images, beside, err);
 }
 
 static size_t idx_count(const mst_data *d)

@@ -3,14 +3,11 @@
  * the labels, as torchvision's ImageFolder; or a folder of images, with a file of
  * "name label" lines or without labels.
  */
-#include <stdio.h>
 #include <string.h>
 
 #include "mst/alloc.h"
 #include "runtime/data/data_format.h"
 #include "runtime/data/image_list.h"
-
-#define MAX_PATH 8192u
 
 static bool image_sniff(const char *path)
 {
@@ -37,33 +34,29 @@ static size_t image_count(const mst_data *d)
     return list->n;
 }
 
-static mst_status read_sample(const mst_data *d, size_t i, char path[MAX_PATH], mst_image *im, mst_err *err)
+static mst_status read_sample(const mst_data *d, size_t i, char path[MST_IMAGE_PATH], mst_image *im, int *label,
+                              mst_err *err)
 {
-    const mst_image_list *list = d->state;
-    const mst_image_item *it = &list->items[i];
-    if (snprintf(path, MAX_PATH, "%s%s%s", it->folder, it->folder[0] != '\0' ? "/" : "",
-                 it->name) >= (int)MAX_PATH)
-        return mst_fail(err, MST_ELIMIT, "%s/%s: the path is too long", it->folder, it->name);
+    MST_TRY(mst_image_list_get(d->state, i, path, label, err));
     return mst_image_read(path, im, err);
 }
 
 static mst_status image_get(const mst_data *d, size_t i, float *x, int *label, mst_err *err)
 {
-    const mst_image_list *list = d->state;
-    char path[MAX_PATH];
+    char path[MST_IMAGE_PATH];
     mst_image im;
-    MST_TRY(read_sample(d, i, path, &im, err));
+    MST_TRY(read_sample(d, i, path, &im, label, err));
     mst_status st = mst_data_put_image(d, &im, path, x, err);
     mst_image_free(&im);
-    *label = list->items[i].label;
     return st;
 }
 
 static mst_status image_shape(const mst_data *d, size_t i, uint32_t shape[3], mst_err *err)
 {
-    char path[MAX_PATH];
+    char path[MST_IMAGE_PATH];
+    int label;
     mst_image im;
-    MST_TRY(read_sample(d, i, path, &im, err));
+    MST_TRY(read_sample(d, i, path, &im, &label, err));
     shape[0] = im.channels;
     shape[1] = im.height;
     shape[2] = im.width;

@@ -2,6 +2,7 @@
  * they share. Knows no file format itself.
  */
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -62,6 +63,25 @@ static char *split_labels(char *path)
     return comma + 1;
 }
 
+/* What is there instead of a known format: a format may still be named. */
+static mst_status not_recognized(const char *path, mst_err *err)
+{
+    uint8_t head[4];
+    char found[80] = "neither a file nor a folder";
+    uint64_t size;
+    if (mst_data_is_dir(path))
+        snprintf(found, sizeof found, "a folder without images, recordings, CIFAR's or MNIST's test files");
+    else if (mst_data_file_size(path, &size, NULL) == MST_OK && size == 0)
+        snprintf(found, sizeof found, "an empty file");
+    else if (mst_data_file_peek(path, head, sizeof head))
+        snprintf(found, sizeof found, "the bytes %02x %02x %02x %02x", head[0], head[1], head[2], head[3]);
+    else if (mst_data_file_size(path, &size, NULL) == MST_OK)
+        snprintf(found, sizeof found, "a file of %" PRIu64 " bytes", size);
+    return mst_fail(err, MST_EINVAL,
+                    "%s: format not recognized: expected a known one or FORMAT:PATH, found %s; formats: %s", path,
+                    found, mst_data_formats());
+}
+
 static mst_status choose_format(mst_data *d, char *spec, const mst_data_reader **format, char **path,
                                 char **labels, mst_err *err)
 {
@@ -85,8 +105,7 @@ static mst_status choose_format(mst_data *d, char *spec, const mst_data_reader *
             *format = formats[i];
     d->kind = *format != NULL ? (*format)->name : NULL;
     if (*format == NULL)
-        return mst_fail(err, MST_EINVAL, "%s: format not recognized, write FORMAT:PATH with one of %s", *path,
-                        mst_data_formats());
+        return not_recognized(*path, err);
     return MST_OK;
 }
 

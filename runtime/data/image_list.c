@@ -3,14 +3,11 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-
-#include "runtime/core/checked.h"
-
-#define MAX_LABEL_FILE ((size_t)1 << 26)
 
 /* ---- folders ---- */
 
@@ -57,25 +54,19 @@ static void free_entries(entries *e)
 }
 
 /* Subfolders only, in place. */
-static mst_status keep_folders(mst_image_list *list, const char *path, entries *e, mst_err *err)
+static void keep_folders(const char *path, entries *e)
 {
+    char sub[MST_IMAGE_PATH];
     int kept = 0;
-    mst_status st = MST_OK;
     for (int i = 0; i < e->n; i++) {
         struct dirent *one = e->p[i];
-        bool folder = one->d_type == DT_DIR;
-        if (!folder && st == MST_OK) {
-            const char *sub = mst_arena_printf(&list->texts, "%s/%s", path, one->d_name);
-            st = sub != NULL ? MST_OK : mst_fail(err, MST_ENOMEM, "out of memory");
-            folder = sub != NULL && mst_data_is_dir(sub);
-        }
-        if (folder)
+        if (one->d_type == DT_DIR || (snprintf(sub, sizeof sub, "%s/%s", path, one->d_name) < (int)sizeof sub &&
+                                      mst_data_is_dir(sub)))
             e->p[kept++] = one;
         else
             free(one);
     }
     e->n = kept;
-    return st;
 }
 
 bool mst_image_list_any(const char *folder)
@@ -94,57 +85,87 @@ bool mst_image_list_any(const char *folder)
     return any;
 }
 
-/* ---- items ---- */
-
-static mst_status add(mst_image_list *list, const char *folder, const char *name, int32_t label, mst_err *err)
-{
-    if (list->n == list->room) {
-        size_t room = list->room == 0 ? 1024 : 2 * list->room;
-        mst_image_item *items = mst_alloc_array(NULL, room, sizeof *items);
-        if (items == NULL)
-            return mst_fail(err, MST_ENOMEM, "out of memory for %zu images", room);
-        if (list->n != 0)
-            memcpy(items, list->items, list->n * sizeof *items);
-        mst_free_array(NULL, list->items, list->room, sizeof *items);
-        list->items = items;
-        list->room = room;
-    }
-    if (folder == NULL || name == NULL)
-        return mst_fail(err, MST_ENOMEM, "out of memory");
-    list->items[list->n++] = (mst_image_item){folder, name, label};
-    return MST_OK;
-}
+/* ---- trees ---- */
 
 #define MAX_DEPTH 8 /* folders in each other: a link may lead back */
 
-/* Files, then folders, each sorted: ImageFolder's order. */
-static mst_status walk_folder(mst_image_list *list, const char *folder, int32_t label, unsigned depth,
-                              mst_err *err)
+/* A folder and all in it. */
+typedef struct folders {
+    const char **p;
+    size_t n, room;
+} folders;
+
+static int by_path(const void *a, const void *b)
 {
-    entries files, subs;
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static mst_status add_path(folders *f, const char *path, mst_err *err)
+{
+    if (f->n == f->room) {
+        size_t room = f->room == 0 ? 16 : 2 * f->room;
+        const char **p = mst_alloc_array(NULL, room, sizeof *p);
+        if (p == NULL)
+            return mst_fail(err, MST_ENOMEM, "out of memory");
+        if (f->n != 0)
+            memcpy(p, f->p, f->n * sizeof *p);
+        mst_free_array(NULL, f->p, f->room, sizeof *p);
+        f->p = p;
+        f->room = room;
+    }
+    f->p[f->n++] = path;
+    return MST_OK;
+}
+
+static mst_status find_folders(mst_image_list *list, const char *folder, unsigned depth, folders *f,
+                               mst_err *err)
+{
+    entries subs;
     if (folder == NULL)
         return mst_fail(err, MST_ENOMEM, "out of memory");
     if (depth == MAX_DEPTH)
         return mst_fail(err, MST_ELIMIT, "%s: expected at most %d folders in each other", folder, MAX_DEPTH);
+    MST_TRY(add_path(f, folder, err));
+    MST_TRY(list_folder(folder, may_be_folder, &subs, err));
+    keep_folders(folder, &subs);
+    mst_status st = MST_OK;
+    for (int i = 0; i < subs.n && st == MST_OK; i++)
+        st = find_folders(list, mst_arena_printf(&list->paths, "%s/%s", folder, subs.p[i]->d_name), depth + 1,
+                          f, err);
+    free_entries(&subs);
+    return st;
+}
+
+static mst_status add_files(mst_image_list *list, const char *folder, int32_t label, mst_err *err)
+{
+    entries files;
+    uint32_t kept;
+    MST_TRY(mst_image_list_keep(list, folder, &kept, err));
     MST_TRY(list_folder(folder, is_image_name, &files, err));
     mst_status st = MST_OK;
     for (int i = 0; i < files.n && st == MST_OK; i++)
-        st = add(list, folder, mst_arena_strdup(&list->texts, files.p[i]->d_name), label, err);
+        st = mst_image_list_add(list, kept, files.p[i]->d_name, label, err);
     free_entries(&files);
-    MST_TRY(st);
-    MST_TRY(list_folder(folder, may_be_folder, &subs, err));
-    st = keep_folders(list, folder, &subs, err);
-    for (int i = 0; i < subs.n && st == MST_OK; i++)
-        st = walk_folder(list, mst_arena_printf(&list->texts, "%s/%s", folder, subs.p[i]->d_name), label,
-                         depth + 1, err);
-    free_entries(&subs);
+    return st;
+}
+
+/* ImageFolder's order: folders by their whole path, so that x-1 comes between x and x/y. */
+static mst_status walk_folder(mst_image_list *list, const char *folder, int32_t label, mst_err *err)
+{
+    folders f = {0};
+    mst_status st = find_folders(list, folder, 0, &f, err);
+    if (st == MST_OK)
+        qsort(f.p, f.n, sizeof *f.p, by_path);
+    for (size_t i = 0; i < f.n && st == MST_OK; i++)
+        st = add_files(list, f.p[i], label, err);
+    mst_free_array(NULL, f.p, f.room, sizeof *f.p);
     return st;
 }
 
 static mst_status add_folder(mst_image_list *list, const char *folder, int32_t label, mst_err *err)
 {
     size_t before = list->n;
-    MST_TRY(walk_folder(list, folder, label, 0, err));
+    MST_TRY(walk_folder(list, folder, label, err));
     return list->n != before ? MST_OK
                              : mst_fail(err, MST_EFORMAT,
                                         "%s: expected images (.jpg, .jpeg, .png), found none", folder);
@@ -159,7 +180,7 @@ static mst_status add_classes(mst_image_list *list, const mst_data *d, const cha
                         "%s: class folders: expected %u as the model has classes, found %d (labels are their "
                         "places; a label file says them one by one)", path, d->want.classes, subs->n);
     for (int i = 0; i < subs->n; i++)
-        MST_TRY(add_folder(list, mst_arena_printf(&list->texts, "%s/%s", path, subs->p[i]->d_name), i, err));
+        MST_TRY(add_folder(list, mst_arena_printf(&list->paths, "%s/%s", path, subs->p[i]->d_name), i, err));
     return MST_OK;
 }
 
@@ -167,10 +188,8 @@ static mst_status add_tree(mst_image_list *list, const mst_data *d, const char *
 {
     entries subs;
     MST_TRY(list_folder(path, may_be_folder, &subs, err));
-    mst_status st = keep_folders(list, path, &subs, err);
-    if (st == MST_OK)
-        st = subs.n != 0 ? add_classes(list, d, path, &subs, err)
-                         : add_folder(list, mst_arena_strdup(&list->texts, path), -1, err);
+    keep_folders(path, &subs);
+    mst_status st = subs.n != 0 ? add_classes(list, d, path, &subs, err) : add_folder(list, path, -1, err);
     free_entries(&subs);
     return st;
 }
@@ -204,13 +223,69 @@ static bool is_inside(const char *name)
     return true;
 }
 
-/* "name label" in place; the label is the last word, so names may have spaces. */
-static mst_status add_line(mst_image_list *list, const mst_data *d, const char *folder,
-                           const mst_image_file *f,
-                           char *line, mst_err *err)
+/* A text that is read line by line. */
+typedef struct lines {
+    const char *path;
+    FILE *f;
+    uint64_t offset, next;     /* of the line, and of the one behind it */
+    char line[MST_IMAGE_PATH]; /* without its end */
+    char dir[MST_IMAGE_PATH];  /* of the line before, up to its last '/' */
+    uint32_t dir_at;           /* where folder/dir is kept */
+    bool dir_kept;
+} lines;
+
+static mst_status next_line(lines *l, bool *got, mst_err *err)
+{
+    size_t n = 0;
+    int c;
+    l->offset = l->next;
+    while ((c = getc(l->f)) != EOF && c != '\n') {
+        if (c == '\0')
+            return mst_fail(err, MST_EFORMAT, "%s: offset %" PRIu64 ": expected text, found a zero byte", l->path,
+                            l->offset + n);
+        if (n == sizeof l->line - 1)
+            return mst_fail(err, MST_EFORMAT,
+                            "%s: offset %" PRIu64 ": expected a line of at most %zu bytes, found more", l->path,
+                            l->offset, n);
+        l->line[n++] = (char)c;
+    }
+    if (c == EOF && ferror(l->f))
+        return mst_fail(err, MST_EIO, "%s: offset %" PRIu64 ": cannot be read", l->path, l->offset + n);
+    l->line[n] = '\0';
+    l->next = l->offset + n + 1;
+    *got = c != EOF || n != 0;
+    return MST_OK;
+}
+
+/* Lines of one subfolder that follow each other share its text. */
+static mst_status add_name(mst_image_list *list, const char *folder, uint32_t kept, lines *l, int32_t label,
+                           mst_err *err)
+{
+    char path[MST_IMAGE_PATH];
+    const char *slash = strrchr(l->line, '/');
+    size_t n = slash != NULL ? (size_t)(slash - l->line) : 0;
+    if (n == 0 || strlen(l->dir) != n || memcmp(l->dir, l->line, n) != 0) {
+        memcpy(l->dir, l->line, n);
+        l->dir[n] = '\0';
+        l->dir_kept = false;
+        return mst_image_list_add(list, kept, l->line, label, err);
+    }
+    if (!l->dir_kept) {
+        if (snprintf(path, sizeof path, "%s/%s", folder, l->dir) >= (int)sizeof path)
+            return mst_fail(err, MST_ELIMIT, "%s: offset %" PRIu64 ": the path is too long", l->path, l->offset);
+        MST_TRY(mst_image_list_keep(list, path, &l->dir_at, err));
+        l->dir_kept = true;
+    }
+    return mst_image_list_add(list, l->dir_at, slash + 1, label, err);
+}
+
+/* "name label" in place; the label is the last word, so names may have spaces. Empty lines are none. */
+static mst_status add_line(mst_image_list *list, const mst_data *d, const char *folder, uint32_t kept,
+                           lines *l, mst_err *err)
 {
     int64_t label = -1;
-    size_t offset = (size_t)((uint8_t *)line - f->bytes), n = strlen(line);
+    char *line = l->line, path[MST_IMAGE_PATH], found[101];
+    size_t n = strlen(line);
     while (n > 0 && strchr(" \t\r", line[n - 1]) != NULL)
         line[--n] = '\0';
     if (n == 0)
@@ -219,45 +294,54 @@ static mst_status add_line(mst_image_list *list, const mst_data *d, const char *
     while (end > line && end[-1] != ' ' && end[-1] != '\t')
         end--;
     bool ok = end > line && take_label(end, &label);
-    char found[101];
-    snprintf(found, sizeof found, "%s", line);
+    snprintf(found, sizeof found, "%.100s", line);
     while (end > line && (end[-1] == ' ' || end[-1] == '\t'))
         *--end = '\0';
     if (!ok || !is_inside(line))
         return mst_fail(err, MST_EFORMAT,
-                        "%s: offset %zu: expected \"name label\", a path in the folder and a number, "
-                        "found '%s'",
-                        f->path, offset, found);
-    MST_TRY(mst_data_check_label(d, f->path, list->n, offset, label, err));
-    const char *path = mst_arena_printf(&list->texts, "%s/%s", folder, line);
+                        "%s: offset %" PRIu64
+                        ": expected \"name label\", a path in the folder and a number, found '%s'",
+                        l->path, l->offset, found);
+    MST_TRY(mst_data_check_label(d, l->path, list->n, l->offset, label, err));
+    MST_TRY(add_name(list, folder, kept, l, (int32_t)label, err));
     uint64_t size;
-    if (path != NULL)
-        MST_TRY(mst_data_file_size(path, &size, err));
-    return add(list, "", path, (int32_t)label, err);
+    int kept_label;
+    mst_status st = mst_image_list_get(list, list->n - 1, path, &kept_label, err);
+    if (st == MST_OK)
+        st = mst_data_file_size(path, &size, err);
+    return st == MST_OK ? st : mst_fail_in(err, st, "%s: offset %" PRIu64 ": ", l->path, l->offset);
+}
+
+static mst_status add_lines(mst_image_list *list, const mst_data *d, const char *folder, lines *l, mst_err *err)
+{
+    uint32_t kept;
+    bool got = true;
+    MST_TRY(mst_image_list_keep(list, folder, &kept, err));
+    while (got) {
+        MST_TRY(next_line(l, &got, err));
+        if (got)
+            MST_TRY(add_line(list, d, folder, kept, l, err));
+    }
+    if (list->n == 0)
+        return mst_fail(err, MST_EFORMAT, "%s: expected lines of \"name label\", found none", l->path);
+    return MST_OK;
 }
 
 static mst_status add_labelled(mst_image_list *list, const mst_data *d, const char *folder,
-                               const char *labels,
-                               mst_err *err)
+                               const char *labels, mst_err *err)
 {
-    mst_image_file f = {0};
     uint64_t size;
-    const char *inside = mst_arena_printf(&list->texts, "%s/%s", folder, labels);
+    const char *inside = mst_arena_printf(&list->paths, "%s/%s", folder, labels);
     if (inside == NULL)
         return mst_fail(err, MST_ENOMEM, "out of memory");
     bool here = mst_data_file_size(labels, &size, NULL) != MST_OK &&
                 mst_data_file_size(inside, &size, NULL) == MST_OK;
-    MST_TRY(mst_image_file_read(&f, here ? inside : labels, MAX_LABEL_FILE, err));
-    mst_status st = MST_OK;
-    if (memchr(f.bytes, '\0', f.n) != NULL)
-        st = mst_fail(err, MST_EFORMAT, "%s: offset %zu: expected text, found a zero byte", f.path,
-                      strlen((char *)f.bytes));
-    char *rest = (char *)f.bytes, *line;
-    while (st == MST_OK && (line = strsep(&rest, "\n")) != NULL)
-        st = add_line(list, d, folder, &f, line, err);
-    if (st == MST_OK && list->n == 0)
-        st = mst_fail(err, MST_EFORMAT, "%s: expected lines of \"name label\", found none", f.path);
-    mst_image_file_free(&f);
+    lines l = {.path = here ? inside : labels};
+    MST_TRY(mst_data_file_size(l.path, &size, err));
+    if ((l.f = fopen(l.path, "rb")) == NULL)
+        return mst_fail(err, MST_EIO, "%s: %s", l.path, strerror(errno));
+    mst_status st = add_lines(list, d, folder, &l, err);
+    fclose(l.f);
     return st;
 }
 
@@ -272,12 +356,7 @@ mst_status mst_image_list_read(mst_image_list *list, const mst_data *d, const ch
         return mst_fail(err, MST_EINVAL, "image:%s: expected no label file for a single image, found '%s'",
                         path,
                         labels);
-    return add(list, "", mst_arena_strdup(&list->texts, path), -1, err);
-}
-
-void mst_image_list_free(mst_image_list *list)
-{
-    mst_free_array(NULL, list->items, list->room, sizeof *list->items);
-    mst_arena_release(&list->texts);
-    *list = (mst_image_list){0};
+    uint32_t none;
+    MST_TRY(mst_image_list_keep(list, "", &none, err));
+    return mst_image_list_add(list, none, path, -1, err);
 }

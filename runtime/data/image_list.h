@@ -7,16 +7,36 @@
 #include "mst/alloc.h"
 #include "runtime/data/data_format.h"
 
+#define MST_IMAGE_PATH 8192u /* bytes of a path, its end included */
+
+/* ImageNet's training set has 1.28 million of these, so they are small: texts are kept once for a folder,
+ * without gaps, and are named by their place (block, byte) in the list's blocks. */
 typedef struct mst_image_item {
-    const char *folder, *name; /* folder "": name is the whole path */
-    int32_t label;             /* -1: none */
+    uint32_t folder, name;
+    int32_t label; /* -1: none */
 } mst_image_item;
 
-typedef struct mst_image_list {
-    mst_image_item *items;
+/* Blocks that stay where they are: a list that grows is never copied. */
+typedef struct mst_image_blocks {
+    void **p;
     size_t n, room;
-    mst_arena texts;
+} mst_image_blocks;
+
+typedef struct mst_image_list {
+    mst_image_blocks items, texts;
+    size_t n;         /* items */
+    size_t text_used; /* of the last block of texts */
+    mst_arena paths;  /* of folders on the way */
 } mst_image_list;
+
+/* Keep a text of at most MST_IMAGE_PATH bytes. ELIMIT, ENOMEM. */
+mst_status mst_image_list_keep(mst_image_list *list, const char *text, uint32_t *at, mst_err *err);
+/* One more item; folder is a text that was kept, "" for none. ELIMIT, ENOMEM. */
+mst_status mst_image_list_add(mst_image_list *list, uint32_t folder, const char *name, int32_t label,
+                              mst_err *err);
+/* Item i's path and label. ELIMIT where it is too long. */
+mst_status mst_image_list_get(const mst_image_list *list, size_t i, char path[MST_IMAGE_PATH], int *label,
+                              mst_err *err);
 
 /* Is there an image in this folder, or in its first subfolder that has any? */
 bool mst_image_list_any(const char *folder);

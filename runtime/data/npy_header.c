@@ -19,6 +19,9 @@ static mst_status bad(const cursor *c, const char *expected, mst_err *err)
     if (c->at == c->end)
         return mst_fail(err, MST_EFORMAT, "%s: offset %zu: npy header: expected %s, found its end", c->path,
                         at, expected);
+    if (*c->at < ' ' || *c->at > '~')
+        return mst_fail(err, MST_EFORMAT, "%s: offset %zu: npy header: expected %s, found a byte 0x%02x", c->path,
+                        at, expected, (uint8_t)*c->at);
     return mst_fail(err, MST_EFORMAT, "%s: offset %zu: npy header: expected %s, found '%c'", c->path, at,
                     expected, *c->at);
 }
@@ -153,9 +156,12 @@ static uint32_t item_size_of(const char *descr)
 mst_status mst_npy_parse(const uint8_t *bytes, size_t n, const char *path, mst_npy_header *h, mst_err *err)
 {
     *h = (mst_npy_header){0};
-    if (n < 10 || memcmp(bytes, "\x93NUMPY", 6) != 0)
+    if (n < 10)
+        return mst_fail(err, MST_EFORMAT, "%s: offset 0: expected the magic of an npy file, found %zu bytes", path, n);
+    if (memcmp(bytes, "\x93NUMPY", 6) != 0)
         return mst_fail(err, MST_EFORMAT,
-                        "%s: offset 0: expected the magic of an npy file, found something else", path);
+                        "%s: offset 0: expected the magic of an npy file (93 4e 55 4d), found %02x %02x %02x %02x",
+                        path, bytes[0], bytes[1], bytes[2], bytes[3]);
     uint8_t major = bytes[6];
     if (major < 1 || major > 3)
         return mst_fail(err, MST_EVERSION, "%s: offset 6: npy version: expected 1 to 3, found %u", path,

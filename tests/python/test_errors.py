@@ -149,3 +149,8 @@ def test_wrong_size(tmp_path, kind, name, make, channels, says):
     (tmp_path / name).write_bytes(make())
     line = refused(bin, "%s:%s" % (kind, tmp_path / name))
     assert "32" in line and "31" in line and "expected" in line and "found" in line, line
+
+
+def test_gesture_beyond_the_classes(tmp_path):
+    line = refused(model(tmp_path, 4), EVENTS / "gesture.aedat")
+    assert "gesture_labels.csv: line 3: class: expected 1..2 as the model has, found 11" in line

@@ -1,7 +1,9 @@
 """Static data sets and preprocessing against Pillow and NumPy, through mstrun --show."""
+import gzip
 import io
 import json
 import math
+import os
 import struct
 import subprocess
 import sys
@@ -312,6 +314,19 @@ def test_folders_in_a_class_folder(folders):
     assert "expected at most 8 folders in each other" in refused(folder / "root", bin=bin)
 
 
+def test_order_of_folders_in_each_other(tmp_path):
+    """Python's sorted(os.walk()), which is ImageFolder's."""
+    for i, name in enumerate(("c/x/z/a", "c/x/b", "c/x-1/c", "c/x y/d", "c/e", "c/x/z-/f", "c/X/g", "c/x./h")):
+        path = tmp_path / "set" / (name + ".png")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((4, 5), 7 * i, np.uint8)).save(path)
+    bin = model(tmp_path, 1, 4, 5, classes=1)
+    want = [np.asarray(Image.open("%s/%s" % (root, name)))[0, 0]
+            for root, _, names in sorted(os.walk(tmp_path / "set" / "c")) for name in sorted(names)]
+    assert len(want) == 8
+    assert [shown(tmp_path, tmp_path / "set", i, bin=bin)[0][0, 0, 0] for i in range(8)] == want
+
+
 def test_label_files(folders):
     folder, expected = folders
     bin = model(folder, 3, 20, 24, classes=3)
@@ -322,12 +337,18 @@ def test_label_files(folders):
         for i, (k, label) in enumerate(((8, 1), (4, 2), (0, 0))):
             got, line = shown(folder, spec, i, bin=bin)
             assert np.array_equal(got, expected[k][0]) and "label %d\n" % label in line
+    labels.write_text("cat/2.PNG 1\ncat/2.PNG 2\ncat/2.PNG 0\nant/10.JPEG 1\ncat/2.PNG 2\n")
+    for i, (k, label) in enumerate(((8, 1), (8, 2), (8, 0), (4, 1), (8, 2))):
+        got, line = shown(folder, "image:%s,%s" % (root, labels), i, bin=bin)
+        assert np.array_equal(got, expected[k][0]) and "label %d\n" % label in line
     flat, line = shown(folder, root / "cat", 2)
     assert np.array_equal(flat, expected[8][0]) and ", label" not in line
     for text, says in (("cat/2.PNG 3\n", "offset 0: label of sample 0: expected 0..2, found 3"),
                        ("cat/2.PNG 1\ncat/2.PNG one\n", "offset 12: expected \"name label\""),
+                       ("cat/2.PNG 1\ncat/2.PNG \0", "offset 22: expected text, found a zero byte"),
+                       ("cat/2.PNG 1\n" + "x" * 9000, "offset 12: expected a line of at most 8191 bytes, found more"),
                        ("cat/2.PNG\n", "offset 0: expected"), ("cat/2.PNG -1\n", "found 'cat/2.PNG -1'"), ("../x.png 1\n", "a path in the folder"),
-                       ("/etc/passwd 1\n", "a path in the folder"), ("nope.png 1\n", "nope.png: No such file"),
+                       ("/etc/passwd 1\n", "a path in the folder"), ("cat/2.PNG 0\nnope.png 1\n", "labels.txt: offset 12: %s/nope.png: No such file" % root),
                        ("", "found none"), ("a\0b 1\n", "offset 1: expected text"), ("a.png 99999999999\n", "expected")):
         labels.write_text(text)
         assert says in refused("image:%s,%s" % (root, labels), bin=bin)
@@ -339,6 +360,22 @@ def test_label_files(folders):
 
 
 # ---- CIFAR-100, npz, npy of bytes ----
+
+def test_mnist_folder(tmp_path):
+    rng = np.random.default_rng(2)
+    images, labels = rng.integers(0, 256, (5, 8, 9), np.uint8), np.array([3, 0, 2, 1, 3], np.uint8)
+    raw, bin = tmp_path / "MNIST" / "raw", model(tmp_path, 1, 8, 9, classes=4)
+    raw.mkdir(parents=True)
+    with gzip.open(raw / "t10k-images-idx3-ubyte.gz", "wb") as f:
+        f.write(struct.pack(">IIII", 0x803, *images.shape) + images.tobytes())
+    assert "t10k-labels-idx1-ubyte (or .gz) in the folder" in refused(raw, bin=bin)
+    (raw / "t10k-labels-idx1-ubyte").write_bytes(struct.pack(">II", 0x801, 5) + labels.tobytes())
+    for i, spec in enumerate((raw, "idx:%s" % raw, tmp_path / "MNIST", "idx:%s/" % (tmp_path / "MNIST"))):
+        got, line = shown(tmp_path, spec, i, bin=bin)
+        assert np.array_equal(got[:, :, 0], images[i]) and "label %d\n" % labels[i] in line
+    assert "expected no label file" in refused("idx:%s,x" % raw, bin=bin)
+    assert "found not both" in refused("idx:%s" % tmp_path, bin=bin)
+
 
 def test_cifar100(tmp_path):
     rng = np.random.default_rng(1)
@@ -457,6 +494,16 @@ def test_wrong_usage_of_show(args):
     assert done.returncode == 2 and len(done.stderr.splitlines()) == 1 and not done.stdout
 
 
+def assert_drawn(got, counts, full):
+    """Frames side by side: blue for darker, red for brighter, each 255 from a count of full."""
+    w = counts.shape[2]
+    want = np.minimum(255, np.floor(255 * counts / full + 0.5))
+    for f in range(len(counts) // 2):
+        frame = got[:, (w + 1) * f:(w + 1) * f + w].astype(int)
+        assert np.abs(frame[:, :, 2] - want[2 * f]).max() <= 1 and np.abs(frame[:, :, 0] - want[2 * f + 1]).max() <= 1
+        assert not frame[:, :, 1].any()
+
+
 def test_show_event_frames(tmp_path):
     rng = np.random.default_rng(3)
     counts = rng.integers(0, 9, (1, 10, 12, 16)).astype(np.float32)
@@ -464,11 +511,11 @@ def test_show_event_frames(tmp_path):
     np.save(tmp_path / "x.npy", counts)
     got, line = shown(tmp_path, tmp_path / "x.npy", 0, bin=model(tmp_path, 10, 12, 16))
     assert got.shape == (12, 5 * 17 - 1, 3) and ": 10x12x16" in line
-    for f in range(5):
-        frame = got[:, 17 * f:17 * f + 16].astype(int)
-        want = np.floor(255 * counts[0, 2 * f:2 * f + 2] / 9 + 0.5)
-        assert np.abs(frame[:, :, 2] - want[0]).max() <= 1 and np.abs(frame[:, :, 0] - want[1]).max() <= 1
-        assert not frame[:, :, 1].any()
+    assert_drawn(got, counts[0], 9)
+    counts[0, 7, 0, 0] = 1000  # a hot pixel
+    np.save(tmp_path / "x.npy", counts)
+    got, _ = shown(tmp_path, tmp_path / "x.npy", 0, bin=model(tmp_path, 10, 12, 16))
+    assert_drawn(got, counts[0], 3 * counts[counts > 0].mean())
     np.save(tmp_path / "x.npy", counts[:, :5])
     assert "expected 1, 3 or an even number, found 5" in refused(tmp_path / "x.npy")
 
@@ -486,10 +533,7 @@ def test_event_recordings(tmp_path):
     bin = model(tmp_path, 8, 17, 20, prepare=(0, 0, 0, 4, 0, 1, 0), norm=norm)
     for spec in ("nmnist:%s" % file, file):
         got, line = shown(tmp_path, spec, 0, bin=bin)
-        want = np.floor(255 * counts / counts.max() + 0.5)
-        for f in range(4):
-            frame = got[:, 21 * f:21 * f + 20].astype(int)
-            assert np.abs(frame[:, :, 2] - want[f, 0]).max() <= 1 and np.abs(frame[:, :, 0] - want[f, 1]).max() <= 1
+        assert_drawn(got, counts.reshape(8, 17, 20), min(counts.max(), 3 * counts[counts > 0].mean()))
         assert ": 8x17x20" in line and "label" not in line.split(",")[-1]
     assert ": 6x34x34" in shown(tmp_path, file, 0, "--frames", 3, "--split", "number")[1]
     (tmp_path / "set" / "b").mkdir(parents=True)
@@ -506,6 +550,17 @@ def test_event_recordings(tmp_path):
     assert "a frame presented in a step has 2 channels" in refused(file, "--present", "steps", bin=bin)
     (tmp_path / "cut.bin").write_bytes(file.read_bytes()[:-2])
     assert "cut.bin" in refused("nmnist:%s" % (tmp_path / "cut.bin"), bin=bin)
+
+
+@pytest.mark.parametrize("args, says", [
+    (("--frames", 3), ""), (("--resize", 34), ""),
+    (("--frames", 5), "5 frames of 2 polarities are 10 channels, the model's input has 6"),
+    (("--frames", 3, "--present", "steps"), "3 frames presented as steps are 2 channels (polarities) each, the model's input has 6"),
+])
+def test_frames_that_do_not_fit_the_model(tmp_path, args, says):
+    onnx = ROOT / "examples" / "models" / "nmnist-swin.onnx"
+    done = tool("mstconv", onnx, "-o", tmp_path / "m.bin", "--quiet", *args)
+    assert done.stderr == ("mstconv: warning: --frames: %s\n" % says if says else "")
 
 
 def test_show_writes_whole_files(tmp_path):

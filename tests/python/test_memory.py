@@ -10,7 +10,10 @@ import zipfile
 import numpy as np
 import pytest
 
-from support import BUILD
+from support import BUILD, ROOT
+
+sys.path.insert(0, str(ROOT / "tests" / "golden"))
+import make_snn  # noqa: E402
 
 # A process counts the memory of the one that it was forked from, which must be small.
 SPAWN = """
@@ -34,13 +37,18 @@ def sparse(path, head, size=BIG):
 
 def peak(folder, spec):
     """Peak resident bytes of mstrun --show on sample 0."""
+    return peak_of("--show", spec, 0, "-o", folder / "o.png")
+
+
+def peak_of(*args):
+    """Peak resident bytes of mstrun."""
     tool = BUILD / "mstrun"
     if not tool.exists():
         pytest.skip("%s is not built" % tool)
     if "asan" in str(BUILD) or "tsan" in str(BUILD):
         pytest.skip("the sanitizers' own memory is in the way")
-    done = subprocess.run([sys.executable, "-S", "-c", SPAWN, str(tool), "--show", str(spec), "0", "-o",
-                           str(folder / "o.png"), "--quiet"], capture_output=True, text=True, timeout=300)
+    done = subprocess.run([sys.executable, "-S", "-c", SPAWN, str(tool), "--quiet"] + [str(a) for a in args],
+                          capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     return int(done.stdout) * 1024
 
@@ -148,3 +156,33 @@ def test_folders_are_lists_of_names(tmp_path):
         for i in range(10000):
             (tmp_path / "set" / str(digit) / ("%05d.bin" % i)).write_bytes(bytes(15))
     check(tmp_path, "nmnist:%s" % (tmp_path / "set"), 0)
+
+
+def test_label_file_of_imagenets_size(tmp_path):
+    """As many lines as ImageNet has training images, of names as long."""
+    Image = pytest.importorskip("PIL.Image")
+    (tmp_path / "set" / "n01440764").mkdir(parents=True)
+    Image.new("RGB", (40, 30)).save(tmp_path / "set" / "n01440764" / "n01440764_10026.JPEG")
+    (tmp_path / "train.txt").write_bytes(b"n01440764/n01440764_10026.JPEG 0\n" * 1281167)
+    check(tmp_path, "image:%s,%s" % (tmp_path / "set", tmp_path / "train.txt"), 5 * 3 * 40 * 30)
+
+
+def test_samples_read_ahead(tmp_path):
+    """Eight threads hold a sample each, and a network with that input; what is read ahead is within the bound."""
+    side, n = 1024, 24
+    m = make_snn.Model()
+    m.output = 3
+    m.tensor("x", (1, 4, side, side))
+    m.tensor("mean", (1, 4, 1, 1))
+    m.tensor("flat", (1, 4))
+    m.tensor("logits", (1, 2))
+    m.tensor("w", (4, 2), [0.5] * 8)
+    m.node(make_snn.REDUCE, "mean", [0], 1, (0, 12))
+    m.node(make_snn.RESHAPE, "flat", [1], 2)
+    m.node(make_snn.LINEAR, "fc", [2, 4], 3)
+    (tmp_path / "m.bin").write_bytes(m.bytes())
+    sample = 4 * 4 * side * side
+    path = sparse(tmp_path / "a.npy", npy_head((n, 4, side, side)), n * sample)
+    used = peak_of(tmp_path / "m.bin", "npy:%s" % path, "-T", 1, "--threads", 8)
+    print("%.1f MB" % (used / MB))
+    assert used < 8 * 2 * sample + 2 * sample + 64 * MB

@@ -48,9 +48,10 @@ static mst_status aedat3_open(mst_event_stream *s, mst_err *err)
     const char *value;
     bool more;
     MST_TRY(mst_event_header_line(s, '#', line, &more, err));
-    if (!more || strncmp(line, "#!AER-DAT3.", 11) != 0)
-        return mst_fail(err, MST_EFORMAT, "%s: offset 0: expected '#!AER-DAT3.1', found %s%.32s%s", s->path,
-                        more ? "'" : "something else", more ? line : "", more ? "'" : "");
+    if (!more)
+        return mst_event_wrong_start(s, "'#!AER-DAT3.1'", err);
+    if (strncmp(line, "#!AER-DAT3.", 11) != 0)
+        return mst_fail(err, MST_EFORMAT, "%s: offset 0: expected '#!AER-DAT3.1', found '%.32s'", s->path, line);
     if (strcmp(line + 11, "1") != 0)
         return mst_fail(err, MST_EVERSION, "%s: offset 0: AEDAT version: expected 3.1, found '3.%.16s'",
                         s->path, line + 11);

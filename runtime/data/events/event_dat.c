@@ -44,8 +44,7 @@ static mst_status dat_open(mst_event_stream *s, mst_err *err)
         MST_TRY(read_line(s, line, offset, err));
     }
     if (lines == 0)
-        return mst_fail(err, MST_EFORMAT,
-                        "%s: offset 0: expected a header line '%% ...', found something else", s->path);
+        return mst_event_wrong_start(s, "a header line '% ...'", err);
     MST_TRY(mst_event_fill(s, 2, &have, err));
     if (have < 2)
         return mst_fail(err, MST_ECORRUPT,

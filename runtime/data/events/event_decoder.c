@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -165,6 +166,14 @@ mst_status mst_event_unwrap(mst_event_stream *s, uint64_t raw, unsigned bits, in
     c->last = raw;
     *t = c->base + (int64_t)raw;
     return MST_OK;
+}
+
+mst_status mst_event_wrong_start(const mst_event_stream *s, const char *expected, mst_err *err)
+{
+    char found[4 * 3 + 1] = "";
+    for (size_t i = 0; i < 4 && s->at + i < s->end; i++)
+        snprintf(found + 3 * i, sizeof found - 3 * i, " %02x", s->buffer[s->at + i]);
+    return mst_fail(err, MST_EFORMAT, "%s: offset 0: expected %s, found the bytes%s", s->path, expected, found);
 }
 
 mst_status mst_event_outside(const mst_event_stream *s, uint32_t x, uint32_t y, uint64_t offset, mst_err *err)

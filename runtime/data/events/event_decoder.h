@@ -96,6 +96,9 @@ mst_status mst_event_records(mst_event_stream *s, size_t size, mst_event_take ta
 /* Step back of more than half the counter's range: it wrapped. ELIMIT after 2^61. */
 mst_status mst_event_unwrap(mst_event_stream *s, uint64_t raw, unsigned bits, int64_t *t, mst_err *err);
 
+/* EFORMAT: the file, from which nothing was taken yet, begins otherwise than expected. */
+mst_status mst_event_wrong_start(const mst_event_stream *s, const char *expected, mst_err *err);
+
 mst_status mst_event_outside(const mst_event_stream *s, uint32_t x, uint32_t y, uint64_t offset,
                              mst_err *err);
 

@@ -75,8 +75,7 @@ static mst_status evt2_open(mst_event_stream *s, mst_err *err)
         MST_TRY(read_line(s, line, offset, &end, err));
     }
     if (lines == 0)
-        return mst_fail(err, MST_EFORMAT,
-                        "%s: offset 0: expected a header line '%% ...', found something else", s->path);
+        return mst_event_wrong_start(s, "a header line '% ...'", err);
     if ((s->state = mst_alloc(NULL, sizeof(evt2_state))) == NULL)
         return mst_fail(err, MST_ENOMEM, "out of memory");
     return MST_OK;

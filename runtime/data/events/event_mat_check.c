@@ -226,8 +226,7 @@ static mst_status check_header(mst_event_stream *s, bool *big, mst_err *err)
             "'-v7')",
             s->path);
     if (have < 10 || memcmp(p, "MATLAB 5.0", 10) != 0)
-        return mst_fail(err, MST_EFORMAT,
-                        "%s: offset 0: expected 'MATLAB 5.0 MAT-file', found something else", s->path);
+        return mst_event_wrong_start(s, "'MATLAB 5.0 MAT-file'", err);
     if (have < FILE_HEADER)
         return mst_fail(err, MST_ECORRUPT, "%s: offset 0: header: expected %u bytes, found %zu", s->path,
                         FILE_HEADER, have);

@@ -150,7 +150,8 @@ END_TEST
 START_TEST(aedat2_headers)
 {
     expect_error(read_bytes("aedat2", "#!AER-DAT3.1\n", 13), MST_EFORMAT, "found '#!AER-DAT3.1'");
-    expect_error(read_bytes("aedat2", "AER-DAT2.0\n", 11), MST_EFORMAT, "found something else");
+    expect_error(read_bytes("aedat2", "AER-DAT2.0\n", 11), MST_EFORMAT,
+                 "offset 0: expected '#!AER-DAT2.0', found the bytes 41 45 52 2d");
     const char *other = "#!AER-DAT2.0\r\n# AEChip: x.Cochlea\r\n";
     expect_error(read_bytes("aedat2", other, strlen(other)), MST_EUNSUPPORTED,
                  "offset 14: AEChip: expected DVS128, Davis128, 208, 240, 346 or 640, found 'x.Cochlea'");

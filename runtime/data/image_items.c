@@ -1,0 +1,91 @@
+/* Millions of names and labels in little room. Knows nothing of folders on disk. */
+#include <stdio.h>
+#include <string.h>
+
+#include "runtime/data/image_list.h"
+
+#define TEXT_BLOCK ((size_t)1 << 16)
+#define ITEMS_IN_BLOCK ((size_t)1 << 12)
+#define MAX_TEXT_BLOCKS ((size_t)1 << 16)
+
+static mst_status add_block(mst_image_blocks *b, size_t bytes, mst_err *err)
+{
+    if (b->n == b->room) {
+        size_t room = b->room == 0 ? 16 : 2 * b->room;
+        void **p = mst_alloc_array(NULL, room, sizeof *p);
+        if (p == NULL)
+            return mst_fail(err, MST_ENOMEM, "out of memory for a list of images");
+        if (b->n != 0)
+            memcpy(p, b->p, b->n * sizeof *p);
+        mst_free_array(NULL, b->p, b->room, sizeof *p);
+        b->p = p;
+        b->room = room;
+    }
+    if ((b->p[b->n] = mst_alloc(NULL, bytes)) == NULL)
+        return mst_fail(err, MST_ENOMEM, "out of memory for a list of images");
+    b->n++;
+    return MST_OK;
+}
+
+static void free_blocks(mst_image_blocks *b, size_t bytes)
+{
+    for (size_t i = 0; i < b->n; i++)
+        mst_free(NULL, b->p[i], bytes);
+    mst_free_array(NULL, b->p, b->room, sizeof *b->p);
+}
+
+mst_status mst_image_list_keep(mst_image_list *list, const char *text, uint32_t *at, mst_err *err)
+{
+    size_t n = strlen(text) + 1;
+    if (n > MST_IMAGE_PATH)
+        return mst_fail(err, MST_ELIMIT, "%.200s...: a path of %zu bytes: limit is %u", text, n - 1,
+                        MST_IMAGE_PATH - 1);
+    if (list->texts.n == 0 || n > TEXT_BLOCK - list->text_used) {
+        if (list->texts.n == MAX_TEXT_BLOCKS)
+            return mst_fail(err, MST_ELIMIT, "%s: more than 4 GB of image names", text);
+        MST_TRY(add_block(&list->texts, TEXT_BLOCK, err));
+        list->text_used = 0;
+    }
+    size_t block = list->texts.n - 1;
+    memcpy((char *)list->texts.p[block] + list->text_used, text, n);
+    *at = (uint32_t)(block * TEXT_BLOCK + list->text_used);
+    list->text_used += n;
+    return MST_OK;
+}
+
+mst_status mst_image_list_add(mst_image_list *list, uint32_t folder, const char *name, int32_t label,
+                              mst_err *err)
+{
+    mst_image_item it = {.folder = folder, .label = label};
+    MST_TRY(mst_image_list_keep(list, name, &it.name, err));
+    if (list->n == list->items.n * ITEMS_IN_BLOCK)
+        MST_TRY(add_block(&list->items, ITEMS_IN_BLOCK * sizeof it, err));
+    ((mst_image_item *)list->items.p[list->n / ITEMS_IN_BLOCK])[list->n % ITEMS_IN_BLOCK] = it;
+    list->n++;
+    return MST_OK;
+}
+
+static const char *text_at(const mst_image_list *list, uint32_t at)
+{
+    return (const char *)list->texts.p[at / TEXT_BLOCK] + at % TEXT_BLOCK;
+}
+
+mst_status mst_image_list_get(const mst_image_list *list, size_t i, char path[MST_IMAGE_PATH], int *label,
+                              mst_err *err)
+{
+    const mst_image_item *it = (const mst_image_item *)list->items.p[i / ITEMS_IN_BLOCK] + i % ITEMS_IN_BLOCK;
+    const char *folder = text_at(list, it->folder), *name = text_at(list, it->name);
+    if (snprintf(path, MST_IMAGE_PATH, "%s%s%s", folder, folder[0] != '\0' ? "/" : "", name) >=
+        (int)MST_IMAGE_PATH)
+        return mst_fail(err, MST_ELIMIT, "%s/%s: the path is too long", folder, name);
+    *label = it->label;
+    return MST_OK;
+}
+
+void mst_image_list_free(mst_image_list *list)
+{
+    free_blocks(&list->items, ITEMS_IN_BLOCK * sizeof(mst_image_item));
+    free_blocks(&list->texts, TEXT_BLOCK);
+    mst_arena_release(&list->paths);
+    *list = (mst_image_list){0};
+}
