@@ -79,17 +79,23 @@ class TokenNorm(nn.Module):
 class SpikeMask(nn.Module):
     """Random Spike Masking: each element is kept with probability 1 - ratio.
 
-    Active in training and in inference alike, fresh at each call, not rescaled.
+    Active in training and in inference alike, fresh at each call, not rescaled. An activation
+    stands for the rate of a neuron over time steps, each of which has a mask of its own: with
+    `steps` > 1 it is scaled by the share of `steps` masks that keep it (a binomial variable, by
+    its normal approximation), with 1 it is kept or not.
     """
 
-    def __init__(self, ratio=0.0):
+    def __init__(self, ratio=0.0, steps=1):
         super().__init__()
-        self.ratio = ratio
+        self.ratio, self.steps = ratio, steps
 
     def forward(self, x):
         if self.ratio == 0.0:
             return x
-        return x * (torch.rand_like(x) > self.ratio).to(x.dtype)
+        if self.steps == 1:
+            return x * (torch.rand_like(x) > self.ratio).to(x.dtype)
+        deviation = (self.ratio * (1 - self.ratio) / self.steps) ** 0.5
+        return x * torch.randn_like(x).mul_(deviation).add_(1 - self.ratio).clamp_(0, 1)
 
 
 def set_mask_ratio(model, ratio):

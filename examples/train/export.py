@@ -28,6 +28,7 @@ def parse():
     p.add_argument("--accuracy", metavar="DATA", help="folder of the data set: print the test accuracy")
     p.add_argument("--dataset", choices=("cifar10", "digits"), default="cifar10")
     p.add_argument("--policy", help="masks for --accuracy")
+    p.add_argument("--mask-steps", type=int, default=1, help="as of train.py, for --accuracy")
     p.add_argument("--draws", type=int, default=3, help="draws of the masks for --accuracy")
     p.add_argument("--threads", type=int, default=1)
     return p.parse_args()
@@ -56,7 +57,7 @@ def main():
     layers.fold_batchnorm(model)
     if args.accuracy:
         data = DataSet(args.dataset, args.accuracy, 1)
-        masked = masks.apply(masks.load(args.policy), model) if args.policy else 0
+        masked = masks.apply(masks.load(args.policy), model, args.mask_steps) if args.policy else 0
         found = []
         for draw in range(args.draws if masked else 1):
             torch.manual_seed(draw)

@@ -12,7 +12,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]
 import fused  # noqa: E402
 import masks  # noqa: E402
 from data import DataSet  # noqa: E402
-from mst import qcfs, zoo  # noqa: E402
+from mst import layers, qcfs, zoo  # noqa: E402
 from recipes import RECIPES  # noqa: E402
 
 POLICIES = HERE.parent / "policies"
@@ -74,6 +74,15 @@ def test_overrides_and_errors():
     for wrong in ("masks:\n  sites: {conv: 1.5}\n", "masks:\n  sites: {conf: 0.5}\n", "masks:\n  site: {conv: 0.5}\n"):
         with pytest.raises(ValueError):
             masks.ratios(masks.parse(wrong), model)
+
+
+@pytest.mark.parametrize("steps", (1, 16, 64))
+def test_masks_of_several_steps(steps):
+    torch.manual_seed(1)
+    kept = layers.SpikeMask(0.75, steps)(torch.ones(200000))
+    assert 0 <= float(kept.min()) and float(kept.max()) <= 1
+    assert float(kept.mean()) == pytest.approx(0.25, abs=0.005)
+    assert float(kept.var()) == pytest.approx(0.25 * 0.75 / steps, rel=0.1)
 
 
 def test_augmentation_is_its_seed(folder):

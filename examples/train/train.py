@@ -36,6 +36,8 @@ def parse():
     p.add_argument("--model", help="train: a name of recipes.py (default swin)")
     p.add_argument("--teacher", help="finetune: checkpoint to start from and to learn from")
     p.add_argument("--policy", help="masking policy (YAML): spikes are masked as in the converted network")
+    p.add_argument("--mask-steps", type=int, default=1,
+                   help="masks whose mean an activation meets, as in a run of so many time steps (default 1: kept or not)")
     p.add_argument("--epochs", type=int, default=24)
     p.add_argument("--batch", type=int, default=96)
     p.add_argument("--lr", type=float, default=2e-3)
@@ -58,6 +60,8 @@ def parse():
     args = p.parse_args()
     if args.task == "finetune" and not args.teacher:
         p.error("finetune needs --teacher")
+    if args.mask_steps < 1:
+        p.error("--mask-steps is at least 1")
     if args.task == "train" and args.teacher:
         p.error("--teacher belongs to finetune")
     return args
@@ -86,7 +90,7 @@ def start(args, data):
         model = zoo.build(name, **options)
     if args.policy:
         try:
-            masked = masks.apply(masks.load(args.policy), model)
+            masked = masks.apply(masks.load(args.policy), model, args.mask_steps)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             refuse("%s: %s" % (args.policy, error))
         print("%d of %d sites masked" % (masked, len(masks.sites(model))), flush=True)
