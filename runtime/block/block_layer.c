@@ -173,12 +173,9 @@ void blk_open_neurons(const blk_job *job, blk_place at, blk_firing *f)
     if (op->piece_at != NULL)
         f->strip.v = f->v;
     f->strip.from = first ? op->first + c : f->strip.v;
-    if (op->piece_at != NULL) {
-        if (!first)
-            copy_pieces(job, element, n, f->v, false);
-        return;
-    }
-    if (at.row + 1 == op->expr->rows)
+    if (op->piece_at != NULL && !first)
+        copy_pieces(job, element, n, f->v, false);
+    if (op->piece_at != NULL || at.row + 1 == op->expr->rows)
         return;
     /* the next row's membranes, which lie too far apart for the machine to guess */
     const float *next = f->strip.v - element + element_at(op->expr, (blk_place){at.row + 1, at.block});

@@ -66,8 +66,6 @@ ALWAYS void close_strip(const mstb_strip *s, const float *own)
         memcpy(s->v, own, s->n * sizeof *own);
 }
 
-static inline uint64_t live_bits(size_t n) { return n == MSTB_COLS ? UINT64_MAX : ((uint64_t)1 << n) - 1; }
-
 static void FN(fire)(const mstb_strip *s, const float *x)
 {
     float own[MSTB_COLS] __attribute__((aligned(64)));

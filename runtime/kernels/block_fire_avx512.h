@@ -21,7 +21,7 @@ typedef struct neurons {
 
 ALWAYS void load_neurons(const mstb_strip *s, size_t vecs, int gain, neurons *q)
 {
-    q->live = s->n == MSTB_COLS ? UINT64_MAX : ((uint64_t)1 << s->n) - 1;
+    q->live = live_bits(s->n);
     for (size_t j = 0; j < vecs; j++) {
         q->v[j] = _mm512_maskz_loadu_ps(live_lanes(s->n, j), s->from + 16 * j);
         q->theta[j] = _mm512_loadu_ps(s->theta + 16 * j);

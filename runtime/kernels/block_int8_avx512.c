@@ -30,7 +30,8 @@ ALWAYS void fire_bytes(const mstb_lists *in, const mstb_strip *s, size_t vecs, i
             gather_long(idx, end, strips, w, c, b, far, MSTB_COLS);
             for (size_t j = 0; j < 4; j++) {
                 x0[j] = AT(floats, far, j);
-                x1[j] = AT(floats, far, 4 + j);
+                if (strips == 2)
+                    x1[j] = AT(floats, far, 4 + j);
             }
         } else {
             add_rows(idx, end, strips, w, sum);

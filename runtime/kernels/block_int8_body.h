@@ -88,8 +88,9 @@ ALWAYS void finish_strip(const sums *s, int all, const float *c, const float *b,
 }
 
 /* A list of more rows: parts of it, added up in 32 bits. */
-static __attribute__((noinline)) void gather_long(const uint16_t *idx, const uint16_t *end, size_t strips, const uint8_t *w, const float *c,
-                        const float *b, float *acc, size_t apart)
+static __attribute__((noinline)) /* rare, and its sums would take its callers' registers */
+void gather_long(const uint16_t *idx, const uint16_t *end, size_t strips, const uint8_t *w, const float *c,
+                 const float *b, float *acc, size_t apart)
 {
     ints total[2][4 * VECS];
     memset(total, 0, sizeof total);

@@ -11,4 +11,7 @@
 
 #define ALWAYS static inline __attribute__((always_inline))
 
+/* The first n columns of a strip. */
+ALWAYS uint64_t live_bits(size_t n) { return n == MSTB_COLS ? UINT64_MAX : ((uint64_t)1 << n) - 1; }
+
 #endif
