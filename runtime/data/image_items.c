@@ -8,30 +8,45 @@
 #define ITEMS_IN_BLOCK ((size_t)1 << 12)
 #define MAX_TEXT_BLOCKS ((size_t)1 << 16)
 
-static mst_status add_block(mst_image_blocks *b, size_t bytes, mst_err *err)
+mst_status mst_image_pointers_add(mst_image_pointers *list, void *one, mst_err *err)
 {
-    if (b->n == b->room) {
-        size_t room = b->room == 0 ? 16 : 2 * b->room;
+    if (list->n == list->room) {
+        size_t room = list->room == 0 ? 16 : 2 * list->room;
         void **p = mst_alloc_array(NULL, room, sizeof *p);
         if (p == NULL)
             return mst_fail(err, MST_ENOMEM, "out of memory for a list of images");
-        if (b->n != 0)
-            memcpy(p, b->p, b->n * sizeof *p);
-        mst_free_array(NULL, b->p, b->room, sizeof *p);
-        b->p = p;
-        b->room = room;
+        if (list->n != 0)
+            memcpy(p, list->p, list->n * sizeof *p);
+        mst_free_array(NULL, list->p, list->room, sizeof *p);
+        list->p = p;
+        list->room = room;
     }
-    if ((b->p[b->n] = mst_alloc(NULL, bytes)) == NULL)
-        return mst_fail(err, MST_ENOMEM, "out of memory for a list of images");
-    b->n++;
+    list->p[list->n++] = one;
     return MST_OK;
 }
 
-static void free_blocks(mst_image_blocks *b, size_t bytes)
+void mst_image_pointers_free(mst_image_pointers *list)
 {
-    for (size_t i = 0; i < b->n; i++)
-        mst_free(NULL, b->p[i], bytes);
-    mst_free_array(NULL, b->p, b->room, sizeof *b->p);
+    mst_free_array(NULL, list->p, list->room, sizeof *list->p);
+    *list = (mst_image_pointers){0};
+}
+
+static mst_status add_block(mst_image_pointers *blocks, size_t bytes, mst_err *err)
+{
+    void *block = mst_alloc(NULL, bytes);
+    if (block == NULL)
+        return mst_fail(err, MST_ENOMEM, "out of memory for a list of images");
+    mst_status st = mst_image_pointers_add(blocks, block, err);
+    if (st != MST_OK)
+        mst_free(NULL, block, bytes);
+    return st;
+}
+
+static void free_blocks(mst_image_pointers *blocks, size_t bytes)
+{
+    for (size_t i = 0; i < blocks->n; i++)
+        mst_free(NULL, blocks->p[i], bytes);
+    mst_image_pointers_free(blocks);
 }
 
 mst_status mst_image_list_keep(mst_image_list *list, const char *text, uint32_t *at, mst_err *err)

@@ -89,35 +89,13 @@ bool mst_image_list_any(const char *folder)
 
 #define MAX_DEPTH 8 /* folders in each other: a link may lead back */
 
-/* A folder and all in it. */
-typedef struct folders {
-    const char **p;
-    size_t n, room;
-} folders;
-
 static int by_path(const void *a, const void *b)
 {
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
+    return strcmp(*(void *const *)a, *(void *const *)b);
 }
 
-static mst_status add_path(folders *f, const char *path, mst_err *err)
-{
-    if (f->n == f->room) {
-        size_t room = f->room == 0 ? 16 : 2 * f->room;
-        const char **p = mst_alloc_array(NULL, room, sizeof *p);
-        if (p == NULL)
-            return mst_fail(err, MST_ENOMEM, "out of memory");
-        if (f->n != 0)
-            memcpy(p, f->p, f->n * sizeof *p);
-        mst_free_array(NULL, f->p, f->room, sizeof *p);
-        f->p = p;
-        f->room = room;
-    }
-    f->p[f->n++] = path;
-    return MST_OK;
-}
-
-static mst_status find_folders(mst_image_list *list, const char *folder, unsigned depth, folders *f,
+/* A folder and all in it, their paths in the list's arena. */
+static mst_status find_folders(mst_image_list *list, char *folder, unsigned depth, mst_image_pointers *f,
                                mst_err *err)
 {
     entries subs;
@@ -125,7 +103,7 @@ static mst_status find_folders(mst_image_list *list, const char *folder, unsigne
         return mst_fail(err, MST_ENOMEM, "out of memory");
     if (depth == MAX_DEPTH)
         return mst_fail(err, MST_ELIMIT, "%s: expected at most %d folders in each other", folder, MAX_DEPTH);
-    MST_TRY(add_path(f, folder, err));
+    MST_TRY(mst_image_pointers_add(f, folder, err));
     MST_TRY(list_folder(folder, may_be_folder, &subs, err));
     keep_folders(folder, &subs);
     mst_status st = MST_OK;
@@ -150,19 +128,19 @@ static mst_status add_files(mst_image_list *list, const char *folder, int32_t la
 }
 
 /* ImageFolder's order: folders by their whole path, so that x-1 comes between x and x/y. */
-static mst_status walk_folder(mst_image_list *list, const char *folder, int32_t label, mst_err *err)
+static mst_status walk_folder(mst_image_list *list, char *folder, int32_t label, mst_err *err)
 {
-    folders f = {0};
+    mst_image_pointers f = {0};
     mst_status st = find_folders(list, folder, 0, &f, err);
     if (st == MST_OK)
         qsort(f.p, f.n, sizeof *f.p, by_path);
     for (size_t i = 0; i < f.n && st == MST_OK; i++)
         st = add_files(list, f.p[i], label, err);
-    mst_free_array(NULL, f.p, f.room, sizeof *f.p);
+    mst_image_pointers_free(&f);
     return st;
 }
 
-static mst_status add_folder(mst_image_list *list, const char *folder, int32_t label, mst_err *err)
+static mst_status add_folder(mst_image_list *list, char *folder, int32_t label, mst_err *err)
 {
     size_t before = list->n;
     MST_TRY(walk_folder(list, folder, label, err));
@@ -189,7 +167,7 @@ static mst_status add_tree(mst_image_list *list, const mst_data *d, const char *
     entries subs;
     MST_TRY(list_folder(path, may_be_folder, &subs, err));
     keep_folders(path, &subs);
-    mst_status st = subs.n != 0 ? add_classes(list, d, path, &subs, err) : add_folder(list, path, -1, err);
+    mst_status st = subs.n != 0 ? add_classes(list, d, path, &subs, err) : add_folder(list, mst_arena_printf(&list->paths, "%s", path), -1, err);
     free_entries(&subs);
     return st;
 }

@@ -16,14 +16,19 @@ typedef struct mst_image_item {
     int32_t label; /* -1: none */
 } mst_image_item;
 
-/* Blocks that stay where they are: a list that grows is never copied. */
-typedef struct mst_image_blocks {
+/* Pointers, to blocks of the list among others: what they point to stays where it is when one is added. */
+typedef struct mst_image_pointers {
     void **p;
     size_t n, room;
-} mst_image_blocks;
+} mst_image_pointers;
+
+/* Takes no ownership of `one`. ENOMEM. */
+mst_status mst_image_pointers_add(mst_image_pointers *list, void *one, mst_err *err);
+/* Frees the list, not what it points to. */
+void mst_image_pointers_free(mst_image_pointers *list);
 
 typedef struct mst_image_list {
-    mst_image_blocks items, texts;
+    mst_image_pointers items, texts;
     size_t n;         /* items */
     size_t text_used; /* of the last block of texts */
     mst_arena paths;  /* of folders on the way */

@@ -80,11 +80,7 @@ static mst_status aedat2_open(mst_event_stream *s, mst_err *err)
     const char *value;
     const camera *found = default_camera(s);
     bool more = true;
-    MST_TRY(mst_event_header_line(s, '#', line, &more, err));
-    if (!more)
-        return mst_event_wrong_start(s, "'#!AER-DAT2.0'", err);
-    if (strncmp(line, "#!AER-DAT2", 10) != 0)
-        return mst_fail(err, MST_EFORMAT, "%s: offset 0: expected '#!AER-DAT2.0', found '%.32s'", s->path, line);
+    MST_TRY(mst_event_first_line(s, "#!AER-DAT2", "'#!AER-DAT2.0'", line, err));
     while (more) {
         uint64_t offset = mst_event_offset(s);
         MST_TRY(mst_event_header_line(s, '#', line, &more, err));

@@ -47,11 +47,7 @@ static mst_status aedat3_open(mst_event_stream *s, mst_err *err)
     char line[MST_EVENT_LINE];
     const char *value;
     bool more;
-    MST_TRY(mst_event_header_line(s, '#', line, &more, err));
-    if (!more)
-        return mst_event_wrong_start(s, "'#!AER-DAT3.1'", err);
-    if (strncmp(line, "#!AER-DAT3.", 11) != 0)
-        return mst_fail(err, MST_EFORMAT, "%s: offset 0: expected '#!AER-DAT3.1', found '%.32s'", s->path, line);
+    MST_TRY(mst_event_first_line(s, "#!AER-DAT3.", "'#!AER-DAT3.1'", line, err));
     if (strcmp(line + 11, "1") != 0)
         return mst_fail(err, MST_EVERSION, "%s: offset 0: AEDAT version: expected 3.1, found '3.%.16s'",
                         s->path, line + 11);

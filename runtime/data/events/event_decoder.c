@@ -184,3 +184,15 @@ mst_status mst_event_outside(const mst_event_stream *s, uint32_t x, uint32_t y, 
                     s->path, offset, s->index, in_x ? 'x' : 'y', (in_x ? s->width : s->height) - 1u, s->width,
                     s->height, in_x ? x : y);
 }
+
+mst_status mst_event_first_line(mst_event_stream *s, const char *begin, const char *expected,
+                                char line[MST_EVENT_LINE], mst_err *err)
+{
+    bool got;
+    MST_TRY(mst_event_header_line(s, begin[0], line, &got, err));
+    if (!got)
+        return mst_event_wrong_start(s, expected, err);
+    return strncmp(line, begin, strlen(begin)) == 0
+               ? MST_OK
+               : mst_fail(err, MST_EFORMAT, "%s: offset 0: expected %s, found '%.32s'", s->path, expected, line);
+}

@@ -81,6 +81,9 @@ mst_status mst_event_skip(mst_event_stream *s, uint64_t n, mst_err *err);
  * the line's end into line, true into *got. ECORRUPT where the line has no end. */
 mst_status mst_event_header_line(mst_event_stream *s, char mark, char line[MST_EVENT_LINE], bool *got,
                                  mst_err *err);
+/* The first header line of a file of text that starts as `begin` does; `expected` is for the error. EFORMAT. */
+mst_status mst_event_first_line(mst_event_stream *s, const char *begin, const char *expected,
+                                char line[MST_EVENT_LINE], mst_err *err);
 /* Is key a word of this header line ("% Width 640")? *value: what follows it, or NULL. */
 bool mst_event_header_key(const char *line, const char *key, const char **value);
 /* A sensor size from the header line at offset; ECORRUPT outside 1..16384. */
