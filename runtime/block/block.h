@@ -170,6 +170,7 @@ typedef struct blk_value {
     bool has_bits, has_buf;
     blk_expr *expr;
     uint32_t buf; /* FLOAT; also cached where it exists (has_buf) */
+    uint32_t moves; /* MOVED: nodes on all ways back to what is not moved */
 } blk_value;
 
 typedef struct blk_compiler {
@@ -218,6 +219,8 @@ mst_status blk_map_make(blk_compiler *bc, uint32_t tensor, blk_map *map, bool *o
 void blk_map_free(blk_compiler *bc, blk_map *map);
 /* One source, same elements, rows of the same length: tensor is its source by another name. */
 bool blk_map_is_same(const blk_compiler *bc, const blk_map *map, uint32_t tensor);
+/* The output of n may be MOVED: it is not too far from its sources. Notes how far. */
+bool blk_may_move(blk_compiler *bc, const mst_node *n);
 /* The source one moves of, without making the map; MST_NONE: more than one. */
 uint32_t blk_move_base(const blk_compiler *bc, uint32_t tensor);
 /* Of a map that only permutes: where each piece of neighbours of the source goes; at most 64, at

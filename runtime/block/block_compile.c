@@ -57,7 +57,7 @@ static mst_status compile_move(blk_compiler *bc, uint32_t node)
 {
     const mst_node *n = &bc->g->nodes[node];
     blk_value *v = &bc->values[n->out];
-    if (n->op == MST_OP_PAD && n->fp[MST_PAD_VALUE] != 0.0f)
+    if ((n->op == MST_OP_PAD && n->fp[MST_PAD_VALUE] != 0.0f) || !blk_may_move(bc, n))
         return blk_fall_back(bc, node);
     v->kind = BLK_MOVED;
     uint32_t base = blk_move_base(bc, n->out);

@@ -22,6 +22,19 @@ uint32_t blk_move_base(const blk_compiler *bc, uint32_t tensor)
     return base;
 }
 
+/* A map is made by going back along all ways to what is not moved. Graphs have some dozen nodes there; where joins
+ * double the ways over and over, or a chain has no end, the step handler keeps time, memory and stack within bounds. */
+#define MOST_MOVES 256
+
+bool blk_may_move(blk_compiler *bc, const mst_node *n)
+{
+    uint32_t moves = 1;
+    for (uint32_t k = 0; k < data_inputs(n); k++)
+        moves += is_moved(bc, n->in[k]) ? bc->values[n->in[k]].moves : 0; /* at most 64 * MOST_MOVES */
+    bc->values[n->out].moves = moves;
+    return moves <= MOST_MOVES;
+}
+
 static mst_status map_alloc(blk_compiler *bc, size_t n, blk_map *m)
 {
     const mst_allocator *a = bc->p->alloc;
@@ -86,40 +99,53 @@ static void apply_part(const exec_copy *part, const blk_map *x, blk_map *y)
 
 static mst_status map_of(blk_compiler *bc, uint32_t tensor, blk_map *m, bool *ok);
 
-/* y: the map of the output of a moving node, from those of its inputs. */
+/* What input k brings to y. */
+static void apply_node(const blk_compiler *bc, uint32_t node, uint32_t k, const blk_map *x, blk_map *y)
+{
+    mst_op op = bc->g->nodes[node].op;
+    const exec_step *st = &bc->p->steps[node];
+    if (op == MST_OP_RESHAPE || op == MST_OP_NEURON) { /* a neuron behind movement */
+        memcpy(y->at, x->at, y->n * sizeof *y->at);
+        memcpy(y->source, x->source, y->n * sizeof *y->source);
+    } else if (op == MST_OP_GATHER) {
+        apply_gather(st, x, y);
+    } else {
+        apply_part(&st->u.move.parts[k], x, y);
+    }
+}
+
+/* y: the map of the output of a moving node, from those of its inputs. It takes memory behind the first of them:
+ * along a chain, two maps exist at a time. */
 static mst_status map_node(blk_compiler *bc, uint32_t node, blk_map *y, bool *ok)
 {
     const mst_node *n = &bc->g->nodes[node];
-    const exec_step *st = &bc->p->steps[node];
-    memset(y->at, 0xff, y->n * sizeof *y->at); /* what PAD leaves */
-    for (uint32_t k = 0; k < data_inputs(n) && *ok; k++) {
+    mst_status st = MST_OK;
+    for (uint32_t k = 0; k < data_inputs(n) && *ok && st == MST_OK; k++) {
         blk_map x = {.n_sources = y->n_sources};
         memcpy(x.sources, y->sources, sizeof x.sources);
         MST_TRY(map_of(bc, n->in[k], &x, ok));
         y->n_sources = x.n_sources;
         memcpy(y->sources, x.sources, sizeof x.sources);
-        if (*ok && (n->op == MST_OP_RESHAPE || n->op == MST_OP_NEURON)) { /* a neuron behind movement */
-            memcpy(y->at, x.at, y->n * sizeof *y->at);
-            memcpy(y->source, x.source, y->n * sizeof *y->source);
-        } else if (*ok && n->op == MST_OP_GATHER) {
-            apply_gather(st, &x, y);
-        } else if (*ok) {
-            apply_part(&st->u.move.parts[k], &x, y);
-        }
+        if (k == 0)
+            st = map_alloc(bc, mst_tensor_elements(&bc->g->tensors[n->out]), y);
+        if (k == 0 && st == MST_OK)
+            memset(y->at, 0xff, y->n * sizeof *y->at); /* what PAD leaves */
+        if (*ok && st == MST_OK)
+            apply_node(bc, node, k, &x, y);
         blk_map_free(bc, &x);
     }
-    return MST_OK;
+    return st;
 }
 
 static mst_status map_of(blk_compiler *bc, uint32_t tensor, blk_map *m, bool *ok)
 {
-    MST_TRY(map_alloc(bc, mst_tensor_elements(&bc->g->tensors[tensor]), m));
     if (is_moved(bc, tensor)) {
         mst_status st = map_node(bc, bc->p->tensors[tensor].producer, m, ok);
         if (st != MST_OK)
             blk_map_free(bc, m);
         return st;
     }
+    MST_TRY(map_alloc(bc, mst_tensor_elements(&bc->g->tensors[tensor]), m));
     uint32_t source = source_of(m, tensor);
     *ok = *ok && source < BLK_MAX_SOURCES;
     for (size_t i = 0; i < m->n; i++) {

@@ -91,7 +91,7 @@ static mst_status neuron_before_move(blk_compiler *bc, const mst_node *n, blk_op
     bool ok;
     *base = MST_NONE;
     if (op->each != BLK_EACH_SAME || bc->values[n->in[0]].kind != BLK_MOVED || from == MST_NONE ||
-        bc->values[from].kind != BLK_EXPR || bc->values[from].expr->syn == NULL)
+        bc->values[from].kind != BLK_EXPR || bc->values[from].expr->syn == NULL || !blk_may_move(bc, n))
         return MST_OK;
     MST_TRY(blk_map_make(bc, n->in[0], &map, &ok));
     bool same = blk_map_is_same(bc, &map, n->in[0]);
