@@ -233,6 +233,7 @@ mst_status blk_move_bits(blk_compiler *bc, uint32_t tensor, const blk_map *map, 
 
 /* The newest operation, a LAYER, runs together with those before it if their lists are the same. */
 void blk_join_group(blk_compiler *bc);
+void blk_keep_groups(blk_compiler *bc); /* what groups write, as long as they run; once all are known */
 /* *order: the nodes that run each step, so that layers of the same input are neighbours. */
 mst_status blk_node_order(blk_compiler *bc, const uint32_t **order, uint32_t *n);
 mst_status blk_compile_affine(blk_compiler *bc, uint32_t node);

@@ -285,6 +285,7 @@ static mst_status place(blk_compiler *bc)
     blk_program *b = bc->b;
     mst_program *p = bc->p;
     size_t arena, at;
+    blk_keep_groups(bc);
     if (b->steps == 0)
         MST_TRY(choose_steps(bc));
     MST_TRY(size_buffers(bc));

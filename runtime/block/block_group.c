@@ -72,7 +72,16 @@ void blk_join_group(blk_compiler *bc)
         return;
     op->head = before->head;
     b->ops[op->head].joined++;
-    for (uint32_t i = op->head; i <= last; i++) /* all are written before the first is done */
-        if (b->bufs[b->ops[i].out.buf].last < last)
-            b->bufs[b->ops[i].out.buf].last = last;
+}
+
+/* All are written before the first is done. */
+void blk_keep_groups(blk_compiler *bc)
+{
+    blk_program *b = bc->b;
+    for (uint32_t head = 0, last; head < b->n_ops; head = last + 1) {
+        last = head + b->ops[head].joined;
+        for (uint32_t i = head; i <= last && last != head; i++)
+            if (b->bufs[b->ops[i].out.buf].last < last)
+                b->bufs[b->ops[i].out.buf].last = last;
+    }
 }

@@ -77,12 +77,38 @@ START_TEST(others_do_not_join)
 }
 END_TEST
 
+/* A group of any size. */
+START_TEST(very_many)
+{
+    enum { LAYERS = 100000 };
+    net n = {.r = {2}, .g = graph_with_input(DIMS(1, 1))};
+    uint32_t w = add_random(n.g, &n.r, DIMS(1, 1), 0.1f, 0.5f), theta = add_value(n.g, 0.7f);
+    n.x = add_neuron(n.g, n.g->input, theta, 0.5f);
+    for (uint32_t i = 0; i < LAYERS; i++) {
+        add_node(n.g, MST_OP_LINEAR, INPUTS(n.x, w), DIMS(1, 1));
+        add_neuron(n.g, n.g->output, theta, 0.5f);
+    }
+    mst_program *p = compiled(n.g);
+    const blk_program *block = p->block;
+    uint32_t head = 0;
+    while (block->ops[head].joined == 0)
+        head++;
+    ck_assert_uint_eq(block->ops[head].joined, LAYERS - 1);
+    for (uint32_t i = head; i < head + LAYERS; i++)
+        ck_assert_uint_ge(block->bufs[block->ops[i].out.buf].last, head + LAYERS - 1);
+    mst_program_destroy(p);
+    mst_graph_destroy(n.g);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("block groups");
     TCase *t = tcase_create("groups");
+    tcase_set_timeout(t, 60);
     tcase_add_test(t, layers_of_one_input);
     tcase_add_test(t, others_do_not_join);
+    tcase_add_test(t, very_many);
     suite_add_tcase(s, t);
     return run_tests(s);
 }
