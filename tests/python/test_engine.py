@@ -12,6 +12,7 @@ from test_tools import ROOT, tool
 
 MODELS = sorted((ROOT / "examples" / "models").glob("*.onnx"))
 STEPS, SAMPLES = 6, 3
+LONG = 70  # more than the longest block: membranes pass from one block to the next
 
 
 def sets():
@@ -30,9 +31,9 @@ def samples(model, folder):
     return "npy:%s,%s" % (folder / "x.npy", folder / "y.npy")
 
 
-def outcome(model, data, folder, *args):
+def outcome(model, data, folder, *args, steps=STEPS):
     trace = folder / "trace.csv"
-    run = json.loads(tool("mstrun", model, data, "-T", STEPS, "--trace", trace, "--json", "-", "--quiet", *args).stdout)
+    run = json.loads(tool("mstrun", model, data, "-T", steps, "--trace", trace, "--json", "-", "--quiet", *args).stdout)
     for key in ("seconds", "isa", "schedule", "threads"):
         run.pop(key, None)
     return run, trace.read_bytes()
@@ -55,3 +56,6 @@ def test_every_engine_gives_the_same_spikes(onnx, weights, tmp_path):
         got, trace = outcome(model, data, tmp_path, "--schedule", schedule, "--isa", isa, "--threads", threads,
                              *latency)
         assert trace == spikes and got == want, (schedule, isa, threads)
+    long = outcome(model, data, tmp_path, "--schedule", "step", "-n", 1, steps=LONG)
+    for args in (("--threads", 1), ("--threads", 3, "--latency"), ("--threads", 2, "--isa", "scalar")):
+        assert outcome(model, data, tmp_path, "-n", 1, *args, steps=LONG) == long, args
