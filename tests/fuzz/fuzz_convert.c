@@ -1,12 +1,9 @@
 /* Fuzz target: any bytes as an ONNX model, through folding, lowering, every pass and
- * the report. What converts must run: one step in each mode, if it is small. */
+ * the report. What converts must run in each mode and schedule, if it is small. */
 #include <stdlib.h>
 
 #include "converter/pipeline.h"
-#include "mst/session.h"
-
-#define MAX_BYTES (64u << 20) /* of state, and operations: larger graphs are only compiled */
-#define MAX_OPS (1u << 24)
+#include "tests/fuzz/run_both.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -14,28 +11,6 @@ static void check(bool good)
 {
     if (!good)
         abort();
-}
-
-static void run(const mst_graph *g, mst_run_mode mode)
-{
-    const mst_run_opts opts = {.mode = mode, .seed = 1};
-    mst_program *p = NULL;
-    mst_session *s = NULL;
-    mst_err err = {MST_OK, ""};
-    if (mst_program_create(g, &opts, &p, &err) != MST_OK) {
-        check(err.text[0] != '\0');
-        return;
-    }
-    size_t n = mst_tensor_elements(&g->tensors[g->input]);
-    float *x = mst_program_session_bytes(p) <= MAX_BYTES && mst_program_dense_ops(p) <= MAX_OPS ? calloc(n, sizeof *x)
-                                                                                                : NULL;
-    if (x != NULL && mst_session_create(p, &s, &err) == MST_OK) {
-        mst_session_begin(s, x, 0);
-        mst_session_step(s);
-    }
-    free(x);
-    mst_session_destroy(s);
-    mst_program_destroy(p);
 }
 
 static void convert(mst_graph *g, mst_dtype weights)
@@ -52,8 +27,9 @@ static void convert(mst_graph *g, mst_dtype weights)
     mst_status st = mst_convert(g, &opts, &report, &err);
     check(st == MST_OK || err.text[0] != '\0');
     if (st == MST_OK) {
-        run(g, MST_RUN_FLOAT);
-        run(g, MST_RUN_SPIKING);
+        mst_counters counts;
+        fuzz_run(g, &(mst_run_opts){.mode = MST_RUN_FLOAT}, &counts);
+        fuzz_run_both(g);
         mst_report_free(&report);
     }
     free(policy);

@@ -1,9 +1,10 @@
 /* libFuzzer target of the snn.bin reader. The checksums of an input are made
  * right first, so that mutations reach what lies behind them. What loads must
- * encode again, to bytes that load to the same bytes. */
+ * encode again, to bytes that load to the same bytes, and run, if it is small. */
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/fuzz/run_both.h"
 #include "tests/support/snn_memory.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -40,8 +41,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     mst_graph *g = NULL;
     mst_status st = mst_graph_load_mem(copy, size, NULL, &g, &err);
     check(st == MST_OK || (st != MST_EINVAL && strlen(err.text) > 0));
-    if (st == MST_OK)
+    if (st == MST_OK) {
         check_stable(g);
+        fuzz_run_both(g);
+    }
     mst_graph_destroy(st == MST_OK ? g : NULL);
     free(copy);
     return 0;
