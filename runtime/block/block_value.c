@@ -68,6 +68,8 @@ mst_status blk_new_bits(blk_compiler *bc, uint32_t tensor, blk_bits *bits)
                        .words = (cols + 63) / 64,
                        .scale = bc->p->tensors[tensor].scale};
     bits->step = bits->rows * bits->words;
+    if (bits->step >= UINT32_MAX / MSTB_COLS) /* blk_move counts bits with 32 bits */
+        return mst_fail(bc->c->err, MST_ELIMIT, "tensor '%s': more than 2^32 bits of spikes in whole words", t->name);
     return blk_new_buf(bc, bits->step * sizeof(uint64_t), &bits->buf);
 }
 

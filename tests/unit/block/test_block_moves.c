@@ -114,6 +114,22 @@ START_TEST(how_far)
 }
 END_TEST
 
+/* Rows of one bit take a word each: positions that 32 bits do not number are refused, whatever the block. */
+START_TEST(too_many_bits)
+{
+    mst_graph *g = graph_with_input(DIMS(1u << 26, 1));
+    mst_program *p = NULL;
+    mst_run_opts o = {.schedule = MST_SCHEDULE_BLOCK, .block_steps = 1};
+    add_neuron(g, g->input, add_value(g, 1.0f), 0.5f);
+    ck_assert_int_eq(mst_program_create(g, &o, &p, &err_), MST_ELIMIT);
+    ck_assert_ptr_nonnull(strstr(err_.text, "bits of spikes"));
+    o.schedule = MST_SCHEDULE_STEP;
+    ck_assert_msg(mst_program_create(g, &o, &p, &err_) == MST_OK, "%s", err_.text);
+    mst_program_destroy(p);
+    mst_graph_destroy(g);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("block moves");
@@ -121,6 +137,7 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, many, 0, 3);
     tcase_add_test(t, how_far);
+    tcase_add_test(t, too_many_bits);
     suite_add_tcase(s, t);
     return run_tests(s);
 }
