@@ -179,6 +179,7 @@ typedef struct blk_compiler {
     const mst_graph *g;
     blk_program *b;
     blk_value *values;
+    size_t panel_room; /* bytes that panels may still take (block_panel.c) */
 } blk_compiler;
 
 mst_status blk_no_memory(blk_compiler *bc);
@@ -257,8 +258,9 @@ typedef struct blk_need {
     size_t passed, most_passed; /* that operations leave to later ones: alive at the same time, on average and at most */
 } blk_need;
 uint32_t blk_choose_steps(blk_caches c, blk_need need);
-/* Pack the weights and biases of a synapse for the kernels (block_panel.c); all else is set. */
-mst_status blk_make_panels(blk_compiler *bc, blk_synapse *syn, const mst_node *n);
+size_t blk_panel_room(const mst_graph *g);
+/* Pack the weights and biases of a synapse for the kernels (block_panel.c); all else is set. *ok false: no room. */
+mst_status blk_make_panels(blk_compiler *bc, blk_synapse *syn, const mst_node *n, bool *ok);
 void blk_free_panels(const mst_allocator *alloc, blk_synapse *syn);
 static inline size_t blk_band_channels(const blk_synapse *syn) { return syn->band_groups * syn->group_in; }
 /* Strips that lie in one int8 panel, of which `block` is the first: two of a band, or its last one. */

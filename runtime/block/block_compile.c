@@ -271,7 +271,7 @@ static mst_status size_buffers(blk_compiler *bc)
     for (size_t i = 0; i < b->n_bufs; i++)
         if (!mst_mul_size(b->bufs[i].bytes, b->steps, &b->bufs[i].bytes) || b->bufs[i].bytes > EXEC_MAX_BYTES)
             return mst_fail(bc->c->err, MST_ELIMIT,
-                            "a block of %u time steps of one tensor takes more than %llu bytes", b->steps,
+                            "a block of %u time steps of one tensor takes more than %llu bytes: use the step schedule", b->steps,
                             (unsigned long long)EXEC_MAX_BYTES);
     for (size_t i = 0; i < b->n_ops; i++) {
         size_t need = b->ops[i].kind == BLK_LAYER ? blk_layer_scratch(b, b->ops[i].expr) : b->step_scratch;
@@ -319,7 +319,7 @@ static mst_status compile(blk_compiler *bc)
 mst_status blk_program_create(exec_compiler *c, uint32_t steps, unsigned threads)
 {
     mst_program *p = c->p;
-    blk_compiler bc = {.c = c, .p = p, .g = c->g};
+    blk_compiler bc = {.c = c, .p = p, .g = c->g, .panel_room = blk_panel_room(c->g)};
     bc.b = p->block = mst_alloc(p->alloc, sizeof *p->block);
     if (p->block == NULL)
         return blk_no_memory(&bc);

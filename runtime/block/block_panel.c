@@ -53,12 +53,22 @@ static void pack_floats(const blk_compiler *bc, blk_synapse *syn, const mst_tens
         memcpy(syn->panels + biases, b, syn->out * sizeof *b);
 }
 
-static mst_status make_floats(blk_compiler *bc, blk_synapse *syn, const mst_tensor *w, const float *b)
+/* *ok: there are so many bytes, and they are no longer free. */
+static void take_room(blk_compiler *bc, size_t bytes, bool *ok)
+{
+    *ok = bytes <= bc->panel_room;
+    bc->panel_room -= *ok ? bytes : 0;
+}
+
+static mst_status make_floats(blk_compiler *bc, blk_synapse *syn, const mst_tensor *w, const float *b, bool *ok)
 {
     size_t rows, floats;
     if (!mst_mul_size(syn->blocks, syn->k + 1, &rows) || !mst_mul_size(rows, MSTB_COLS, &floats) ||
         floats > SIZE_MAX / sizeof(float))
         return blk_no_memory(bc);
+    take_room(bc, floats * sizeof(float), ok);
+    if (!*ok)
+        return MST_OK;
     float *row = mst_arena_array(&bc->c->tmp, w->dtype != MST_F32 ? syn->out : 0, sizeof *row);
     syn->panels = mst_alloc_aligned(bc->p->alloc, floats * sizeof(float));
     syn->panel_floats = floats;
@@ -87,11 +97,14 @@ static void pack_bytes(const blk_synapse *syn, const int8_t *w)
     }
 }
 
-static mst_status make_bytes(blk_compiler *bc, blk_synapse *syn, const mst_tensor *w, const float *b)
+static mst_status make_bytes(blk_compiler *bc, blk_synapse *syn, const mst_tensor *w, const float *b, bool *ok)
 {
     size_t cols = syn->blocks * MSTB_COLS, bytes, total;
     if (!mst_mul_size(cols, syn->k, &bytes) || !mst_add_size(bytes, 2 * cols * sizeof(float), &total))
         return blk_no_memory(bc);
+    take_room(bc, total, ok);
+    if (!*ok)
+        return MST_OK;
     syn->panels8 = mst_alloc_aligned(bc->p->alloc, total);
     syn->panel8_bytes = total;
     if (syn->panels8 == NULL)
@@ -119,14 +132,31 @@ static void drop_pages(const mst_graph *g, const mst_tensor *w)
         (void)madvise((void *)from, to - from, MADV_DONTNEED); /* a hint: failing changes nothing */
 }
 
-mst_status blk_make_panels(blk_compiler *bc, blk_synapse *syn, const mst_node *n)
+#define PANEL_BASE ((size_t)16 << 20)
+
+/* A panel has 64 columns where its layer may have one, so all take up to 64 times the weights. Layers that
+ * share weights have panels of their own: a small file could ask for any number of large ones. */
+size_t blk_panel_room(const mst_graph *g)
+{
+    size_t room = PANEL_BASE, more;
+    for (uint32_t i = 0; i < g->n_tensors; i++) {
+        const mst_tensor *t = &g->tensors[i];
+        if (t->data != NULL && (!mst_mul_size(mst_tensor_elements(t), MSTB_COLS * sizeof(float), &more) ||
+                                !mst_add_size(room, more, &room)))
+            return SIZE_MAX;
+    }
+    return room;
+}
+
+mst_status blk_make_panels(blk_compiler *bc, blk_synapse *syn, const mst_node *n, bool *ok)
 {
     const mst_tensor *w = &bc->g->tensors[n->in[1]];
     const float *b = n->n_in > 2 && n->in[2] != MST_NONE ? bc->g->tensors[n->in[2]].data : NULL;
     syn->next = bc->b->synapses;
     bc->b->synapses = syn;
-    MST_TRY(syn->step->weights->c != NULL ? make_bytes(bc, syn, w, b) : make_floats(bc, syn, w, b));
-    drop_pages(bc->g, w);
+    MST_TRY(syn->step->weights->c != NULL ? make_bytes(bc, syn, w, b, ok) : make_floats(bc, syn, w, b, ok));
+    if (*ok)
+        drop_pages(bc->g, w);
     return MST_OK;
 }
 

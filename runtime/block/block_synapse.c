@@ -90,7 +90,10 @@ mst_status blk_make_synapse(blk_compiler *bc, uint32_t node, blk_expr **expr)
     }
     if (!syn->has_bits)
         MST_TRY(analog_input(bc, n, syn));
-    MST_TRY(blk_make_panels(bc, syn, n));
+    bool ok;
+    MST_TRY(blk_make_panels(bc, syn, n, &ok));
+    if (!ok)
+        return MST_OK;
     e->syn = syn;
     e->cols = (uint32_t)syn->out;
     e->rows = mst_tensor_elements(y) / out;

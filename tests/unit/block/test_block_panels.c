@@ -1,0 +1,89 @@
+/* Layers that share weights have panels of their own: as many as there is room for, step handlers for the others,
+ * and the same spikes. */
+#include <check.h>
+
+#include "runtime/block/block.h"
+#include "tests/support/run_tests.h"
+#include "tests/unit/block/block_graphs.h"
+
+enum { INPUTS_N = 8192, LAYERS = 40, STEPS = 20 };
+static mst_err err_;
+static const mst_dtype types[] = {MST_F32, MST_F16, MST_I8};
+
+/* One output of 8192 spikes, and the sum of so many of the same. */
+static mst_graph *sharing(void)
+{
+    net n = {.r = {5}, .before = MST_NONE, .tokens = 1, .channels = INPUTS_N};
+    n.g = graph_with_input(DIMS(1, INPUTS_N));
+    uint32_t theta = add_value(n.g, 0.8f), w = add_random(n.g, &n.r, DIMS(INPUTS_N, 1), -0.02f, 0.03f);
+    uint32_t x = add_neuron(n.g, n.g->input, theta, 0.5f), sum = MST_NONE;
+    for (uint32_t i = 0; i < LAYERS; i++) {
+        add_node(n.g, MST_OP_LINEAR, INPUTS(x, w), DIMS(1, 1));
+        uint32_t y = add_neuron(n.g, n.g->output, add_value(n.g, 0.5f + 0.1f * (float)i), 0.5f);
+        sum = sum == MST_NONE ? y : net_add(&n, sum, y);
+    }
+    add_node(n.g, MST_OP_RESHAPE, INPUTS(sum), DIMS(1));
+    return n.g;
+}
+
+static size_t panel_bytes(const mst_program *p, size_t *made)
+{
+    size_t bytes = 0;
+    *made = 0;
+    for (const blk_synapse *s = p->block->synapses; s != NULL; s = s->next) {
+        bytes += s->panel_floats * sizeof(float) + s->panel8_bytes;
+        *made += s->panels != NULL || s->panels8 != NULL;
+    }
+    return bytes;
+}
+
+static mst_program *run(const mst_graph *g, mst_schedule schedule, const float *x, float logits[STEPS], mst_counters *c)
+{
+    mst_program *p = NULL;
+    mst_session *s = NULL;
+    mst_run_opts o = {.schedule = schedule};
+    ck_assert_msg(mst_program_create(g, &o, &p, &err_) == MST_OK, "%s", err_.text);
+    ck_assert_msg(mst_session_create(p, &s, &err_) == MST_OK, "%s", err_.text);
+    mst_session_begin(s, x, 0);
+    for (uint32_t t = 0, n; t < STEPS; t += n) {
+        n = mst_session_run(s, STEPS - t);
+        for (uint32_t i = 0; i < n; i++)
+            logits[t + i] = mst_session_logits_at(s, i)[0];
+    }
+    *c = mst_session_counters(s);
+    mst_session_destroy(s);
+    return p;
+}
+
+START_TEST(shared_weights)
+{
+    mst_graph *g = sharing();
+    narrow_weights(g, types[_i]);
+    static float x[INPUTS_N];
+    rng r = {9};
+    rng_fill(&r, x, INPUTS_N, 1, -1, 1.5f);
+    float step[STEPS], block[STEPS];
+    mst_counters a, b;
+    mst_program_destroy(run(g, MST_SCHEDULE_STEP, x, step, &a));
+    mst_program *p = run(g, MST_SCHEDULE_BLOCK, x, block, &b);
+    size_t made, bytes = panel_bytes(p, &made);
+    ck_assert_uint_le(bytes, blk_panel_room(g));
+    ck_assert_uint_gt(made, 0);
+    if (types[_i] != MST_I8) /* bytes are a quarter: all have room */
+        ck_assert_uint_lt(made, LAYERS);
+    ck_assert_uint_gt(a.spikes, 0);
+    ck_assert(memcmp(step, block, sizeof step) == 0 && memcmp(&a, &b, sizeof a) == 0);
+    mst_program_destroy(p);
+    mst_graph_destroy(g);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("block panels");
+    TCase *t = tcase_create("panels");
+    tcase_set_timeout(t, 60);
+    tcase_add_loop_test(t, shared_weights, 0, 3);
+    suite_add_tcase(s, t);
+    return run_tests(s);
+}
