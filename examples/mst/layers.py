@@ -76,27 +76,31 @@ class TokenNorm(nn.Module):
         return self.norm(x.transpose(1, 2)).transpose(1, 2)
 
 
+def thin(x, keep, scatter):
+    """What is left of x: mean keep*x, variance scatter*x, at least 0 and at most x (the binomial's normal approximation)."""
+    wide = x.float()
+    kept = wide * keep + (wide.detach() * scatter).sqrt() * torch.randn_like(wide)
+    return torch.minimum(kept.clamp(min=0), wide).to(x.dtype)
+
+
 class SpikeMask(nn.Module):
     """Random Spike Masking: each element is kept with probability 1 - ratio.
 
-    Active in training and in inference alike, fresh at each call, not rescaled. An activation
-    stands for the rate of a neuron over time steps, each of which has a mask of its own: with
-    `steps` > 1 it is scaled by the share of `steps` masks that keep it (a binomial variable, by
-    its normal approximation), with 1 it is kept or not.
+    Active in training and in inference alike, fresh at each call, not rescaled. With a `source`
+    (the activation before it) and `steps`, an element stands for a rate of spikes that are kept
+    or dropped one by one: see timesteps.py.
     """
 
-    def __init__(self, ratio=0.0, steps=1):
+    def __init__(self, ratio=0.0):
         super().__init__()
-        self.ratio, self.steps = ratio, steps
+        self.ratio, self.source, self.steps = ratio, None, 1
 
     def forward(self, x):
         if self.ratio == 0.0:
             return x
-        if self.steps == 1:
+        if self.source is None:
             return x * (torch.rand_like(x) > self.ratio).to(x.dtype)
-        deviation = (self.ratio * (1 - self.ratio) / self.steps) ** 0.5
-        noise = torch.randn_like(x, dtype=torch.float32)  # drawing bfloat16 takes 8 times as long on a CPU
-        return x * noise.mul_(deviation).add_(1 - self.ratio).clamp_(0, 1).to(x.dtype)
+        return thin(x, 1 - self.ratio, self.ratio * (1 - self.ratio) * float(self.source[0].theta) / self.steps)
 
 
 def set_mask_ratio(model, ratio):

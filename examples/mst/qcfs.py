@@ -31,6 +31,13 @@ class QCFSFunction(torch.autograd.Function):
         return grad_x, (total / theta).reshape(theta.shape), None
 
 
+def largest_sum(x, variance):
+    """A draw of the largest value on the way of a Brownian motion from 0 to x: timesteps.py says what for."""
+    wide = x.float()
+    exponential = -torch.log1p(-torch.rand_like(wide))
+    return ((wide + (wide * wide + 2 * variance * exponential + 1e-12).sqrt()) / 2).to(x.dtype)
+
+
 class QCFS(nn.Module):
     """One scalar theta per layer, learned; `levels` is L.
 
@@ -45,9 +52,12 @@ class QCFS(nn.Module):
         super().__init__()
         self.levels = levels
         self.form = form
+        self.register_buffer("variance", None, persistent=False)  # of x over a run of time steps: see timesteps.py
         self.theta = nn.Parameter(torch.tensor(float(theta)))
 
     def forward(self, x):
+        if self.variance is not None:
+            x = largest_sum(x, self.variance)
         if self.training:
             return QCFSFunction.apply(x, self.theta, self.levels)
         if self.form == "merged":

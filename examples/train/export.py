@@ -15,7 +15,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import loop  # noqa: E402
 import masks  # noqa: E402
 from data import DataSet, refuse  # noqa: E402
-from mst import export, layers, zoo  # noqa: E402
+from mst import export, layers, timesteps, zoo  # noqa: E402
 from train import load_checkpoint  # noqa: E402
 
 
@@ -28,7 +28,7 @@ def parse():
     p.add_argument("--accuracy", metavar="DATA", help="folder of the data set: print the test accuracy")
     p.add_argument("--dataset", choices=("cifar10", "digits"), default="cifar10")
     p.add_argument("--policy", help="masks for --accuracy")
-    p.add_argument("--mask-steps", type=int, default=1, help="as of train.py, for --accuracy")
+    p.add_argument("--steps", type=int, default=0, help="as of train.py, for --accuracy")
     p.add_argument("--draws", type=int, default=3, help="draws of the masks for --accuracy")
     p.add_argument("--threads", type=int, default=1)
     return p.parse_args()
@@ -55,16 +55,20 @@ def main():
     model, checkpoint = load_checkpoint(args.checkpoint)
     print(checkpoint["note"])
     layers.fold_batchnorm(model)
+    if args.out:
+        write(model, args)
     if args.accuracy:
         data = DataSet(args.dataset, args.accuracy, 1)
-        masked = masks.apply(masks.load(args.policy), model, args.mask_steps) if args.policy else 0
+        masked = masks.apply(masks.load(args.policy), model) if args.policy else 0
+        if args.steps:
+            few = data.normalize(data.train[0][:128])
+            timesteps.as_run(model, few[:2], args.steps)
+            timesteps.measure(model, few)
         found = []
         for draw in range(args.draws if masked else 1):
             torch.manual_seed(draw)
             found.append(100 * loop.accuracy(model, data, *data.test(), "cpu"))
         print("test accuracy, %d masked sites: %s %%" % (masked, " ".join("%.2f" % f for f in found)), flush=True)
-    if args.out:
-        write(model, args)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-/* QCFS forward and backward, one pass over memory each; see fused.py.
+/* QCFS and the noise of mst/timesteps.py, forward and backward, one pass over memory each; see fused.py.
    bfloat16 values travel as 16-bit words, arithmetic is in float. */
 #include <math.h>
 #include <stdint.h>
@@ -53,3 +53,66 @@ static inline float slope(float x, float g, float scale, float levels, float *pa
 
 DEFINE(f32, float, (float), (float))
 DEFINE(bf16, uint16_t, wide, narrow)
+
+/* ---- noise ----------------------------------------------------------------------------------------- */
+
+/* 32 bits for element i: MurmurHash3's finalizer, so that the backward pass draws what the forward one drew. */
+static inline uint32_t draw(uint32_t i, uint32_t seed) {
+    uint32_t h = i * 0x9e3779b9u + seed;
+    h = (h ^ h >> 16) * 0x85ebca6bu;
+    h = (h ^ h >> 13) * 0xc2b2ae35u;
+    return h ^ h >> 16;
+}
+
+static inline float exponential(uint32_t h) { return -logf((float)(h >> 8) * 0x1p-24f + 0x1p-25f); }
+
+/* Mean 0 and variance 1, the sum of four bytes. */
+static inline float normal(uint32_t h) {
+    int sum = (int)(h & 255u) + (int)(h >> 8 & 255u) + (int)(h >> 16 & 255u) + (int)(h >> 24);
+    return (float)(sum - 510) * (1.0f / 147.7994f);
+}
+
+/* root of x^2 + 2*variance*exponential */
+static inline float spread(float x, float variance, uint32_t h) {
+    return sqrtf(x * x + 2.0f * variance * exponential(h) + 1e-12f);
+}
+
+/* n elements in rows of as many as there are variances; what is left of y where a mask thins it: see thin() of layers.py */
+#define DEFINE_NOISE(NAME, TYPE, LOAD, STORE)                                                               \
+    void NAME##_largest_forward(const TYPE *x, const float *v, TYPE *y, int64_t rows, int64_t n, uint32_t seed) { \
+        _Pragma("omp parallel for schedule(static)")                                                        \
+        for (int64_t r = 0; r < rows; r++)                                                                  \
+            for (int64_t i = 0; i < n; i++) {                                                               \
+                float at = LOAD(x[r * n + i]);                                                            \
+                y[r * n + i] = STORE((at + spread(at, v[i], draw((uint32_t)(r * n + i), seed))) * 0.5f); \
+            }                                                                                               \
+    }                                                                                                       \
+    void NAME##_largest_backward(const TYPE *x, const float *v, const TYPE *g, TYPE *gx, int64_t rows, int64_t n, \
+                                 uint32_t seed) {                                                           \
+        _Pragma("omp parallel for schedule(static)")                                                        \
+        for (int64_t r = 0; r < rows; r++)                                                                  \
+            for (int64_t i = 0; i < n; i++) {                                                               \
+                float at = LOAD(x[r * n + i]);                                                            \
+                float root = spread(at, v[i], draw((uint32_t)(r * n + i), seed));                         \
+                gx[r * n + i] = STORE(LOAD(g[r * n + i]) * (0.5f + 0.5f * at / root));                    \
+            }                                                                                               \
+    }                                                                                                       \
+    void NAME##_thin_forward(const TYPE *x, TYPE *y, int64_t n, float keep, float scatter, uint32_t seed) { \
+        _Pragma("omp parallel for schedule(static)")                                                        \
+        for (int64_t i = 0; i < n; i++) {                                                                   \
+            float at = LOAD(x[i]), kept = at * keep + sqrtf(at * scatter) * normal(draw((uint32_t)i, seed)); \
+            kept = kept > 0.0f ? kept : 0.0f;                                                               \
+            y[i] = STORE(kept < at ? kept : at);                                                        \
+        }                                                                                                   \
+    }                                                                                                       \
+    void NAME##_thin_backward(const TYPE *x, const TYPE *g, TYPE *gx, int64_t n, float keep, float scatter, \
+                              uint32_t seed) {                                                              \
+        _Pragma("omp parallel for schedule(static)")                                                        \
+        for (int64_t i = 0; i < n; i++) {                                                                   \
+            float at = LOAD(x[i]), kept = at * keep + sqrtf(at * scatter) * normal(draw((uint32_t)i, seed)); \
+            gx[i] = STORE(LOAD(g[i]) * (kept < 0.0f ? 0.0f : kept > at ? 1.0f : keep));                  \
+        }                                                                                                   \
+    }
+
+DEFINE_NOISE(f32, float, (float), (float))
+DEFINE_NOISE(bf16, uint16_t, wide, narrow)

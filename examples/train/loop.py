@@ -7,7 +7,7 @@ import time
 import torch
 from torch.nn import functional as F
 
-from mst import calibrate, qcfs
+from mst import calibrate, qcfs, timesteps
 from mst.training import learning_rate, optimizer_for
 
 
@@ -84,6 +84,9 @@ def train(model, teacher, data, args, rank=0):
         model.train()
         begin, total = time.time(), 0.0
         for i in range(per_epoch):
+            if args.steps and i % max(1, per_epoch // 4) == 0:
+                with forward():
+                    timesteps.measure(model, data.normalize(x[:128].to(args.device)), passes=1)
             rows = order[i * args.batch:(i + 1) * args.batch][rank::args.workers]
             images = data.augment(x[rows].to(args.device), generator, erase=args.erase, strong=args.strong)
             images = data.normalize(images)

@@ -146,9 +146,9 @@ def ratios(policy, model):
     return rows
 
 
-def apply(policy, model, steps=1):
-    """Set the masks of a model, each the mean of `steps`; returns how many sites are masked."""
+def apply(policy, model):
+    """Set the masks of a model; returns how many sites are masked."""
     rows = ratios(policy, model)
     for module, _, ratio in rows:
-        module.ratio, module.steps = ratio, steps
+        module.ratio = ratio
     return sum(ratio > 0 for _, _, ratio in rows)

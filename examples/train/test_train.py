@@ -1,5 +1,6 @@
 """Tests of the training code on made-up data: python3 -m pytest examples/train"""
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -12,7 +13,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]
 import fused  # noqa: E402
 import masks  # noqa: E402
 from data import DataSet  # noqa: E402
-from mst import layers, qcfs, zoo  # noqa: E402
+from mst import layers, qcfs, timesteps, zoo  # noqa: E402
 from recipes import RECIPES  # noqa: E402
 
 POLICIES = HERE.parent / "policies"
@@ -38,8 +39,9 @@ def run(*arguments):
 @pytest.mark.parametrize("theta", [0.37, 2.0, 7.3])
 def test_fused_is_qcfs(dtype, theta):
     plain = qcfs.QCFSFunction
-    if not fused.install():
+    if shutil.which("cc") is None:
         pytest.skip("no C compiler")
+    assert fused.install()
     quick, qcfs.QCFSFunction = qcfs.QCFSFunction, plain
     draw = torch.Generator().manual_seed(0)
     x = (torch.randn(7, 5, 331, generator=draw) * theta).to(dtype).transpose(0, 1)
@@ -53,6 +55,31 @@ def test_fused_is_qcfs(dtype, theta):
     assert torch.equal(found[0][0], found[1][0])
     assert torch.equal(found[0][1], found[1][1])
     assert found[0][2] == pytest.approx(found[1][2], abs=1e-3 * len(x) * 331)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_fused_noise_is_the_noise(dtype):
+    """Mean and deviation of values and gradients, of channels-last tensors with a variance for each neuron."""
+    plain, found = (qcfs.largest_sum, layers.thin), {}
+    if shutil.which("cc") is None:
+        pytest.skip("no C compiler")
+    assert fused.install()
+    quick, (qcfs.largest_sum, layers.thin) = (qcfs.largest_sum, layers.thin), plain
+    draw = torch.Generator().manual_seed(0)
+    x = (torch.randn(256, 6, 20, 20, generator=draw) * 0.5).to(dtype).contiguous(memory_format=torch.channels_last)
+    variance = torch.arange(6)[:, None, None] / 20 * torch.ones(6, 20, 20)
+    torch.manual_seed(1)
+    for way, (largest, thin) in enumerate((plain, quick)):
+        for name, values, function in (("largest", x, lambda a: largest(a, variance)),
+                                       ("thin", x.clamp(0, 1), lambda a: thin(a, 0.25, 0.25 * 0.75 / 16))):
+            a = values.detach().clone(memory_format=torch.preserve_format).requires_grad_()
+            y = function(a)
+            y.backward(torch.ones_like(y))
+            assert y.dtype == dtype
+            found[name, way] = [float(f) for t in (y.detach(), a.grad) for c in t.float().unbind(1)
+                                for f in (c.mean(), c.std())]
+    for name in ("largest", "thin"):
+        assert found[name, 0] == pytest.approx(found[name, 1], abs=0.005)
 
 
 def test_policies_give_ratios():
@@ -76,13 +103,50 @@ def test_overrides_and_errors():
             masks.ratios(masks.parse(wrong), model)
 
 
-@pytest.mark.parametrize("steps", (1, 16, 64))
-def test_masks_of_several_steps(steps):
+def test_masks_of_single_activations():
     torch.manual_seed(1)
-    kept = layers.SpikeMask(0.75, steps)(torch.ones(200000))
-    assert 0 <= float(kept.min()) and float(kept.max()) <= 1
-    assert float(kept.mean()) == pytest.approx(0.25, abs=0.005)
-    assert float(kept.var()) == pytest.approx(0.25 * 0.75 / steps, rel=0.1)
+    mask = layers.SpikeMask(0.75)
+    kept = mask(torch.full((200000,), 3.0))
+    assert set(kept.tolist()) == {0.0, 3.0}
+    assert float(kept.mean()) == pytest.approx(0.25 * 3, abs=0.02)
+
+
+def test_masks_of_a_run_thin_spikes():
+    """Against binomial draws of 40 spikes of 64 steps."""
+    model = torch.nn.Sequential(qcfs.QCFS(16, theta=2.0), layers.SpikeMask(0.75))
+    timesteps.as_run(model, torch.ones(1, 4), 64)
+    torch.manual_seed(1)
+    kept = model[1](torch.full((100000,), 40 / 64 * 2.0))
+    exact = torch.distributions.Binomial(40, torch.tensor(0.25)).sample((100000,)) / 64 * 2.0
+    assert float(kept.mean()) == pytest.approx(float(exact.mean()), rel=0.01)
+    assert float(kept.std()) == pytest.approx(float(exact.std()), rel=0.02)
+
+
+@pytest.mark.parametrize("x", (-0.5, 0.0, 0.3))
+def test_neurons_of_a_run_keep_the_largest_sum(x):
+    """Against random walks of 4,000 steps that end in x."""
+    draw, steps, deviation = torch.Generator().manual_seed(1), 4000, 0.4
+    walk = (torch.randn(4000, steps, generator=draw) * deviation / steps ** 0.5).cumsum(1)
+    walk += torch.arange(1, steps + 1) / steps * (x - walk[:, -1:])
+    exact = walk.amax(1).clamp(min=0)
+    torch.manual_seed(1)
+    found = qcfs.largest_sum(torch.full((100000,), x), torch.tensor(deviation ** 2))
+    for share in (0.1, 0.5, 0.9):
+        assert float(found.quantile(share)) == pytest.approx(float(exact.quantile(share)), abs=0.02)
+
+
+def test_measured_variance_is_what_masks_make():
+    """One linear layer: variance = sum of w^2 * ratio * (1 - ratio) * a * theta / T."""
+    torch.manual_seed(1)
+    linear = torch.nn.Linear(50, 3)
+    model = torch.nn.Sequential(qcfs.QCFS(16, theta=1.0), layers.SpikeMask(0.5), linear, qcfs.QCFS(16))
+    model[1].ratio = 0.5
+    x = torch.full((20000, 50), 0.5)
+    timesteps.as_run(model, x[:2], 64)
+    timesteps.measure(model, x)
+    expected = linear.weight.detach().square().sum(1) * 0.5 * 0.5 * 0.5 / 64
+    assert torch.allclose(model[3].variance, expected, rtol=0.05)
+    assert float(model[0].variance.max()) == 0
 
 
 def test_augmentation_is_its_seed(folder):

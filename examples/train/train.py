@@ -23,7 +23,7 @@ import fused  # noqa: E402
 import loop  # noqa: E402
 import masks  # noqa: E402
 from data import DataSet, refuse  # noqa: E402
-from mst import calibrate, zoo  # noqa: E402
+from mst import calibrate, timesteps, zoo  # noqa: E402
 from recipes import RECIPES  # noqa: E402
 
 
@@ -36,8 +36,9 @@ def parse():
     p.add_argument("--model", help="train: a name of recipes.py (default swin)")
     p.add_argument("--teacher", help="finetune: checkpoint to start from and to learn from")
     p.add_argument("--policy", help="masking policy (YAML): spikes are masked as in the converted network")
-    p.add_argument("--mask-steps", type=int, default=1,
-                   help="masks whose mean an activation meets, as in a run of so many time steps (default 1: kept or not)")
+    p.add_argument("--steps", type=int, default=0,
+                   help="train as a run of so many time steps: masks drop spikes one by one, neurons meet the scatter "
+                        "of what is left (default: an activation is kept or dropped)")
     p.add_argument("--epochs", type=int, default=24)
     p.add_argument("--batch", type=int, default=96)
     p.add_argument("--lr", type=float, default=2e-3)
@@ -60,8 +61,8 @@ def parse():
     args = p.parse_args()
     if args.task == "finetune" and not args.teacher:
         p.error("finetune needs --teacher")
-    if args.mask_steps < 1:
-        p.error("--mask-steps is at least 1")
+    if args.steps < 0 or (args.steps and not args.policy):
+        p.error("--steps is a number of time steps, and needs --policy")
     if args.task == "train" and args.teacher:
         p.error("--teacher belongs to finetune")
     return args
@@ -90,11 +91,14 @@ def start(args, data):
         model = zoo.build(name, **options)
     if args.policy:
         try:
-            masked = masks.apply(masks.load(args.policy), model, args.mask_steps)
+            masked = masks.apply(masks.load(args.policy), model)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             refuse("%s: %s" % (args.policy, error))
         print("%d of %d sites masked" % (masked, len(masks.sites(model))), flush=True)
     few = data.normalize(data.train[0][:2048])
+    if args.steps:
+        timesteps.as_run(model, few[:2], args.steps)
+        timesteps.measure(model, few[:128])
     if teacher is None:
         calibrate.set_thetas(model, few[:256])
     else:

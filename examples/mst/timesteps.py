@@ -1,0 +1,57 @@
+"""Training as a run of T time steps: what masked spikes do to rates and to the neurons that add them up.
+
+An activation a stands for a*T/theta spikes. Each survives a mask by itself, so what is left has the mean
+(1-ratio)*a and the variance ratio*(1-ratio)*a*theta/T: layers.SpikeMask draws that where it has a `source`.
+
+An integrate-and-fire neuron cannot take a spike back: after T steps it has fired as often as the largest of the
+sums so far asks for, not the last of them. With masked inputs the sums scatter about a straight line, as a Brownian
+motion that ends in x with variance s2 (both over T); the largest value of its bridge is
+(x + sqrt(x^2 + 2*s2*E))/2, E exponential with mean 1. QCFS takes that in place of x where it has a `variance`.
+"""
+import torch
+
+from . import qcfs
+from .layers import SpikeMask
+
+
+@torch.no_grad()
+def as_run(model, x, steps):
+    """Let the masks and neurons of a model behave as in a run of so many steps; x: a few inputs, to see what follows what."""
+    last, handles = [], []
+    for _, activation in qcfs.activations(model):
+        activation.levels = max(activation.levels, steps)
+        activation.variance = torch.zeros(())
+        handles.append(activation.register_forward_hook(lambda module, _, output: last.append((module, output))))
+
+    def pair(mask, inputs):
+        for activation, output in last:
+            if output is inputs[0]:
+                mask.source, mask.steps = (activation,), steps  # in a tuple: not a child of the mask
+
+    handles += [m.register_forward_pre_hook(pair) for m in model.modules() if isinstance(m, SpikeMask)]
+    training = model.training
+    model.eval()
+    model(x)
+    model.train(training)
+    for handle in handles:
+        handle.remove()
+
+
+@torch.no_grad()
+def measure(model, x, passes=2):
+    """Set each neuron's variance to what draws of the masks make of its input, as a mean over the images of x."""
+    training = model.training
+    model.eval()
+    for _ in range(passes):  # the first sees neurons without scatter of their own
+        draws = []
+        for _ in range(2):
+            seen = {}
+            handles = [m.register_forward_pre_hook(lambda module, inputs: seen.__setitem__(module, inputs[0].float()))
+                       for _, m in qcfs.activations(model)]
+            model(x)
+            draws.append(seen)
+            for handle in handles:
+                handle.remove()
+        for activation, first in draws[0].items():
+            activation.variance = (first - draws[1][activation]).square().mean(0) / 2
+    model.train(training)
