@@ -77,7 +77,7 @@ class TokenNorm(nn.Module):
 
 
 def thin(x, keep, scatter):
-    """What is left of x: mean keep*x, variance scatter*x, at least 0 and at most x (the binomial's normal approximation)."""
+    """What is left of x: mean keep*x, variance scatter*x, within 0..x (the binomial's normal approximation)."""
     wide = x.float()
     kept = wide * keep + (wide.detach() * scatter).sqrt() * torch.randn_like(wide)
     return torch.minimum(kept.clamp(min=0), wide).to(x.dtype)

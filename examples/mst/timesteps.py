@@ -7,6 +7,10 @@ An integrate-and-fire neuron cannot take a spike back: after T steps it has fire
 sums so far asks for, not the last of them. With masked inputs the sums scatter about a straight line, as a Brownian
 motion that ends in x with variance s2 (both over T); the largest value of its bridge is
 (x + sqrt(x^2 + 2*s2*E))/2, E exponential with mean 1. QCFS takes that in place of x where it has a `variance`.
+
+Against a step-by-step simulation of a ResNet-18 with 50 % masks at T = 64 the scatter of the rates comes out right to
+10 % in the first ten layers; in the last of 17 it is 2.6 times as large (variance), and rates are too high by more.
+What is missing is the order in time: what neurons fire too much of early on reaches the next layers early, too.
 """
 import torch
 
@@ -16,7 +20,7 @@ from .layers import SpikeMask
 
 @torch.no_grad()
 def as_run(model, x, steps):
-    """Let the masks and neurons of a model behave as in a run of so many steps; x: a few inputs, to see what follows what."""
+    """Let masks and neurons behave as in a run of so many steps; x: a few inputs, to see what follows what."""
     last, handles = [], []
     for _, activation in qcfs.activations(model):
         activation.levels = max(activation.levels, steps)

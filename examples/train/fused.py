@@ -84,7 +84,8 @@ def install_noise(library):
             x, = ctx.saved_tensors
             grad, grad_x = like(grad, x), torch.empty_like(x)
             getattr(library, NAMES[x.dtype] + "_largest_backward")(
-                x.data_ptr(), ctx.variance.data_ptr(), grad.data_ptr(), grad_x.data_ptr(), len(x), x[0].numel(), ctx.seed)
+                x.data_ptr(), ctx.variance.data_ptr(), grad.data_ptr(), grad_x.data_ptr(), len(x), x[0].numel(),
+                ctx.seed)
             return grad_x, None
 
     class Thin(torch.autograd.Function):
