@@ -12,6 +12,7 @@ import sys
 import torch
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+import fused  # noqa: E402
 import loop  # noqa: E402
 import masks  # noqa: E402
 from data import DataSet, refuse  # noqa: E402
@@ -61,6 +62,7 @@ def main():
         data = DataSet(args.dataset, args.accuracy, 1)
         masked = masks.apply(masks.load(args.policy), model) if args.policy else 0
         if args.steps:
+            fused.install()  # only to draw the noise faster
             few = data.normalize(data.train[0][:128])
             timesteps.as_run(model, few[:2], args.steps)
             timesteps.measure(model, few)
