@@ -26,6 +26,7 @@ RATIOS = (0.25, 0.5, 0.75)
 # which models are run over ratios, and the ratio that each was trained with
 CURVES = {"SA": {"swin": 0.0, "swin-sa50": 0.5, "swin-sa75": 0.75}, "MLP": {"swin": 0.0, "swin-mlp50": 0.5}}
 BLOCK_MODELS, BLOCK_RATIO = ("swin", "swin-sa75"), 0.75
+LONGER, LONGER_COUNT = 4, 1000  # masked CNNs once more: so many times as many steps, at most so many images
 CNN_WEIGHT = 1.5     # time of an image-step against the Swin's
 MAP_MODELS = ("swin", "swin-sa50", "swin-sa75")
 SHOWN = (1, 4, 12)   # test images whose spike activation maps are drawn
@@ -67,6 +68,10 @@ class Plan:
             for name in names:
                 if name in self.networks:
                     self.jobs["table3", name] = self.lab.run(self.networks[name], count, self.args.at, weight=weight)
+                if name in self.networks and family != "swin" and name != family:
+                    at = self.args.at
+                    self.jobs["longer", name] = self.lab.run(self.networks[name], min(count, LONGER_COUNT), LONGER * at,
+                                                             "--at", "%d,%d" % (at, LONGER * at), weight=weight)
 
     def seeds(self, key, network, *options):
         for seed in range(1, self.args.seeds + 1):

@@ -161,6 +161,15 @@ class Page:
             words.append("More than half a point is lost by %s; how long each was fine-tuned is in "
                          "examples/models/README.md." % join("%s (%s)" % (TITLES[n], points(changes[n][1]))
                                                              for n in worst))
+        longer = {n: self.found["longer", n] for n in RUNS if ("longer", n) in self.found}
+        if longer:
+            at, more = self.args.at, experiments.LONGER * self.args.at
+            words.append("With masks behind every layer it takes more steps: what is left of the spikes scatters, "
+                         "and a neuron cannot take back what it has fired too much. On the first %d images the "
+                         "accuracy at T = %d and T = %d is %s." % (
+                             next(iter(longer.values()))["samples"], at, more,
+                             join("%.1f and %.1f %% (%s)" % (top1(run)[at], top1(run)[more], TITLES[n])
+                                  for n, run in longer.items())))
         if words:
             self.add(" ".join(words) + "\n")
 

@@ -113,6 +113,19 @@ def test_table3(folder):
     assert table["Swin"]["of unmasked, %"] == "100.0"
 
 
+def test_masked_cnns_run_longer(folder):
+    policy = EXAMPLES / "policies" / "conv75.yaml"
+    tool("mstconv", EXAMPLES / "models" / "cifar10-vgg16-75.onnx", "-o", folder / "vgg.bin", "--quiet", *NORMALIZED,
+         "--policy", policy)
+    reproduce(folder, "cnn", "--only", "vgg16-75", "--count", str(COUNT), "--no-pictures")
+    longer = json.loads(tool("mstrun", folder / "vgg.bin", "cifar10:%s" % (folder / "test_batch.bin"), "-n", COUNT,
+                             "-T", 4 * STEPS, "--at", "%d,%d" % (STEPS, 4 * STEPS), "--quiet", "--json", "-"))
+    said = "accuracy at T = %d and T = %d is %.1f and %.1f %% (VGG-16, 75 %%)" % (
+        STEPS, 4 * STEPS, accuracy(longer), accuracy(longer, 4 * STEPS))
+    assert "On the first %d images" % COUNT in (folder / "cnn" / "README.md").read_text()
+    assert said in (folder / "cnn" / "README.md").read_text()
+
+
 def test_fig5_and_fig6(folder):
     masks = [word for site in ("q", "k", "attn") for word in ("--mask", site + "=0.5")]
     half = [run(folder, "swin-masked", FEW, "--seed", seed, *masks) for seed in range(1, SEEDS + 1)]
