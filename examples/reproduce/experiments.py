@@ -32,6 +32,11 @@ MAP_MODELS = ("swin", "swin-sa50", "swin-sa75")
 SHOWN = (1, 4, 12)   # test images whose spike activation maps are drawn
 
 
+def shown(images):
+    """Those of so many test images whose maps are drawn."""
+    return [i for i in SHOWN if i < images] or [0]
+
+
 def first_blocks(n):
     """A policy that masks self-attention in the first n blocks only, as first5-sa75.yaml does."""
     sites = ", ".join("%s: %g" % (site, BLOCK_RATIO) for site in SITES["SA"])
@@ -115,4 +120,4 @@ class Plan:
             steps = sorted({max(1, at >> k) for k in range(5)})
             self.jobs["fig7"] = self.lab.probe(
                 "spike activation maps of %d images" % images, probes.activation_maps,
-                [self.networks[name] for name in names], images, steps, list(SHOWN), cost=12 * images * at * len(names))
+                [self.networks[name] for name in names], images, steps, shown(images), cost=12 * images * at * len(names))

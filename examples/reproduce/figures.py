@@ -1,4 +1,4 @@
-"""The pictures, from the numbers of page.py. Without matplotlib there are none."""
+"""The pictures, from the numbers of page.py."""
 import probes
 
 COLORS = {"swin": "#1f77b4", "swin-sa50": "#ff7f0e", "swin-sa75": "#d62728", "swin-mlp50": "#9467bd",
@@ -10,7 +10,6 @@ def pyplot():
     try:
         import matplotlib
     except ImportError:
-        print("no pictures: matplotlib is not installed")
         return None
     matplotlib.use("Agg")
     matplotlib.rcParams["svg.hashsalt"] = "mst"
@@ -66,7 +65,7 @@ def distributions(plt, out, found, titles, steps):
         panel.set_title("(%s) %s" % (letter, titles[name]))
         if name not in found:
             panel.set_axis_off()
-            panel.text(0.5, 0.5, "model not there", ha="center", transform=panel.transAxes)
+            panel.text(0.5, 0.5, "not measured", ha="center", transform=panel.transAxes)
             continue
         panel.set(xlabel="ANN activation / theta", ylabel="SNN potential per step / theta")
         half = 0.5 / (probes.LEVELS - 1)

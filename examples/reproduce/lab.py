@@ -33,7 +33,10 @@ class Lab:
     def __init__(self, args):
         self.args = args
         self.kept = args.out / "json"
-        self.kept.mkdir(parents=True, exist_ok=True)
+        try:
+            self.kept.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            fail("%s: %s" % (self.kept, error.strerror))
         self.scratch = tempfile.TemporaryDirectory()
         self.data = args.data / "test_batch.bin"
         self.hashes = {}
@@ -52,7 +55,7 @@ class Lab:
                                 text=True, check=False)
         if result.returncode:
             lines = result.stderr.strip().splitlines() or ["exit status %d" % result.returncode]
-            fail("%s: %s" % (tool, lines[-1]))
+            fail(lines[-1].replace(": error: ", ": ", 1))  # it begins with the tool's name
 
     def network(self, name, model, policy=None):
         """Convert; the path of the network. policy: a path, or the text of one."""

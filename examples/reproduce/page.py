@@ -39,6 +39,13 @@ def mean_and_deviation(values):
     return statistics.mean(values), statistics.stdev(values) if len(values) > 1 else None
 
 
+def agreement(change):
+    """Of an accuracy with one that is the same as without masks; change: points against without masks."""
+    if abs(change) <= 0.5:
+        return "agrees within half a point"
+    return "does not agree" if change < 0 else "is higher, which is more than the paper says"
+
+
 def number(x):
     return "" if x is None else "%.3f" % x
 
@@ -70,7 +77,11 @@ class Page:
             self.add("![%s](%s.png)\n" % (name, name))
 
     def absent(self, *names):
-        self.add("Not measured: %s not there.\n" % join(RUNS[n][0] for n in names))
+        """Says which files are not there, and which were left out by --only."""
+        out = [n for n in names if self.args.only and n not in self.args.only]
+        why = [join(RUNS[n][0] for n in part) + " " + text for part, text in (
+            ([n for n in names if n not in out], "not there"), (out, "left out")) if part]
+        self.add("Not measured: %s.\n" % "; ".join(why))
 
     # ---- tables ----
 
@@ -91,8 +102,9 @@ class Page:
         losses = {t: ann - snn[t] for t in self.args.steps}
         known = [t for t in self.args.steps if t in paper.LOSS]
         inside = [t for t in known if losses[t] <= paper.LOSS[t]]
-        falls = all(losses[b] < losses[a] for a, b in zip(self.args.steps, self.args.steps[1:]))
-        words = ["The loss shrinks with each of these T" if falls else "The loss does not shrink with each of these T"]
+        falls = len(losses) > 1 and all(losses[b] < losses[a] for a, b in zip(self.args.steps, self.args.steps[1:]))
+        words = ["The loss shrinks with each of these T" if falls else "One T says nothing of how the loss shrinks"
+                 if len(losses) == 1 else "The loss does not shrink with each of these T"]
         for t in known:
             words.append("at T = %d it is %.2f points against the paper's %.2f (%s)" % (
                 t, losses[t], paper.LOSS[t], "not larger" if t in inside else "larger"))
@@ -147,15 +159,15 @@ class Page:
             base = self.found["table3", "swin"]
             share = 100 * sum(layer["spikes"] for layer in base["layers"] if layer["site"] in ("q", "k", "attn")) \
                 / sum(layer["spikes"] for layer in base["layers"])
-            words.append("With 75 %% of self-attention masked, power falls by %.1f %% (paper: %.1f %%) and accuracy "
-                         "changes by %s points (paper: the same level): the saving is %.1f points %s than the "
+            words.append("With 75 %% of self-attention masked, power %s by %.1f %% (paper: falls by %.1f %%) and "
+                         "accuracy changes by %s points (paper: the same level): the saving is %.1f points %s than the "
                          "paper's, the accuracy %s. Q, K and the attention map have %.1f %% of our unmasked Swin's "
                          "spikes, which bounds what masks there can remove by themselves."
-                         % (saving, paper.SAVING["swin-sa75"], points(change), abs(saving - paper.SAVING["swin-sa75"]),
-                            "smaller" if saving < paper.SAVING["swin-sa75"] else "larger",
-                            "agrees within half a point" if change >= -0.5 else "does not agree", share))
-            words.append("A rerun of the authors' ImageNet checkpoints at T = 128 also lost accuracy at 75 %%: 77.95 "
-                         "%% unmasked, 77.12 %% masked %s." % paper.mark("report"))
+                         % ("falls" if saving >= 0 else "rises", abs(saving), paper.SAVING["swin-sa75"], points(change),
+                            abs(saving - paper.SAVING["swin-sa75"]),
+                            "smaller" if saving < paper.SAVING["swin-sa75"] else "larger", agreement(change), share))
+            words.append("A rerun of the authors' ImageNet checkpoints at T = 128 lost %.2f points at 75 %% (77.95 %% "
+                         "unmasked, 77.12 %% masked %s)." % (77.95 - 77.12, paper.mark("report")))
         worst = [n for n, (_, change) in changes.items() if change < -0.5 and n != "swin-sa75"]
         if worst:
             words.append("More than half a point is lost by %s; how long each was fine-tuned is in "
@@ -189,7 +201,7 @@ class Page:
         self.add(table(self.out, "fig3-summary", [
             "", "images", "mean abs. error of the rate, theta", "correlation of rate and activation",
             "deviation of the potential, theta", "potentials beyond -1..2 theta, %"],
-            [[titles[n], r["images"], "%.4f" % r["error"], "%.3f" % r["correlation"],
+            [[titles[n], r["images"], "%.4f" % r["error"], number(r["correlation"]),
               "%.3f" % r["potential_deviation"], "%.2f" % (100 * r["outside"])] for n, r in found.items()]))
         if len(found) == 1:
             self.absent(*(n for n in ("swin", "swin-ln") if n not in found))
@@ -199,14 +211,16 @@ class Page:
                  "on the dashed line, or straight above its upper or below its lower end, where both saturate.\n")
         if len(found) == 2:
             bn, ln = found["swin"], found["swin-ln"]
-            agrees = bn["error"] < ln["error"] and bn["correlation"] > ln["correlation"]
+            better = {bn["error"] < ln["error"], (bn["correlation"] or 0) > (ln["correlation"] or 0)}
             self.add("The paper's point, that ANN and SNN stay alike with BatchNorm and spread apart with LayerNorm "
                      "%s, %s here: the rates' mean error is %.4f theta with BatchNorm and %.4f with LayerNorm, their "
-                     "correlation with the activations %.3f and %.3f.%s\n" % (
-                         paper.mark("report"), "holds" if agrees else "does not hold", bn["error"], ln["error"],
-                         bn["correlation"], ln["correlation"], "" if agrees else
-                         " Our LayerNorm stays an analog operation at each step and does not approximate by spikes, "
-                         "which may be why it harms less."))
+                     "correlation with the activations %s and %s.%s\n" % (
+                         paper.mark("report"), {(True,): "holds", (False,): "does not hold"}.get(
+                             tuple(better), "holds by one measure and not by the other"), bn["error"], ln["error"],
+                         number(bn["correlation"]) or "none", number(ln["correlation"]) or "none",
+                         "" if better == {True} else
+                         " Our LayerNorm stays an analog operation at each step and is not approximated by spikes, "
+                         "which may be why."))
         else:
             self.add("Without the other model nothing can be said about the paper's point, that ANN and SNN stay alike "
                      "with BatchNorm and spread apart with LayerNorm %s.\n" % paper.mark("report"))
@@ -257,10 +271,12 @@ class Page:
         return None
 
     def fig5_verdict(self, curves):
-        words = []
+        words, own = [], []
         for part, models in curves.items():
             for name, curve in models.items():
                 trained = curve["trained"]
+                if trained:
+                    own.append("%s %g %%" % (part, 100 * trained))
                 if trained and "swin" in models:
                     plain = models["swin"]["points"]
                     words.append("at %g %% of the %s the unmasked-trained network has %.1f %%, the one fine-tuned "
@@ -269,14 +285,17 @@ class Page:
                                      curve["points"][trained][0], plain[0.0][0]))
         self.add("How the paper's networks were trained: masks act in training and inference, the authors publish a "
                  "checkpoint of its own for 75 %% %s, and the masked network is distilled from the unmasked one %s; "
-                 "so its points are of networks trained for their ratio, to which only our dashed line compares. We "
-                 "have such networks, distilled as well, at SA 50 and 75 %% and MLP 50 %%; every other point runs a "
-                 "network at a ratio that it was not trained for." % (paper.mark("readme"), paper.mark("loss")))
+                 "so its points are of networks trained for their ratio. %s network at a ratio that it was not trained "
+                 "for." % (paper.mark("readme"), paper.mark("loss"),
+                           "We have such networks, distilled as well, at %s, which the dashed line joins to the "
+                           "unmasked one; every other point with masks runs a" % join(own) if own else
+                           "We have none of those here; every point with masks runs a"))
         if words:
             text = "; ".join(words)
             self.add(text[0].upper() + text[1:] + ".")
-        self.add("The paper's claim, that accuracy is kept over a range of ratios %s, can thus be judged at these "
-                 "ratios only; its curves are not at hand.\n" % paper.mark("readme"))
+        self.add("The paper's claim, that accuracy is kept over a range of ratios %s, %s; its curves "
+                 "are not at hand.\n" % (paper.mark("readme"), "can thus be judged at these ratios only" if own else
+                                         "cannot be judged by that"))
 
     def fig6(self):
         self.add("## Fig. 6: number of masked blocks\n")
@@ -341,7 +360,7 @@ class Page:
         table(self.out, "fig7-layers", ["model", "layer", "tokens a side", "with the unmasked network's map"],
               [[TITLES[n], layer, side, number(same)] for n, layers in zip(names, r["layers"])
                for layer, side, same in layers])
-        shown = [i for i in experiments.SHOWN if i < r["images"]]
+        shown = experiments.shown(r["images"])
         self.picture("fig7", figures.maps, r, names, TITLES, [pictures[i] for i in shown], cifar.CLASSES, shown)
         self.add("Layer %s, %d x %d tokens: what enters the last stage. M(t) is the sum over channels of N(t) S(t): "
                  "S(t) is 1 where a neuron fires at t, N(t) the sum of exp(-%g (t - t')) over its earlier spikes t' "
@@ -399,6 +418,8 @@ def write(args, models, missing, found):
              % (args.count, 100 * (0.16 / args.count) ** 0.5))
     if missing:
         page.add("Not measured, the model is not there: %s.\n" % ", ".join(missing))
+    if args.only:
+        page.add("Measured were only: %s.\n" % ", ".join(RUNS[name][0] for name in models))
     for section in (page.table1, page.table3, page.fig3, page.fig5, page.fig6, page.fig7, page.over_time):
         section()
     page.add("## Sources\n", "\n".join("%d. %s" % (i + 1, text) for i, (_, text) in enumerate(paper.SOURCES)) + "\n")

@@ -6,7 +6,7 @@ Converts the models of examples/models, runs them (mstconv, mstrun, libmst), and
 svg, png and one page, README.md, with our figures and the paper's. Measurements are kept in
 OUT/json and used again while model, data, program and options are the same; a run that was
 stopped goes on where it was. A model that is not there is left out and named on the page.
-Needs numpy, and matplotlib for the pictures.
+Needs numpy, and matplotlib for the pictures (--no-pictures: none are drawn).
 """
 import argparse
 import pathlib
@@ -18,10 +18,18 @@ try:
 except ImportError:
     sys.exit("error: numpy is not installed for %s (make reproduce PYTHON=..; see requirements.txt)" % sys.executable)
 import experiments  # noqa: E402
+import figures  # noqa: E402
 import lab  # noqa: E402
 import page  # noqa: E402
 
 EXAMPLES = pathlib.Path(__file__).resolve().parents[1]
+
+
+def positive(text):
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("%d is not 1 or more" % value)
+    return value
 
 
 def parse():
@@ -30,17 +38,19 @@ def parse():
     p.add_argument("--data", required=True, type=pathlib.Path, help="folder with CIFAR-10's test_batch.bin")
     p.add_argument("--models", type=pathlib.Path, default=EXAMPLES / "models")
     p.add_argument("--out", type=pathlib.Path, default=pathlib.Path("results/reproduce"))
-    p.add_argument("--count", type=int, default=10000, help="test images of Tables 1 and 3 (default: all 10000)")
-    p.add_argument("--figure-count", type=int, default=200, help="test images of Fig. 5 and 6 (default 200)")
-    p.add_argument("--probe-count", type=int, default=20, help="test images of Fig. 3 (default 20)")
-    p.add_argument("--map-count", type=int, default=100, help="test images of Fig. 7 (default 100)")
-    p.add_argument("--seeds", type=int, default=10, help="mask seeds of Fig. 5 and 6 (default 10)")
-    p.add_argument("--steps", type=int, nargs="+", default=[16, 32, 64, 128, 256], help="T of Table 1")
-    p.add_argument("--at", type=int, default=64, help="T of everything else (default 64)")
+    p.add_argument("--count", type=positive, default=10000, help="test images of Tables 1 and 3 (default: all 10000)")
+    p.add_argument("--figure-count", type=positive, default=200, help="test images of Fig. 5 and 6 (default 200)")
+    p.add_argument("--probe-count", type=positive, default=20, help="test images of Fig. 3 (default 20)")
+    p.add_argument("--map-count", type=positive, default=100, help="test images of Fig. 7 (default 100)")
+    p.add_argument("--seeds", type=positive, default=10, help="mask seeds of Fig. 5 and 6 (default 10)")
+    p.add_argument("--steps", type=positive, nargs="+", default=[16, 32, 64, 128, 256], help="T of Table 1")
+    p.add_argument("--at", type=positive, default=64, help="T of everything else (default 64)")
     p.add_argument("--threads", type=int, default=0, help="0: all processors")
     p.add_argument("--no-pictures", action="store_true", help="csv and the page only")
     p.add_argument("--only", nargs="+", choices=sorted(experiments.RUNS), help="only these models")
-    return p.parse_args()
+    args = p.parse_args()
+    args.steps = sorted(set(args.steps))
+    return args
 
 
 def main():
@@ -51,9 +61,11 @@ def main():
     if not (args.data / "test_batch.bin").exists():
         lab.fail("%s: no such file" % (args.data / "test_batch.bin"))
     names = args.only or list(experiments.RUNS)
+    if not args.no_pictures and not figures.pyplot():
+        lab.fail("matplotlib is not installed for %s (see requirements.txt); --no-pictures does without" % sys.executable)
     bench = lab.Lab(args)
     plan = experiments.Plan(bench, names)
-    missing = [experiments.RUNS[name][0] for name in experiments.RUNS if name not in plan.models]
+    missing = [experiments.RUNS[name][0] for name in names if name not in plan.models]
     for file in missing:
         print("%s is not there: left out" % file)
     if not plan.models:

@@ -6,9 +6,11 @@ import math
 import os
 import pathlib
 import re
+import shutil
 import statistics
 import subprocess
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -29,11 +31,16 @@ def tool(name, *args):
                           timeout=120).stdout
 
 
-def reproduce(folder, out, *args):
-    done = subprocess.run([sys.executable, FOLDER / "reproduce.py", "--build", BUILD, "--data", folder, "--out",
+def start(folder, out, *args):
+    pictures = [] if importlib.util.find_spec("matplotlib") else ["--no-pictures"]
+    return subprocess.run([sys.executable, FOLDER / "reproduce.py", "--build", BUILD, "--data", folder, "--out",
                            folder / out, "--figure-count", str(FEW), "--probe-count", "1", "--map-count", "3",
-                           "--steps", "4", str(STEPS), "--at", str(STEPS), "--threads", "2", *args],
+                           "--steps", "4", str(STEPS), "--at", str(STEPS), "--threads", "2", *pictures, *args],
                           capture_output=True, text=True, timeout=120, check=False)
+
+
+def reproduce(folder, out, *args):
+    done = start(folder, out, *args)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -187,12 +194,65 @@ def test_page(folder):
     text = (folder / "out" / "README.md").read_text(encoding="utf-8")
     for part in ("Table 1", "Table 3", "Fig. 3", "Fig. 5", "Fig. 6", "Fig. 7"):
         assert "## %s:" % part in text
-    assert "cifar10-vgg16.onnx" in text and "not at hand" in text
+    assert "only: cifar10-swin.onnx, cifar10-swin-sa75.onnx" in text and "not at hand" in text
     if importlib.util.find_spec("matplotlib"):
         for name in re.findall(r"\]\((.*\.png)\)", text):
             assert (folder / "out" / name).stat().st_size > 10000
     same = {(r["model"], r["t"]): r["with the unmasked network's map"] for r in rows(folder, "fig7")}
     assert same["Swin", str(STEPS)] == "1.000" and float(same["Swin, SA 75 %", str(STEPS)]) < 1
+
+
+def test_what_the_page_says_follows_the_numbers():
+    """Fine-tuned networks, losses and gains that differ from today's."""
+    args = types.SimpleNamespace(at=64, no_pictures=True, out=None, only=None, steps=[64])
+    swin = {"top1": [{"t": 64, "top1": 0.8}], "layers": [{"site": "q", "spikes": 1}]}
+
+    def said(write, *data):
+        one = page.Page(args, {}, {("table3", "swin"): swin})
+        getattr(one, write)(*data)
+        return " ".join(one.text)
+    for change, words in ((0.3, "agrees within"), (-0.6, "does not agree"), (2.0, "is higher")):
+        assert "the accuracy " + words in said("table3_verdict", {"swin-sa75": (27.0, change)})
+    assert "power rises by 3.0 %" in said("table3_verdict", {"swin-sa75": (-3.0, 0.0)})
+    plain = {"trained": 0.0, "points": {0.0: (80.0, None), 0.5: (70.0, 1.0), 0.75: (60.0, 1.0)}}
+    tuned = {"trained": 0.75, "points": {0.75: (79.0, 1.0)}}
+    text = said("fig5_verdict", {"SA": {"swin": plain, "swin-sa75": tuned}, "MLP": {"swin": plain}})
+    assert "at SA 75 %, which" in text and "MLP 50 %" not in text and "60.0 %, the one fine-tuned for it 79.0 %" in text
+    assert "We have none of those" in said("fig5_verdict", {"SA": {"swin": plain}})
+
+
+def test_few_images_and_models_left_out(folder):
+    log = reproduce(folder, "few", "--only", "swin-sa75", "--seeds", "1", "--count", "1", "--map-count", "1")
+    text = (folder / "few" / "README.md").read_text(encoding="utf-8")
+    assert "not there" not in log + text and "cifar10-swin.onnx left out" in text
+    (folder / "models").mkdir()
+    shutil.copy(EXAMPLES / "models" / "cifar10-swin.onnx", folder / "models")
+    log = reproduce(folder, "few", "--models", folder / "models", "--seeds", "1", "--count", "1", "--map-count", "1")
+    text = (folder / "few" / "README.md").read_text(encoding="utf-8")
+    assert "cifar10-vgg16.onnx is not there" in log and "left out" not in text and "cifar10-vgg16-75.onnx" in text
+
+
+@pytest.mark.parametrize("args, message", [
+    (["--data", "missing"], "error: missing/test_batch.bin: no such file"),
+    (["--models", "damaged"], "error: mstconv: damaged/cifar10-swin.onnx: "),
+    (["--out", "damaged/cifar10-swin.onnx"], "error: damaged/cifar10-swin.onnx/json: "),
+    (["--seeds", "0"], "0 is not 1 or more"),
+])
+def test_errors(folder, tmp_path, monkeypatch, args, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "damaged").mkdir()
+    whole = (EXAMPLES / "models" / "cifar10-swin.onnx").read_bytes()
+    (tmp_path / "damaged" / "cifar10-swin.onnx").write_bytes(whole[:1000])
+    done = start(folder, "errors", *args)
+    assert done.returncode != 0 and message in done.stderr.splitlines()[-1] and "Traceback" not in done.stderr
+
+
+def test_without_matplotlib(folder):
+    code = "import runpy, sys; sys.modules['matplotlib'] = None; runpy.run_path(%r, run_name='__main__')"
+    done = subprocess.run([sys.executable, "-c", code % str(FOLDER / "reproduce.py"), "--build", BUILD, "--data", folder,
+                           "--out", folder / "plain"], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1 and done.stderr.startswith("error: matplotlib is not installed")
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_measurements_are_kept_while_nothing_changes(folder):
