@@ -2,23 +2,33 @@
 
 The sites of a model are its SpikeMask modules; a policy gives each of them a ratio.
 """
-from mst.layers import SpikeMask
+from torch import nn
+
+from mst.layers import ConvBN, SpikeMask
 from mst.swin import Block, Merge
 
 KINDS = {"q_mask": "q", "k_mask": "k", "attn_mask": "attn", "fc1_mask": "mlp_fc1"}
 SITES = ("q", "k", "attn", "mlp_fc1", "conv")
 
 
+def shrinks(module):
+    return isinstance(module, nn.AvgPool2d) or isinstance(module, ConvBN) and module.linear.stride[0] > 1
+
+
 def sites(model):
     """[(module, name, site, block, stage)] in order; blocks are counted over the whole network, from 0.
 
-    Attention blocks as they stand; in CNNs each convolution with its neuron is a block.
+    Attention blocks as they stand; in CNNs each convolution with its neuron is a block, and a stage begins where
+    the image shrinks.
     """
     rows, block, stage = [], -1, 0
+    attention = any(isinstance(module, Block) for module in model.modules())
     for name, module in model.named_modules():
         if isinstance(module, Block):
             block += 1
         elif isinstance(module, Merge):
+            stage += 1
+        elif not attention and shrinks(module) and block >= 0 and not name.endswith("shortcut"):
             stage += 1
         elif isinstance(module, SpikeMask):
             kind = KINDS.get(name.rsplit(".", 1)[-1], "conv")
@@ -112,37 +122,55 @@ def known(section, names, where):
         raise ValueError("%s: unknown %s" % (where, ", ".join(sorted(map(str, unknown)))))
 
 
-def rule_ratio(rule, kind, block, stage):
-    """The ratio that one override gives to a site, or None. Node patterns are of ONNX nodes: not for training."""
-    known(rule, ("stage", "block", "blocks", "site", "sites", "ratio"), "overrides")
-    for key in ("block", "blocks"):
-        if key in rule and block not in span(rule[key]):
-            return None
-    if "stage" in rule and stage != rule["stage"]:
-        return None
-    chosen = rule.get("sites", rule.get("site", SITES))
-    if isinstance(chosen, dict):
+def expand(section):
+    """The rules of a `masks` section, one for each ratio that it gives: {"site", "stage", "blocks", "ratio"}."""
+    known(section, ("default", "sites", "overrides"), "masks")
+    known(section.get("sites", {}), SITES, "sites")
+    found = [{"ratio": section["default"]}] if "default" in section else []
+    found += [{"site": site, "ratio": ratio} for site, ratio in section.get("sites", {}).items()]
+    for rule in section.get("overrides", []):
+        # Node patterns are of ONNX nodes: not for training.
+        known(rule, ("stage", "block", "blocks", "site", "sites", "ratio"), "overrides")
+        where = {"stage": rule["stage"]} if "stage" in rule else {}
+        if "block" in rule or "blocks" in rule:
+            where["blocks"] = span(rule.get("block", rule.get("blocks")))
+        if not where:
+            raise ValueError("overrides: expected one of stage, block or blocks")
+        chosen = rule.get("sites", rule.get("site"))
+        given = list(chosen.values()) if isinstance(chosen, dict) else []
+        if ("ratio" in rule) == bool(given):
+            raise ValueError("overrides: expected either 'ratio' or 'sites' with a ratio each")
+        if chosen is None:
+            found.append(dict(where, ratio=rule["ratio"]))
+            continue
+        chosen = [chosen] if isinstance(chosen, str) else chosen
         known(chosen, SITES, "sites")
-        return chosen.get(kind)
-    chosen = [chosen] if isinstance(chosen, str) else chosen
-    known(chosen, SITES, "sites")
-    return rule["ratio"] if kind in chosen else None
+        found += [dict(where, site=site, ratio=chosen[site] if given else rule["ratio"]) for site in chosen]
+    return found
+
+
+def closeness(rule):
+    """The closest rule that matches wins, of equals the last: as in mstconv."""
+    return 4 * ("blocks" in rule) + 2 * ("stage" in rule) + ("site" in rule)
 
 
 def ratios(policy, model):
     """[(module, name, ratio)] that the `masks` section of a policy gives to the sites of a model."""
-    section, rows = policy.get("masks", {}), []
-    known(section, ("default", "sites", "overrides"), "masks")
-    base = section.get("sites", {})
-    known(base, SITES, "sites")
+    known(policy, ("version", "seed", "timesteps", "neuron", "masks", "trained"), "policy")
+    found, used, rows = expand(policy.get("masks", {})), set(), []
     for module, name, kind, block, stage in sites(model):
-        ratio = base.get(kind, section.get("default", 0.0))
-        for rule in section.get("overrides", []):
-            found = rule_ratio(rule, kind, block, stage)
-            ratio = ratio if found is None else found
+        matching = [i for i, rule in enumerate(found) if rule.get("site", kind) == kind
+                    and rule.get("stage", stage) == stage and block in rule.get("blocks", [block])]
+        used.update(matching)
+        ratio = found[max(matching, key=lambda i: (closeness(found[i]), i))]["ratio"] if matching else 0.0
         if not isinstance(ratio, (int, float)) or not 0.0 <= ratio < 1.0:
             raise ValueError("ratio %s of %s is not in [0, 1)" % (ratio, name))
         rows.append((module, name, float(ratio)))
+    for i, rule in enumerate(found):
+        if i not in used:
+            raise ValueError("the rule %s matches no site of the model; it has sites %s" % (
+                ", ".join("%s %s" % (key, "%d-%d" % (value[0], value[-1]) if key == "blocks" else value)
+                          for key, value in rule.items()), " ".join(sorted({row[2] for row in sites(model)}))))
     return rows
 
 

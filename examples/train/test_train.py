@@ -92,6 +92,25 @@ def test_policies_give_ratios():
     assert [row[4] for row in masks.sites(model)][::4] == [0, 0, 0, 1]
 
 
+def test_sites_and_rules_are_those_of_mstconv():
+    """Stages of CNNs begin where the image shrinks; the closest rule wins, wherever it stands; each must match."""
+    for name, lengths in (("resnet18", (5, 4, 4, 4)), ("vgg16", (2, 2, 3, 3, 3))):
+        rows = masks.sites(zoo.build(name, width=2))
+        assert [row[3] for row in rows] == list(range(len(rows)))
+        assert [row[4] for row in rows] == [stage for stage, n in enumerate(lengths) for _ in range(n)]
+    model = zoo.build("resnet18", width=2)
+    rule = ("version: 1\nmasks:\n  sites: {conv: 0.1}\n  overrides:\n    - {block: 6, ratio: 0.75}\n"
+            "    - {stage: 1, ratio: 0.5}\n    - {blocks: 7-8, ratio: 0.2}\n    - {blocks: 8-9, ratio: 0.3}\n")
+    ratios = [row[2] for row in masks.ratios(masks.parse(rule), model)]
+    assert ratios == [0.1] * 5 + [0.5, 0.75, 0.2, 0.3, 0.3] + [0.1] * 7
+    for wrong in ("mask:\n  default: 0.5\n", "masks:\n  sites: {q: 0.5}\n",
+                  "masks:\n  overrides:\n    - {block: 17, ratio: 0.5}\n",
+                  "masks:\n  overrides:\n    - {site: conv, ratio: 0.5}\n",
+                  "masks:\n  overrides:\n    - {block: 1}\n"):
+        with pytest.raises(ValueError):
+            masks.ratios(masks.parse(wrong), model)
+
+
 def test_overrides_and_errors():
     model = zoo.build("resnet18", width=2)
     rule = ("masks:\n  default: 0.25\n  overrides:\n    - {blocks: 1-2, ratio: 0.5}\n"
