@@ -80,7 +80,9 @@ def thin(x, keep, scatter):
     """What is left of x: mean keep*x, variance scatter*x, within 0..x (the binomial's normal approximation)."""
     wide = x.float()
     kept = wide * keep + (wide.detach() * scatter).sqrt() * torch.randn_like(wide)
-    return torch.minimum(kept.clamp(min=0), wide).to(x.dtype)
+    # not clamp and minimum: at x = 0 they share the gradient, which is `keep` there
+    kept = torch.where(kept < 0, torch.zeros_like(kept), kept)
+    return torch.where(kept > wide, wide, kept).to(x.dtype)
 
 
 class SpikeMask(nn.Module):
@@ -100,7 +102,7 @@ class SpikeMask(nn.Module):
             return x
         if self.source is None:
             return x * (torch.rand_like(x) > self.ratio).to(x.dtype)
-        return thin(x, 1 - self.ratio, self.ratio * (1 - self.ratio) * float(self.source[0].theta) / self.steps)
+        return thin(x, 1 - self.ratio, self.ratio * (1 - self.ratio) * float(self.source[0].theta.detach()) / self.steps)
 
 
 def set_mask_ratio(model, ratio):

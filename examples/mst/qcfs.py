@@ -26,8 +26,10 @@ class QCFSFunction(torch.autograd.Function):
         low = -float(theta) * ctx.half_step
         grad_x = torch.ops.aten.hardtanh_backward(grad, x, low, float(theta) + low)
         # With those slopes theta * da/dtheta = a - x * da/dx at every point, so two dot
-        # products give the sum over all elements.
-        total = torch.dot(grad.reshape(-1), a.reshape(-1)) - torch.dot(grad_x.reshape(-1), x.reshape(-1))
+        # products give the sum over all elements; in float32: float16 cannot hold those of
+        # scaled gradients.
+        grad, a, x, flat = (v.reshape(-1).float() for v in (grad, a, x, grad_x))
+        total = torch.dot(grad, a) - torch.dot(flat, x)
         return grad_x, (total / theta).reshape(theta.shape), None
 
 

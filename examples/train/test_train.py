@@ -17,6 +17,7 @@ from mst import layers, qcfs, timesteps, zoo  # noqa: E402
 from recipes import RECIPES  # noqa: E402
 
 POLICIES = HERE.parent / "policies"
+PLAIN, NOISE = qcfs.QCFSFunction, (qcfs.largest_sum, layers.thin)  # before tests install fused ones
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +39,7 @@ def run(*arguments):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("theta", [0.37, 2.0, 7.3])
 def test_fused_is_qcfs(dtype, theta):
-    plain = qcfs.QCFSFunction
+    plain = PLAIN
     if shutil.which("cc") is None:
         pytest.skip("no C compiler")
     assert fused.install()
@@ -60,7 +61,7 @@ def test_fused_is_qcfs(dtype, theta):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_fused_noise_is_the_noise(dtype):
     """Mean and deviation of values and gradients, of channels-last tensors with a variance for each neuron."""
-    plain, found = (qcfs.largest_sum, layers.thin), {}
+    plain, found = NOISE, {}
     if shutil.which("cc") is None:
         pytest.skip("no C compiler")
     assert fused.install()
@@ -166,6 +167,19 @@ def test_measured_variance_is_what_masks_make():
     expected = linear.weight.detach().square().sum(1) * 0.5 * 0.5 * 0.5 / 64
     assert torch.allclose(model[3].variance, expected, rtol=0.05)
     assert float(model[0].variance.max()) == 0
+
+
+def test_theta_learns_from_scaled_gradients_in_half_precision():
+    """Their sum is more than float16 holds."""
+    draw = torch.Generator().manual_seed(0)
+    x = torch.randn(64, 50000, generator=draw).half()
+    grad, found = (torch.randn(64, 50000, generator=draw) * 2048).half(), []
+    for values in (x, x.float()):
+        theta = torch.tensor(1.5, requires_grad=True)
+        a = PLAIN.apply(values, theta, 16)
+        a.backward(grad.to(a.dtype))
+        found.append(float(theta.grad))
+    assert abs(found[1]) > 2 ** 16 and found[0] == pytest.approx(found[1], rel=0.01)
 
 
 def test_augmentation_is_its_seed(folder):
