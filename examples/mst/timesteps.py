@@ -42,11 +42,17 @@ def as_run(model, x, steps):
 
 
 @torch.no_grad()
-def measure(model, x, passes=2):
-    """Set each neuron's variance to what draws of the masks make of its input, as a mean over the images of x."""
+def measure(model, x, anew=True):
+    """Set each neuron's variance to what draws of the masks make of its input, as a mean over the images of x.
+
+    anew: nothing of the variances before has a part in it.
+    """
     training = model.training
     model.eval()
-    for _ in range(passes):  # the first sees neurons without scatter of their own
+    if anew:
+        for _, activation in qcfs.activations(model):
+            activation.variance = torch.zeros_like(activation.theta)
+    for _ in range(2 if anew else 1):  # the first sees neurons without scatter of their own
         draws = []
         for _ in range(2):
             seen = {}

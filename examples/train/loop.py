@@ -86,7 +86,7 @@ def train(model, teacher, data, args, rank=0):
         for i in range(per_epoch):
             if args.steps and i % max(1, per_epoch // 4) == 0:
                 with forward():
-                    timesteps.measure(model, data.normalize(x[:128].to(args.device)), passes=1)
+                    timesteps.measure(model, data.normalize(x[:128].to(args.device)), anew=i == 0)
             rows = order[i * args.batch:(i + 1) * args.batch][rank::args.workers]
             images = data.augment(x[rows].to(args.device), generator, erase=args.erase, strong=args.strong)
             images = data.normalize(images)

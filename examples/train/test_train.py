@@ -191,8 +191,9 @@ def test_augmentation_is_its_seed(folder):
     assert draws[0].shape == x.shape and draws[0].dtype == torch.uint8
 
 
-def test_resumed_run_is_the_unbroken_one(folder, tmp_path):
-    common = ["train", "--data", folder, "--model", "vgg16", "--held", 40, "--batch", 32, "--lr", 1e-3]
+@pytest.mark.parametrize("options", [[], ["--policy", POLICIES / "conv50.yaml", "--steps", 8]])
+def test_resumed_run_is_the_unbroken_one(folder, tmp_path, options):
+    common = ["train", "--data", folder, "--model", "vgg16", "--held", 40, "--batch", 32, "--lr", 1e-3, *options]
     whole, parts = tmp_path / "whole.pt", tmp_path / "parts.pt"
     assert run(*common, "--epochs", 2, "--out", whole).returncode == 0
     stopped = ("import sys, runpy; sys.path[:0] = [%r, %r]; import loop; save = loop.save_state\n"
@@ -210,7 +211,11 @@ def test_resumed_run_is_the_unbroken_one(folder, tmp_path):
 @pytest.mark.parametrize("arguments, message", [
     (["--data", "missing"], "No such file"),
     (["--model", "lenet"], "no model lenet"),
-    (["--policy", "missing.yaml"], "missing.yaml"),
+    (["--policy", "missing.yaml"], "missing.yaml: No such file"),
+    (["--policy", POLICIES / "sa75.yaml", "--model", "vgg16"], "matches no site"),
+    (["--data", "missing", "--workers", 2], "No such file"),
+    (["--out", "missing/x.pt"], "missing: no such folder"),
+    (["--batch", 400], "a batch of 400"),
 ])
 def test_errors_are_one_line(folder, tmp_path, arguments, message):
     result = run("train", "--data", folder, "--held", 20, "--out", tmp_path / "x.pt", *arguments)
