@@ -40,6 +40,8 @@ def export(model, example, way="tsdyn", opset=None):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if way == "dynamo":
+            if not hasattr(torch, "export") or "dynamic_shapes" not in inspect.signature(torch.onnx.export).parameters:
+                raise NotImplementedError("PyTorch %s has no such exporter, 2.5 has" % torch.__version__)
             batch = torch.export.Dim("batch", min=1, max=4096)
             example = example if len(example) > 1 else example.expand(2, -1, -1, -1).contiguous()
             program = torch.onnx.export(model, (example,), dynamo=True, opset_version=opset or 18,

@@ -17,6 +17,16 @@ def refuse(message):
     sys.exit("error: " + message)
 
 
+def first_line(error):
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def check_folder(path):
+    """Refuse a file to write whose folder is not there: before the work, not after it."""
+    if not pathlib.Path(path).absolute().parent.is_dir():
+        refuse("%s: no such folder" % pathlib.Path(path).parent)
+
+
 def read_cifar10(folder, names):
     """(x [B, 3, 32, 32] bytes, y [B]) of CIFAR-10's binary files."""
     parts = []

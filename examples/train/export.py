@@ -14,10 +14,12 @@ import torch
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import fused  # noqa: E402
 import loop  # noqa: E402
-import masks  # noqa: E402
-from data import DataSet, refuse  # noqa: E402
+from data import DataSet, check_folder, refuse  # noqa: E402
 from mst import export, layers, timesteps, zoo  # noqa: E402
-from train import load_checkpoint  # noqa: E402
+from train import load_checkpoint, mask  # noqa: E402
+
+
+CHANNELS = {"cifar10": 3, "digits": 1}
 
 
 def parse():
@@ -37,10 +39,12 @@ def parse():
 
 def write(model, args):
     layers.set_mask_ratio(model, 0.0)
-    channels, side = (3, 32) if args.dataset == "cifar10" else (1, 28)
-    x = zoo.random_images(32, channels, side, torch.Generator().manual_seed(0))
+    x = zoo.random_images(32, CHANNELS[args.dataset], 32 if args.dataset == "cifar10" else 28, torch.Generator().manual_seed(0))
     for way in args.way:
-        proto = export.export(model, x[:2], way)
+        try:
+            proto = export.export(model, x[:2], way)
+        except (ImportError, NotImplementedError) as error:
+            refuse("--way %s: %s" % (way, error))
         path = args.out if way == args.way[0] else args.out.with_suffix("." + way + ".onnx")
         path.write_bytes(proto.SerializeToString(deterministic=True))
         worst, share = export.compare(proto, model, x)
@@ -53,14 +57,19 @@ def write(model, args):
 def main():
     args = parse()
     torch.set_num_threads(args.threads)
+    if args.out:
+        check_folder(args.out)
     model, checkpoint = load_checkpoint(args.checkpoint)
+    channels = next(m for m in model.modules() if isinstance(m, torch.nn.Conv2d)).in_channels
+    if channels != CHANNELS[args.dataset]:
+        refuse("%s takes %d channels: not a network for --dataset %s" % (args.checkpoint, channels, args.dataset))
     print(checkpoint["note"])
     layers.fold_batchnorm(model)
     if args.out:
         write(model, args)
     if args.accuracy:
         data = DataSet(args.dataset, args.accuracy, 1)
-        masked = masks.apply(masks.load(args.policy), model) if args.policy else 0
+        masked = mask(model, args.policy) if args.policy else 0
         if args.steps:
             fused.install()  # only to draw the noise faster
             few = data.normalize(data.train[0][:128])

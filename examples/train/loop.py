@@ -7,6 +7,7 @@ import time
 import torch
 from torch.nn import functional as F
 
+from data import first_line, refuse
 from mst import calibrate, qcfs, timesteps
 from mst.training import learning_rate, optimizer_for
 
@@ -62,18 +63,22 @@ def train(model, teacher, data, args, rank=0):
     forward, scaled = precision(args)
     if args.device == "cpu" or args.device.startswith("cuda"):
         model.to(memory_format=torch.channels_last)
-    scaler = torch.cuda.amp.GradScaler(enabled=scaled)
+    scaler = (torch.amp.GradScaler("cuda", enabled=scaled) if hasattr(torch.amp, "GradScaler") else
+              torch.cuda.amp.GradScaler(enabled=scaled))
     optimizer, (x, y) = optimizer_for(model, args), data.train
     per_epoch = len(x) // args.batch
     if per_epoch == 0 or args.batch % args.workers:
-        raise SystemExit("error: the batch of %d does not fit" % args.batch)
+        refuse("a batch of %d does not fit %d images and %d workers" % (args.batch, len(x), args.workers))
     done, best, spent, path = 0, {"accuracy": -1.0, "epoch": 0}, 0.0, args.out + ".state"
     if os.path.exists(path) and not args.restart:
-        state = torch.load(path, map_location=args.device)
-        model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        scaler.load_state_dict(state["scaler"])
-        done, best, spent = state["epoch"], state["best"], state["seconds"]
+        try:
+            state = torch.load(path, map_location=args.device)
+            model.load_state_dict(state["model"])
+            optimizer.load_state_dict(state["optimizer"])
+            scaler.load_state_dict(state["scaler"])
+            done, best, spent = state["epoch"], state["best"], state["seconds"]
+        except Exception as error:  # whatever a damaged file makes of loading it
+            refuse("%s: not of this run, or damaged (%s); --restart begins anew" % (path, first_line(error)))
         print("going on after epoch %d of %d" % (done, args.epochs), flush=True)
     parameters = [p for p in model.parameters() if p.requires_grad]
     for epoch in range(done, args.epochs):

@@ -31,8 +31,8 @@ def folder(tmp_path_factory):
     return folder
 
 
-def run(*arguments):
-    return subprocess.run([sys.executable, "-W", "ignore", str(HERE / "train.py")] + [str(a) for a in arguments],
+def run(*arguments, program="train.py"):
+    return subprocess.run([sys.executable, "-W", "ignore", str(HERE / program)] + [str(a) for a in arguments],
                           capture_output=True, text=True)
 
 
@@ -220,3 +220,17 @@ def test_resumed_run_is_the_unbroken_one(folder, tmp_path, options):
 def test_errors_are_one_line(folder, tmp_path, arguments, message):
     result = run("train", "--data", folder, "--held", 20, "--out", tmp_path / "x.pt", *arguments)
     assert result.returncode == 1 and message in result.stderr and len(result.stderr.splitlines()) == 1
+
+
+def test_states_and_checkpoints_of_others_are_refused(folder, tmp_path):
+    common = ["--data", folder, "--held", 20, "--batch", 32, "--epochs", 1, "--out", tmp_path / "x.pt"]
+    assert run("train", "--model", "vgg16", *common).returncode == 0
+    for result, message in [
+            (run("train", "--model", "resnet18", *common), "x.pt.state: not of this run"),
+            (run("finetune", "--teacher", tmp_path / "x.pt.state", *common), "not a checkpoint"),
+            (run(tmp_path / "x.pt", "--out", tmp_path / "x.onnx", "--dataset", "digits", program="export.py"), "3 channels"),
+            (run(tmp_path / "x.pt", "--accuracy", folder, "--policy", "none.yaml", program="export.py"), "none.yaml: No"),
+            (run(tmp_path / "x.pt", "--out", "missing/x.onnx", program="export.py"), "no such folder")]:
+        assert result.returncode == 1 and message in result.stderr and len(result.stderr.splitlines()) == 1
+    (tmp_path / "x.pt.state").write_bytes(b"damaged")
+    assert "--restart begins anew" in run("train", "--model", "vgg16", *common).stderr

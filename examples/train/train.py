@@ -9,6 +9,7 @@ after each epoch; the same command again goes on from there (--restart: from the
 """
 import argparse
 import copy
+import logging
 import os
 import pathlib
 import signal
@@ -22,7 +23,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import fused  # noqa: E402
 import loop  # noqa: E402
 import masks  # noqa: E402
-from data import DataSet, refuse  # noqa: E402
+from data import DataSet, check_folder, first_line, refuse  # noqa: E402
 from mst import calibrate, timesteps, zoo  # noqa: E402
 from recipes import RECIPES  # noqa: E402
 
@@ -72,7 +73,15 @@ def load_checkpoint(path):
     try:
         return zoo.load(path)
     except Exception as error:
-        refuse("%s: not a checkpoint of this program (%s)" % (path, str(error).splitlines()[0]))
+        refuse("%s: not a checkpoint of this program (%s)" % (path, first_line(error)))
+
+
+def mask(model, path):
+    """Mask a model by a policy file; the number of masked sites."""
+    try:
+        return masks.apply(masks.load(path), model)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        refuse("%s: %s" % (path, getattr(error, "strerror", None) or error))
 
 
 def start(args, data):
@@ -90,11 +99,7 @@ def start(args, data):
         options = dict(options, levels=args.levels)
         model = zoo.build(name, **options)
     if args.policy:
-        try:
-            masked = masks.apply(masks.load(args.policy), model)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            refuse("%s: %s" % (args.policy, error))
-        print("%d of %d sites masked" % (masked, len(masks.sites(model))), flush=True)
+        print("%d of %d sites masked" % (mask(model, args.policy), len(masks.sites(model))), flush=True)
     few = data.normalize(data.train[0][:2048])
     if args.steps:
         timesteps.as_run(model, few[:2], args.steps)
@@ -133,13 +138,33 @@ def work(rank, args, meeting):
         print("%s\nwrote %s (this call: %.0f s)" % (note, args.out, time.time() - begin), flush=True)
 
 
+def worker(rank, args, meeting):
+    """work, with what it refuses written for the process that waits."""
+    try:
+        work(rank, args, meeting)
+    except SystemExit as error:
+        pathlib.Path("%s.refused%d" % (meeting, rank)).write_text(str(error.code))
+        sys.stderr = open(os.devnull, "w")
+        raise
+
+
 def main():
     args = parse()
+    check_folder(args.out)
+    if args.device.startswith("cuda") and not torch.cuda.is_available():
+        refuse("--device %s: no CUDA device here" % args.device)
     if args.workers == 1:
         return work(0, args, None)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # end the workers, too, not this process alone
     with tempfile.TemporaryDirectory() as folder:
-        torch.multiprocessing.spawn(work, (args, os.path.join(folder, "meeting")), args.workers, daemon=True)
+        logging.getLogger("torch.multiprocessing.spawn").setLevel(logging.ERROR)
+        try:
+            torch.multiprocessing.spawn(worker, (args, os.path.join(folder, "meeting")), args.workers, daemon=True)
+        except torch.multiprocessing.ProcessExitedException:
+            for refused in sorted(pathlib.Path(folder).glob("meeting.refused*")):
+                sys.exit(refused.read_text())
+            raise
+    return None
 
 
 if __name__ == "__main__":
