@@ -176,10 +176,12 @@ class Page:
         longer = {n: self.found["longer", n] for n in RUNS if ("longer", n) in self.found}
         if longer:
             at, more = self.args.at, experiments.LONGER * self.args.at
-            words.append("With masks behind every layer it takes more steps: what is left of the spikes scatters, "
-                         "and a neuron cannot take back what it has fired too much. On the first %d images the "
+            rises = all(top1(run)[more] > top1(run)[at] for run in longer.values())
+            words.append("With masks behind every layer what is left of the spikes scatters, and a neuron cannot take "
+                         "back what it has fired too much. More steps %s: on the first %d images the "
                          "accuracy at T = %d and T = %d is %s." % (
-                             next(iter(longer.values()))["samples"], at, more,
+                             "help" if rises else "do not help each of them", next(iter(longer.values()))["samples"],
+                             at, more,
                              join("%.1f and %.1f %% (%s)" % (top1(run)[at], top1(run)[more], TITLES[n])
                                   for n, run in longer.items())))
         if words:
