@@ -171,6 +171,8 @@ def test_measured_variance_is_what_masks_make():
 
 def test_theta_learns_from_scaled_gradients_in_half_precision():
     """Their sum is more than float16 holds."""
+    if torch.__version__.startswith("1."):
+        pytest.skip("no float16 on CPUs in PyTorch 1")
     draw = torch.Generator().manual_seed(0)
     x = torch.randn(64, 50000, generator=draw).half()
     grad, found = (torch.randn(64, 50000, generator=draw) * 2048).half(), []

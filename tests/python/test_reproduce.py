@@ -129,7 +129,7 @@ def test_masked_cnns_run_longer(folder):
                              "-T", 4 * STEPS, "--at", "%d,%d" % (STEPS, 4 * STEPS), "--quiet", "--json", "-"))
     said = "accuracy at T = %d and T = %d is %.1f and %.1f %% (VGG-16, 75 %%)" % (
         STEPS, 4 * STEPS, accuracy(longer), accuracy(longer, 4 * STEPS))
-    assert "On the first %d images" % COUNT in (folder / "cnn" / "README.md").read_text()
+    assert "on the first %d images" % COUNT in (folder / "cnn" / "README.md").read_text()
     assert said in (folder / "cnn" / "README.md").read_text()
 
 
