@@ -38,15 +38,27 @@ def sites(model):
     return rows
 
 
+def _items(text):
+    """The parts of a flow map or list between its own commas, not those of one inside it."""
+    parts, depth = [""], 0
+    for c in text:
+        depth += (c in "{[") - (c in "}]")
+        if c == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += c
+    return [part for part in parts if part.strip()]
+
+
 def _scalar(text):
     text = text.strip()
     if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
         return text[1:-1]
     if text.startswith("{") and text.endswith("}"):
-        pairs = [p.partition(":") for p in text[1:-1].split(",") if p.strip()]
+        pairs = [p.partition(":") for p in _items(text[1:-1])]
         return {k.strip(): _scalar(v) for k, _, v in pairs}
     if text.startswith("[") and text.endswith("]"):
-        return [_scalar(v) for v in text[1:-1].split(",") if v.strip()]
+        return [_scalar(v) for v in _items(text[1:-1])]
     try:
         return float(text) if any(c in text for c in ".eE") else int(text)
     except ValueError:

@@ -104,6 +104,10 @@ def test_sites_and_rules_are_those_of_mstconv():
             "    - {stage: 1, ratio: 0.5}\n    - {blocks: 7-8, ratio: 0.2}\n    - {blocks: 8-9, ratio: 0.3}\n")
     ratios = [row[2] for row in masks.ratios(masks.parse(rule), model)]
     assert ratios == [0.1] * 5 + [0.5, 0.75, 0.2, 0.3, 0.3] + [0.1] * 7
+    rule = ("masks:\n  overrides:\n    - {blocks: 1-2, sites: [q, k], ratio: 0.5}\n"
+            "    - {stage: 0, sites: {q: 0.5, k: 0.1}}\n")
+    assert masks.parse(rule)["masks"]["overrides"] == [
+        {"blocks": "1-2", "sites": ["q", "k"], "ratio": 0.5}, {"stage": 0, "sites": {"q": 0.5, "k": 0.1}}]
     for wrong in ("mask:\n  default: 0.5\n", "masks:\n  sites: {q: 0.5}\n",
                   "masks:\n  overrides:\n    - {block: 17, ratio: 0.5}\n",
                   "masks:\n  overrides:\n    - {site: conv, ratio: 0.5}\n",
