@@ -210,7 +210,8 @@ class Page:
         self.picture("fig3", figures.distributions, found, titles, self.args.at)
         self.add("All neurons of all layers, in units of their thresholds. A neuron's accumulated potential is what it "
                  "received in T steps, (v(T) - v(0) + theta * spikes) / T; exact conversion puts each "
-                 "on the dashed line, or straight above its upper or below its lower end, where both saturate.\n")
+                 "on the dashed line, or straight above its upper or below its lower end, where both saturate. The two "
+                 "were not trained for the same number of epochs (examples/models/README.md).\n")
         if len(found) == 2:
             bn, ln = found["swin"], found["swin-ln"]
             better = {bn["error"] < ln["error"], (bn["correlation"] or 0) > (ln["correlation"] or 0)}
