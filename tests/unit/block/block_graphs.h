@@ -304,4 +304,26 @@ static inline mst_graph *block_net(uint64_t seed)
     return net_end(&n);
 }
 
+/* Run so many steps; the logits of each, and the program, which the caller frees. */
+static inline mst_program *net_run(const mst_graph *g, mst_schedule schedule, const float *x, uint32_t steps,
+                                   float *logits, mst_counters *c)
+{
+    mst_program *p = NULL;
+    mst_session *s = NULL;
+    mst_err err = {0};
+    mst_run_opts o = {.schedule = schedule};
+    size_t classes = mst_tensor_elements(&g->tensors[g->output]);
+    ck_assert_msg(mst_program_create(g, &o, &p, &err) == MST_OK, "%s", err.text);
+    ck_assert_msg(mst_session_create(p, &s, &err) == MST_OK, "%s", err.text);
+    mst_session_begin(s, x, 0);
+    for (uint32_t t = 0, n; t < steps; t += n) {
+        n = mst_session_run(s, steps - t);
+        for (uint32_t i = 0; i < n; i++)
+            memcpy(logits + (t + i) * classes, mst_session_logits_at(s, i), classes * sizeof *logits);
+    }
+    *c = mst_session_counters(s);
+    mst_session_destroy(s);
+    return p;
+}
+
 #endif

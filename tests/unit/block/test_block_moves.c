@@ -32,33 +32,14 @@ static mst_graph *moved(way how, uint32_t times, bool neuron)
     return net_end(&n);
 }
 
-static void run(const mst_graph *g, mst_schedule schedule, float *logits, mst_counters *c)
-{
-    mst_program *p = NULL;
-    mst_session *s = NULL;
-    mst_run_opts o = {.schedule = schedule};
-    float x[TOKENS * CHANNELS];
-    rng r = {9};
-    rng_fill(&r, x, TOKENS * CHANNELS, 1, -1, 1.5f);
-    ck_assert_msg(mst_program_create(g, &o, &p, &err_) == MST_OK, "%s", err_.text);
-    ck_assert_msg(mst_session_create(p, &s, &err_) == MST_OK, "%s", err_.text);
-    mst_session_begin(s, x, 0);
-    for (uint32_t t = 0, n; t < STEPS; t += n) {
-        n = mst_session_run(s, STEPS - t);
-        for (uint32_t i = 0; i < n; i++)
-            memcpy(logits + (t + i) * CLASSES, mst_session_logits_at(s, i), CLASSES * sizeof *logits);
-    }
-    *c = mst_session_counters(s);
-    mst_session_destroy(s);
-    mst_program_destroy(p);
-}
-
 static void same_spikes(const mst_graph *g, const char *name, uint32_t times)
 {
-    float step[STEPS * CLASSES], block[STEPS * CLASSES];
+    float step[STEPS * CLASSES], block[STEPS * CLASSES], x[TOKENS * CHANNELS];
     mst_counters a, b;
-    run(g, MST_SCHEDULE_STEP, step, &a);
-    run(g, MST_SCHEDULE_BLOCK, block, &b);
+    rng r = {9};
+    rng_fill(&r, x, TOKENS * CHANNELS, 1, -1, 1.5f);
+    mst_program_destroy(net_run(g, MST_SCHEDULE_STEP, x, STEPS, step, &a));
+    mst_program_destroy(net_run(g, MST_SCHEDULE_BLOCK, x, STEPS, block, &b));
     ck_assert_uint_gt(a.spikes, 0);
     ck_assert_msg(memcmp(step, block, sizeof step) == 0 && memcmp(&a, &b, sizeof a) == 0, "%s, %u times", name,
                   (unsigned)times);

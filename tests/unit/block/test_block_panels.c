@@ -7,7 +7,6 @@
 #include "tests/unit/block/block_graphs.h"
 
 enum { INPUTS_N = 8192, LAYERS = 40, STEPS = 20 };
-static mst_err err_;
 static const mst_dtype types[] = {MST_F32, MST_F16, MST_I8};
 
 /* One output of 8192 spikes, and the sum of so many of the same. */
@@ -37,24 +36,6 @@ static size_t panel_bytes(const mst_program *p, size_t *made)
     return bytes;
 }
 
-static mst_program *run(const mst_graph *g, mst_schedule schedule, const float *x, float logits[STEPS], mst_counters *c)
-{
-    mst_program *p = NULL;
-    mst_session *s = NULL;
-    mst_run_opts o = {.schedule = schedule};
-    ck_assert_msg(mst_program_create(g, &o, &p, &err_) == MST_OK, "%s", err_.text);
-    ck_assert_msg(mst_session_create(p, &s, &err_) == MST_OK, "%s", err_.text);
-    mst_session_begin(s, x, 0);
-    for (uint32_t t = 0, n; t < STEPS; t += n) {
-        n = mst_session_run(s, STEPS - t);
-        for (uint32_t i = 0; i < n; i++)
-            logits[t + i] = mst_session_logits_at(s, i)[0];
-    }
-    *c = mst_session_counters(s);
-    mst_session_destroy(s);
-    return p;
-}
-
 START_TEST(shared_weights)
 {
     mst_graph *g = sharing();
@@ -64,8 +45,8 @@ START_TEST(shared_weights)
     rng_fill(&r, x, INPUTS_N, 1, -1, 1.5f);
     float step[STEPS], block[STEPS];
     mst_counters a, b;
-    mst_program_destroy(run(g, MST_SCHEDULE_STEP, x, step, &a));
-    mst_program *p = run(g, MST_SCHEDULE_BLOCK, x, block, &b);
+    mst_program_destroy(net_run(g, MST_SCHEDULE_STEP, x, STEPS, step, &a));
+    mst_program *p = net_run(g, MST_SCHEDULE_BLOCK, x, STEPS, block, &b);
     size_t made, bytes = panel_bytes(p, &made);
     ck_assert_uint_le(bytes, blk_panel_room(g));
     ck_assert_uint_gt(made, 0);
