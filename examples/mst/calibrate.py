@@ -6,7 +6,7 @@ are spread over their levels.
 import torch
 from torch import nn
 
-from .qcfs import QCFS, activations
+from .qcfs import QCFS, activations, observed
 from .swin import Attention
 
 
@@ -44,12 +44,8 @@ def set_thetas(model, x, share=0.98):
         return (values,)
 
     handles = [m.register_forward_pre_hook(hook) for _, m in activations(model)]
-    training = model.training
-    model.train()
-    model(x)
-    model.train(training)
-    for handle in handles:
-        handle.remove()
+    with observed(model, handles, training=True):
+        model(x)
 
 
 @torch.no_grad()
@@ -60,11 +56,9 @@ def estimate_batchnorm(model, batches):
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None
-    training = model.training
-    model.train()
-    for x in batches:
-        model(x)
-    model.train(training)
+    with observed(model, training=True):
+        for x in batches:
+            model(x)
     for norm, momentum in zip(norms, momenta):
         norm.momentum = momentum
 
@@ -79,12 +73,8 @@ def activation_table(model, x):
             rows.append((name, float((level == 0).float().mean()),
                          float((level == module.levels).float().mean()), int(level.unique().numel())))
         handles.append(activation.register_forward_hook(hook))
-    training = model.training
-    model.eval()
-    model(x)
-    model.train(training)
-    for handle in handles:
-        handle.remove()
+    with observed(model, handles):
+        model(x)
     return rows
 
 

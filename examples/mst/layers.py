@@ -102,7 +102,8 @@ class SpikeMask(nn.Module):
             return x
         if self.source is None:
             return x * (torch.rand_like(x) > self.ratio).to(x.dtype)
-        return thin(x, 1 - self.ratio, self.ratio * (1 - self.ratio) * float(self.source[0].theta.detach()) / self.steps)
+        quantum = float(self.source[0].theta.detach()) / self.steps  # what one spike of the run stands for
+        return thin(x, 1 - self.ratio, self.ratio * (1 - self.ratio) * quantum)
 
 
 def set_mask_ratio(model, ratio):

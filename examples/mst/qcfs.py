@@ -2,6 +2,8 @@
 
 a = theta * clip(floor(x * L / theta + 1/2) / L, 0, 1)      (Bu et al., ICLR 2022)
 """
+import contextlib
+
 import torch
 from torch import nn
 
@@ -75,6 +77,19 @@ class QCFS(nn.Module):
 def activations(model):
     """[(name, QCFS)] in the order of definition."""
     return [(name, m) for name, m in model.named_modules() if isinstance(m, QCFS)]
+
+
+@contextlib.contextmanager
+def observed(model, handles=(), training=False):
+    """The model in training or inference mode and with these hooks; then in its mode of before, without them."""
+    before = model.training
+    model.train(training)
+    try:
+        yield
+    finally:
+        model.train(before)
+        for handle in handles:
+            handle.remove()
 
 
 def keep_positive(model):

@@ -24,7 +24,6 @@ def as_run(model, x, steps):
     last, handles = [], []
     for _, activation in qcfs.activations(model):
         activation.levels = max(activation.levels, steps)
-        activation.variance = torch.zeros(())
         handles.append(activation.register_forward_hook(lambda module, _, output: last.append((module, output))))
 
     def pair(mask, inputs):
@@ -33,12 +32,8 @@ def as_run(model, x, steps):
                 mask.source, mask.steps = (activation,), steps  # in a tuple: not a child of the mask
 
     handles += [m.register_forward_pre_hook(pair) for m in model.modules() if isinstance(m, SpikeMask)]
-    training = model.training
-    model.eval()
-    model(x)
-    model.train(training)
-    for handle in handles:
-        handle.remove()
+    with qcfs.observed(model, handles):
+        model(x)
 
 
 @torch.no_grad()
@@ -47,8 +42,6 @@ def measure(model, x, anew=True):
 
     anew: nothing of the variances before has a part in it.
     """
-    training = model.training
-    model.eval()
     if anew:
         for _, activation in qcfs.activations(model):
             activation.variance = torch.zeros_like(activation.theta)
@@ -58,10 +51,8 @@ def measure(model, x, anew=True):
             seen = {}
             handles = [m.register_forward_pre_hook(lambda module, inputs: seen.__setitem__(module, inputs[0].float()))
                        for _, m in qcfs.activations(model)]
-            model(x)
+            with qcfs.observed(model, handles):
+                model(x)
             draws.append(seen)
-            for handle in handles:
-                handle.remove()
         for activation, first in draws[0].items():
             activation.variance = (first - draws[1][activation]).square().mean(0) / 2
-    model.train(training)

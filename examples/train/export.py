@@ -19,7 +19,7 @@ from mst import export, layers, timesteps, zoo  # noqa: E402
 from train import load_checkpoint, mask  # noqa: E402
 
 
-CHANNELS = {"cifar10": 3, "digits": 1}
+CHANNELS, SIDE = {"cifar10": 3, "digits": 1}, {"cifar10": 32, "digits": 28}
 
 
 def parse():
@@ -39,7 +39,7 @@ def parse():
 
 def write(model, args):
     layers.set_mask_ratio(model, 0.0)
-    x = zoo.random_images(32, CHANNELS[args.dataset], 32 if args.dataset == "cifar10" else 28, torch.Generator().manual_seed(0))
+    x = zoo.random_images(32, CHANNELS[args.dataset], SIDE[args.dataset], torch.Generator().manual_seed(0))
     for way in args.way:
         try:
             proto = export.export(model, x[:2], way)

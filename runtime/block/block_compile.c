@@ -271,8 +271,9 @@ static mst_status size_buffers(blk_compiler *bc)
     for (size_t i = 0; i < b->n_bufs; i++)
         if (!mst_mul_size(b->bufs[i].bytes, b->steps, &b->bufs[i].bytes) || b->bufs[i].bytes > EXEC_MAX_BYTES)
             return mst_fail(bc->c->err, MST_ELIMIT,
-                            "a block of %u time steps of one tensor takes more than %llu bytes: use the step schedule", b->steps,
-                            (unsigned long long)EXEC_MAX_BYTES);
+                            "a block of %u time steps of one tensor takes more than %llu bytes: use the step "
+                            "schedule",
+                            b->steps, (unsigned long long)EXEC_MAX_BYTES);
     for (size_t i = 0; i < b->n_ops; i++) {
         size_t need = b->ops[i].kind == BLK_LAYER ? blk_layer_scratch(b, b->ops[i].expr) : b->step_scratch;
         b->scratch_bytes = b->scratch_bytes < need ? need : b->scratch_bytes;

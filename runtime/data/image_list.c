@@ -167,7 +167,8 @@ static mst_status add_tree(mst_image_list *list, const mst_data *d, const char *
     entries subs;
     MST_TRY(list_folder(path, may_be_folder, &subs, err));
     keep_folders(path, &subs);
-    mst_status st = subs.n != 0 ? add_classes(list, d, path, &subs, err) : add_folder(list, mst_arena_printf(&list->paths, "%s", path), -1, err);
+    mst_status st = subs.n != 0 ? add_classes(list, d, path, &subs, err)
+                                : add_folder(list, mst_arena_printf(&list->paths, "%s", path), -1, err);
     free_entries(&subs);
     return st;
 }
