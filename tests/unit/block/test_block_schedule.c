@@ -7,6 +7,7 @@
 #include "tests/support/sample_graphs.h"
 #include "tests/unit/block/block_graphs.h"
 #include "tests/support/run_tests.h"
+#include "tests/support/test_alloc.h"
 
 enum { STEPS = 19, MANY = 70 };
 static uint32_t n_steps = STEPS; /* of a run; MANY: several of the longest blocks */
@@ -282,28 +283,12 @@ END_TEST
 
 /* ---- memory ------------------------------------------------------------------ */
 
-typedef struct hook {
-    size_t calls, fail_at; /* 0: never */
-} hook;
-
-static void *hooked(void *ctx, void *p, size_t old, size_t n)
-{
-    hook *h = ctx;
-    (void)old;
-    if (n == 0) {
-        free(p);
-        return NULL;
-    }
-    h->calls++;
-    return h->calls == h->fail_at ? NULL : realloc(p, n);
-}
-
 START_TEST(no_allocation_while_running)
 {
     mst_graph *g = block_net(12);
     narrow_weights(g, types[_i]);
-    hook h = {0};
-    mst_allocator a = {hooked, &h};
+    test_alloc h = {0};
+    mst_allocator a = test_allocator(&h);
     mst_run_opts o = {.alloc = &a, .schedule = MST_SCHEDULE_BLOCK, .threads = 2};
     mst_program *p = NULL;
     mst_session *s = NULL;
@@ -324,8 +309,8 @@ START_TEST(every_allocation_may_fail)
     mst_graph *g = block_net(31);
     narrow_weights(g, types[_i]);
     for (size_t at = 1, failed = 1; failed != 0; at++) {
-        hook h = {0, at};
-        mst_allocator a = {hooked, &h};
+        test_alloc h = {.fail_at = at};
+        mst_allocator a = test_allocator(&h);
         mst_run_opts o = {.alloc = &a, .schedule = MST_SCHEDULE_BLOCK, .threads = 2, .frames = 3};
         mst_program *p = NULL;
         mst_session *s = NULL;

@@ -8,6 +8,7 @@
 #include "runtime/core/half.h"
 #include "tests/support/sample_graphs.h"
 #include "tests/support/run_tests.h"
+#include "tests/support/test_alloc.h"
 
 static mst_err err;
 #define OK(expr) ck_assert_msg((expr) == MST_OK, "%s", err.text)
@@ -148,32 +149,22 @@ START_TEST(halves_refuse_what_they_cannot_hold)
 }
 END_TEST
 
-static void *hooked(void *ctx, void *p, size_t old, size_t n)
-{
-    size_t *left = ctx;
-    (void)old;
-    if (n == 0) {
-        free(p);
-        return NULL;
-    }
-    return *left != 0 && --*left == 0 ? NULL : realloc(p, n);
-}
-
 START_TEST(every_allocation_may_fail)
 {
     for (size_t at = 1, failed = 1; failed != 0; at++) {
-        size_t left = 0;
-        mst_allocator a = {hooked, &left};
+        test_alloc h = {0};
+        mst_allocator a = test_allocator(&h);
         mst_graph *g = NULL;
         mst_report r = {.arena.alloc = &a};
         OK(sample_every_op(&a, &g, &err));
-        left = at;
+        h.fail_at = h.calls + at;
         mst_status st = pass_weights(g, MST_I8, &r, &err);
         failed = st != MST_OK;
         ck_assert(st == MST_OK || st == MST_ENOMEM);
-        left = 0;
+        h.fail_at = 0;
         mst_report_free(&r);
         mst_graph_destroy(g);
+        ck_assert_uint_eq(h.blocks, 0);
     }
 }
 END_TEST

@@ -4,29 +4,7 @@
 #include "exec_naive.h"
 #include "runtime/exec/philox.h"
 #include "tests/support/run_tests.h"
-
-/* ---- an allocator that counts, and fails when told to ------------------------ */
-
-typedef struct hook {
-    size_t calls, blocks, bytes, fail_at; /* fail_at: 0 never, else the n-th allocation */
-} hook;
-
-static void *hook_fn(void *ctx, void *p, size_t old, size_t n)
-{
-    hook *h = ctx;
-    if (n == 0) {
-        h->blocks--;
-        h->bytes -= old;
-        free(p);
-        return NULL;
-    }
-    ck_assert_ptr_null(p); /* the runtime does not resize */
-    if (++h->calls == h->fail_at)
-        return NULL;
-    h->blocks++;
-    h->bytes += n;
-    return malloc(n);
-}
+#include "tests/support/test_alloc.h"
 
 /* ---- graphs ------------------------------------------------------------------- */
 
@@ -375,8 +353,8 @@ static mst_status make_both(const mst_graph *g, const mst_allocator *a, mst_prog
 START_TEST(every_allocation_may_fail)
 {
     mst_graph *g = little_network();
-    hook h = {0};
-    mst_allocator a = {hook_fn, &h};
+    test_alloc h = {0};
+    mst_allocator a = test_allocator(&h);
     mst_status st = MST_ENOMEM;
     for (size_t n = 1; st != MST_OK; n++) {
         mst_program *p = NULL;
@@ -387,7 +365,7 @@ START_TEST(every_allocation_may_fail)
         ck_assert_int_eq(st == MST_OK, h.calls < n);
         mst_session_destroy(s);
         mst_program_destroy(p);
-        ck_assert(h.blocks == 0 && h.bytes == 0);
+        ck_assert(h.blocks == 0 && h.bytes == 0 && h.resized == 0);
     }
     ck_assert_uint_gt(h.calls, 8);
     mst_graph_destroy(g);
@@ -397,8 +375,8 @@ END_TEST
 START_TEST(nothing_is_allocated_while_running)
 {
     mst_graph *g = little_network();
-    hook h = {0};
-    mst_allocator a = {hook_fn, &h};
+    test_alloc h = {0};
+    mst_allocator a = test_allocator(&h);
     mst_program *p = NULL;
     mst_session *s = NULL;
     float x[192] = {1};

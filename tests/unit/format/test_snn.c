@@ -10,6 +10,7 @@
 #include "tests/support/sample_graphs.h"
 #include "tests/support/snn_memory.h"
 #include "tests/support/run_tests.h"
+#include "tests/support/test_alloc.h"
 
 static void assert_ok(mst_status st, const mst_err *err)
 {
@@ -232,32 +233,11 @@ START_TEST(test_every_byte_changed_with_checksums_fixed)
 }
 END_TEST
 
-typedef struct quota {
-    size_t left, blocks, peak;
-} quota;
-
-static void *quota_fn(void *ctx, void *p, size_t old, size_t n)
-{
-    (void)old;
-    quota *q = ctx;
-    if (n == 0) {
-        q->blocks -= p != NULL;
-        free(p);
-        return NULL;
-    }
-    if (q->left == 0)
-        return NULL;
-    q->left--;
-    q->blocks += p == NULL;
-    q->peak = n > q->peak ? n : q->peak;
-    return realloc(p, n);
-}
-
 START_TEST(test_out_of_memory)
 {
     mst_err err = {0};
-    quota q = {.left = SIZE_MAX};
-    const mst_allocator a = {quota_fn, &q};
+    test_alloc q = {0};
+    const mst_allocator a = test_allocator(&q);
     mst_graph *g = NULL, *h = NULL;
     uint8_t *bytes, *again;
     size_t n, n_again;
@@ -266,17 +246,17 @@ START_TEST(test_out_of_memory)
     size_t own = q.blocks, k = 0;
     mst_status st = MST_ENOMEM;
     for (k = 0; st == MST_ENOMEM; k++) {
-        q.left = k;
+        q.fail_from = q.calls + k + 1;
         st = mst_graph_load_mem(bytes, n, &a, &h, &err);
         ck_assert_msg(q.blocks == own || st == MST_OK, "load leaks after %zu allocations", k);
     }
     assert_ok(st, &err);
     ck_assert_uint_gt(k, 4);
-    ck_assert_uint_lt(q.peak, 16 * n); /* nothing out of proportion to the file */
+    ck_assert_uint_lt(q.largest, 16 * n); /* nothing out of proportion to the file */
     mst_graph_destroy(h);
     st = MST_ENOMEM;
     for (k = 0; st == MST_ENOMEM; k++) {
-        q.left = k;
+        q.fail_from = q.calls + k + 1;
         st = snn_to_memory(g, &again, &n_again, &err);
         ck_assert_msg(q.blocks == own, "save leaks after %zu allocations", k);
     }

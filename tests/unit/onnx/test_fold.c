@@ -7,6 +7,7 @@
 
 #include "tests/unit/onnx/fold_fixture.h"
 #include "tests/support/run_tests.h"
+#include "tests/support/test_alloc.h"
 
 /* ---- inputs ---- */
 
@@ -307,18 +308,6 @@ END_TEST
 
 /* ---- running out of memory ---- */
 
-typedef struct countdown {
-    long left;
-} countdown;
-
-static void *counted(void *ctx, void *p, size_t old, size_t n)
-{
-    countdown *c = ctx;
-    if (n != 0 && c->left-- <= 0)
-        return NULL;
-    return mst_default_allocator.fn(NULL, p, old, n);
-}
-
 START_TEST(test_out_of_memory)
 {
     bool done = false;
@@ -329,8 +318,8 @@ START_TEST(test_out_of_memory)
         uint32_t more = build_node(&g, "Exp", big, N_, N_, N_);
         build_output(&g, build_node(&g, "Concat", big, more, N_, N_));
         build_attr_int(&g, "axis", 0);
-        countdown c = {.left = k};
-        const mst_allocator a = {counted, &c};
+        test_alloc c = {.fail_from = (size_t)k + 1};
+        const mst_allocator a = test_allocator(&c);
         g.arena.alloc = &a;
         mst_status s = ox_fold(&g, NULL, 0, &err);
         ck_assert(s == MST_OK || s == MST_ENOMEM);

@@ -10,6 +10,7 @@
 #include "converter/onnx/onnx_graph.h"
 #include "tests/support/onnx_graph_check.h"
 #include "tests/support/run_tests.h"
+#include "tests/support/test_alloc.h"
 
 #define FIXTURES "tests/fixtures/onnx/"
 #define GOOD     "tests/golden/onnx-good/"
@@ -454,41 +455,23 @@ END_TEST
 
 /* ---- out of memory ---- */
 
-typedef struct failing {
-    size_t calls, fail_at, live;
-} failing;
-
-static void *failing_fn(void *ctx, void *p, size_t old, size_t n)
-{
-    failing *f = ctx;
-    if (n == 0) {
-        f->live -= old;
-        free(p);
-        return NULL;
-    }
-    if (++f->calls == f->fail_at)
-        return NULL;
-    f->live += n - (p != NULL ? old : 0);
-    return realloc(p, n);
-}
-
 START_TEST(every_allocation_fails)
 {
     for (size_t fail_at = 1;; fail_at++) {
-        failing f = {.fail_at = fail_at};
-        const mst_allocator a = {failing_fn, &f};
+        test_alloc f = {.fail_at = fail_at};
+        const mst_allocator a = test_allocator(&f);
         ox_graph g;
         mst_err err = {0};
         mst_status st = ox_load(small[_i], &a, &g, &err);
         if (st == MST_OK) {
             ck_assert_uint_lt(f.calls, fail_at);
             ox_graph_free(&g);
-            ck_assert_uint_eq(f.live, 0);
+            ck_assert_uint_eq(f.bytes, 0);
             ck_assert_uint_gt(fail_at, 10);
             return;
         }
         ck_assert_msg(st == MST_ENOMEM, "allocation %zu: %s", fail_at, err.text);
-        ck_assert_uint_eq(f.live, 0);
+        ck_assert_uint_eq(f.bytes, 0);
     }
 }
 END_TEST
