@@ -122,22 +122,13 @@ void mst_calib_worker_destroy(mst_calib_worker *w)
     mst_free(NULL, w, sizeof *w);
 }
 
-static int largest(const float *x, size_t n)
-{
-    size_t best = 0;
-    for (size_t i = 1; i < n; i++)
-        if (x[i] > x[best])
-            best = i;
-    return (int)best;
-}
-
 static void run_ann(mst_calib_worker *w, uint32_t sample)
 {
     size_t n = w->c->classes;
     mst_session_begin(w->ann, w->x, sample);
     mst_session_step(w->ann);
     mst_session_mean_logits(w->ann, w->mean);
-    w->ann_class = largest(w->mean, n);
+    w->ann_class = (int)mst_argmax(w->mean, n);
     w->ann_logit_sq = 0;
     for (size_t i = 0; i < n; i++) {
         w->logits[i] = (double)w->mean[i];
@@ -161,14 +152,14 @@ static void run_stored(mst_calib_worker *w, uint32_t sample)
     mst_session_begin(w->stored, w->x, sample);
     mst_session_step(w->stored);
     mst_session_mean_logits(w->stored, w->mean);
-    w->stored_class = largest(w->mean, w->c->classes);
+    w->stored_class = (int)mst_argmax(w->mean, w->c->classes);
     w->stored_logit_sq = distance(w);
 }
 
 static void read_out(mst_calib_worker *w, uint32_t at)
 {
     mst_session_mean_logits(w->snn, w->mean);
-    w->snn_class[at] = largest(w->mean, w->c->classes);
+    w->snn_class[at] = (int)mst_argmax(w->mean, w->c->classes);
     w->logit_sq[at] = distance(w);
 }
 

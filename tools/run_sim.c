@@ -43,15 +43,6 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static size_t largest(const float *x, size_t n)
-{
-    size_t best = 0;
-    for (size_t i = 1; i < n; i++)
-        if (x[i] > x[best])
-            best = i;
-    return best;
-}
-
 /* Of time step t, which is step i of the session's last run. */
 static void keep_trace(const sim *s, sim_worker *w, uint32_t t, uint32_t i)
 {
@@ -70,7 +61,7 @@ static void keep_steps(const sim *s, sim_worker *w, uint32_t t, uint32_t n, size
         if (*next == at->n || at->values[*next] != t + i)
             continue;
         mst_session_mean_logits_at(w->session, i, w->mean);
-        w->right[(*next)++] = w->label >= 0 && largest(w->mean, s->classes) == (size_t)w->label;
+        w->right[(*next)++] = w->label >= 0 && mst_argmax(w->mean, s->classes) == (size_t)w->label;
     }
 }
 

@@ -118,6 +118,7 @@ uint32_t mst_session_time(const mst_session *s);        /* steps since begin */
 size_t mst_session_classes(const mst_session *s);
 const float *mst_session_logits(const mst_session *s);  /* of the last step, [classes] */
 void mst_session_mean_logits(const mst_session *s, float *out); /* mean over steps 1..t, [classes] */
+size_t mst_argmax(const float *x, size_t n); /* index of the largest of n >= 1 values, of equals the first */
 
 /* Sums since mst_session_begin. "sops" are additions that a spike caused
  * (spike x fan-out; coincidences for products of spikes), "macs" those of
