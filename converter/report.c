@@ -33,16 +33,12 @@ static bool is_spiking(const tracer *t, uint32_t i)
 static mst_status trace(const mst_graph *g, mst_arena *arena, tracer *t, mst_err *err)
 {
     t->g = g;
-    t->producer = mst_arena_array(arena, g->n_tensors, sizeof *t->producer);
+    t->producer = mst_graph_producers(g, arena);
     t->spikes = mst_arena_array(arena, g->n_tensors, sizeof *t->spikes);
     if (t->producer == NULL || t->spikes == NULL)
         return mst_fail(err, MST_ENOMEM, "out of memory: writing the report");
-    for (uint32_t i = 0; i < g->n_tensors; i++)
-        t->producer[i] = MST_NONE;
-    for (uint32_t i = 0; i < g->n_nodes; i++) {
-        t->producer[g->nodes[i].out] = i;
+    for (uint32_t i = 0; i < g->n_nodes; i++)
         t->spikes[g->nodes[i].out] = is_spiking(t, i);
-    }
     return MST_OK;
 }
 
@@ -100,20 +96,15 @@ static const char *analog_kind(const mst_node *n)
     return fn != NULL ? fn : mst_op_get(n->op)->name;
 }
 
-static double theta_at(const mst_tensor *t, size_t i)
-{
-    return t->dtype == MST_F64 ? ((const double *)t->data)[i] : (double)((const float *)t->data)[i];
-}
-
 static void fill_neuron(const tracer *t, const mst_node *n, mst_report_row *row)
 {
     const mst_tensor *theta = &t->g->tensors[n->in[1]];
     row->spiking = true;
     row->kind = mst_graph_neuron_kind(t->g, t->producer, n);
-    row->theta_min = row->theta_max = theta_at(theta, 0);
+    row->theta_min = row->theta_max = mst_const_at(theta, 0);
     for (size_t i = 1, count = mst_tensor_elements(theta); i < count; i++) {
-        row->theta_min = fmin(row->theta_min, theta_at(theta, i));
-        row->theta_max = fmax(row->theta_max, theta_at(theta, i));
+        row->theta_min = fmin(row->theta_min, mst_const_at(theta, i));
+        row->theta_max = fmax(row->theta_max, mst_const_at(theta, i));
     }
     row->levels = n->ip[MST_NEURON_LEVELS];
     row->site = (mst_site)n->ip[MST_NEURON_SITE];

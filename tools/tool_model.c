@@ -138,12 +138,9 @@ const char **mst_model_kinds(const mst_program *p, mst_arena *arena)
     const mst_graph *g = mst_program_graph(p);
     size_t n = mst_program_layers(p);
     const char **kinds = mst_arena_array(arena, n != 0 ? n : 1, sizeof *kinds);
-    uint32_t *producer = mst_arena_array(arena, g->n_tensors, sizeof *producer);
+    uint32_t *producer = mst_graph_producers(g, arena);
     if (kinds == NULL || producer == NULL)
         return NULL;
-    memset(producer, 0xff, g->n_tensors * sizeof *producer);
-    for (uint32_t i = 0; i < g->n_nodes; i++)
-        producer[g->nodes[i].out] = i;
     for (size_t k = 0; k < n; k++)
         kinds[k] = mst_graph_neuron_kind(g, producer, &g->nodes[mst_program_layer(p, k)->node]);
     return kinds;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "runtime/core/checked.h"
+#include "runtime/core/grow.h"
 
 #define MAX_CELL 160
 
@@ -20,11 +21,9 @@ static bool grow(mst_table *t)
     if (t->cells < t->cap)
         return true;
     size_t cap = t->cap == 0 ? 256 : 2 * t->cap;
-    const char **text = mst_arena_array(&t->arena, cap, sizeof *text); /* the old one goes with the arena */
+    const char **text = mst_arena_grow(&t->arena, t->text, t->cells, cap, sizeof *text);
     if (text == NULL)
         return false;
-    if (t->cells != 0)
-        memcpy(text, t->text, t->cells * sizeof *text);
     t->text = text;
     t->cap = cap;
     return true;

@@ -5,12 +5,24 @@
 
 #include "converter/onnx/onnx_import.h"
 #include "runtime/core/checked.h"
+#include "runtime/core/grow.h"
 
 void *ox_new(ox_import *c, size_t n, size_t size)
 {
     if (!mst_mul_size(n, size, &c->asked))
         c->asked = SIZE_MAX;
     return mst_arena_array(&c->g->arena, n, size);
+}
+
+void *ox_grow(ox_import *c, const void *p, uint32_t n, uint32_t *cap, size_t size)
+{
+    uint32_t room = *cap == 0 ? 64 : 2 * *cap;
+    if (!mst_mul_size(room, size, &c->asked))
+        c->asked = SIZE_MAX;
+    void *grown = mst_arena_grow(&c->g->arena, p, n, room, size);
+    if (grown != NULL)
+        *cap = room;
+    return grown;
 }
 
 mst_status ox_no_memory(ox_import *c)
@@ -54,14 +66,10 @@ static mst_status value_room(ox_import *c)
         return MST_OK;
     if (g->n_values >= OX_MAX_VALUES)
         return mst_fail(c->err, MST_ELIMIT, "more than %u values", OX_MAX_VALUES);
-    uint32_t cap = g->cap_values == 0 ? 64 : 2 * g->cap_values;
-    ox_value *values = ox_new(c, cap, sizeof *values);
+    ox_value *values = ox_grow(c, g->values, g->n_values, &g->cap_values, sizeof *values);
     if (values == NULL)
         return ox_no_memory(c);
-    if (g->n_values != 0)
-        memcpy(values, g->values, g->n_values * sizeof *values);
     g->values = values;
-    g->cap_values = cap;
     return MST_OK;
 }
 

@@ -181,14 +181,10 @@ mst_status ox_emit(ox_import *c, const ox_node *node)
     if (g->n_nodes == OX_MAX_NODES)
         return mst_fail(c->err, MST_ELIMIT, "more than %u nodes with functions inlined", OX_MAX_NODES);
     if (g->n_nodes == g->cap_nodes) {
-        uint32_t cap = g->cap_nodes == 0 ? 64 : 2 * g->cap_nodes;
-        ox_node *nodes = ox_new(c, cap, sizeof *nodes);
+        ox_node *nodes = ox_grow(c, g->nodes, g->n_nodes, &g->cap_nodes, sizeof *nodes);
         if (nodes == NULL)
             return ox_no_memory(c);
-        if (g->n_nodes != 0)
-            memcpy(nodes, g->nodes, g->n_nodes * sizeof *nodes);
         g->nodes = nodes;
-        g->cap_nodes = cap;
     }
     g->nodes[g->n_nodes++] = *node;
     return MST_OK;

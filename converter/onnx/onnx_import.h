@@ -67,6 +67,8 @@ typedef struct ox_scope {
 
 /* Memory of the graph: zeroed; NULL leaves the request in c->asked. */
 void *ox_new(ox_import *c, size_t n, size_t size);
+/* A full array of n elements in one of twice the room, which goes into *cap. NULL: ox_no_memory. */
+void *ox_grow(ox_import *c, const void *p, uint32_t n, uint32_t *cap, size_t size);
 /* The error after a NULL of the arena: ENOMEM, or ELIMIT when its limit is reached. */
 mst_status ox_no_memory(ox_import *c);
 mst_status ox_charge(ox_import *c, size_t work);

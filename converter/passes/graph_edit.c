@@ -3,17 +3,11 @@
 
 #include <string.h>
 
+#include "runtime/core/grow.h"
+
 mst_status edit_no_memory(mst_edit *e)
 {
     return mst_fail(e->err, MST_ENOMEM, "out of memory: rewriting the graph");
-}
-
-static void *grow(mst_edit *e, const void *old, uint32_t n_old, uint32_t n_new, size_t size)
-{
-    char *p = mst_arena_array(&e->arena, n_new, size);
-    if (p != NULL && n_old != 0)
-        memcpy(p, old, n_old * size);
-    return p;
 }
 
 static mst_status track_tensors(mst_edit *e)
@@ -22,9 +16,9 @@ static mst_status track_tensors(mst_edit *e)
     if (n <= old)
         return MST_OK;
     uint32_t cap = n + n / 2 + 64;
-    e->producer = grow(e, e->producer, old, cap, sizeof *e->producer);
-    e->head = grow(e, e->head, old, cap, sizeof *e->head);
-    e->uses = grow(e, e->uses, old, cap, sizeof *e->uses);
+    e->producer = mst_arena_grow(&e->arena, e->producer, old, cap, sizeof *e->producer);
+    e->head = mst_arena_grow(&e->arena, e->head, old, cap, sizeof *e->head);
+    e->uses = mst_arena_grow(&e->arena, e->uses, old, cap, sizeof *e->uses);
     if (e->producer == NULL || e->head == NULL || e->uses == NULL)
         return edit_no_memory(e);
     for (uint32_t t = old; t < cap; t++)
@@ -61,7 +55,7 @@ static mst_status link_inputs(mst_edit *e, uint32_t i)
     const mst_node *n = &e->g->nodes[i];
     if (e->n_edges + n->n_in > e->cap_edges) {
         uint32_t cap = 2 * e->cap_edges + n->n_in + 256;
-        e->edge = grow(e, e->edge, e->n_edges, cap, sizeof *e->edge);
+        e->edge = mst_arena_grow(&e->arena, e->edge, e->n_edges, cap, sizeof *e->edge);
         if (e->edge == NULL)
             return edit_no_memory(e);
         e->cap_edges = cap;
@@ -83,8 +77,8 @@ static mst_status track_node(mst_edit *e, uint32_t i)
 {
     if (i >= e->cap_nodes) {
         uint32_t cap = i + i / 2 + 64;
-        e->edges = grow(e, e->edges, e->cap_nodes, cap, sizeof *e->edges);
-        e->dead = grow(e, e->dead, e->cap_nodes, cap, sizeof *e->dead);
+        e->edges = mst_arena_grow(&e->arena, e->edges, e->cap_nodes, cap, sizeof *e->edges);
+        e->dead = mst_arena_grow(&e->arena, e->dead, e->cap_nodes, cap, sizeof *e->dead);
         if (e->edges == NULL || e->dead == NULL)
             return edit_no_memory(e);
         e->cap_nodes = cap;
@@ -218,15 +212,6 @@ void edit_join_transposes(mst_edit *e, uint32_t second, uint32_t first)
         perm[d] = edit_node(e, first)->ip[MST_TRANSPOSE_PERM + mine[d]];
     memcpy(mine, perm, rank * sizeof perm[0]);
     edit_set_input(e, second, 0, edit_node(e, first)->in[0]);
-}
-
-double edit_const_at(const mst_tensor *t, size_t i)
-{
-    switch (t->dtype) {
-    case MST_F64: return ((const double *)t->data)[i];
-    case MST_I32: return (double)((const int32_t *)t->data)[i];
-    default: return (double)((const float *)t->data)[i];
-    }
 }
 
 /* Mark the nodes that the output needs and write their indices in an order in

@@ -58,8 +58,6 @@ void edit_join_transposes(mst_edit *e, uint32_t second, uint32_t first);
 mst_status edit_new_const(mst_edit *e, uint32_t rank, const uint32_t *dims, double **data, uint32_t *tensor);
 mst_status edit_const(mst_edit *e, uint32_t n, const double *values, uint32_t *tensor);
 
-/* Value i of a constant as float64 (int32, float32 or float64). */
-double edit_const_at(const mst_tensor *t, size_t i);
 mst_status edit_no_memory(mst_edit *e);
 
 /* for (uint32_t k = e->head[t]; k != MST_NONE; k = e->edge[k].next) */

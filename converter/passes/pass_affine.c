@@ -31,8 +31,8 @@ typedef struct reader {
     int32_t axis;
 } reader;
 
-static double g_at(const fold *f, size_t i) { return edit_const_at(f->g, f->n_g == 1 ? 0 : i); }
-static double h_at(const fold *f, size_t i) { return edit_const_at(f->h, f->n_h == 1 ? 0 : i); }
+static double g_at(const fold *f, size_t i) { return mst_const_at(f->g, f->n_g == 1 ? 0 : i); }
+static double h_at(const fold *f, size_t i) { return mst_const_at(f->h, f->n_h == 1 ? 0 : i); }
 
 static void refresh(fold *f)
 {
@@ -50,7 +50,7 @@ static fold open_fold(mst_edit *e, uint32_t node)
     f.scalar = f.n_g == 1 && f.n_h == 1;
     f.no_offset = true;
     for (uint32_t i = 0; i < f.n_h; i++)
-        f.no_offset = f.no_offset && edit_const_at(f.h, i) == 0;
+        f.no_offset = f.no_offset && mst_const_at(f.h, i) == 0;
     return f;
 }
 
@@ -132,7 +132,7 @@ static mst_status own_const(fold *f, uint32_t node, uint32_t slot, double **data
     MST_TRY(edit_new_const(e, t.rank, t.dims, data, &fresh));
     refresh(f);
     for (size_t i = 0, n = mst_tensor_elements(&t); i < n; i++)
-        (*data)[i] = edit_const_at(&t, i);
+        (*data)[i] = mst_const_at(&t, i);
     edit_set_input(e, node, slot, fresh);
     return MST_OK;
 }
@@ -183,8 +183,8 @@ static mst_status into_layernorm_above(fold *f, uint32_t target)
     MST_TRY(edit_new_const(e, 1, &channels, &h, &in[2]));
     refresh(f);
     for (uint32_t i = 0; i < channels; i++) {
-        double g1 = old[0] != MST_NONE ? edit_const_at(edit_tensor(e, old[0]), i) : 1;
-        double h1 = old[1] != MST_NONE ? edit_const_at(edit_tensor(e, old[1]), i) : 0;
+        double g1 = old[0] != MST_NONE ? mst_const_at(edit_tensor(e, old[0]), i) : 1;
+        double h1 = old[1] != MST_NONE ? mst_const_at(edit_tensor(e, old[1]), i) : 0;
         g[i] = g_at(f, i) * g1;
         h[i] = g_at(f, i) * h1 + h_at(f, i);
     }
@@ -356,8 +356,8 @@ static mst_status into_neuron(fold *f, const reader *r)
         double g0 = 1, b0 = 0;
         if (old_gain != MST_NONE) {
             const mst_tensor *tg = edit_tensor(e, old_gain), *tb = edit_tensor(e, old_bias);
-            g0 = edit_const_at(tg, mst_tensor_elements(tg) == 1 ? 0 : i);
-            b0 = edit_const_at(tb, mst_tensor_elements(tb) == 1 ? 0 : i);
+            g0 = mst_const_at(tg, mst_tensor_elements(tg) == 1 ? 0 : i);
+            b0 = mst_const_at(tb, mst_tensor_elements(tb) == 1 ? 0 : i);
         }
         gain[i] = g0 * g_at(f, i);
         bias[i] = g0 * h_at(f, i) + b0;

@@ -35,8 +35,8 @@ static bool does_nothing(const mst_edit *e, const mst_node *n)
     case MST_OP_CLIP: return n->fp[MST_CLIP_LO] == -INFINITY && n->fp[MST_CLIP_HI] == INFINITY;
     case MST_OP_AFFINE: {
         const mst_tensor *g = edit_tensor(e, n->in[1]), *h = edit_tensor(e, n->in[2]);
-        return mst_tensor_elements(g) == 1 && mst_tensor_elements(h) == 1 && edit_const_at(g, 0) == 1 &&
-               edit_const_at(h, 0) == 0;
+        return mst_tensor_elements(g) == 1 && mst_tensor_elements(h) == 1 && mst_const_at(g, 0) == 1 &&
+               mst_const_at(h, 0) == 0;
     }
     default: return false;
     }

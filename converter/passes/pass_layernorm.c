@@ -33,7 +33,7 @@ static bool squares(const mst_edit *e, uint32_t i, uint32_t d)
         return n->in[1] == d;
     const mst_tensor *k = edit_tensor(e, n->in[1]);
     return n->ip[MST_BINARY_FN] == MST_BIN_POW && k->data != NULL && mst_tensor_elements(k) == 1 &&
-           edit_const_at(k, 0) == 2;
+           mst_const_at(k, 0) == 2;
 }
 
 /* sqrt(mean(d^2) + eps) made by node i? */
@@ -45,9 +45,9 @@ static bool deviates(const mst_edit *e, uint32_t i, uint32_t d, double *eps)
     if (!edit_is(e, add, MST_OP_AFFINE))
         return false;
     const mst_tensor *g = edit_tensor(e, edit_node(e, add)->in[1]), *h = edit_tensor(e, edit_node(e, add)->in[2]);
-    if (mst_tensor_elements(g) != 1 || mst_tensor_elements(h) != 1 || edit_const_at(g, 0) != 1)
+    if (mst_tensor_elements(g) != 1 || mst_tensor_elements(h) != 1 || mst_const_at(g, 0) != 1)
         return false;
-    *eps = edit_const_at(h, 0);
+    *eps = mst_const_at(h, 0);
     uint32_t mean = edit_maker(e, add, 0);
     return *eps >= 0 && means_last_axis(e, mean) && squares(e, edit_maker(e, mean, 0), d);
 }

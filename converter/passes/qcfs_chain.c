@@ -33,7 +33,7 @@ static mst_status vec_const(qcfs_match *m, uint32_t tensor, int32_t axis, qcfs_v
     }
     MST_TRY(qcfs_vec_new(m, n, 0, out));
     for (uint32_t i = 0; i < n; i++)
-        out->v[i] = edit_const_at(t, i);
+        out->v[i] = mst_const_at(t, i);
     return MST_OK;
 }
 

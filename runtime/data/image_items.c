@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "runtime/core/grow.h"
 #include "runtime/data/image_list.h"
 
 #define TEXT_BLOCK ((size_t)1 << 16)
@@ -10,17 +11,10 @@
 
 mst_status mst_image_pointers_add(mst_image_pointers *list, void *one, mst_err *err)
 {
-    if (list->n == list->room) {
-        size_t room = list->room == 0 ? 16 : 2 * list->room;
-        void **p = mst_alloc_array(NULL, room, sizeof *p);
-        if (p == NULL)
-            return mst_fail(err, MST_ENOMEM, "out of memory for a list of images");
-        if (list->n != 0)
-            memcpy(p, list->p, list->n * sizeof *p);
-        mst_free_array(NULL, list->p, list->room, sizeof *p);
-        list->p = p;
-        list->room = room;
-    }
+    void **p = mst_grow(NULL, list->p, list->n, &list->room, 16, sizeof *p);
+    if (p == NULL)
+        return mst_fail(err, MST_ENOMEM, "out of memory for a list of images");
+    list->p = p;
     list->p[list->n++] = one;
     return MST_OK;
 }

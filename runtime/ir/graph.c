@@ -5,6 +5,8 @@
 #include <sys/mman.h>
 
 #include "runtime/core/checked.h"
+#include "runtime/core/grow.h"
+#include "runtime/core/half.h"
 
 mst_status mst_graph_create(const mst_allocator *alloc, mst_graph **out, mst_err *err)
 {
@@ -40,15 +42,12 @@ static mst_status reserve(const mst_allocator *alloc, void **array, uint32_t n, 
         return MST_OK;
     if (n >= limit)
         return mst_fail(err, MST_ELIMIT, "more than %u %s in one graph", (unsigned)limit, what);
-    uint32_t want = *cap == 0 ? 64 : *cap * 2;
-    void *grown = mst_alloc_array(alloc, want, size);
+    size_t room = *cap;
+    void *grown = mst_grow(alloc, *array, n, &room, 64, size);
     if (grown == NULL)
-        return mst_fail(err, MST_ENOMEM, "out of memory: no room for %u %s", (unsigned)want, what);
-    if (n != 0)
-        memcpy(grown, *array, n * size);
-    mst_free_array(alloc, *array, *cap, size);
+        return mst_fail(err, MST_ENOMEM, "out of memory: no room for more than %u %s", (unsigned)n, what);
     *array = grown;
-    *cap = want;
+    *cap = (uint32_t)room;
     return MST_OK;
 }
 
@@ -125,4 +124,27 @@ bool mst_same_shape(const mst_tensor *a, const mst_tensor *b)
 bool mst_is_const(const mst_graph *g, uint32_t tensor)
 {
     return tensor < g->n_tensors && g->tensors[tensor].data != NULL;
+}
+
+double mst_const_at(const mst_tensor *t, size_t i)
+{
+    switch (t->dtype) {
+    case MST_F32: return (double)((const float *)t->data)[i];
+    case MST_I32: return (double)((const int32_t *)t->data)[i];
+    case MST_F64: return ((const double *)t->data)[i];
+    case MST_F16: return (double)mst_half_to_float(((const uint16_t *)t->data)[i]);
+    case MST_I8: return (double)((const int8_t *)t->data)[i];
+    case MST_DTYPE_COUNT: break;
+    }
+    return 0;
+}
+
+uint32_t *mst_graph_producers(const mst_graph *g, mst_arena *arena)
+{
+    uint32_t *producer = mst_arena_array(arena, g->n_tensors, sizeof *producer);
+    for (uint32_t i = 0; i < g->n_tensors && producer != NULL; i++)
+        producer[i] = MST_NONE;
+    for (uint32_t i = 0; i < g->n_nodes && producer != NULL; i++)
+        producer[g->nodes[i].out] = i;
+    return producer;
 }

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/core/checked.h"
+#include "runtime/core/grow.h"
 #include "runtime/data/data_format.h"
 
 #define MAX_NAMES ((size_t)1 << 22)
@@ -23,15 +23,10 @@ static mst_status grow(void **array, size_t n, size_t *room, size_t size, const 
         return MST_OK;
     if (n >= MAX_NAMES)
         return mst_fail(err, MST_ELIMIT, "%s: limit is %zu recordings", path, MAX_NAMES);
-    size_t more = *room != 0 ? *room * 2 : 64;
-    void *p = mst_alloc_array(NULL, more, size);
+    void *p = mst_grow(NULL, *array, n, room, 64, size);
     if (p == NULL)
-        return mst_fail(err, MST_ENOMEM, "%s: no memory for a list of %zu", path, more);
-    if (n != 0)
-        memcpy(p, *array, n * size);
-    mst_free_array(NULL, *array, *room, size);
+        return mst_fail(err, MST_ENOMEM, "%s: no memory for a list of more than %zu", path, n);
     *array = p;
-    *room = more;
     return MST_OK;
 }
 

@@ -201,10 +201,14 @@ mst_status mst_graph_validate(const mst_graph *g, mst_err *err);
 size_t mst_tensor_elements(const mst_tensor *t); /* product of dims (1 for a scalar) */
 bool mst_same_shape(const mst_tensor *a, const mst_tensor *b);
 bool mst_is_const(const mst_graph *g, uint32_t tensor);
+double mst_const_at(const mst_tensor *t, size_t i); /* value i of a constant, of any type; of I8 without its scale */
+
+/* Which node makes each tensor: node indices [n_tensors] in the arena, MST_NONE for the graph's input and
+ * constants. NULL: out of memory. */
+uint32_t *mst_graph_producers(const mst_graph *g, mst_arena *arena);
 
 /* What makes the current of a NEURON, for tables: "linear+IF", "conv+IF", "product+IF" (attention),
- * "sum+IF" (residual), ... producer [n_tensors]: the node that makes each tensor, MST_NONE without
- * one. A static string. */
+ * "sum+IF" (residual), ... producer: of mst_graph_producers. A static string. */
 const char *mst_graph_neuron_kind(const mst_graph *g, const uint32_t *producer, const mst_node *neuron);
 
 /* One line a node; and Graphviz. EIO is the caller's to see with ferror(). */

@@ -8,6 +8,7 @@
 #include "converter/passes/passes.h"
 #include "mst/session.h"
 #include "tests/support/run_tests.h"
+#include "tests/support/test_alloc.h"
 
 static mst_err err;
 #define OK(expr) ck_assert_msg((expr) == MST_OK, "%s", err.text)
@@ -79,7 +80,7 @@ static const mst_node *find(const mst_graph *g, mst_op op, int skip)
 
 static double value(const mst_graph *g, uint32_t tensor_id, size_t i)
 {
-    return edit_const_at(&g->tensors[tensor_id], i);
+    return mst_const_at(&g->tensors[tensor_id], i);
 }
 
 START_TEST(qcfs_becomes_a_neuron)
@@ -209,25 +210,6 @@ END_TEST
 
 /* ---- the whole way ---- */
 
-typedef struct failing {
-    size_t calls, fail_at, live;
-} failing;
-
-static void *failing_fn(void *ctx, void *p, size_t old, size_t n)
-{
-    failing *f = ctx;
-    if (n == 0) {
-        f->live -= p != NULL;
-        free(p);
-        return NULL;
-    }
-    if (++f->calls == f->fail_at)
-        return NULL;
-    f->live += p == NULL;
-    (void)old;
-    return realloc(p, n);
-}
-
 static mst_status convert(const char *path, const mst_allocator *alloc)
 {
     const mst_import_opts iopts = {.alloc = alloc};
@@ -258,11 +240,11 @@ START_TEST(every_allocation_fails)
     const char *tests = getenv("MST_FIXTURES");
     snprintf(path, sizeof path, "%s/%s", tests != NULL ? tests : "tests", models[_i]);
     for (size_t fail_at = 1;; fail_at++) {
-        failing f = {.fail_at = fail_at};
-        const mst_allocator a = {failing_fn, &f};
+        test_alloc f = {.fail_at = fail_at};
+        const mst_allocator a = test_allocator(&f);
         err.text[0] = '\0';
         mst_status st = convert(path, &a);
-        ck_assert_uint_eq(f.live, 0);
+        ck_assert_uint_eq(f.blocks, 0);
         if (f.calls < fail_at) {
             ck_assert_msg(st == MST_OK, "%s", err.text);
             ck_assert_uint_gt(fail_at, 20);

@@ -1,36 +1,18 @@
-/* Arenas, aligned blocks, error texts. */
+/* Arenas, aligned blocks, growing arrays, error texts. */
 #include <check.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "mst/alloc.h"
-#include "mst/status.h"
+#include "mst/session.h"
+#include "runtime/core/grow.h"
 #include "tests/support/run_tests.h"
-
-/* Counts what is alive and fails the n-th allocation. */
-typedef struct counter {
-    size_t alive, calls, fail_at;
-} counter;
-
-static void *counting(void *ctx, void *p, size_t old, size_t n)
-{
-    counter *c = ctx;
-    if (n == 0) {
-        c->alive -= old;
-        free(p);
-        return NULL;
-    }
-    if (++c->calls == c->fail_at)
-        return NULL;
-    c->alive += n - (p != NULL ? old : 0);
-    return realloc(p, n);
-}
+#include "tests/support/test_alloc.h"
 
 START_TEST(arena_aligns_zeroes_and_releases)
 {
-    counter c = {0};
-    mst_allocator a = {counting, &c};
+    test_alloc c = {0};
+    mst_allocator a = test_allocator(&c);
     mst_arena arena = {.alloc = &a};
     static const size_t sizes[] = {1, 3, 16, 63, 64, 65, 4095, 4096, 70000, 0};
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
@@ -43,7 +25,7 @@ START_TEST(arena_aligns_zeroes_and_releases)
     }
     ck_assert_uint_ge(arena.used, 4096 + 70000);
     mst_arena_release(&arena);
-    ck_assert_uint_eq(c.alive, 0);
+    ck_assert_uint_eq(c.bytes, 0);
     ck_assert_uint_eq(arena.used, 0);
     ck_assert_ptr_nonnull(mst_arena_alloc(&arena, 8)); /* usable again */
     mst_arena_release(&arena);
@@ -65,15 +47,15 @@ END_TEST
 START_TEST(failed_allocations_are_null)
 {
     for (size_t fail = 1; fail < 4; fail++) {
-        counter c = {.fail_at = fail};
-        mst_allocator a = {counting, &c};
+        test_alloc c = {.fail_at = fail};
+        mst_allocator a = test_allocator(&c);
         mst_arena arena = {.alloc = &a};
         size_t got = 0;
         for (int i = 0; i < 3; i++)
             got += mst_arena_alloc(&arena, 100000) != NULL;
         ck_assert_uint_eq(got, 2);
         mst_arena_release(&arena);
-        ck_assert_uint_eq(c.alive, 0);
+        ck_assert_uint_eq(c.bytes, 0);
     }
     ck_assert_ptr_null(mst_alloc_array(NULL, SIZE_MAX / 4, 8));
 }
@@ -81,8 +63,8 @@ END_TEST
 
 START_TEST(aligned_blocks)
 {
-    counter c = {0};
-    mst_allocator a = {counting, &c};
+    test_alloc c = {0};
+    mst_allocator a = test_allocator(&c);
     for (size_t n = 0; n < 200; n += 7) {
         unsigned char *p = mst_alloc_aligned(&a, n);
         ck_assert_ptr_nonnull(p);
@@ -90,7 +72,39 @@ START_TEST(aligned_blocks)
         memset(p, 1, n);
         mst_free_aligned(&a, p, n);
     }
-    ck_assert_uint_eq(c.alive, 0);
+    ck_assert_uint_eq(c.bytes, 0);
+}
+END_TEST
+
+START_TEST(arrays_grow)
+{
+    test_alloc c = {0};
+    mst_allocator a = test_allocator(&c);
+    int *p = NULL;
+    size_t room = 0;
+    for (int i = 0; i < 100; i++) {
+        int *grown = mst_grow(&a, p, (size_t)i, &room, 3, sizeof *p);
+        ck_assert_ptr_nonnull(grown);
+        p = grown;
+        p[i] = i;
+    }
+    ck_assert_uint_eq(room, 192);
+    ck_assert(p[99] == 99 && p[2] == 2 && p[191] == 0);
+    ck_assert_uint_eq(c.blocks, 1);
+    c.fail_at = c.calls + 1;
+    ck_assert_ptr_null(mst_grow(&a, p, 192, &room, 3, sizeof *p));
+    ck_assert(room == 192 && p[99] == 99);
+    mst_free_array(&a, p, room, sizeof *p);
+    ck_assert_uint_eq(c.blocks, 0);
+}
+END_TEST
+
+START_TEST(argmax_is_the_first_of_equals)
+{
+    static const float x[] = {-1, 3, 2, 3, -7};
+    ck_assert_uint_eq(mst_argmax(x, 5), 1);
+    ck_assert_uint_eq(mst_argmax(x + 2, 3), 1);
+    ck_assert_uint_eq(mst_argmax(x, 1), 0);
 }
 END_TEST
 
@@ -123,6 +137,8 @@ int main(void)
     tcase_add_test(t, arena_keeps_its_limit);
     tcase_add_test(t, failed_allocations_are_null);
     tcase_add_test(t, aligned_blocks);
+    tcase_add_test(t, arrays_grow);
+    tcase_add_test(t, argmax_is_the_first_of_equals);
     tcase_add_test(t, errors_are_one_line);
     suite_add_tcase(s, t);
     return run_tests(s);
