@@ -21,13 +21,13 @@ endif
 
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
         -Wwrite-strings -Wvla -Wundef -Wno-sign-conversion
-INC  := -Iruntime/include -Iconverter/include -Icalibrate/include -I. -I$(GEN)
+INC  := -Iruntime/include -Iruntime/data/include -Iconverter/include -Icalibrate/include -I. -I$(GEN)
 DEPS_PC := libprotobuf-c gsl yaml-0.1 jansson zlib matio libjpeg libpng libzip
 PC_CFLAGS = $(shell pkg-config --cflags $(DEPS_PC) 2>/dev/null)
 # One order of float operations on every machine: no contraction, no -march=native, no -Ofast.
 CFLAGS  ?= $(OPT_$(MODE))
 ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -DMST_VERSION='"$(VERSION)"' $(CFLAGS) -ffp-contract=off -fPIC \
-             -fvisibility=default -pthread $(WARN) $(INC) -MMD -MP
+             -fvisibility=hidden -pthread $(WARN) $(INC) -MMD -MP
 
 src = $(sort $(foreach d,$(1),$(wildcard $(d)/*.c)))
 obj = $(patsubst %.c,$(B)/%.o,$(1))
@@ -73,7 +73,7 @@ $(GEN)/onnx.pb-c.c $(GEN)/onnx.pb-c.h &: $(ONNX_PROTO)
 	protoc-c --c_out=$(GEN) --proto_path=$(dir $(ONNX_PROTO)) $(ONNX_PROTO)
 $(B)/gen/onnx.pb-c.o: $(GEN_SRC)
 	@mkdir -p $(@D)
-	$(CC) -std=c11 $(CFLAGS) -fPIC -w -I$(GEN) -MMD -MP -c -o $@ $<
+	$(CC) -std=c11 $(CFLAGS) -fPIC -fvisibility=hidden -w -I$(GEN) -MMD -MP -c -o $@ $<
 $(call obj,$(call src,converter/onnx)): | $(GEN)/onnx.pb-c.h
 
 # ---- objects; instruction set flags only on the files of that set ----

@@ -5,7 +5,7 @@
  *
  * RESIZE and FRAMES are those of the model, 0: none. Prints TSV: kind, samples, samples a second. */
 #include "bench/bench_time.h"
-#include "runtime/data/reader.h"
+#include "mst/data.h"
 
 typedef struct reading {
     mst_data *data;

@@ -3,7 +3,7 @@
 #define MST_CALIB_RUN_H
 
 #include "mst/calibrate.h"
-#include "runtime/data/reader.h"
+#include "mst/data.h"
 #include "tools/tool_opts.h"
 
 typedef struct mst_calib_job {

@@ -4,7 +4,7 @@
 #ifndef MST_RUN_SHOW_H
 #define MST_RUN_SHOW_H
 
-#include "runtime/data/reader.h"
+#include "mst/data.h"
 
 /* Write sample i of data to path ("-": stdout) as a PNG: 1 or 3 channels as an image, with the norm
  * of want undone; 2n channels as n event frames side by side, red where brightness rose,

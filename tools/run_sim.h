@@ -5,7 +5,7 @@
 #define MST_RUN_SIM_H
 
 #include "mst/session.h"
-#include "runtime/data/reader.h"
+#include "mst/data.h"
 #include "tools/tool_opts.h"
 
 typedef struct mst_sim_opts {

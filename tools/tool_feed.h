@@ -4,7 +4,7 @@
 #ifndef MST_TOOL_FEED_H
 #define MST_TOOL_FEED_H
 
-#include "runtime/data/reader.h"
+#include "mst/data.h"
 
 typedef struct mst_feed mst_feed;
 

@@ -5,7 +5,7 @@
 #define MST_TOOL_MODEL_H
 
 #include "mst/session.h"
-#include "runtime/data/reader.h"
+#include "mst/data.h"
 #include "tools/tool_opts.h"
 #include "tools/tool_parallel.h"
 #include "tools/tool_prepare.h"

@@ -9,7 +9,7 @@
 
 #include "mst/graph.h"
 #include "runtime/data/image.h"
-#include "runtime/data/reader.h"
+#include "mst/data.h"
 
 /* No sample set in memory may be larger than this. */
 #define MST_DATA_MAX_BYTES ((size_t)1 << 33)

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "runtime/data/image.h"
-#include "runtime/data/reader.h"
+#include "mst/data.h"
 #include "tests/support/memory_file.h"
 
 #define MAX_SAMPLES 64

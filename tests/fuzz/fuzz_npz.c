@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "runtime/data/reader.h"
+#include "mst/data.h"
 #include "tests/support/memory_file.h"
 
 #define MAX_SAMPLES 64

@@ -56,7 +56,7 @@ typedef enum mst_calib_part {
     MST_PART_CLIPPING, MST_PART_UNEVENNESS, MST_PART_QUANTIZATION, MST_PART_INHERITED, MST_PART_WEIGHTS,
     MST_PART_COUNT
 } mst_calib_part;
-const char *mst_calib_part_name(mst_calib_part part);
+MST_API const char *mst_calib_part_name(mst_calib_part part);
 
 /* One pair of NEURON layers at t = T, over neurons and samples. */
 typedef struct mst_calib_layer {
@@ -101,20 +101,20 @@ typedef struct mst_calib_worker mst_calib_worker;
 
 /* ann and opts->stored run in float mode, snn in spiking mode; all outlive the calibration. The graph
  * of stored is that of ann but for its weights. EINVAL names the layer that has no partner or another size. Turns GSL's own error handler (which aborts) off. */
-mst_status mst_calib_create(const mst_program *ann, const mst_program *snn, const mst_calib_opts *opts,
-                            mst_calib **out, mst_err *err);
-void mst_calib_destroy(mst_calib *c); /* after its workers */
+MST_API mst_status mst_calib_create(const mst_program *ann, const mst_program *snn,
+                                    const mst_calib_opts *opts, mst_calib **out, mst_err *err);
+MST_API void mst_calib_destroy(mst_calib *c); /* after its workers */
 
-mst_status mst_calib_worker_create(mst_calib *c, mst_calib_worker **out, mst_err *err);
-void mst_calib_worker_destroy(mst_calib_worker *w);
+MST_API mst_status mst_calib_worker_create(mst_calib *c, mst_calib_worker **out, mst_err *err);
+MST_API void mst_calib_worker_destroy(mst_calib_worker *w);
 
 /* Run both networks on sample i; the figures stay in the worker until they are committed. */
-mst_status mst_calib_measure(mst_calib_worker *w, size_t i, mst_err *err);
-void mst_calib_commit(mst_calib_worker *w);
+MST_API mst_status mst_calib_measure(mst_calib_worker *w, size_t i, mst_err *err);
+MST_API void mst_calib_commit(mst_calib_worker *w);
 
 /* Figures of all samples committed so far; EINVAL if there are none. Release with _free. */
-mst_status mst_calib_report_make(const mst_calib *c, mst_calib_report *out, mst_err *err);
-void mst_calib_report_free(mst_calib_report *r);
+MST_API mst_status mst_calib_report_make(const mst_calib *c, mst_calib_report *out, mst_err *err);
+MST_API void mst_calib_report_free(mst_calib_report *r);
 
 #ifdef __cplusplus
 }

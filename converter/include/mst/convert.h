@@ -53,7 +53,8 @@ typedef struct mst_import_opts {
  * with the batch bound to 1, and lower it to a graph in which each QCFS is a
  * NEURON and BatchNorm is folded. The graph runs in float mode as the ANN
  * does. EUNSUPPORTED names node, operator and what would help. */
-mst_status mst_onnx_import(const char *path, const mst_import_opts *opts, mst_graph **out, mst_err *err);
+MST_API mst_status mst_onnx_import(const char *path, const mst_import_opts *opts, mst_graph **out,
+                                   mst_err *err);
 
 /* One line of the report: a neuron layer, or a node that does not spike. */
 typedef struct mst_report_row {
@@ -104,11 +105,12 @@ typedef struct mst_convert_opts {
 /* Insert masks, label sites, fill the report (released with mst_report_free), store
  * weights in the type asked for. EINVAL with file and line where a rule matches nothing;
  * EUNSUPPORTED names the node whose weights the type cannot hold. */
-mst_status mst_convert(mst_graph *g, const mst_convert_opts *opts, mst_report *report, mst_err *err);
-void mst_report_free(mst_report *r);
+MST_API mst_status mst_convert(mst_graph *g, const mst_convert_opts *opts, mst_report *report,
+                               mst_err *err);
+MST_API void mst_report_free(mst_report *r);
 
 /* Names of the passes in order, NULL-terminated, for --stop-after and --help. */
-const char *const *mst_pass_names(void);
+MST_API const char *const *mst_pass_names(void);
 
 #ifdef __cplusplus
 }

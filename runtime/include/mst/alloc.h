@@ -20,20 +20,20 @@ typedef struct mst_allocator {
 } mst_allocator;
 
 /* The C library's realloc and free. Used where NULL is passed. */
-extern const mst_allocator mst_default_allocator;
+MST_API extern const mst_allocator mst_default_allocator;
 
-void *mst_alloc(const mst_allocator *a, size_t n); /* zeroed */
-void mst_free(const mst_allocator *a, void *p, size_t n);
+MST_API void *mst_alloc(const mst_allocator *a, size_t n); /* zeroed */
+MST_API void mst_free(const mst_allocator *a, void *p, size_t n);
 
 /* n * size without overflow; NULL on overflow or out of memory. Zeroed. */
-void *mst_alloc_array(const mst_allocator *a, size_t n, size_t size);
-void mst_free_array(const mst_allocator *a, void *p, size_t n, size_t size);
+MST_API void *mst_alloc_array(const mst_allocator *a, size_t n, size_t size);
+MST_API void mst_free_array(const mst_allocator *a, void *p, size_t n, size_t size);
 
 /* Aligned (64 bytes, for SIMD loads), zeroed. Free with the same n. */
-void *mst_alloc_aligned(const mst_allocator *a, size_t n);
+MST_API void *mst_alloc_aligned(const mst_allocator *a, size_t n);
 /* Not zeroed: pages that are never touched cost nothing. */
-void *mst_alloc_aligned_raw(const mst_allocator *a, size_t n);
-void mst_free_aligned(const mst_allocator *a, void *p, size_t n);
+MST_API void *mst_alloc_aligned_raw(const mst_allocator *a, size_t n);
+MST_API void mst_free_aligned(const mst_allocator *a, void *p, size_t n);
 
 /* A region: many small allocations, one release. Memory is zeroed and aligned
  * to 64 bytes for blocks of 64 bytes and more, to 16 below. Zero-initialise
@@ -45,12 +45,12 @@ typedef struct mst_arena {
     struct mst_arena_chunk *head;
 } mst_arena;
 
-void *mst_arena_alloc(mst_arena *a, size_t n);                    /* NULL: failed */
-void *mst_arena_array(mst_arena *a, size_t n, size_t size);       /* checked n*size */
-void *mst_arena_copy(mst_arena *a, const void *p, size_t n);
-char *mst_arena_strdup(mst_arena *a, const char *s);
-char *mst_arena_printf(mst_arena *a, const char *fmt, ...) MST_PRINTF(2, 3);
-void mst_arena_release(mst_arena *a);                             /* back to empty */
+MST_API void *mst_arena_alloc(mst_arena *a, size_t n);                    /* NULL: failed */
+MST_API void *mst_arena_array(mst_arena *a, size_t n, size_t size);       /* checked n*size */
+MST_API void *mst_arena_copy(mst_arena *a, const void *p, size_t n);
+MST_API char *mst_arena_strdup(mst_arena *a, const char *s);
+MST_API char *mst_arena_printf(mst_arena *a, const char *fmt, ...) MST_PRINTF(2, 3);
+MST_API void mst_arena_release(mst_arena *a);                             /* back to empty */
 
 #ifdef __cplusplus
 }

@@ -77,7 +77,7 @@ typedef struct mst_op_info {
     const char *ip_names[MST_MAX_IP]; /* "STRIDE", one entry a parameter slot; NULL: part of the one before */
     const char *fp_names[MST_MAX_FP];
 } mst_op_info;
-const mst_op_info *mst_op_get(mst_op op); /* static; NULL for an unknown op */
+MST_API const mst_op_info *mst_op_get(mst_op op); /* static; NULL for an unknown op */
 
 typedef enum mst_binary_fn {
     MST_BIN_ADD, MST_BIN_SUB, MST_BIN_MUL, MST_BIN_DIV, MST_BIN_MIN, MST_BIN_MAX, MST_BIN_POW, MST_BIN_COUNT
@@ -88,9 +88,9 @@ typedef enum mst_unary_fn {
     MST_UN_EXP, MST_UN_LOG, MST_UN_TANH, MST_UN_SIGMOID, MST_UN_ERF, MST_UN_GELU, MST_UN_GELU_TANH,
     MST_UN_SILU, MST_UN_SOFTPLUS, MST_UN_SIGN, MST_UN_COUNT
 } mst_unary_fn;
-const char *mst_binary_name(int fn); /* "add"; NULL when unknown */
-const char *mst_reduce_name(int fn);
-const char *mst_unary_name(int fn);
+MST_API const char *mst_binary_name(int fn); /* "add"; NULL when unknown */
+MST_API const char *mst_reduce_name(int fn);
+MST_API const char *mst_unary_name(int fn);
 
 /* Where a neuron sits. Q, K, ATTN, MLP_FC1 and CONV are the mask sites of the
  * paper (Section 3.4); the others name a neuron in tables. */
@@ -98,13 +98,13 @@ typedef enum mst_site {
     MST_SITE_OTHER, MST_SITE_Q, MST_SITE_K, MST_SITE_V, MST_SITE_ATTN, MST_SITE_AV, MST_SITE_PROJ,
     MST_SITE_MLP_FC1, MST_SITE_MLP_FC2, MST_SITE_CONV, MST_SITE_COUNT
 } mst_site;
-const char *mst_site_name(int site); /* "mlp_fc1"; NULL when unknown */
+MST_API const char *mst_site_name(int site); /* "mlp_fc1"; NULL when unknown */
 
 /* F64 lives in the converter only, so that folding rounds once, at the end. F16 (IEEE binary16, as
  * uint16_t) and I8 (-127..127, times a scale per output) are weights of LINEAR and CONV only. */
 typedef enum mst_dtype { MST_F32, MST_I32, MST_F64, MST_F16, MST_I8, MST_DTYPE_COUNT } mst_dtype;
-const char *mst_dtype_name(mst_dtype t); /* "f16"; NULL when unknown */
-size_t mst_dtype_size(mst_dtype t);
+MST_API const char *mst_dtype_name(mst_dtype t); /* "f16"; NULL when unknown */
+MST_API size_t mst_dtype_size(mst_dtype t);
 
 typedef struct mst_tensor {
     const char *name; /* the ONNX name where there is one; "" otherwise */
@@ -132,9 +132,9 @@ typedef enum mst_interpolation {
 } mst_interpolation; /* as Pillow's Image.resize: reducing, the filters widen (antialiasing) */
 typedef enum mst_split { MST_SPLIT_NUMBER, MST_SPLIT_TIME, MST_SPLIT_COUNT } mst_split;
 typedef enum mst_present { MST_PRESENT_CHANNELS, MST_PRESENT_STEPS, MST_PRESENT_COUNT } mst_present;
-const char *mst_interpolation_name(int how); /* "bicubic"; NULL when unknown */
-const char *mst_split_name(int how);
-const char *mst_present_name(int how);
+MST_API const char *mst_interpolation_name(int how); /* "bicubic"; NULL when unknown */
+MST_API const char *mst_split_name(int how);
+MST_API const char *mst_present_name(int how);
 
 /* How a sample of another size becomes the model's input. Images: resized, then cropped about the
  * center (torchvision's Resize and CenterCrop), where they differ from the input's size. Event
@@ -177,57 +177,61 @@ typedef struct mst_graph {
 
 /* Create an empty graph; alloc NULL: the C library. mst_graph_destroy takes it
  * (NULL allowed). ENOMEM. */
-mst_status mst_graph_create(const mst_allocator *alloc, mst_graph **out, mst_err *err);
-void mst_graph_destroy(mst_graph *g);
+MST_API mst_status mst_graph_create(const mst_allocator *alloc, mst_graph **out, mst_err *err);
+MST_API void mst_graph_destroy(mst_graph *g);
 
 /* Append a tensor (dims copied, data lent or NULL); its id in *id. ENOMEM, ELIMIT. */
-mst_status mst_graph_add_tensor(mst_graph *g, const char *name, mst_dtype dtype, uint32_t rank,
-                                const uint32_t *dims, const void *data, uint32_t *id, mst_err *err);
+MST_API mst_status mst_graph_add_tensor(mst_graph *g, const char *name, mst_dtype dtype, uint32_t rank,
+                                        const uint32_t *dims, const void *data, uint32_t *id, mst_err *err);
 
 /* Append a node with n_in inputs that makes tensor out; parameters are zero.
  * The pointer in *node is lent until the next node is added. ENOMEM, ELIMIT. */
-mst_status mst_graph_add_node(mst_graph *g, mst_op op, const char *name, uint32_t n_in, const uint32_t *in,
-                              uint32_t out, mst_node **node, mst_err *err);
+MST_API mst_status mst_graph_add_node(mst_graph *g, mst_op op, const char *name, uint32_t n_in,
+                                      const uint32_t *in, uint32_t out, mst_node **node, mst_err *err);
 
 /* Insert before position at (0..n_nodes) instead of at the end. */
-mst_status mst_graph_insert_node(mst_graph *g, uint32_t at, mst_op op, const char *name, uint32_t n_in,
-                                 const uint32_t *in, uint32_t out, mst_node **node, mst_err *err);
+MST_API mst_status mst_graph_insert_node(mst_graph *g, uint32_t at, mst_op op, const char *name,
+                                         uint32_t n_in, const uint32_t *in, uint32_t out, mst_node **node,
+                                         mst_err *err);
 
 /* Check everything a reader or pass could get wrong: arity, ids, order, single
  * producer, shapes of every operator, parameter ranges, constants present,
  * finite theta > 0. EINVAL with the node's name. */
-mst_status mst_graph_validate(const mst_graph *g, mst_err *err);
+MST_API mst_status mst_graph_validate(const mst_graph *g, mst_err *err);
 
-size_t mst_tensor_elements(const mst_tensor *t); /* product of dims (1 for a scalar) */
-bool mst_same_shape(const mst_tensor *a, const mst_tensor *b);
-bool mst_is_const(const mst_graph *g, uint32_t tensor);
-double mst_const_at(const mst_tensor *t, size_t i); /* value i of a constant, of any type; of I8 without its scale */
+MST_API size_t mst_tensor_elements(const mst_tensor *t); /* product of dims (1 for a scalar) */
+MST_API bool mst_same_shape(const mst_tensor *a, const mst_tensor *b);
+MST_API bool mst_is_const(const mst_graph *g, uint32_t tensor);
+/* value i of a constant, of any type; of I8 without its scale */
+MST_API double mst_const_at(const mst_tensor *t, size_t i);
 
 /* Which node makes each tensor: node indices [n_tensors] in the arena, MST_NONE for the graph's input and
  * constants. NULL: out of memory. */
-uint32_t *mst_graph_producers(const mst_graph *g, mst_arena *arena);
+MST_API uint32_t *mst_graph_producers(const mst_graph *g, mst_arena *arena);
 
 /* What makes the current of a NEURON, for tables: "linear+IF", "conv+IF", "product+IF" (attention),
  * "sum+IF" (residual), ... producer: of mst_graph_producers. A static string. */
-const char *mst_graph_neuron_kind(const mst_graph *g, const uint32_t *producer, const mst_node *neuron);
+MST_API const char *mst_graph_neuron_kind(const mst_graph *g, const uint32_t *producer,
+                                          const mst_node *neuron);
 
 /* One line a node; and Graphviz. EIO is the caller's to see with ferror(). */
-void mst_graph_print(const mst_graph *g, FILE *f);
-void mst_graph_print_dot(const mst_graph *g, FILE *f);
+MST_API void mst_graph_print(const mst_graph *g, FILE *f);
+MST_API void mst_graph_print_dot(const mst_graph *g, FILE *f);
 
 /* ---- snn.bin (byte by byte in docs/FORMAT.md) ------------------------- */
 
 /* Write g to path: a temporary file beside it, fsync, rename. The same graph
  * gives the same bytes. EIO, ELIMIT; EINVAL if g does not validate. */
-mst_status mst_graph_save(const mst_graph *g, const char *path, mst_err *err);
+MST_API mst_status mst_graph_save(const mst_graph *g, const char *path, mst_err *err);
 
 /* Map path and decode it; constants stay in the mapping. Validated: a graph
  * that loads can be run. EIO, EFORMAT, ECORRUPT, EVERSION, ELIMIT, ENOMEM. */
-mst_status mst_graph_load(const char *path, const mst_allocator *alloc, mst_graph **out, mst_err *err);
+MST_API mst_status mst_graph_load(const char *path, const mst_allocator *alloc, mst_graph **out,
+                                  mst_err *err);
 
 /* The same from memory that stays valid (64-byte aligned) as long as the graph. */
-mst_status mst_graph_load_mem(const void *bytes, size_t n, const mst_allocator *alloc, mst_graph **out,
-                              mst_err *err);
+MST_API mst_status mst_graph_load_mem(const void *bytes, size_t n, const mst_allocator *alloc,
+                                      mst_graph **out, mst_err *err);
 
 #ifdef __cplusplus
 }

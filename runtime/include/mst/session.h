@@ -51,10 +51,11 @@ typedef struct mst_session mst_session;
 
 /* Compile g, which must outlive the program. EUNSUPPORTED names the node that
  * cannot run; EINVAL for an isa that this machine lacks. */
-mst_status mst_program_create(const mst_graph *g, const mst_run_opts *opts, mst_program **out, mst_err *err);
-void mst_program_destroy(mst_program *p);
-const mst_graph *mst_program_graph(const mst_program *p);
-const char *mst_program_isa(const mst_program *p); /* the set in use */
+MST_API mst_status mst_program_create(const mst_graph *g, const mst_run_opts *opts, mst_program **out,
+                                      mst_err *err);
+MST_API void mst_program_destroy(mst_program *p);
+MST_API const mst_graph *mst_program_graph(const mst_program *p);
+MST_API const char *mst_program_isa(const mst_program *p); /* the set in use */
 
 /* One NEURON of the graph, in execution order. */
 typedef struct mst_layer {
@@ -71,31 +72,31 @@ typedef struct mst_layer {
     double trained;    /* ratio trained with; -1: not known */
     uint64_t dense_in; /* synapses driven per step if every input fired: dense MACs of the layers that feed it */
 } mst_layer;
-size_t mst_program_layers(const mst_program *p);
-const mst_layer *mst_program_layer(const mst_program *p, size_t k);
+MST_API size_t mst_program_layers(const mst_program *p);
+MST_API const mst_layer *mst_program_layer(const mst_program *p, size_t k);
 
 /* Multiply-adds of one pass in which nothing is skipped. */
-uint64_t mst_program_dense_ops(const mst_program *p);
+MST_API uint64_t mst_program_dense_ops(const mst_program *p);
 /* The part of them that only depends on the constant input: done once a sample, not once a step. */
-uint64_t mst_program_dense_ops_static(const mst_program *p);
+MST_API uint64_t mst_program_dense_ops_static(const mst_program *p);
 
 /* float32 values of a sample: frames times the elements of graph->input. */
-size_t mst_program_input_size(const mst_program *p);
+MST_API size_t mst_program_input_size(const mst_program *p);
 
 /* Bytes of one session's state and arena. */
-size_t mst_program_session_bytes(const mst_program *p);
+MST_API size_t mst_program_session_bytes(const mst_program *p);
 
-mst_status mst_session_create(const mst_program *p, mst_session **out, mst_err *err);
-void mst_session_destroy(mst_session *s);
+MST_API mst_status mst_session_create(const mst_program *p, mst_session **out, mst_err *err);
+MST_API void mst_session_destroy(mst_session *s);
 
 /* Start a sample: membranes to v(0), time to 0, counters to 0; x is copied,
  * float32, shape of graph->input, one such after another where there are frames.
  * sample is the index in the data set: it enters the mask counters. x NULL: keep
  * the input (a plain reset). */
-void mst_session_begin(mst_session *s, const float *x, uint32_t sample);
+MST_API void mst_session_begin(mst_session *s, const float *x, uint32_t sample);
 
 /* Run one time step (spiking) or one forward pass (float). */
-void mst_session_step(mst_session *s);
+MST_API void mst_session_step(mst_session *s);
 
 /* Run steps time steps, but no more than mst_program_block_steps (1 for the step schedule);
  * returns how many. What each of them gave can be asked for until the next call:
@@ -105,20 +106,23 @@ void mst_session_step(mst_session *s);
  *         for (i = 0; i < n; i++) mst_session_mean_logits_at(session, i, logits);
  *     }
  */
-uint32_t mst_session_run(mst_session *s, uint32_t steps);
-uint32_t mst_program_block_steps(const mst_program *p);
+MST_API uint32_t mst_session_run(mst_session *s, uint32_t steps);
+MST_API uint32_t mst_program_block_steps(const mst_program *p);
 
 /* After step i (0..n-1) of the last run: its logits, the mean logits since begin, [classes], and
  * the spikes of layer k since begin (before and after its mask). */
-const float *mst_session_logits_at(const mst_session *s, uint32_t i);
-void mst_session_mean_logits_at(const mst_session *s, uint32_t i, float *out);
-void mst_session_layer_at(const mst_session *s, uint32_t i, size_t k, uint64_t *fired, uint64_t *spikes);
+MST_API const float *mst_session_logits_at(const mst_session *s, uint32_t i);
+MST_API void mst_session_mean_logits_at(const mst_session *s, uint32_t i, float *out);
+MST_API void mst_session_layer_at(const mst_session *s, uint32_t i, size_t k, uint64_t *fired,
+                                  uint64_t *spikes);
 
-uint32_t mst_session_time(const mst_session *s);        /* steps since begin */
-size_t mst_session_classes(const mst_session *s);
-const float *mst_session_logits(const mst_session *s);  /* of the last step, [classes] */
-void mst_session_mean_logits(const mst_session *s, float *out); /* mean over steps 1..t, [classes] */
-size_t mst_argmax(const float *x, size_t n); /* index of the largest of n >= 1 values, of equals the first */
+MST_API uint32_t mst_session_time(const mst_session *s);        /* steps since begin */
+MST_API size_t mst_session_classes(const mst_session *s);
+MST_API const float *mst_session_logits(const mst_session *s);  /* of the last step, [classes] */
+/* mean over steps 1..t, [classes] */
+MST_API void mst_session_mean_logits(const mst_session *s, float *out);
+/* index of the largest of n >= 1 values, of equals the first */
+MST_API size_t mst_argmax(const float *x, size_t n);
 
 /* Sums since mst_session_begin. "sops" are additions that a spike caused
  * (spike x fan-out; coincidences for products of spikes), "macs" those of
@@ -129,24 +133,24 @@ typedef struct mst_counters {
     uint64_t sops;
     uint64_t macs;
 } mst_counters;
-mst_counters mst_session_counters(const mst_session *s);
+MST_API mst_counters mst_session_counters(const mst_session *s);
 
 /* Per layer k, since begin: spikes fired before its mask, and after it (the
  * same without one). */
-uint64_t mst_session_layer_fired(const mst_session *s, size_t k);
-uint64_t mst_session_layer_spikes(const mst_session *s, size_t k);
+MST_API uint64_t mst_session_layer_fired(const mst_session *s, size_t k);
+MST_API uint64_t mst_session_layer_spikes(const mst_session *s, size_t k);
 /* Synaptic operations of the layers that feed layer k (spikes and analog inputs together). */
-uint64_t mst_session_layer_ops(const mst_session *s, size_t k);
+MST_API uint64_t mst_session_layer_ops(const mst_session *s, size_t k);
 
 /* Membrane potentials v(t) after reset, [neurons], float32, in the layer's
  * tensor order. Spiking mode; NULL in float mode. Lent until the next step. */
-const float *mst_session_potential(const mst_session *s, size_t k);
+MST_API const float *mst_session_potential(const mst_session *s, size_t k);
 
 /* Called after each node of a step with its output values (theta*s for a
  * NEURON), n = elements. Lent during the call. Static nodes are reported only
  * at the first step of a sample. NULL: none. */
 typedef void (*mst_observer)(void *ctx, const mst_session *s, uint32_t node, const float *out, size_t n);
-void mst_session_observe(mst_session *s, mst_observer fn, void *ctx);
+MST_API void mst_session_observe(mst_session *s, mst_observer fn, void *ctx);
 
 #ifdef __cplusplus
 }

@@ -30,21 +30,25 @@ typedef struct mst_err {
     char text[1000];
 } mst_err;
 
+/* MST_API stands before every function and datum that a program may use: the shared libraries show no
+ * other symbol. What stands in the headers without it (types, macros, enums) has no symbol. */
 #if defined(__GNUC__)
+#define MST_API __attribute__((visibility("default")))
 #define MST_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 #else
+#define MST_API
 #define MST_PRINTF(fmt, args)
 #endif
 
 /* Fill *err (when not NULL) with code and the formatted text; return code. */
-mst_status mst_fail(mst_err *err, mst_status code, const char *fmt, ...) MST_PRINTF(3, 4);
+MST_API mst_status mst_fail(mst_err *err, mst_status code, const char *fmt, ...) MST_PRINTF(3, 4);
 
 /* Put formatted context in front of the text of an error that is being passed
  * on ("model.onnx: node 'x': ..."); return its code. */
-mst_status mst_fail_in(mst_err *err, mst_status code, const char *fmt, ...) MST_PRINTF(3, 4);
+MST_API mst_status mst_fail_in(mst_err *err, mst_status code, const char *fmt, ...) MST_PRINTF(3, 4);
 
 /* Short English name of a code ("out of memory"), a static string. */
-const char *mst_status_text(mst_status code);
+MST_API const char *mst_status_text(mst_status code);
 
 /* Pass a failure of expr on to the caller of this function. For functions that
  * hold nothing to release; the others use `goto fail`. */

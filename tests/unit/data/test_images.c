@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "runtime/data/image.h"
-#include "runtime/data/reader.h"
+#include "mst/data.h"
 #include "tests/support/memory_file.h"
 #include "tests/support/run_tests.h"
 

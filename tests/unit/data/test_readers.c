@@ -10,7 +10,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
-#include "runtime/data/reader.h"
+#include "mst/data.h"
 #include "tests/support/run_tests.h"
 
 static char dir[64];

@@ -1,6 +1,6 @@
 /* From paths to samples: layouts of folders, labels, what is refused. */
 #include "runtime/data/events/event_set.h"
-#include "runtime/data/reader.h"
+#include "mst/data.h"
 #include "tests/unit/events/event_files.h"
 #include "tests/support/run_tests.h"
 

@@ -4,8 +4,8 @@
  * images are first fitted to that shape where they have another one and the
  * caller says how, then normalized by the caller's norm: (x/255 - mean)/std.
  */
-#ifndef MST_READER_H
-#define MST_READER_H
+#ifndef MST_DATA_H
+#define MST_DATA_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -28,20 +28,20 @@ typedef struct mst_data mst_data;
 
 /* Open SPEC: FORMAT:PATH[,LABELS] or a path whose format is recognized. EINVAL for an
  * unknown format (names the known ones), EIO, EFORMAT, ECORRUPT, ELIMIT. */
-mst_status mst_data_open(const char *spec, const mst_data_want *want, mst_data **out, mst_err *err);
-void mst_data_close(mst_data *d);
+MST_API mst_status mst_data_open(const char *spec, const mst_data_want *want, mst_data **out, mst_err *err);
+MST_API void mst_data_close(mst_data *d);
 
-const char *mst_data_format(const mst_data *d);
-size_t mst_data_count(const mst_data *d);
+MST_API const char *mst_data_format(const mst_data *d);
+MST_API size_t mst_data_count(const mst_data *d);
 
 /* Shape [C,H,W] of what mst_data_get gives for sample i: the model's (presented in steps: C of all
  * frames together), or the sample's own. */
-mst_status mst_data_shape(const mst_data *d, size_t i, uint32_t shape[3], mst_err *err);
+MST_API mst_status mst_data_shape(const mst_data *d, size_t i, uint32_t shape[3], mst_err *err);
 
 /* Sample i as float32 [C*H*W] into x; label in *label (-1: none). Thread safe. */
-mst_status mst_data_get(const mst_data *d, size_t i, float *x, int *label, mst_err *err);
+MST_API mst_status mst_data_get(const mst_data *d, size_t i, float *x, int *label, mst_err *err);
 
 /* "idx, cifar10, ..": for --help and messages. */
-const char *mst_data_formats(void);
+MST_API const char *mst_data_formats(void);
 
 #endif
