@@ -6,6 +6,7 @@
  * Prints TSV: kernel, set, size, G elements/s, what an element is. */
 #include "bench/bench_time.h"
 #include "mst/graph.h"
+#include "mst/isa.h"
 #include "runtime/kernels/block_kernels.h"
 #include "runtime/kernels/kernels.h"
 
@@ -264,13 +265,13 @@ static void measure(const char *name, data *d, unsigned runs, double least)
 
 int main(int argc, char **argv)
 {
-    static const char *const sets[] = {"scalar", "avx2", "avx512"};
     bool quick = argc > 1 && strcmp(argv[1], "quick") == 0;
     data *d = bench_alloc(sizeof *d);
-    for (size_t i = 0; i < sizeof sets / sizeof sets[0]; i++) {
-        if (mst_kernels_select(sets[i], &d->k, NULL) != MST_OK)
+    for (size_t i = 0; mst_isa_at(i, NULL) != NULL; i++) {
+        const char *isa = mst_isa_at(i, NULL);
+        if (mst_kernels_select(isa, &d->k, NULL) != MST_OK)
             continue;
-        mst_block_kernels_select(sets[i], &d->b);
+        mst_block_kernels_select(isa, &d->b);
         for (size_t j = 0; j < sizeof names / sizeof names[0]; j++)
             measure(names[j], d, quick ? 3 : 9, quick ? 0.001 : 0.01);
     }

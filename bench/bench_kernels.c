@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "bench/bench_time.h"
+#include "mst/isa.h"
 #include "runtime/kernels/block_kernels.h"
 #include "runtime/kernels/kernels.h"
 
@@ -266,7 +267,6 @@ static void run_shape(const char *isa, size_t in, size_t out, const double *rate
 
 int main(int argc, char **argv)
 {
-    static const char *const sets[] = {"scalar", "avx2", "avx512"};
     static const size_t shapes[][2] = {{96, 384}, {384, 96}, {256, 1024}, {384, 1536}};
     static const double rates[] = {0.05, 0.1, 0.2};
     mst_kernels best;
@@ -276,17 +276,18 @@ int main(int argc, char **argv)
         runs = 5;
         least = 0.003;
     }
-    for (size_t i = 0; i < sizeof sets / sizeof sets[0]; i++) {
-        bool is_best = strcmp(sets[i], best.isa) == 0;
+    for (size_t i = 0; mst_isa_at(i, NULL) != NULL; i++) {
+        const char *isa = mst_isa_at(i, NULL);
+        bool is_best = strcmp(isa, best.isa) == 0;
         mst_kernels k;
-        if (mst_kernels_select(sets[i], &k, NULL) != MST_OK)
+        if (mst_kernels_select(isa, &k, NULL) != MST_OK)
             continue;
-        printf("add peak\t%s\tregisters\t-\t%.3f\t100\t-\n", sets[i], add_peak(sets[i]) * 1e-9);
+        printf("add peak\t%s\tregisters\t-\t%.3f\t100\t-\n", isa, add_peak(isa) * 1e-9);
         for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++)
             if (is_best)
-                run_shape(sets[i], shapes[s][0], shapes[s][1], rates, sizeof rates / sizeof rates[0]);
+                run_shape(isa, shapes[s][0], shapes[s][1], rates, sizeof rates / sizeof rates[0]);
             else if (s == 2)
-                run_shape(sets[i], shapes[s][0], shapes[s][1], rates + 1, 1);
+                run_shape(isa, shapes[s][0], shapes[s][1], rates + 1, 1);
     }
     return 0;
 }

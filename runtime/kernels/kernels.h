@@ -75,7 +75,7 @@ extern const mst_kernels mst_kernels_scalar;
 extern const mst_kernels mst_kernels_avx2, mst_kernels_avx512;
 #endif
 
-/* Fill *out with the kernels of isa ("scalar", "avx2", "avx512"; NULL: the best
+/* Fill *out with the kernels of isa (a name of mst/isa.h; NULL: the best
  * that this machine has). EINVAL for an unknown set, or one this machine lacks. */
 mst_status mst_kernels_select(const char *isa, mst_kernels *out, mst_err *err);
 

@@ -159,11 +159,11 @@ static void check_graph(const mst_graph *g, uint64_t seed, uint32_t frames, cons
     mst_run_opts o = {.seed = 11, .isa = "scalar", .frames = frames};
     record *want = run(g, x, &o, false);
     o.schedule = MST_SCHEDULE_BLOCK;
-    for (size_t isa = 0; isa < 3; isa++)
+    for (size_t isa = 0; mst_isa_at(isa, NULL) != NULL; isa++)
         for (size_t b = 0; b < (few ? 2 : all); b++)
             for (o.threads = few ? 1 + (unsigned)(isa + b + seed) % 3 : 1; o.threads <= 3;
                  o.threads += few ? 3 : 1) {
-                o.isa = all_isas[isa];
+                o.isa = mst_isa_at(isa, NULL);
                 o.block_steps = steps[b];
                 if (!has_isa(g, o.isa))
                     continue;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "converter/passes/passes.h"
+#include "mst/isa.h"
 #include "mst/session.h"
 
 typedef struct rng {
@@ -241,7 +242,5 @@ static inline uint32_t part_of_input(mst_graph *g, uint32_t from, uint32_t n)
     s->ip[MST_SLICE_STEP] = 1;
     return g->output;
 }
-
-static const char *const all_isas[] = {"scalar", "avx2", "avx512"};
 
 #endif

@@ -543,8 +543,8 @@ static inline void compare_layers(const naive *m, const mst_program *p, const ms
 static inline void compare_with_naive(const mst_graph *g, mst_run_mode mode, const float *x, uint32_t steps)
 {
     naive *m = naive_new(g, mode, 0x123456789abcdefu);
-    for (size_t i = 0; i < sizeof all_isas / sizeof all_isas[0]; i++) {
-        mst_run_opts opts = {.mode = mode, .isa = all_isas[i], .seed = m->seed};
+    for (size_t i = 0; mst_isa_at(i, NULL) != NULL; i++) {
+        mst_run_opts opts = {.mode = mode, .isa = mst_isa_at(i, NULL), .seed = m->seed};
         mst_program *p = NULL;
         mst_session *s = NULL;
         if (mst_program_create(g, &opts, &p, NULL) == MST_EINVAL && i != 0)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "mst/graph.h"
+#include "mst/isa.h"
 #include "runtime/kernels/kernels.h"
 #include "tests/support/run_tests.h"
 
@@ -291,15 +292,26 @@ static void compare_set(const char *isa)
         compare(&scalar, &k, i);
 }
 
-START_TEST(avx2_equals_scalar)
+START_TEST(sets_equal_scalar)
 {
-    compare_set("avx2");
+    for (size_t k = 1; mst_isa_at(k, NULL) != NULL; k++)
+        compare_set(mst_isa_at(k, NULL));
 }
 END_TEST
 
-START_TEST(avx512_equals_scalar)
+START_TEST(sets_have_names)
 {
-    compare_set("avx512");
+    mst_kernels best, k;
+    bool here = false;
+    ck_assert_int_eq(mst_kernels_select(NULL, &best, NULL), MST_OK);
+    ck_assert_str_eq(mst_isa_at(0, &here), "scalar");
+    ck_assert(here);
+    size_t last = 0;
+    for (size_t i = 0; mst_isa_at(i, &here) != NULL; i++) {
+        ck_assert_int_eq(mst_kernels_select(mst_isa_at(i, NULL), &k, NULL), here ? MST_OK : MST_EINVAL);
+        last = here ? i : last;
+    }
+    ck_assert_str_eq(best.isa, mst_isa_at(last, NULL));
 }
 END_TEST
 
@@ -321,7 +333,6 @@ END_TEST
  * before y, nor behind it. */
 START_TEST(gather_stays_inside)
 {
-    static const char *const isas[] = {"scalar", "avx2", "avx512"};
     enum { N = 150 };
     float w[2 * N], y[N + 2];
     uint32_t idx[2] = {0, 1};
@@ -329,9 +340,9 @@ START_TEST(gather_stays_inside)
     mstk_list list = {idx, val, 2};
     for (size_t i = 0; i < 2 * N; i++)
         w[i] = (float)i;
-    for (int set = 0; set < 3; set++) {
+    for (size_t set = 0; mst_isa_at(set, NULL) != NULL; set++) {
         mst_kernels k;
-        if (mst_kernels_select(isas[set], &k, NULL) != MST_OK)
+        if (mst_kernels_select(mst_isa_at(set, NULL), &k, NULL) != MST_OK)
             continue;
         for (size_t n = 0; n < N; n++) {
             y[0] = y[n + 1] = -7;
@@ -350,8 +361,8 @@ int main(void)
     Suite *suite = suite_create("kernels");
     TCase *tc = tcase_create("sets");
     tcase_set_timeout(tc, 60);
-    tcase_add_test(tc, avx2_equals_scalar);
-    tcase_add_test(tc, avx512_equals_scalar);
+    tcase_add_test(tc, sets_equal_scalar);
+    tcase_add_test(tc, sets_have_names);
     tcase_add_test(tc, select_best_and_unknown);
     tcase_add_test(tc, gather_stays_inside);
     suite_add_tcase(suite, tc);
