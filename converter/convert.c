@@ -17,24 +17,45 @@
 
 typedef struct pass {
     const char *name;
-    mst_status (*run)(mst_graph *g, mst_err *err);
+    mst_status (*run)(mst_graph *g, mst_err *err); /* NULL: takes more than the graph */
+    bool always; /* --stop-after does not leave it out */
+    const char *about;
 } pass;
 
-/* In this order; "lower" comes before them, "mask" and "weights" (in mst_convert) after. */
+/* In this order: lower makes the graph, mst_convert runs mask and weights. */
 static const pass passes[] = {
-    {"clean", pass_clean},   {"ste", pass_ste},       {"qcfs", pass_qcfs},  {"layernorm", pass_layernorm},
-    {"layout", pass_layout}, {"affine", pass_affine}, {"matmul", pass_matmul},
-    {"tidy", pass_clean},    {"sites", pass_sites},   {"narrow", pass_narrow},
+    {"lower", NULL, true, "ONNX nodes to nodes of the graph, one by one"},
+    {"clean", pass_clean, false, "movement that moves nothing, and chains of it"},
+    {"ste", pass_ste, false, "straight-through estimators that were exported with the model"},
+    {"qcfs", pass_qcfs, false, "QCFS activations to neurons"},
+    {"layernorm", pass_layernorm, false, "LayerNorm written out in elementary operators"},
+    {"layout", pass_layout, false, "transposes down until they cancel, masks up to their neurons"},
+    {"affine", pass_affine, false, "BatchNorm and scales into their neighbours"},
+    {"matmul", pass_matmul, false, "transposed second factors, read in place"},
+    {"tidy", pass_clean, false, "clean again"},
+    {"sites", pass_sites, false, "where each neuron sits: site, stage, block"},
+    {"narrow", pass_narrow, true, "float64 constants to float32: without it nothing could be stored or run"},
+    {"mask", NULL, false, "Random Spike Masking as the policy says"},
+    {"weights", NULL, false, "weights of Linear and Conv to the type asked for"},
 };
 #define N_PASSES (sizeof passes / sizeof passes[0])
-#define MASK_NUMBER (N_PASSES + 1)
-#define WEIGHTS_NUMBER (N_PASSES + 2)
 
-static const char *const pass_names[] = {"lower",  "clean",  "ste",  "qcfs",  "layernorm", "layout", "affine",
-                                         "matmul", "tidy",   "sites", "narrow", "mask",     "weights",
-                                         NULL};
+const char *mst_pass_at(size_t k, const char **about)
+{
+    if (k >= N_PASSES)
+        return NULL;
+    if (about != NULL)
+        *about = passes[k].about;
+    return passes[k].name;
+}
 
-const char *const *mst_pass_names(void) { return pass_names; }
+static size_t number_of(const char *name)
+{
+    size_t k = 0;
+    while (k < N_PASSES && strcmp(passes[k].name, name) != 0)
+        k++;
+    return k;
+}
 
 typedef void (*print_fn)(const mst_graph *g, FILE *f);
 
@@ -55,8 +76,9 @@ static mst_status dump_one(const mst_graph *g, const char *dir, size_t number, c
 }
 
 /* After each pass: the graph must still be valid; dump it if asked. */
-static mst_status after_pass(const mst_graph *g, const char *dump_dir, size_t number, const char *name, mst_err *err)
+static mst_status after_pass(const mst_graph *g, const char *dump_dir, size_t number, mst_err *err)
 {
+    const char *name = passes[number].name;
     mst_status st = mst_graph_validate(g, err);
     if (st != MST_OK)
         return mst_fail_in(err, st, "after pass %s: ", name);
@@ -66,26 +88,20 @@ static mst_status after_pass(const mst_graph *g, const char *dump_dir, size_t nu
     return dump_one(g, dump_dir, number, name, "dot", mst_graph_print_dot, err);
 }
 
-/* Is pass number (0 = lower) beyond the one to stop after? narrow always runs: without
- * it the graph could not be stored or executed. */
+/* Is a pass beyond the one to stop after? */
 static bool stopped(const char *stop_after, size_t number)
 {
-    if (stop_after == NULL || strcmp(pass_names[number], "narrow") == 0)
-        return false;
-    for (size_t i = 0; i < number; i++)
-        if (strcmp(pass_names[i], stop_after) == 0)
-            return true;
-    return false;
+    return stop_after != NULL && !passes[number].always && number_of(stop_after) < number;
 }
 
 static mst_status run_passes(mst_graph *g, const mst_import_opts *o, mst_err *err)
 {
-    MST_TRY(after_pass(g, o->dump_dir, 0, "lower", err));
+    MST_TRY(after_pass(g, o->dump_dir, number_of("lower"), err));
     for (size_t i = 0; i < N_PASSES; i++) {
-        if (stopped(o->stop_after, i + 1))
+        if (passes[i].run == NULL || stopped(o->stop_after, i))
             continue;
         MST_TRY(passes[i].run(g, err));
-        MST_TRY(after_pass(g, o->dump_dir, i + 1, passes[i].name, err));
+        MST_TRY(after_pass(g, o->dump_dir, i, err));
     }
     return MST_OK;
 }
@@ -142,10 +158,11 @@ static mst_status check_batch(const mst_graph *g, mst_err *err)
 
 mst_status mst_convert(mst_graph *g, const mst_convert_opts *opts, mst_report *report, mst_err *err)
 {
+    const size_t mask = number_of("mask"), weights = number_of("weights");
     MST_TRY(check_batch(g, err));
-    if (!stopped(opts->stop_after, MASK_NUMBER)) {
+    if (!stopped(opts->stop_after, mask)) {
         MST_TRY(pass_mask(g, opts->policy, err));
-        MST_TRY(after_pass(g, opts->dump_dir, MASK_NUMBER, "mask", err));
+        MST_TRY(after_pass(g, opts->dump_dir, mask, err));
     }
     mst_status st = mst_report_fill(g, report, err);
     for (uint32_t i = 0; i < report->n_rows && st == MST_OK && opts->require_spiking; i++) {
@@ -155,11 +172,11 @@ mst_status mst_convert(mst_graph *g, const mst_convert_opts *opts, mst_report *r
                           "node '%s' (%s) does not spike: %s; drop --require-spiking to run it as an analog island",
                           r->name, r->kind, r->reason);
     }
-    bool last = !stopped(opts->stop_after, WEIGHTS_NUMBER);
+    bool last = !stopped(opts->stop_after, weights);
     if (st == MST_OK && last)
         st = pass_weights(g, opts->weights, report, err);
     if (st == MST_OK && last)
-        st = after_pass(g, opts->dump_dir, WEIGHTS_NUMBER, "weights", err);
+        st = after_pass(g, opts->dump_dir, weights, err);
     if (st != MST_OK)
         mst_report_free(report);
     return st;

@@ -6,6 +6,8 @@
 #include "tools/calib_report.h"
 #include "tools/calib_run.h"
 #include "tools/calib_weights.h"
+#include "tools/policy_yaml.h"
+#include "tools/run_lists.h"
 #include "tools/tool_model.h"
 
 static mst_common_opts c;
@@ -17,6 +19,8 @@ static const mst_opt options[] = {
      MST_MAX_TIMESTEPS},
     MST_COMMON_OPTIONS(c),
 };
+
+static const mst_list *const lists[] = {&mst_list_formats, &mst_list_isa, &mst_list_sites, MST_PREPARE_LISTS, NULL};
 
 static const mst_tool tool = {
     "mstcalib",
@@ -31,6 +35,7 @@ static const mst_tool tool = {
     "the ANN's input: earlier layers, products of spikes) and weights (the ANN with the weights as\n"
     "MODEL.bin stores them, f16 or int8, against the ANN; 0 for f32). Exact definitions:\n"
     "mst/calibrate.h.",
+    lists,
 };
 
 static int check_usage(size_t n_args)

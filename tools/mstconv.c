@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "mst/convert.h"
+#include "tools/conv_lists.h"
 #include "tools/conv_meta.h"
 #include "tools/conv_report.h"
 #include "tools/policy_yaml.h"
@@ -29,7 +30,7 @@ static const mst_opt options[] = {
     {"classes", 0, MST_OPT_STRING, &o.classes, "FILE|A,B", "class names: a file with one a line, or a list",
      0, 0},
     {"weights", 0, MST_OPT_STRING, &o.weights, "TYPE",
-     "how weights are stored: f32 (default), f16, or int8 with a scale per output", 0, 0},
+     "how weights are stored: {weights} (default: the first; int8 is scaled)", 0, 0},
     {"input-shape", 0, MST_OPT_STRING, &o.shape, "CxHxW", "binds symbolic input dimensions", 0, 0},
     {"require-spiking", 0, MST_OPT_FLAG, &o.require_spiking, NULL, "fail if any node does not spike", 0, 0},
     {"report", 0, MST_OPT_STRING, &o.report, "FILE|-",
@@ -38,10 +39,13 @@ static const mst_opt options[] = {
     {"dry-run", 0, MST_OPT_FLAG, &o.dry_run, NULL, "convert and report, write no OUT.bin", 0, 0},
     {"dump-dir", 0, MST_OPT_STRING, &o.dump_dir, "DIR", "the graph after each pass, as text and Graphviz", 0,
      0},
-    {"stop-after", 0, MST_OPT_STRING, &o.stop_after, "PASS", "leave out the passes behind it (for bisection)",
+    {"stop-after", 0, MST_OPT_STRING, &o.stop_after, "PASS", "leave out the passes behind it (for bisection; --list passes)",
      0, 0},
     {"quiet", 0, MST_OPT_FLAG, &o.quiet, NULL, "no table; errors and --report stay", 0, 0},
 };
+
+static const mst_list *const lists[] = {&mst_list_ops, &mst_list_passes, &mst_list_sites, &mst_list_weights, MST_PREPARE_LISTS,
+                                        NULL};
 
 static const mst_tool tool = {
     "mstconv",
@@ -49,31 +53,18 @@ static const mst_tool tool = {
     "Converts an ONNX model with QCFS activations to a spiking network: each activation becomes an\n"
     "integrate-and-fire neuron, BatchNorm is folded, masks are set as the policy says.",
     options, sizeof options / sizeof options[0],
-    NULL,
+    "--list ops: folded: evaluated where the inputs are constant; runs: on live data.",
+    lists,
 };
 
-static int check_pass(void)
+/* Is text in the list? -1 to go on. */
+static int check_name(const char *option, const mst_list *l, const char *text)
 {
-    char names[600] = "";
-    for (const char *const *p = mst_pass_names(); *p != NULL; p++) {
-        if (strcmp(*p, o.stop_after) == 0)
-            return -1;
-        size_t used = strlen(names);
-        snprintf(names + used, sizeof names - used, "%s%s", used != 0 ? ", " : "", *p);
-    }
-    return mst_opts_wrong(&tool, "--stop-after: expected one of %s, found '%s'", names, o.stop_after);
-}
-
-/* Every type that mst_convert can store weights in. */
-static bool parse_weights(mst_dtype *type)
-{
-    static const mst_dtype types[] = {MST_F32, MST_F16, MST_I8};
-    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
-        if (o.weights == NULL || strcmp(o.weights, mst_dtype_name(types[i])) == 0) {
-            *type = types[i];
-            return true;
-        }
-    return false;
+    char names[MST_LIST_TEXT];
+    if (mst_list_has(l, text))
+        return -1;
+    mst_list_names(l, names, sizeof names);
+    return mst_opts_wrong(&tool, "%s: expected one of %s, found '%s'", option, names, text);
 }
 
 static int check_usage(size_t n_args, const char *model, mst_import_opts *iopts)
@@ -89,10 +80,10 @@ static int check_usage(size_t n_args, const char *model, mst_import_opts *iopts)
         return mst_opts_wrong(&tool, "%s", err.text);
     if (o.shape != NULL && !mst_shape_parse(o.shape, iopts->input_dims, &iopts->input_rank))
         return mst_opts_wrong(&tool, "--input-shape: expected CxHxW as in 3x32x32, found '%s'", o.shape);
-    mst_dtype type;
-    if (!parse_weights(&type))
-        return mst_opts_wrong(&tool, "--weights: expected f32, f16 or int8, found '%s'", o.weights);
-    return o.stop_after != NULL ? check_pass() : -1;
+    int code = o.weights != NULL ? check_name("--weights", &mst_list_weights, o.weights) : -1;
+    if (code < 0 && o.stop_after != NULL)
+        code = check_name("--stop-after", &mst_list_passes, o.stop_after);
+    return code;
 }
 
 static mst_status write_output(mst_graph *g, uint64_t *bytes, mst_err *err)
@@ -137,8 +128,7 @@ static mst_status convert(mst_graph *g, mst_policy *policy, mst_err *err)
     mst_report r = {0};
     uint64_t bytes;
     mst_convert_opts copts = {.policy = policy, .require_spiking = o.require_spiking, .dump_dir = o.dump_dir,
-                              .stop_after = o.stop_after};
-    (void)parse_weights(&copts.weights); /* checked with the usage */
+                              .stop_after = o.stop_after, .weights = mst_weight_type(o.weights)};
     MST_TRY(mst_convert(g, &copts, &r, err));
     mst_status st = set_meta(g, err);
     if (st == MST_OK)

@@ -2,6 +2,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tools/policy_yaml.h"
+#include "tools/run_lists.h"
 #include "tools/run_report.h"
 #include "tools/run_show.h"
 #include "tools/tool_model.h"
@@ -37,15 +39,15 @@ static const mst_opt options[] = {
     MST_COMMON_OPTIONS(c),
 };
 
+static const mst_list *const lists[] = {&mst_list_formats, &mst_list_isa, &mst_list_sites, MST_PREPARE_LISTS, NULL};
+
 static const mst_tool tool = {
     "mstrun",
     "MODEL.bin DATA [options]\n       mstrun --info MODEL.bin [--json [FILE|-]]\n"
     "       mstrun [MODEL.bin] --show DATA INDEX -o OUT.png",
-    "Runs the spiking network in MODEL.bin on DATA, which is FORMAT:PATH[,LABELS] or a path\n"
-    "that is recognized: idx:IMAGES,LABELS (.gz too) or idx:DIR, cifar10:FILE-or-DIR,\n"
-    "cifar100:FILE-or-DIR[,coarse], npy:X.npy,Y.npy, npz:FILE (x and y), image:FILE-or-DIR[,LABELS]\n"
-    "(JPEG, PNG; class folders, or one folder and a file of \"name label\" lines), and event recordings:\n"
-    "nmnist:, ncaltech101:, cifar10dvs:, dvsaction:, dvsgesture:, ncars:, asldvs:, aedat2:, dat:, evt2:.",
+    "Runs the spiking network in MODEL.bin on DATA, which is FORMAT:PATH[,LABELS] or a path that is\n"
+    "recognized, as in idx:IMAGES,LABELS or image:DIR; --list formats says what PATH and LABELS are of\n"
+    "{formats}.",
     options, sizeof options / sizeof options[0],
     "Spikes are counted as they leave a layer, after its mask; \"masked\" are those that the mask\n"
     "removed, so a layer fired spikes + masked. Figures are per inference (T steps, one sample)\n"
@@ -53,6 +55,7 @@ static const mst_tool tool = {
     "spikes / (neurons * T); input rate is operations / (dense operations * T). A theta with * is\n"
     "the mean over channels. Without MODEL.bin, --show keeps the size that the sample has\n"
     "(event recordings: --frames, 10 by default).",
+    lists,
 };
 
 /* [MODEL.bin] DATA INDEX */

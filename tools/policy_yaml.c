@@ -10,22 +10,27 @@
 #include "tools/tool_opts.h"
 #include "tools/yaml_in.h"
 
-static const int mask_sites[] = {MST_SITE_Q, MST_SITE_K, MST_SITE_ATTN, MST_SITE_MLP_FC1, MST_SITE_CONV};
-#define N_SITES (sizeof mask_sites / sizeof mask_sites[0])
 #define READ_MAP(y, where, keys, ctx) mst_yaml_map(y, where, keys, sizeof(keys) / sizeof(keys)[0], ctx)
 
 int mst_mask_site(const char *name)
 {
-    for (size_t i = 0; i < N_SITES; i++)
-        if (strcmp(mst_site_name(mask_sites[i]), name) == 0)
-            return mask_sites[i];
+    for (int site = 0; site < MST_SITE_COUNT; site++)
+        if (mst_is_mask_site(site) && strcmp(mst_site_name(site), name) == 0)
+            return site;
     return -1;
 }
 
-const char *mst_mask_site_names(void)
+static bool site_row(size_t k, const char **cells)
 {
-    return "q, k, attn, mlp_fc1, conv";
+    for (int site = 0; site < MST_SITE_COUNT; site++)
+        if (mst_is_mask_site(site) && k-- == 0) {
+            cells[0] = mst_site_name(site);
+            return true;
+        }
+    return false;
 }
+
+const mst_list mst_list_sites = {"sites", 1, {"site"}, site_row};
 
 /* ---- masks: and trained: have one shape and fill a list of rules ---- */
 
@@ -49,35 +54,40 @@ static mst_status add_rule(const mst_yaml_in *y, rule_sink *sink, const mst_rule
 typedef struct override {
     mst_rule rule;
     bool has_block, has_ratio;
-    bool has_site[N_SITES];
-    double site_ratio[N_SITES]; /* -1: takes `ratio` */
+    bool has_site[MST_SITE_COUNT];
+    double site_ratio[MST_SITE_COUNT]; /* -1: takes `ratio` */
     bool any_site, sites_have_ratios;
     int line;
 } override;
 
-static size_t site_index(const char *name)
+/* A mapping of sites: each read with the site as arg. */
+static mst_status read_site_map(mst_yaml_in *y, const char *where,
+                                mst_status (*read)(mst_yaml_in *, const char *, int, void *), void *ctx)
 {
-    size_t i = 0;
-    while (i < N_SITES && strcmp(mst_site_name(mask_sites[i]), name) != 0)
-        i++;
-    return i;
+    mst_yaml_key keys[MST_SITE_COUNT];
+    size_t n = 0;
+    for (int site = 0; site < MST_SITE_COUNT; site++)
+        if (mst_is_mask_site(site))
+            keys[n++] = (mst_yaml_key){mst_site_name(site), read, site, false};
+    return mst_yaml_map(y, where, keys, n, ctx);
 }
 
-static mst_status read_site_name(const mst_yaml_in *y, const char *where, size_t *index)
+static mst_status read_site_name(const mst_yaml_in *y, const char *where, int *site)
 {
-    char expected[64];
-    snprintf(expected, sizeof expected, "one of %s", mst_mask_site_names());
+    char names[MST_LIST_TEXT], expected[MST_LIST_TEXT + 8];
+    mst_list_names(&mst_list_sites, names, sizeof names);
+    snprintf(expected, sizeof expected, "one of %s", names);
     MST_TRY(mst_yaml_scalar(y, where, expected));
-    *index = site_index(mst_yaml_text(y));
-    return *index < N_SITES ? MST_OK : mst_yaml_wrong(y, where, expected);
+    *site = mst_mask_site(mst_yaml_text(y));
+    return *site >= 0 ? MST_OK : mst_yaml_wrong(y, where, expected);
 }
 
-static mst_status mark_site(const mst_yaml_in *y, const char *where, override *o, size_t index)
+static mst_status mark_site(const mst_yaml_in *y, const char *where, override *o, int site)
 {
-    if (o->has_site[index])
+    if (o->has_site[site])
         return mst_yaml_wrong(y, where, "each site once");
-    o->has_site[index] = true;
-    o->site_ratio[index] = -1;
+    o->has_site[site] = true;
+    o->site_ratio[site] = -1;
     o->any_site = true;
     return MST_OK;
 }
@@ -85,38 +95,32 @@ static mst_status mark_site(const mst_yaml_in *y, const char *where, override *o
 static mst_status read_override_site(mst_yaml_in *y, const char *where, int arg, void *ctx)
 {
     (void)arg;
-    size_t index;
-    MST_TRY(read_site_name(y, where, &index));
-    return mark_site(y, where, ctx, index);
+    int site;
+    MST_TRY(read_site_name(y, where, &site));
+    return mark_site(y, where, ctx, site);
 }
 
 static mst_status read_site_ratio(mst_yaml_in *y, const char *where, int arg, void *ctx)
 {
     override *o = ctx;
-    MST_TRY(mark_site(y, where, o, (size_t)arg));
+    MST_TRY(mark_site(y, where, o, arg));
     o->sites_have_ratios = true;
     return mst_yaml_fraction(y, where, &o->site_ratio[arg]);
 }
-
-static const mst_yaml_key site_keys[] = {
-    {"q", read_site_ratio, 0, false}, {"k", read_site_ratio, 1, false},
-    {"attn", read_site_ratio, 2, false},
-    {"mlp_fc1", read_site_ratio, 3, false}, {"conv", read_site_ratio, 4, false},
-};
 
 /* sites: a mapping of site: ratio, or a list of sites that share `ratio` */
 static mst_status read_override_sites(mst_yaml_in *y, const char *where, int arg, void *ctx)
 {
     (void)arg;
     if (y->event.type != YAML_SEQUENCE_START_EVENT)
-        return READ_MAP(y, where, site_keys, ctx);
+        return read_site_map(y, where, read_site_ratio, ctx);
     for (;;) {
-        size_t index;
+        int site;
         MST_TRY(mst_yaml_next(y));
         if (y->event.type == YAML_SEQUENCE_END_EVENT)
             return MST_OK;
-        MST_TRY(read_site_name(y, where, &index));
-        MST_TRY(mark_site(y, where, ctx, index));
+        MST_TRY(read_site_name(y, where, &site));
+        MST_TRY(mark_site(y, where, ctx, site));
     }
 }
 
@@ -185,16 +189,16 @@ static mst_status add_override(const mst_yaml_in *y, const char *where, rule_sin
                         y->file, o->line, where);
     if (!o->any_site)
         return add_rule(y, sink, &o->rule);
-    for (size_t i = 0; i < N_SITES; i++) {
-        if (!o->has_site[i])
+    for (int site = 0; site < MST_SITE_COUNT; site++) {
+        if (!o->has_site[site])
             continue;
         mst_rule rule = o->rule;
-        rule.site = mask_sites[i];
+        rule.site = site;
         if (o->sites_have_ratios) {
-            if (o->site_ratio[i] < 0)
+            if (o->site_ratio[site] < 0)
                 return mst_fail(y->err, MST_EINVAL, "%s:%d: %s: site '%s' has no ratio", y->file,
-                                o->line, where, mst_site_name(mask_sites[i]));
-            rule.ratio = o->site_ratio[i];
+                                o->line, where, mst_site_name(site));
+            rule.ratio = o->site_ratio[site];
         }
         MST_TRY(add_rule(y, sink, &rule));
     }
@@ -235,7 +239,7 @@ static mst_status read_default(mst_yaml_in *y, const char *where, int arg, void 
 static mst_status read_one_site(mst_yaml_in *y, const char *where, int arg, void *ctx)
 {
     mst_rule rule = any_rule;
-    rule.site = mask_sites[arg];
+    rule.site = arg;
     rule.line = mst_yaml_line(y);
     MST_TRY(mst_yaml_fraction(y, where, &rule.ratio));
     return add_rule(y, ctx, &rule);
@@ -244,12 +248,7 @@ static mst_status read_one_site(mst_yaml_in *y, const char *where, int arg, void
 static mst_status read_sites(mst_yaml_in *y, const char *where, int arg, void *ctx)
 {
     (void)arg;
-    static const mst_yaml_key keys[] = {
-        {"q", read_one_site, 0, false}, {"k", read_one_site, 1, false},
-        {"attn", read_one_site, 2, false},
-        {"mlp_fc1", read_one_site, 3, false}, {"conv", read_one_site, 4, false},
-    };
-    return READ_MAP(y, where, keys, ctx);
+    return read_site_map(y, where, read_one_site, ctx);
 }
 
 static mst_status read_masks(mst_yaml_in *y, const char *where, int arg, void *ctx)

@@ -5,6 +5,7 @@
 #define MST_POLICY_YAML_H
 
 #include "mst/convert.h"
+#include "tools/tool_list.h"
 
 #define MST_POLICY_MAX_BYTES (1u << 20)
 
@@ -17,7 +18,6 @@ void mst_policy_free(mst_policy *p);
 
 /* The site that a name stands for, of those that can be masked; -1: none. */
 int mst_mask_site(const char *name);
-/* "q, k, attn, mlp_fc1, conv" */
-const char *mst_mask_site_names(void);
+extern const mst_list mst_list_sites; /* those sites */
 
 #endif

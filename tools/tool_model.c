@@ -49,13 +49,15 @@ mst_status mst_masks_check(const mst_mask_choice *m, mst_err *err)
 {
     int site;
     double ratio;
+    char sites[MST_LIST_TEXT];
+    mst_list_names(&mst_list_sites, sites, sizeof sites);
     if (m->none && m->masks.n != 0)
         return mst_fail(err, MST_EINVAL, "--mask and --no-mask exclude each other");
     for (size_t i = 0; i < m->masks.n; i++)
         if (!parse_mask(m->masks.values[i], &site, &ratio))
             return mst_fail(err, MST_EINVAL,
                             "--mask: expected SITE=RATIO with SITE all, %s and RATIO in [0,1), found '%s'",
-                            mst_mask_site_names(), m->masks.values[i]);
+                            sites, m->masks.values[i]);
     return MST_OK;
 }
 

@@ -32,11 +32,11 @@ typedef struct mst_common_opts {
     {"seed", 0, MST_OPT_UINT, &(c).seed, "S",                                                               \
      "seed of the masks (default: the model file's)", 0, UINT64_MAX},                                       \
     {"mask", 0, MST_OPT_LIST, &(c).masks.masks, "SITE=R",                                                   \
-     "another mask ratio; SITE is q, k, attn, mlp_fc1, conv or all", 0, 0},                                 \
+     "another mask ratio; SITE is one of {sites}, or all", 0, 0},                                 \
     {"no-mask", 0, MST_OPT_FLAG, &(c).masks.none, NULL, "run without masks", 0, 0},                         \
     MST_PREPARE_OPTIONS((c).prepare),                                                                       \
     {"isa", 0, MST_OPT_STRING, &(c).isa, "NAME",                                                            \
-     "kernels: scalar, avx2, avx512 (default: the best here)", 0, 0},                                       \
+     "kernels: {isa} (default: the best here)", 0, 0},                                       \
     {"json", 0, MST_OPT_MAYBE, &(c).json, "FILE|-",                                                         \
      "write results as JSON; - is stdout, text then goes to stderr", 0, 0},                                 \
     {"quiet", 0, MST_OPT_FLAG, &(c).quiet, NULL,                                                            \

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define HELP_COLUMN 26
+#define HELP_WIDTH 98u
 
 bool mst_parse_uint(const char *text, uint64_t *out)
 {
@@ -62,9 +63,64 @@ int mst_opts_failed(const mst_tool *tool, const mst_err *err)
     return MST_EXIT_FAILED;
 }
 
+static const mst_list *find_list(const mst_tool *tool, const char *name, size_t len)
+{
+    for (const mst_list *const *l = tool->lists; *l != NULL; l++)
+        if (strlen((*l)->name) == len && memcmp((*l)->name, name, len) == 0)
+            return *l;
+    return NULL;
+}
+
+/* The names, on lines that are not longer than the rest; column: where this one is. */
+static size_t print_names(const mst_list *l, size_t column)
+{
+    const char *cells[MST_LIST_COLUMNS];
+    for (size_t k = 0; l->row(k, cells); k++) {
+        if (k != 0)
+            column += (size_t)printf(",");
+        if (k != 0 && column + strlen(cells[0]) > HELP_WIDTH) {
+            printf("\n");
+            column = 0;
+        }
+        column += (size_t)printf("%s%s", k != 0 && column != 0 ? " " : "", cells[0]);
+    }
+    return column;
+}
+
+static void print_text(const mst_tool *tool, const char *text)
+{
+    size_t column = 0;
+    while (*text != '\0') {
+        size_t n = text[0] == '{' ? strcspn(text, "}") : 0;
+        const mst_list *l = n != 0 ? find_list(tool, text + 1, n - 1) : NULL;
+        if (l != NULL) {
+            column = print_names(l, column);
+            text += n + 1;
+            continue;
+        }
+        column = *text == '\n' ? 0 : column + 1;
+        putchar(*text++);
+    }
+}
+
+static int list(const mst_tool *tool, const char *name)
+{
+    const mst_list *l = find_list(tool, name, strlen(name));
+    mst_err err = {0};
+    if (l != NULL)
+        return mst_list_print(l, stdout, &err) == MST_OK ? MST_EXIT_DONE : mst_opts_failed(tool, &err);
+    char names[MST_LIST_TEXT] = "";
+    for (const mst_list *const *p = tool->lists; *p != NULL; p++)
+        snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s", p != tool->lists ? ", " : "",
+                 (*p)->name);
+    return mst_opts_wrong(tool, "--list: expected one of %s, found '%s'", names, name);
+}
+
 static void print_help(const mst_tool *tool)
 {
-    printf("usage: %s %s\n\n%s\n\noptions:\n", tool->name, tool->synopsis, tool->about);
+    printf("usage: %s %s\n\n", tool->name, tool->synopsis);
+    print_text(tool, tool->about);
+    printf("\n\noptions:\n");
     for (size_t i = 0; i < tool->n_opts; i++) {
         const mst_opt *o = &tool->opts[i];
         char left[64];
@@ -74,12 +130,20 @@ static void print_help(const mst_tool *tool)
             n += snprintf(left + n, sizeof left - (size_t)n, "%s--%s", o->letter != 0 ? ", " : "", o->name);
         if (o->value != NULL)
             snprintf(left + n, sizeof left - (size_t)n, " %s", o->value);
-        printf("%-*s %s\n", HELP_COLUMN, left, o->help);
+        printf("%-*s ", HELP_COLUMN, left);
+        print_text(tool, o->help);
+        printf("\n");
     }
-    printf("%-*s %s\n%-*s %s\n", HELP_COLUMN, "  --help", "print this and exit", HELP_COLUMN, "  --version",
+    printf("%-*s what this build knows: ", HELP_COLUMN, "  --list WHAT");
+    for (const mst_list *const *l = tool->lists; *l != NULL; l++)
+        printf("%s%s", l == tool->lists ? "" : l[1] == NULL ? " or " : ", ", (*l)->name);
+    printf("\n%-*s %s\n%-*s %s\n", HELP_COLUMN, "  --help", "print this and exit", HELP_COLUMN, "  --version",
            "print the version and exit");
-    if (tool->notes != NULL)
-        printf("\n%s\n", tool->notes);
+    if (tool->notes != NULL) {
+        printf("\n");
+        print_text(tool, tool->notes);
+        printf("\n");
+    }
     printf("\nexit status: 0 done, 1 failed, 2 wrong usage\n");
 }
 
@@ -247,6 +311,8 @@ int mst_opts_parse(const mst_tool *tool, int argc, char **argv, const char **arg
             } else if (strcmp(argv[i], "--version") == 0) {
                 printf("%s %s\n", tool->name, MST_VERSION);
                 return MST_EXIT_DONE;
+            } else if (strncmp(argv[i], "--list", 6) == 0 && (argv[i][6] == '=' || argv[i][6] == '\0')) {
+                return list(tool, argv[i][6] == '=' ? argv[i] + 7 : i + 1 < argc ? argv[i + 1] : "");
             } else {
                 int code = take_option(tool, argc, argv, &i);
                 if (code >= 0)

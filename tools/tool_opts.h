@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "mst/status.h"
+#include "tools/tool_list.h"
 
 enum { MST_EXIT_DONE = 0, MST_EXIT_FAILED = 1, MST_EXIT_USAGE = 2 };
 
@@ -46,10 +47,12 @@ typedef struct mst_tool {
     const mst_opt *opts;
     size_t n_opts;
     const char *notes; /* behind the options in --help; NULL: none */
+    const mst_list *const *lists; /* of --list; {NAME} in the texts above stands for the names in one. Ends
+                                     with NULL */
 } mst_tool;
 
 /* Fill every dest and up to cap positional arguments. Returns -1 to go on, or the exit code:
- * 0 when --help or --version was printed, 2 after a line on stderr that says what is wrong. */
+ * 0 when --help, --version or a --list was printed, 2 after a line on stderr that says what is wrong. */
 int mst_opts_parse(const mst_tool *tool, int argc, char **argv, const char **args, size_t cap,
                    size_t *n_args);
 

@@ -15,14 +15,32 @@ static int find_name(const char *(*name)(int), const char *text)
     return -1;
 }
 
-static mst_status check_name(const char *option, const char *(*name)(int), const char *text, mst_err *err)
+static bool interpolation_row(size_t k, const char **cells)
 {
-    if (text == NULL || find_name(name, text) >= 0)
+    return (cells[0] = mst_interpolation_name((int)k)) != NULL;
+}
+
+static bool split_row(size_t k, const char **cells)
+{
+    return (cells[0] = mst_split_name((int)k)) != NULL;
+}
+
+static bool present_row(size_t k, const char **cells)
+{
+    return (cells[0] = mst_present_name((int)k)) != NULL;
+}
+
+const mst_list mst_list_interpolation = {"interpolation", 1, {"filter"}, interpolation_row};
+const mst_list mst_list_split = {"split", 1, {"frames of an equal"}, split_row};
+const mst_list mst_list_present = {"present", 1, {"frames as"}, present_row};
+
+static mst_status check_name(const mst_list *l, const char *text, mst_err *err)
+{
+    if (text == NULL || mst_list_has(l, text))
         return MST_OK;
-    char names[80] = "";
-    for (int i = 0; name(i) != NULL; i++)
-        snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s", i != 0 ? ", " : "", name(i));
-    return mst_fail(err, MST_EINVAL, "--%s: expected one of %s, found '%s'", option, names, text);
+    char names[MST_LIST_TEXT];
+    mst_list_names(l, names, sizeof names);
+    return mst_fail(err, MST_EINVAL, "--%s: expected one of %s, found '%s'", l->name, names, text);
 }
 
 static bool parse_crop(const char *text, uint32_t crop[2])
@@ -54,9 +72,9 @@ mst_status mst_prepare_check(const mst_prepare_opts *p, mst_err *err)
 {
     uint32_t crop[2];
     MST_TRY(check_norm(p, err));
-    MST_TRY(check_name("interpolation", mst_interpolation_name, p->interpolation, err));
-    MST_TRY(check_name("split", mst_split_name, p->split, err));
-    MST_TRY(check_name("present", mst_present_name, p->present, err));
+    MST_TRY(check_name(&mst_list_interpolation, p->interpolation, err));
+    MST_TRY(check_name(&mst_list_split, p->split, err));
+    MST_TRY(check_name(&mst_list_present, p->present, err));
     if (p->crop != NULL && !parse_crop(p->crop, crop))
         return mst_fail(err, MST_EINVAL, "--crop: expected HxW as in 224x224, found '%s'", p->crop);
     return MST_OK;

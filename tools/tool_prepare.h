@@ -5,6 +5,7 @@
 #define MST_TOOL_PREPARE_H
 
 #include "mst/graph.h"
+#include "tools/tool_list.h"
 #include "tools/tool_opts.h"
 
 typedef struct mst_prepare_opts {
@@ -20,14 +21,18 @@ typedef struct mst_prepare_opts {
     {"resize", 0, MST_OPT_UINT, &(p).resize, "N",                                                           \
      "images: shorter side to N pixels; 0: no resizing", 0, MST_MAX_SIDE},                  \
     {"interpolation", 0, MST_OPT_STRING, &(p).interpolation, "NAME",                                        \
-     "of --resize: bicubic (the default), bilinear or nearest", 0, 0},                                      \
+     "of --resize: {interpolation} (default: the first)", 0, 0},                                      \
     {"crop", 0, MST_OPT_STRING, &(p).crop, "HxW",                                                           \
      "then the middle HxW, the model's input (the default with --resize)", 0, 0},                           \
     {"frames", 0, MST_OPT_UINT, &(p).frames, "N", "event recordings: cut into N frames", 0, MST_MAX_FRAMES}, \
     {"split", 0, MST_OPT_STRING, &(p).split, "HOW",                                                         \
-     "frames of an equal number of events (the default), or equal time", 0, 0},                             \
+     "{split}: frames of an equal number of events (the default), or of equal time", 0, 0},                             \
     {"present", 0, MST_OPT_STRING, &(p).present, "HOW",                                                     \
-     "frames as channels at every step (the default), or one by one: steps", 0, 0}
+     "{present}: frames as channels at every step (the default), or one by one", 0, 0}
+
+extern const mst_list mst_list_interpolation, mst_list_split, mst_list_present;
+/* for mst_tool.lists */
+#define MST_PREPARE_LISTS &mst_list_interpolation, &mst_list_split, &mst_list_present
 
 /* The texts; nothing of a model. EINVAL is a usage error. */
 mst_status mst_prepare_check(const mst_prepare_opts *p, mst_err *err);

@@ -164,9 +164,9 @@ static mst_status lower_node(lower_ctx *c)
 {
     if (c->o.n->domain[0] != '\0' && strcmp(c->o.n->domain, "ai.onnx") != 0)
         return lower_refuse(c, "its domain is not ai.onnx", "export with standard ONNX operators only");
-    for (const lower_entry *e = lower_table; e->op != NULL; e++)
-        if (strcmp(e->op, c->o.n->op) == 0)
-            return e->fn(c);
+    lower_fn lower = lower_find(c->o.n->op);
+    if (lower != NULL)
+        return lower(c);
     return lower_refuse(c, "this operator cannot run on live data",
                         "replace it in the model by operators of docs/ONNX.md and export again");
 }

@@ -26,11 +26,8 @@ typedef struct lower_ctx {
 
 typedef mst_status (*lower_fn)(lower_ctx *c);
 
-typedef struct lower_entry {
-    const char *op;
-    lower_fn fn;
-} lower_entry;
-extern const lower_entry lower_table[]; /* ends with op NULL */
+/* What lowers an ONNX operator; NULL: it cannot run on live data. */
+lower_fn lower_find(const char *op);
 
 /* Lower every live node of ox (folded) into g (empty). */
 mst_status mst_lower(ox_graph *ox, mst_graph *g, mst_err *err);

@@ -1,69 +1,34 @@
-/* Which ONNX operator is lowered by which function. */
-#include "converter/lower/lower_ops.h"
+/* Which ONNX operator is lowered by which function: onnx_ops.def. */
+#include <string.h>
 
-const lower_entry lower_table[] = {
-    {"Abs", lower_unary},
-    {"Add", lower_add},
-    {"AveragePool", lower_average_pool},
-    {"BatchNormalization", lower_batch_norm},
-    {"Bernoulli", lower_bernoulli},
-    {"Cast", lower_cast},
-    {"CastLike", lower_cast},
-    {"Ceil", lower_unary},
-    {"Clip", lower_clip},
-    {"Concat", lower_concat},
-    {"Conv", lower_conv},
-    {"Div", lower_div},
-    {"Dropout", lower_dropout},
-    {"Erf", lower_unary},
-    {"Exp", lower_unary},
-    {"Expand", lower_expand},
-    {"Flatten", lower_reshape},
-    {"Floor", lower_unary},
-    {"Gather", lower_gather},
-    {"Gelu", lower_unary},
-    {"Gemm", lower_gemm},
-    {"GlobalAveragePool", lower_global_average_pool},
-    {"GlobalMaxPool", lower_global_max_pool},
-    {"Greater", lower_compare},
-    {"GreaterOrEqual", lower_compare},
-    {"Identity", lower_alias},
-    {"LayerNormalization", lower_layer_norm},
-    {"Less", lower_compare},
-    {"LessOrEqual", lower_compare},
-    {"Log", lower_unary},
-    {"MatMul", lower_matmul},
-    {"Max", lower_max},
-    {"MaxPool", lower_max_pool},
-    {"Min", lower_min},
-    {"Mul", lower_mul},
-    {"Neg", lower_unary},
-    {"Not", lower_not},
-    {"Pad", lower_pad},
-    {"Pow", lower_pow},
-    {"RandomUniform", lower_random_uniform},
-    {"RandomUniformLike", lower_random_uniform},
-    {"Reciprocal", lower_unary},
-    {"ReduceMax", lower_reduce_max},
-    {"ReduceMean", lower_reduce_mean},
-    {"ReduceSum", lower_reduce_sum},
-    {"Relu", lower_relu},
-    {"Reshape", lower_reshape},
-    {"Round", lower_unary},
-    {"Sigmoid", lower_unary},
-    {"Sign", lower_unary},
-    {"Slice", lower_slice},
-    {"Softmax", lower_softmax},
-    {"Softplus", lower_unary},
-    {"Split", lower_split},
-    {"Sqrt", lower_unary},
-    {"Squeeze", lower_reshape},
-    {"Sub", lower_sub},
-    {"Sum", lower_add},
-    {"Tanh", lower_unary},
-    {"Tile", lower_expand},
-    {"Transpose", lower_transpose},
-    {"Unsqueeze", lower_reshape},
-    {"Where", lower_where},
-    {NULL, NULL},
+#include "converter/lower/lower_ops.h"
+#include "converter/onnx/onnx_eval.h"
+#include "mst/convert.h"
+
+#define lower_none NULL
+
+static const struct {
+    const char *name;
+    lower_fn lower;
+} ops[] = {
+#define MST_ONNX_OP(name, min, max, flags, infer, eval, lower) {#name, lower_##lower},
+#include "converter/onnx_ops.def"
+#undef MST_ONNX_OP
 };
+#define N_OPS (sizeof ops / sizeof ops[0])
+
+lower_fn lower_find(const char *name)
+{
+    for (size_t k = 0; k < N_OPS; k++)
+        if (strcmp(ops[k].name, name) == 0)
+            return ops[k].lower;
+    return NULL;
+}
+
+bool mst_onnx_op_at(size_t k, mst_onnx_op *out)
+{
+    if (k >= N_OPS)
+        return false;
+    *out = (mst_onnx_op){ops[k].name, ox_op_find(ops[k].name)->eval != NULL, ops[k].lower != NULL};
+    return true;
+}

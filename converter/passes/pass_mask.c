@@ -6,12 +6,6 @@
 
 #include "converter/passes/passes.h"
 
-static bool is_mask_site(int32_t site)
-{
-    return site == MST_SITE_Q || site == MST_SITE_K || site == MST_SITE_ATTN || site == MST_SITE_MLP_FC1 ||
-           site == MST_SITE_CONV;
-}
-
 /* How closely a rule names its neurons: the closest one that matches wins, of equals the last. */
 static int closeness(const mst_rule *r)
 {
@@ -24,7 +18,7 @@ static bool rule_matches(const mst_rule *r, const mst_node *n)
     if (r->node != NULL && fnmatch(r->node, n->name, 0) != 0)
         return false;
     if (r->site >= 0 ? r->site != n->ip[MST_NEURON_SITE]
-                     : r->node == NULL && !is_mask_site(n->ip[MST_NEURON_SITE]))
+                     : r->node == NULL && !mst_is_mask_site(n->ip[MST_NEURON_SITE]))
         return false;
     if (r->stage >= 0 && r->stage != n->ip[MST_NEURON_STAGE])
         return false;
@@ -88,7 +82,7 @@ static const char *sites_of(mst_graph *g)
     char text[256] = "";
     for (int32_t site = 0; site < MST_SITE_COUNT; site++) {
         bool found = false;
-        for (uint32_t i = 0; i < g->n_nodes && is_mask_site(site) && !found; i++)
+        for (uint32_t i = 0; i < g->n_nodes && mst_is_mask_site(site) && !found; i++)
             found = g->nodes[i].op == MST_OP_NEURON && g->nodes[i].ip[MST_NEURON_SITE] == site;
         if (found && strlen(text) + 16 < sizeof text) {
             strcat(text, " ");

@@ -191,7 +191,9 @@ static void cifar_close(mst_data *d)
     mst_free(NULL, s, sizeof *s);
 }
 
-const mst_data_reader mst_data_cifar10 = {"cifar10", cifar10_sniff, cifar10_open, cifar_count, cifar_get,
-                                          cifar_close, NULL};
-const mst_data_reader mst_data_cifar100 = {"cifar100", cifar100_sniff, cifar100_open, cifar_count, cifar_get,
-                                           cifar_close, NULL};
+const mst_data_reader mst_data_cifar10 = {
+    {"cifar10", "binary version: a file, or its folder", "in the records", false},
+    cifar10_sniff, cifar10_open, cifar_count, cifar_get, cifar_close, NULL};
+const mst_data_reader mst_data_cifar100 = {
+    {"cifar100", "binary version: a file, or its folder", "in the records: ,fine (the default) or ,coarse", false},
+    cifar100_sniff, cifar100_open, cifar_count, cifar_get, cifar_close, NULL};

@@ -130,6 +130,5 @@ static void event_close(mst_data *d)
     mst_free(NULL, set, sizeof *set);
 }
 
-const mst_data_reader mst_data_event = {"events", event_sniff, event_open, event_count, event_get,
-                                        event_close,
-                                        event_shape};
+const mst_data_reader mst_data_event = {
+    {"events", "", "", true}, event_sniff, event_open, event_count, event_get, event_close, event_shape};

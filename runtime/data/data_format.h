@@ -15,7 +15,7 @@
 #define MST_DATA_MAX_BYTES ((size_t)1 << 33)
 
 typedef struct mst_data_reader {
-    const char *name;
+    mst_data_kind kind; /* "events" for all kinds of recordings */
     bool (*sniff)(const char *path); /* by content, or by name where the content says nothing */
     /* Fill d->state and d->count; labels is NULL where the user gave none. On failure
      * close is called with whatever state there is. */

@@ -164,5 +164,7 @@ static void idx_close(mst_data *d)
     mst_free(NULL, s, sizeof *s);
 }
 
-const mst_data_reader mst_data_idx = {"idx", idx_sniff, idx_open, idx_count, idx_get, idx_close,
-                                      NULL};
+const mst_data_reader mst_data_idx = {
+    {"idx", "IDX images, .gz too; or the folder of MNIST's test files", ",LABELS: IDX, .gz too; or beside the images",
+     false},
+    idx_sniff, idx_open, idx_count, idx_get, idx_close, NULL};

@@ -12,6 +12,7 @@
 #include "runtime/data/events/event_stream.h"
 
 #define MAX_SPEC 8192u
+#define MAX_NAMES 256 /* of all kinds, in a message */
 
 static const mst_data_reader *const formats[] = {
     &mst_data_idx, &mst_data_cifar10, &mst_data_cifar100, &mst_data_npy, &mst_data_npz, &mst_data_image,
@@ -19,30 +20,47 @@ static const mst_data_reader *const formats[] = {
 };
 #define N_FORMATS (sizeof formats / sizeof formats[0])
 
-const char *mst_data_formats(void)
+/* Kind k and its reader: the formats, but for that of recordings, and then what kinds of those there are. */
+static const mst_data_reader *kind_at(size_t k, mst_data_kind *out)
 {
-    return "idx, cifar10, cifar100, npy, npz, image, aedat2, cifar10dvs, dvsaction, dvsgesture, ncars, "
-           "dat, evt2, asldvs, ncaltech101, nmnist";
-}
-
-static bool same_name(const char *a, const char *name, size_t len)
-{
-    return strlen(a) == len && memcmp(a, name, len) == 0;
-}
-
-/* By a format's name, or that of a kind of event recordings, which goes into *kind. */
-static const mst_data_reader *find_format(const char *name, size_t len, const char **kind)
-{
-    const mst_event_profile *p;
     for (size_t i = 0; i < N_FORMATS; i++)
-        if (formats[i] != &mst_data_event && same_name(formats[i]->name, name, len)) {
-            *kind = formats[i]->name;
+        if (formats[i] != &mst_data_event && k-- == 0) {
+            *out = formats[i]->kind;
             return formats[i];
         }
-    for (size_t k = 0; (p = mst_event_profile_at(k)) != NULL; k++)
-        if (same_name(mst_event_profile_name(p), name, len)) {
-            *kind = mst_event_profile_name(p);
-            return &mst_data_event;
+    const mst_event_profile *p = mst_event_profile_at(k);
+    if (p == NULL)
+        return NULL;
+    *out = mst_data_event.kind;
+    out->name = mst_event_profile_name(p);
+    out->path = mst_event_profile_about(p);
+    out->labels = mst_event_profile_labels(p);
+    return &mst_data_event;
+}
+
+bool mst_data_kind_at(size_t k, mst_data_kind *out)
+{
+    return kind_at(k, out) != NULL;
+}
+
+/* "idx, cifar10, ..", for messages */
+static void kind_names(char *out, size_t n)
+{
+    mst_data_kind kind;
+    size_t used = 0;
+    for (size_t k = 0; used < n && kind_at(k, &kind) != NULL; k++)
+        used += (size_t)snprintf(out + used, n - used, "%s%s", k != 0 ? ", " : "", kind.name);
+}
+
+/* The reader of the kind of that name, which goes into *name_of. */
+static const mst_data_reader *find_format(const char *name, size_t len, const char **name_of)
+{
+    mst_data_kind kind;
+    const mst_data_reader *r;
+    for (size_t k = 0; (r = kind_at(k, &kind)) != NULL; k++)
+        if (strlen(kind.name) == len && memcmp(kind.name, name, len) == 0) {
+            *name_of = kind.name;
+            return r;
         }
     return NULL;
 }
@@ -67,7 +85,7 @@ static char *split_labels(char *path)
 static mst_status not_recognized(const char *path, mst_err *err)
 {
     uint8_t head[4];
-    char found[80] = "neither a file nor a folder";
+    char found[80] = "neither a file nor a folder", known[MAX_NAMES] = "";
     uint64_t size;
     if (mst_data_is_dir(path))
         snprintf(found, sizeof found, "a folder without images, recordings, CIFAR's or MNIST's test files");
@@ -77,9 +95,10 @@ static mst_status not_recognized(const char *path, mst_err *err)
         snprintf(found, sizeof found, "the bytes %02x %02x %02x %02x", head[0], head[1], head[2], head[3]);
     else if (mst_data_file_size(path, &size, NULL) == MST_OK)
         snprintf(found, sizeof found, "a file of %" PRIu64 " bytes", size);
+    kind_names(known, sizeof known);
     return mst_fail(err, MST_EINVAL,
                     "%s: format not recognized: expected a known one or FORMAT:PATH, found %s; formats: %s", path,
-                    found, mst_data_formats());
+                    found, known);
 }
 
 static mst_status choose_format(mst_data *d, char *spec, const mst_data_reader **format, char **path,
@@ -95,15 +114,17 @@ static mst_status choose_format(mst_data *d, char *spec, const mst_data_reader *
     if (*format != NULL)
         return MST_OK;
     if (!path_exists(*path)) {
+        char known[MAX_NAMES] = "";
+        kind_names(known, sizeof known);
         if (colon != NULL)
             return mst_fail(err, MST_EINVAL, "data '%s': unknown format '%.*s', known: %s", spec,
-                            (int)(colon - spec), spec, mst_data_formats());
+                            (int)(colon - spec), spec, known);
         return mst_fail(err, MST_EIO, "%s: no such file or folder", *path);
     }
     for (size_t i = 0; i < N_FORMATS && *format == NULL; i++)
         if (formats[i]->sniff(*path))
             *format = formats[i];
-    d->kind = *format != NULL ? (*format)->name : NULL;
+    d->kind = *format != NULL ? (*format)->kind.name : NULL;
     if (*format == NULL)
         return not_recognized(*path, err);
     return MST_OK;
@@ -138,16 +159,25 @@ static mst_status set_want(mst_data *d, const mst_data_want *want, mst_err *err)
     return MST_OK;
 }
 
+static mst_status no_frames(const mst_data_reader *format, const char *path, uint32_t frames, mst_err *err)
+{
+    char names[MAX_NAMES] = "";
+    for (size_t i = 0; i < N_FORMATS; i++)
+        if (formats[i]->kind.frames && formats[i] != &mst_data_event)
+            snprintf(names + strlen(names), sizeof names - strlen(names), ", %s", formats[i]->kind.name);
+    return mst_fail(err, MST_EINVAL,
+                    "%s: the model is shown %u frames one after another: expected event recordings%s, found %s", path,
+                    frames, names, format->kind.name);
+}
+
 /* Pictures presented in steps are channels one after another here; only some formats have such. */
 static mst_status set_frames(mst_data *d, const mst_data_reader *format, const char *path, mst_err *err)
 {
     const mst_prepare *p = &d->want.prepare;
     if (d->as_is || p->present != MST_PRESENT_STEPS || p->frames < 2)
         return MST_OK;
-    if (format != &mst_data_event && format != &mst_data_npy && format != &mst_data_npz)
-        return mst_fail(err, MST_EINVAL,
-                        "%s: the model is shown %u frames one after another: expected event recordings, npy "
-                        "or npz, found %s", path, p->frames, format->name);
+    if (!format->kind.frames)
+        return no_frames(format, path, p->frames, err);
     if (!mst_mul_size(d->pixels, p->frames, &d->pixels) || d->pixels > MST_MAX_ELEMENTS)
         return mst_fail(err, MST_ELIMIT, "model input: %u frames of [%u,%u,%u]: limit is %u values", p->frames,
                         d->want.channels, d->want.height, d->want.width, MST_MAX_ELEMENTS);

@@ -37,8 +37,16 @@ static const char *const reduce_names[MST_RED_COUNT] = {"mean", "sum", "max"};
 static const char *const unary_names[MST_UN_COUNT] = {"floor", "ceil", "round", "abs", "neg", "sqrt",
                                                       "reciprocal", "exp", "log", "tanh", "sigmoid", "erf",
                                                       "gelu", "gelu_tanh", "silu", "softplus", "sign"};
-static const char *const site_names[MST_SITE_COUNT] = {"other", "q", "k", "v", "attn", "av", "proj",
-                                                       "mlp_fc1", "mlp_fc2", "conv"};
+static const struct {
+    const char *name;
+    bool masked; /* Section 3.4 of the paper masks it */
+} sites[MST_SITE_COUNT] = {
+    [MST_SITE_OTHER] = {"other", false},     [MST_SITE_Q] = {"q", true},
+    [MST_SITE_K] = {"k", true},              [MST_SITE_V] = {"v", false},
+    [MST_SITE_ATTN] = {"attn", true},        [MST_SITE_AV] = {"av", false},
+    [MST_SITE_PROJ] = {"proj", false},       [MST_SITE_MLP_FC1] = {"mlp_fc1", true},
+    [MST_SITE_MLP_FC2] = {"mlp_fc2", false}, [MST_SITE_CONV] = {"conv", true},
+};
 static const char *const interpolation_names[MST_INTERPOLATION_COUNT] = {"bicubic", "bilinear", "nearest"};
 static const char *const split_names[MST_SPLIT_COUNT] = {"number", "time"};
 static const char *const dtype_names[MST_DTYPE_COUNT] = {"f32", "i32", "f64", "f16", "int8"};
@@ -49,7 +57,8 @@ static const char *const present_names[MST_PRESENT_COUNT] = {"channels", "steps"
 const char *mst_binary_name(int fn) { return NAME_OF(binary_names, fn); }
 const char *mst_reduce_name(int fn) { return NAME_OF(reduce_names, fn); }
 const char *mst_unary_name(int fn) { return NAME_OF(unary_names, fn); }
-const char *mst_site_name(int site) { return NAME_OF(site_names, site); }
+const char *mst_site_name(int site) { return (unsigned)site < MST_SITE_COUNT ? sites[site].name : NULL; }
+bool mst_is_mask_site(int site) { return (unsigned)site < MST_SITE_COUNT && sites[site].masked; }
 const char *mst_interpolation_name(int how) { return NAME_OF(interpolation_names, how); }
 const char *mst_split_name(int how) { return NAME_OF(split_names, how); }
 const char *mst_present_name(int how) { return NAME_OF(present_names, how); }

@@ -9,7 +9,8 @@ import re
 import numpy as np
 import pytest
 
-from test_tools import ROOT, tool
+from lists import listed
+from test_tools import BUILD, ROOT, tool
 
 # Of CIFAR-10, one model of each graph: the fine-tuned ones (-sa50, -75, ..) have other weights only.
 FINE_TUNED = re.compile("cifar10-.*-(sa|mlp|)[0-9]+$")
@@ -20,8 +21,9 @@ LONG = 70  # more than the longest block: membranes pass from one block to the n
 
 def sets():
     """The instruction sets of this machine."""
-    flags = pathlib.Path("/proc/cpuinfo").read_text() if pathlib.Path("/proc/cpuinfo").exists() else ""
-    return ["scalar"] + [isa for isa, flag in (("avx2", " avx2 "), ("avx512", " avx512bw ")) if flag in flags]
+    if not (BUILD / "mstrun").exists():
+        return ["scalar"]
+    return [isa for isa, here in listed("mstrun", "isa") if here == "yes"]
 
 
 def samples(model, folder):

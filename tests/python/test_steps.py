@@ -137,7 +137,7 @@ def refused(bin, data, *args):
 def test_refusals(made):
     folder, _, bin = made
     (folder / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n")
-    assert "shown 3 frames one after another: expected event recordings, npy or npz, found image" in refused(
+    assert "shown 3 frames one after another: expected event recordings, npy, npz, found image" in refused(
         bin, "image:%s" % (folder / "a.png"))
     np.save(folder / "x.npy", np.zeros((1, 2, SIDE, SIDE), np.float32))
     assert "(the model has 6, 12, 12), found (1, 2, 12, 12)" in refused(bin, "npy:%s" % (folder / "x.npy"))

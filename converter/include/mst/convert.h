@@ -109,8 +109,18 @@ MST_API mst_status mst_convert(mst_graph *g, const mst_convert_opts *opts, mst_r
                                mst_err *err);
 MST_API void mst_report_free(mst_report *r);
 
-/* Names of the passes in order, NULL-terminated, for --stop-after and --help. */
-MST_API const char *const *mst_pass_names(void);
+/* Name of pass k, in the order in which they run, and what it does (about may be NULL); NULL behind the
+ * last. */
+MST_API const char *mst_pass_at(size_t k, const char **about);
+
+/* What becomes of an ONNX operator. */
+typedef struct mst_onnx_op {
+    const char *name;
+    bool folded; /* evaluated where its inputs are constant */
+    bool runs;   /* may stand in the graph, of itself or as part of a QCFS activation or a mask */
+} mst_onnx_op;
+/* Operator k, by name; false behind the last. */
+MST_API bool mst_onnx_op_at(size_t k, mst_onnx_op *out);
 
 #ifdef __cplusplus
 }

@@ -32,7 +32,7 @@ extern const mst_event_decoder mst_event_aedat2, mst_event_aedat3, mst_event_ati
     mst_event_evt2, mst_event_mat;
 
 struct mst_event_profile {
-    const char *name, *suffix;
+    const char *name, *about, *suffix; /* about: the data set, its format, the suffix */
     const mst_event_decoder *decoder;
     uint16_t width, height; /* where the file does not tell */
     uint8_t turn;

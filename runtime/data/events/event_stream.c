@@ -18,16 +18,16 @@
 /* Where the sources of sizes and turns are told: docs/EVENTS.md. Sniffing takes the
  * first profile of a decoder, so the general one of each stands before the special ones. */
 static const mst_event_profile profiles[] = {
-    {"aedat2", ".aedat", &mst_event_aedat2, 128, 128, UPRIGHT},
-    {"cifar10dvs", ".aedat", &mst_event_aedat2, 128, 128, MST_EVENT_SWAP | UPRIGHT},
-    {"dvsaction", ".aedat", &mst_event_aedat2, 346, 260, UPRIGHT},
-    {"dvsgesture", ".aedat", &mst_event_aedat3, 128, 128, 0},
-    {"ncars", ".dat", &mst_event_dat, 120, 100, 0},
-    {"dat", ".dat", &mst_event_dat, 304, 240, 0},
-    {"evt2", ".raw", &mst_event_evt2, 640, 480, 0},
-    {"asldvs", ".mat", &mst_event_mat, 240, 180, UPRIGHT},
-    {"ncaltech101", ".bin", &mst_event_atis, 240, 180, 0},
-    {"nmnist", ".bin", &mst_event_atis, 34, 34, 0},
+    {"aedat2", "other DVS128 and DAVIS recordings: AEDAT 2.0, .aedat", ".aedat", &mst_event_aedat2, 128, 128, UPRIGHT},
+    {"cifar10dvs", "CIFAR10-DVS: AEDAT 2.0, .aedat", ".aedat", &mst_event_aedat2, 128, 128, MST_EVENT_SWAP | UPRIGHT},
+    {"dvsaction", "DVS Action Recognition (Miao 2019): AEDAT 2.0, .aedat", ".aedat", &mst_event_aedat2, 346, 260, UPRIGHT},
+    {"dvsgesture", "DVS128 Gesture: AEDAT 3.1, .aedat", ".aedat", &mst_event_aedat3, 128, 128, 0},
+    {"ncars", "N-Cars: Prophesee .dat", ".dat", &mst_event_dat, 120, 100, 0},
+    {"dat", "other Prophesee .dat: Prophesee .dat", ".dat", &mst_event_dat, 304, 240, 0},
+    {"evt2", "Prophesee EVT 2.0: .raw", ".raw", &mst_event_evt2, 640, 480, 0},
+    {"asldvs", "ASL-DVS: MATLAB 5, .mat", ".mat", &mst_event_mat, 240, 180, UPRIGHT},
+    {"ncaltech101", "N-Caltech101: ATIS 40-bit, .bin", ".bin", &mst_event_atis, 240, 180, 0},
+    {"nmnist", "N-MNIST: ATIS 40-bit, .bin", ".bin", &mst_event_atis, 34, 34, 0},
 };
 #define N_PROFILES (sizeof profiles / sizeof profiles[0])
 
@@ -47,6 +47,16 @@ const mst_event_profile *mst_event_profile_find(const char *name)
 const char *mst_event_profile_name(const mst_event_profile *p)
 {
     return p->name;
+}
+
+const char *mst_event_profile_about(const mst_event_profile *p)
+{
+    return p->about;
+}
+
+const char *mst_event_profile_labels(const mst_event_profile *p)
+{
+    return p->decoder == &mst_event_aedat3 ? "NAME_labels.csv beside each NAME.aedat" : "the class folders";
 }
 
 const char *mst_event_profile_suffix(const mst_event_profile *p)

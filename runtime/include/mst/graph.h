@@ -92,13 +92,14 @@ MST_API const char *mst_binary_name(int fn); /* "add"; NULL when unknown */
 MST_API const char *mst_reduce_name(int fn);
 MST_API const char *mst_unary_name(int fn);
 
-/* Where a neuron sits. Q, K, ATTN, MLP_FC1 and CONV are the mask sites of the
- * paper (Section 3.4); the others name a neuron in tables. */
+/* Where a neuron sits. Some are the mask sites of the paper (Section 3.4); the others name a neuron in
+ * tables. */
 typedef enum mst_site {
     MST_SITE_OTHER, MST_SITE_Q, MST_SITE_K, MST_SITE_V, MST_SITE_ATTN, MST_SITE_AV, MST_SITE_PROJ,
     MST_SITE_MLP_FC1, MST_SITE_MLP_FC2, MST_SITE_CONV, MST_SITE_COUNT
 } mst_site;
 MST_API const char *mst_site_name(int site); /* "mlp_fc1"; NULL when unknown */
+MST_API bool mst_is_mask_site(int site);
 
 /* F64 lives in the converter only, so that folding rounds once, at the end. F16 (IEEE binary16, as
  * uint16_t) and I8 (-127..127, times a scale per output) are weights of LINEAR and CONV only. */

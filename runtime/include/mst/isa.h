@@ -5,13 +5,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "mst/status.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
 
 /* Set k of this build, the plainest first: "scalar", "avx2", ...; NULL behind the last. *here (NULL
  * allowed): does this machine have it? */
-const char *mst_isa_at(size_t k, bool *here);
+MST_API const char *mst_isa_at(size_t k, bool *here);
 
 #ifdef __cplusplus
 }

@@ -41,7 +41,14 @@ MST_API mst_status mst_data_shape(const mst_data *d, size_t i, uint32_t shape[3]
 /* Sample i as float32 [C*H*W] into x; label in *label (-1: none). Thread safe. */
 MST_API mst_status mst_data_get(const mst_data *d, size_t i, float *x, int *label, mst_err *err);
 
-/* "idx, cifar10, ..": for --help and messages. */
-MST_API const char *mst_data_formats(void);
+/* What can stand before the colon of a SPEC: a format, or a data set of event recordings. */
+typedef struct mst_data_kind {
+    const char *name;   /* "idx" */
+    const char *path;   /* what PATH is */
+    const char *labels; /* where labels come from */
+    bool frames;        /* its samples may be frames to be presented one after another */
+} mst_data_kind;
+/* Kind k; false behind the last. */
+MST_API bool mst_data_kind_at(size_t k, mst_data_kind *out);
 
 #endif

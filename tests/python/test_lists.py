@@ -1,0 +1,116 @@
+"""Lists in the documents and in other code, against the tables that the tools print."""
+import ast
+import re
+import subprocess
+
+import pytest
+
+from lists import BUILD, ROOT, listed
+from support import snn_reader
+
+pytestmark = pytest.mark.skipif(not (BUILD / "mstrun").exists(), reason="the tools are not built")
+
+
+def doc(name):
+    return (ROOT / name).read_text()
+
+
+def section(text, title):
+    """From a heading to the next one."""
+    return re.search(r"^#+ %s\n(.*?)(?=^#+ |\Z)" % re.escape(title), text, re.S | re.M).group(1)
+
+
+def cells(text):
+    """Rows of the tables in a text, without heads."""
+    rows = [[c.strip() for c in line.strip().strip("|").split("|")] for line in text.splitlines()
+            if line.startswith("|")]
+    return [r for r in rows[1:] if not set(r[0]) <= set("-: ") or r[0] == ""]
+
+
+def words(text):
+    """"Gather (constant indices), Gelu" -> Gather, Gelu"""
+    return [w.strip() for w in re.sub(r"\(.*?\)", "", text).split(",")]
+
+
+def names(tool, what):
+    return [row[0] for row in listed(tool, what)]
+
+
+def test_operators_are_those_of_the_table():
+    text, ops = doc("docs/ONNX.md"), listed("mstconv", "ops")
+    assert [o[0] for o in ops] == sorted(o[0] for o in ops)  # the search for one halves the table
+    folded = [w for row in cells(section(text, "Operators that are evaluated on constants")) for w in words(row[1])]
+    folded[folded.index("Dropout in inference mode: its input")] = "Dropout"
+    folded.remove("and a mask of ones")
+    assert sorted(folded) == [o[0] for o in ops if o[1] == "yes"]
+    inferred = [w for row in cells(section(text, "Operators that are only inferred")) for w in words(row[0])]
+    inferred.remove("Dropout in training mode")
+    assert sorted(inferred) == [o[0] for o in ops if o[1] == "no"]
+    running = [w for row in cells(section(text, "Operators that run in the graph")) for w in words(row[1])]
+    assert sorted(running) == [o[0] for o in ops if o[2] == "yes"]
+
+
+def test_passes_are_those_of_the_table():
+    rows = cells(doc("docs/CONVERSION.md").split("\n## ")[0])
+    assert [r[0] for r in rows] == names("mstconv", "passes")
+
+
+def test_formats_are_those_of_the_table():
+    formats = listed("mstrun", "formats")
+    events = [r for r in cells(section(doc("docs/EVENTS.md"), "Profiles"))]
+    assert {r[0].strip("`"): "%s: %s" % (r[1], r[2]) for r in events} == {
+        f[0]: f[1] for f in formats if f[0] in {r[0].strip("`") for r in events}}
+    data = [r[0] for r in cells(doc("docs/DATA.md").split("\n## ")[0]) if r[0] != ""]
+    assert data.pop() == "`nmnist:` and the other event formats"
+    others = [f[0] for f in formats if f[0] not in {r[0].strip("`") for r in events}]
+    assert ["`%s:`" % name for name in others] == data
+    readme = re.search(r"^DATA is .*?event recordings", doc("README.md"), re.S | re.M).group(0)
+    assert re.findall(r"`([a-z0-9]+):", readme) == others
+
+
+def test_sites_are_those_of_the_table():
+    assert names("mstrun", "sites") == names("mstcalib", "sites") == names("mstconv", "sites")
+    masked = names("mstrun", "sites")
+    row = next(r for r in cells(doc("docs/FORMAT.md")) if r[0] == "SITE")
+    assert row[1] == ", ".join("%d %s" % pair for pair in enumerate(snn_reader.SITES))
+    row = next(r for r in cells(doc("docs/CONVERSION.md")) if r[0] == "sites")
+    assert row[1].startswith("names neurons %s and" % ", ".join(snn_reader.SITES[1:]))
+    line = next(x for x in doc("README.md").splitlines() if x.startswith("  sites: ") and "#" in x)
+    assert [w for w in re.findall(r"\w+", line) if w in snn_reader.SITES] == masked
+    tree = ast.parse(doc("examples/train/masks.py"))
+    sites = {t.id: ast.literal_eval(n.value) for n in tree.body if isinstance(n, ast.Assign) for t in n.targets
+             if t.id in ("SITES", "KINDS")}
+    assert list(sites["SITES"]) == masked and set(sites["KINDS"].values()) <= set(masked)
+
+
+def test_operators_of_the_format_are_those_of_ops_def():
+    ops, text = [], doc("runtime/include/mst/ops.def")
+    for kind, rest in re.findall(r"^MST_(OP_BEGIN|IP|FP)\((.*?)\)", text[text.index("*/"):], re.M):
+        args = [a.strip() for a in rest.split(",")]
+        if kind == "OP_BEGIN":
+            ops.append([args[1].strip('"'), [], []])
+        else:
+            field = args[1] + ("[%s]" % args[2] if kind == "IP" and args[2] != "1" else "")
+            ops[-1][1 if kind == "IP" else 2].append(field)
+    rows = cells(section(doc("docs/FORMAT.md"), "Operators"))[:len(ops)]
+    assert [[int(r[0]), r[1], r[3], r[4]] for r in rows] == [
+        [k, name, ", ".join(ip), ", ".join(fp)] for k, (name, ip, fp) in enumerate(ops)]
+
+
+@pytest.mark.parametrize("tool, lists", [
+    ("mstconv", "ops, passes, sites, weights, interpolation, split or present"),
+    ("mstrun", "formats, isa, sites, interpolation, split or present"),
+    ("mstcalib", "formats, isa, sites, interpolation, split or present")])
+def test_help_names_what_the_tables_hold(tool, lists):
+    done = subprocess.run([str(BUILD / tool), "--help"], capture_output=True, text=True, check=True)
+    text = " ".join(done.stdout.split())
+    assert "--list WHAT what this build knows: %s" % lists in text
+    assert "{" not in text
+    shown = {"isa", "sites", "interpolation", "split", "present"} if tool != "mstconv" else {
+        "weights", "interpolation", "split", "present"}
+    for what in shown | ({"formats"} if tool == "mstrun" else set()):
+        assert ", ".join(names(tool, what)) in text, what
+    wrong = subprocess.run([str(BUILD / tool), "--list", "colours"], capture_output=True, text=True)
+    assert wrong.returncode == 2 and not wrong.stdout
+    assert "--list: expected one of %s, found 'colours'" % lists.replace(" or ", ", ") in wrong.stderr
+    assert subprocess.run([str(BUILD / tool), "--list"], capture_output=True).returncode == 2

@@ -1,0 +1,35 @@
+/* See tool_list.h. */
+#include "tools/tool_list.h"
+
+#include <string.h>
+
+#include "tools/tool_table.h"
+
+void mst_list_names(const mst_list *l, char *out, size_t n)
+{
+    const char *cells[MST_LIST_COLUMNS];
+    size_t used = 0;
+    out[0] = '\0';
+    for (size_t k = 0; used < n && l->row(k, cells); k++)
+        used += (size_t)snprintf(out + used, n - used, "%s%s", k != 0 ? ", " : "", cells[0]);
+}
+
+bool mst_list_has(const mst_list *l, const char *name)
+{
+    const char *cells[MST_LIST_COLUMNS];
+    for (size_t k = 0; l->row(k, cells); k++)
+        if (strcmp(cells[0], name) == 0)
+            return true;
+    return false;
+}
+
+mst_status mst_list_print(const mst_list *l, FILE *f, mst_err *err)
+{
+    const char *cells[MST_LIST_COLUMNS];
+    mst_table t;
+    mst_table_begin(&t, l->columns, l->heads);
+    for (size_t k = 0; l->row(k, cells); k++)
+        for (size_t c = 0; c < l->columns; c++)
+            mst_table_cell(&t, "%s", cells[c]);
+    return mst_table_end(&t, f, err);
+}

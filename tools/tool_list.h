@@ -1,0 +1,28 @@
+/* Names that a table of a library holds, as --list prints them and help texts and messages name them.
+ * Knows nothing of what they mean.
+ */
+#ifndef MST_TOOL_LIST_H
+#define MST_TOOL_LIST_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "mst/status.h"
+
+#define MST_LIST_COLUMNS 5
+#define MST_LIST_TEXT 512 /* room for the names of a list in a message */
+
+typedef struct mst_list {
+    const char *name; /* --list NAME; {NAME} in help texts */
+    size_t columns;
+    const char *heads[MST_LIST_COLUMNS];
+    bool (*row)(size_t k, const char **cells); /* [columns], cells[0] the name; false behind the last */
+} mst_list;
+
+/* "q, k, attn": cut where out [n] is full. */
+void mst_list_names(const mst_list *l, char *out, size_t n);
+bool mst_list_has(const mst_list *l, const char *name);
+/* The table. ENOMEM. */
+mst_status mst_list_print(const mst_list *l, FILE *f, mst_err *err);
+
+#endif
