@@ -32,5 +32,8 @@ dup=$(git ls-files '*.c' '*.h' 2>/dev/null | sed 's,.*/,,' | sort | uniq -d)
 [ -z "$dup" ] || fail "file names used twice: $dup"
 marks=$(git grep -nIiE '\b(TODO|FIXME|XXX)\b' -- '*.c' '*.h' '*.py' Makefile 2>/dev/null | grep -v tests/lint.sh)
 [ -z "$marks" ] || fail "unfinished marks: $marks"
+for doc in $(git grep -ohE '[A-Za-z_-]+\.md\b' -- '*.c' '*.h' '*.def' 'docs/*.md' README.md 2>/dev/null | sort -u); do
+    git ls-files "$doc" "*/$doc" | grep -q . || fail "$doc is named in $(git grep -lF "$doc" | tr '\n' ' ')but is not there"
+done
 [ $bad = 0 ] && echo "lint: ok"
 exit $bad

@@ -1,4 +1,4 @@
-/* The masking policy as a YAML file (Section 3.4 of the paper; what the keys
+/* The masking policy as a YAML file (Section 3.4 of the MST paper; what the keys
  * mean is in examples/policies/). Knows nothing of graphs.
  */
 #ifndef MST_POLICY_YAML_H

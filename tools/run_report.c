@@ -1,4 +1,4 @@
-/* Figures of a run (SEMANTICS: Counting; Eq. 10 of the paper) and their two forms. */
+/* Figures of a run (docs/EXECUTION.md, "Counting"; Eq. 10 of the MST paper) and their two forms. */
 #include "tools/run_report.h"
 
 #include <inttypes.h>

@@ -4,7 +4,7 @@
  *              ALPHA, a LAYERNORM's scale and shift, or an AFFINE before it;
  *   downwards  if every reader of its output can take it: LINEAR and CONV (where
  *              padding stays exact), products (a scale), NEURON (gain and bias of
- *              its input current, SEMANTICS 4).
+ *              its input current; MST paper, Eq. 8, 9).
  *
  * Both directions look through data movement and means that keep the channel axis. What
  * cannot be folded stays.

@@ -1,4 +1,4 @@
-/* Random Spike Masking (Section 3.4): gives each neuron the ratio that the policy
+/* Random Spike Masking (MST paper, Section 3.4): gives each neuron the ratio that the policy
  * says and puts a MASK behind it. Masks that were in the model keep their ratio
  * unless a rule speaks of them. */
 #include <fnmatch.h>

@@ -9,13 +9,14 @@
 mst_status pass_clean(mst_graph *g, mst_err *err);
 /* pass_ste.c: x + (floor(x) - x), a straight-through estimator, -> floor(x) */
 mst_status pass_ste(mst_graph *g, mst_err *err);
-/* pass_qcfs.c: floor/round with its scales and bounds -> NEURON (SEMANTICS 2) */
+/* pass_qcfs.c: floor/round with its scales and bounds -> NEURON (docs/CONVERSION.md, "QCFS") */
 mst_status pass_qcfs(mst_graph *g, mst_err *err);
 /* pass_layernorm.c: LayerNorm written out in elementary operators -> LAYERNORM */
 mst_status pass_layernorm(mst_graph *g, mst_err *err);
 /* pass_layout.c: move transposes past elementwise nodes until they cancel */
 mst_status pass_layout(mst_graph *g, mst_err *err);
-/* pass_affine.c: BatchNorm and scales into weights, thresholds' currents, products (SEMANTICS 4) */
+/* pass_affine.c: BatchNorm and scales into weights, thresholds' currents, products
+ * (docs/CONVERSION.md, "BatchNorm and scales") */
 mst_status pass_affine(mst_graph *g, mst_err *err);
 /* pass_matmul.c: a transposed second factor -> TRANS_B */
 mst_status pass_matmul(mst_graph *g, mst_err *err);
@@ -24,7 +25,7 @@ mst_status pass_sites(mst_graph *g, mst_err *err);
 /* pass_narrow.c: float64 constants -> float32, rounded once */
 mst_status pass_narrow(mst_graph *g, mst_err *err);
 
-/* pass_mask.c: Random Spike Masking as the policy says (SEMANTICS 7) */
+/* pass_mask.c: Random Spike Masking as the policy says (MST paper, Section 3.4) */
 mst_status pass_mask(mst_graph *g, mst_policy *policy, mst_err *err);
 /* pass_weights.c: weights of LINEAR and CONV -> F16, or I8 with scales (F32: nothing to do); fills the
  * report's part about weights */

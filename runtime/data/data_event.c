@@ -1,5 +1,5 @@
 /* Event recordings as samples: n frames of two polarities, [n*2,H,W], each value the
- * number of events at a pixel (Section 4.2), resized from the sensor's size to the
+ * number of events at a pixel (MST paper, Section 4.2), resized from the sensor's size to the
  * model's. Knows no recording format and no layout of folders.
  */
 #include <inttypes.h>

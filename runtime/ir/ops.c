@@ -39,7 +39,7 @@ static const char *const unary_names[MST_UN_COUNT] = {"floor", "ceil", "round", 
                                                       "gelu", "gelu_tanh", "silu", "softplus", "sign"};
 static const struct {
     const char *name;
-    bool masked; /* Section 3.4 of the paper masks it */
+    bool masked; /* Section 3.4 of the MST paper masks it */
 } sites[MST_SITE_COUNT] = {
     [MST_SITE_OTHER] = {"other", false},     [MST_SITE_Q] = {"q", true},
     [MST_SITE_K] = {"k", true},              [MST_SITE_V] = {"v", false},

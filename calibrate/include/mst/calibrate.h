@@ -8,7 +8,7 @@
  *   b      the same where the ANN has the weights as the spiking network stores them; a if those
  *          are not given
  *   phi    theta/T * (spikes in T steps), before any mask
- *   r      (v(T) - v(0))/T, the charge that was left over (Eq. 5)
+ *   r      (v(T) - v(0))/T, the charge that was left over (Eq. 5 of the MST paper)
  *   m      phi + r, the mean input current of the spiking neuron: exact for soft reset
  *   Q(m,N) theta * clip(floor(m*N/theta + c)/N, 0, 1), the staircase with N steps
  *
@@ -20,7 +20,7 @@
  *   inherited     Q(m,L) - b: the mean current itself differs from the ANN's, by errors of the
  *                 layers before and by products whose factors fire together (attention)
  *   weights       b - a: what the type of the stored weights (f16, int8) changes in the ANN
- * (SEMANTICS: clipping, quantization, unevenness of Bu et al., ICLR 2022.)
+ * (Clipping, quantization and unevenness are those of Bu et al., ICLR 2022.)
  *
  * Single-threaded by itself: workers measure samples in any order on any thread,
  * commits come in sample order, so every figure is the same for any number of threads.

@@ -15,7 +15,7 @@ extern "C" {
 
 #define MST_MAX_RULES 256
 
-/* Random Spike Masking policy (Section 3.4). Rules are applied in order of
+/* Random Spike Masking policy (MST paper, Section 3.4). Rules are applied in order of
  * specificity: default, then site, then stage, then block range, then node. A
  * rule applies to a neuron if every field that it sets matches. */
 typedef struct mst_rule {

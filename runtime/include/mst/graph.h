@@ -92,7 +92,7 @@ MST_API const char *mst_binary_name(int fn); /* "add"; NULL when unknown */
 MST_API const char *mst_reduce_name(int fn);
 MST_API const char *mst_unary_name(int fn);
 
-/* Where a neuron sits. Some are the mask sites of the paper (Section 3.4); the others name a neuron in
+/* Where a neuron sits. Some are the mask sites of the MST paper (Section 3.4); the others name a neuron in
  * tables. */
 typedef enum mst_site {
     MST_SITE_OTHER, MST_SITE_Q, MST_SITE_K, MST_SITE_V, MST_SITE_ATTN, MST_SITE_AV, MST_SITE_PROJ,
@@ -139,7 +139,7 @@ MST_API const char *mst_present_name(int how);
 
 /* How a sample of another size becomes the model's input. Images: resized, then cropped about the
  * center (torchvision's Resize and CenterCrop), where they differ from the input's size. Event
- * recordings: cut into frames of two polarities (Section 4.2). */
+ * recordings: cut into frames of two polarities (MST paper, Section 4.2). */
 typedef struct mst_prepare {
     uint32_t resize;       /* pixels of the shorter side; 0: no resizing */
     uint32_t crop_height, crop_width; /* 0: the input's size after a resize, no crop without one */

@@ -23,7 +23,7 @@ extern "C" {
 #endif
 
 typedef enum mst_run_mode {
-    MST_RUN_SPIKING, /* NEURON integrates and fires (Eq. 2, 3) */
+    MST_RUN_SPIKING, /* NEURON integrates and fires (MST paper, Eq. 2, 3) */
     MST_RUN_FLOAT    /* NEURON is the QCFS staircase; MASK multiplies by 1 - ratio, its mean */
 } mst_run_mode;
 
