@@ -5,6 +5,7 @@
     python tests/oracle/compare.py model.bin x.npy trace.csv
 
 Rows of the trace: sample,step,layer,name,fired,spikes (of that step; layer counts NEURON nodes).
+With --mode count or radix there is one step, and spikes are what docs/EXECUTION.md counts there.
 Prints the first rows that differ; exit code 0: none does, 1: some do. With --onnx the trace is
 also held against the original model run with IF neurons (onnx_if): sums there round in another
 order, so that a share of the rows may differ; it is printed, and --max-share makes it an error.
@@ -18,7 +19,7 @@ import sys
 import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-from oracle import onnx_if, simulator, snn_reader  # noqa: E402
+from oracle import counts, onnx_if, simulator, snn_reader  # noqa: E402
 
 
 def read_trace(path):
@@ -44,6 +45,28 @@ def simulate(graph, x, samples, steps, seed=None, batch=20):
                 for k, sample in enumerate(part):
                     rows[sample, step, layer] = (graph.nodes[node].name, int(fired[k]), int(spikes[k]))
     return rows
+
+
+def simulate_counts(graph, x, samples, mode, batch=20, **more):
+    """(rows, {"sops", "macs": sums over the samples, "logits": [samples, classes]}) of count or radix mode.
+
+    more: levels, seed, thinning as of CountSimulator.
+    """
+    frames = max(1, graph.frames) if graph.present == "steps" else 1
+    sim = counts.CountSimulator(graph, mode, frames=frames, **more)
+    rows, totals, logits = {}, {"sops": 0, "macs": 0}, []
+    for at in range(0, len(samples), batch):
+        part = samples[at:at + batch]
+        sim.begin(x[part])
+        sim.samples = np.asarray(part)
+        logits.append(sim.step())
+        totals["sops"] += int(sim.sops.sum())
+        totals["macs"] += int(sim.macs.sum())
+        for layer, node in enumerate(sim.neurons):
+            fired, spikes = sim.layer[node]
+            for k, sample in enumerate(part):
+                rows[sample, 1, layer] = (graph.nodes[node].name, int(fired[k]), int(spikes[k]))
+    return rows, dict(totals, logits=np.concatenate(logits))
 
 
 def differences(expected, found):
@@ -102,7 +125,10 @@ def main():
     parser.add_argument("x", help=".npy, float32 [samples, C, H, W], normalized")
     parser.add_argument("trace", help="CSV of mstrun --trace")
     parser.add_argument("--seed", type=int, help="of the masks (default: the model's)")
-    parser.add_argument("--onnx", help="the original model, without masks")
+    parser.add_argument("--mode", choices=("step", "count", "radix"), default="step", help="default: step")
+    parser.add_argument("--levels", type=int, help="of all layers, in count and radix mode (default: each layer's L)")
+    parser.add_argument("--thinning", choices=("binomial", "systematic"), default="binomial", help="of masks there")
+    parser.add_argument("--onnx", help="the original model, without masks; in step mode")
     parser.add_argument("--max-share", type=float, default=1.0, help="rows that may differ from --onnx (default 1)")
     args = parser.parse_args()
     graph = snn_reader.load(args.model)
@@ -110,8 +136,13 @@ def main():
     samples = sorted({k[0] for k in found})
     steps = max(k[1] for k in found)
     x = np.load(args.x, mmap_mode="r")
-    good = report(simulate(graph, x, samples, steps, args.seed), found)
-    if args.onnx:
+    if args.mode == "step":
+        expected = simulate(graph, x, samples, steps, args.seed)
+    else:
+        expected, _ = simulate_counts(graph, x, samples, args.mode, levels=args.levels, seed=args.seed,
+                                      thinning=args.thinning)
+    good = report(expected, found)
+    if args.onnx and args.mode == "step":
         names = [graph.nodes[i].name for i in simulator.Simulator(graph).neurons]
         good = report_onnx(onnx_rows(args.onnx, x, samples, steps, names), found) <= args.max_share and good
     return 0 if good else 1

@@ -104,10 +104,10 @@ def weight_of(args):
 
 
 def products(rows, weight, start, c):
-    """rows x weight; c: of int8 weights at spikes, what their integer sums are multiplied by; None otherwise."""
+    """rows x weight; c: of int8 weights at integer rows (spikes, counts), what the sums are multiplied by; or None."""
     if c is None:
         return accumulate(rows, weight, start)
-    sums = (rows != 0).astype(np.float64) @ weight.astype(np.float64)  # exact: integers below 2^53
+    sums = rows.astype(np.float64) @ weight.astype(np.float64)  # exact: integers below 2^53
     return c * sums.astype(F) + start
 
 
@@ -217,18 +217,25 @@ def pool(node, args, shape):
     taken, inside = windows(args[0], (kh, kw), node, shape[1:3], -np.inf if fn == MAX else -0.0)
     taken = taken.reshape(taken.shape[:4] + (kh * kw, taken.shape[-1]))
     out = _fold(fn, [taken[..., k, :] for k in range(kh * kw)])
-    if fn == MAX:
-        return out
-    count = inside.reshape(inside.shape[:2] + (-1,)).sum(-1) if not node.ip["COUNT_PAD"] else kh * kw
-    return out * np.asarray(1.0 / np.asarray(count, np.float64)).astype(F)[..., None]
+    taps = inside.reshape(inside.shape[:2] + (-1,)).sum(-1)
+    if fn == MEAN:
+        count = taps if not node.ip["COUNT_PAD"] else kh * kw
+        out = out * np.asarray(1.0 / np.maximum(count, 1).astype(np.float64)).astype(F)[..., None]
+    return np.where((taps == 0)[..., None], F(0), out)
 
 
-def reduce_(node, args, shape):
-    x, mask = args[0], node.ip["AXES"]
+def reduced_rows(node, x, shape):
+    """[samples, shape of the output, reduced elements in their order]"""
+    mask = node.ip["AXES"]
     reduced = [d + 1 for d in range(x.ndim - 1) if mask >> d & 1]
     kept = [d + 1 for d in range(x.ndim - 1) if not mask >> d & 1]
     count = int(np.prod([x.shape[d] for d in reduced]))
-    rows = x.transpose([0] + kept + reduced).reshape(x.shape[:1] + tuple(shape) + (count,))
+    return x.transpose([0] + kept + reduced).reshape(x.shape[:1] + tuple(shape) + (count,))
+
+
+def reduce_(node, args, shape):
+    rows = reduced_rows(node, args[0], shape)
+    count = rows.shape[-1]
     out = _fold(node.ip["FN"], [rows[..., k] for k in range(count)])
     return out * F(1.0 / count) if node.ip["FN"] == MEAN else out
 

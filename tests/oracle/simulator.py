@@ -50,7 +50,8 @@ class Simulator:
                 theta = self.graph.tensors[node.inputs[1]].data.ravel()
                 self.spikes[node.out] = theta[0] if theta.size == 1 else None
             elif node.op == "mask":
-                self.spikes[node.out] = self.spikes[node.inputs[0]]
+                if node.inputs[0] in self.spikes:
+                    self.spikes[node.out] = self.spikes[node.inputs[0]]
             elif node.op in MOVES and not (node.op == "pad" and node.fp["VALUE"] != 0):
                 sources = data[:1] if node.op == "gather" else data
                 if all(k in self.spikes for k in sources):
@@ -111,7 +112,7 @@ class Simulator:
         elif node.op == "matmul":
             value = self._matmul(node, args)
         elif node.op in ("linear", "conv"):
-            value = self.handlers[node.op](node, args, out_shape, self._sum_factors(node, args))
+            value = self._sums(node, args, out_shape)
         else:
             value = self.handlers[node.op](node, args, out_shape)
         value = np.asarray(value)
@@ -153,10 +154,13 @@ class Simulator:
         """The scale of a spike tensor; None where it is not one, or has none."""
         return self.spikes.get(k) if self.spiking else None
 
-    def _sum_factors(self, node, args):
-        """What integer sums of int8 weights are multiplied by, [outputs]; None where floats are summed."""
+    def _sums(self, node, args, shape):
+        """LINEAR and CONV: sums of int8 weights at spikes are integers, all others floats in order."""
         scale = self._scale(node.inputs[0])
-        return scale * args[3].reshape(-1) if args[1].dtype == np.int8 and scale is not None else None
+        if args[1].dtype != np.int8 or scale is None:
+            return self.handlers[node.op](node, args, shape)
+        spikes = (args[0] != 0).astype(F)
+        return self.handlers[node.op](node, [spikes] + args[1:], shape, scale * args[3].reshape(-1))
 
     def _matmul(self, node, args):
         a, b = ops.align(*args)
