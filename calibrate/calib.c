@@ -7,6 +7,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "runtime/core/options.h"
+
 const char *mst_calib_part_name(mst_calib_part part)
 {
     static const char *const names[MST_PART_COUNT] = {"clipping", "unevenness", "quantization", "inherited",
@@ -145,16 +147,18 @@ mst_status mst_calib_create(const mst_program *ann, const mst_program *snn, cons
                             mst_calib **out, mst_err *err)
 {
     *out = NULL;
-    MST_TRY(check_steps(opts, err));
+    mst_calib_opts own = {0};
+    MST_TRY(MST_TAKE_OPTS(mst_calib_opts, &own, opts, stored, stored, err));
+    MST_TRY(check_steps(&own, err));
     gsl_set_error_handler_off();
     mst_calib *c = mst_alloc(NULL, sizeof *c);
     if (c == NULL)
         return mst_fail(err, MST_ENOMEM, "out of memory");
     c->ann = ann;
     c->snn = snn;
-    c->opts = *opts;
-    c->stored = opts->stored;
-    c->steps = opts->at[opts->n_at - 1];
+    c->opts = own;
+    c->stored = own.stored;
+    c->steps = own.at[own.n_at - 1];
     c->n_layers = mst_program_layers(snn);
     mst_status st = allocate(c) ? MST_OK : mst_fail(err, MST_ENOMEM, "out of memory for %zu layers",
                                                     c->n_layers);

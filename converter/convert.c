@@ -10,6 +10,7 @@
 #include "converter/passes/passes.h"
 #include "converter/pipeline.h"
 #include "converter/report.h"
+#include "runtime/core/options.h"
 
 #ifndef MST_VERSION
 #define MST_VERSION "unknown"
@@ -139,10 +140,12 @@ mst_status mst_pipeline_run(ox_graph *ox, const char *path, const mst_import_opt
 
 mst_status mst_onnx_import(const char *path, const mst_import_opts *opts, mst_graph **out, mst_err *err)
 {
-    static const mst_import_opts defaults;
+    mst_import_opts own = {0};
     ox_graph ox;
-    MST_TRY(ox_load(path, opts != NULL ? opts->alloc : NULL, &ox, err)); /* its errors name the file */
-    return mst_pipeline_run(&ox, path, opts != NULL ? opts : &defaults, out, err);
+    if (opts != NULL)
+        MST_TRY(MST_TAKE_OPTS(mst_import_opts, &own, opts, stop_after, stop_after, err));
+    MST_TRY(ox_load(path, own.alloc, &ox, err)); /* its errors name the file */
+    return mst_pipeline_run(&ox, path, &own, out, err);
 }
 
 /* A session runs one sample. */
@@ -156,27 +159,40 @@ static mst_status check_batch(const mst_graph *g, mst_err *err)
     return MST_OK;
 }
 
+/* A policy is changed in place, so its size is this library's or nothing. */
+static mst_status check_policy(const mst_policy *p, mst_err *err)
+{
+    if (p != NULL && p->size != 0 && p->size != sizeof *p)
+        return mst_fail(err, MST_EINVAL, "mst_policy: expected a size of %zu bytes or 0, found %zu", sizeof *p,
+                        p->size);
+    return MST_OK;
+}
+
 mst_status mst_convert(mst_graph *g, const mst_convert_opts *opts, mst_report *report, mst_err *err)
 {
     const size_t mask = number_of("mask"), weights = number_of("weights");
+    mst_convert_opts o = {0};
+    if (opts != NULL)
+        MST_TRY(MST_TAKE_OPTS(mst_convert_opts, &o, opts, weights, weights, err));
+    MST_TRY(check_policy(o.policy, err));
     MST_TRY(check_batch(g, err));
-    if (!stopped(opts->stop_after, mask)) {
-        MST_TRY(pass_mask(g, opts->policy, err));
-        MST_TRY(after_pass(g, opts->dump_dir, mask, err));
+    if (!stopped(o.stop_after, mask)) {
+        MST_TRY(pass_mask(g, o.policy, err));
+        MST_TRY(after_pass(g, o.dump_dir, mask, err));
     }
     mst_status st = mst_report_fill(g, report, err);
-    for (uint32_t i = 0; i < report->n_rows && st == MST_OK && opts->require_spiking; i++) {
+    for (uint32_t i = 0; i < report->n_rows && st == MST_OK && o.require_spiking; i++) {
         const mst_report_row *r = &report->rows[i];
         if (!r->spiking && !r->linear)
             st = mst_fail(err, MST_EUNSUPPORTED,
                           "node '%s' (%s) does not spike: %s; drop --require-spiking to run it as an analog island",
                           r->name, r->kind, r->reason);
     }
-    bool last = !stopped(opts->stop_after, weights);
+    bool last = !stopped(o.stop_after, weights);
     if (st == MST_OK && last)
-        st = pass_weights(g, opts->weights, report, err);
+        st = pass_weights(g, o.weights, report, err);
     if (st == MST_OK && last)
-        st = after_pass(g, opts->dump_dir, weights, err);
+        st = after_pass(g, o.dump_dir, weights, err);
     if (st != MST_OK)
         mst_report_free(report);
     return st;

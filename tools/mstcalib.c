@@ -97,7 +97,7 @@ static mst_status load(const char *const *args, networks *n, mst_err *err)
     MST_TRY(mst_model_load(args[1], &c, &n->snn_graph, err));
     MST_TRY(import_ann(args[0], n, &n->ann_graph, err));
     warn(n);
-    uint32_t frames = mst_model_frames(n->snn_graph);
+    uint32_t frames = mst_graph_frames(n->snn_graph);
     mst_run_opts ann = {.mode = MST_RUN_FLOAT, .isa = c.isa, .frames = frames};
     mst_run_opts snn = {.mode = MST_RUN_SPIKING, .isa = c.isa, .frames = frames,
                         .seed = c.seed.set ? c.seed.value : n->snn_graph->meta.seed};
@@ -117,14 +117,12 @@ static mst_status report(const char *const *args, const mst_calib_report *r, mst
 
 static mst_status calibrate(const char *const *args, const networks *n, mst_err *err)
 {
-    mst_data_want want;
     mst_data *data = NULL;
     mst_calib_report r;
     if (steps.n == 0)
         mst_steps_default(&steps, n->snn_graph->meta.timesteps);
     mst_steps_sort(&steps);
-    MST_TRY(mst_model_want(n->snn_graph, &want, err));
-    MST_TRY(mst_data_open(args[2], &want, &data, err));
+    MST_TRY(mst_data_open_for(args[2], n->snn_graph, &data, err));
     mst_calib_job job = {.ann = n->ann, .snn = n->snn, .stored = n->stored, .data = data, .n = mst_data_count(data),
                          .at = &steps,
                          .quiet = c.quiet};

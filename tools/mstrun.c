@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "runtime/data/data_want.h"
 #include "tools/policy_yaml.h"
 #include "tools/run_lists.h"
 #include "tools/run_report.h"
@@ -127,11 +128,9 @@ static bool is_stdout(const char *path)
 static mst_status run(const mst_program *p, const char *model, const char *spec, uint32_t steps,
                       uint64_t seed, mst_err *err)
 {
-    mst_data_want want;
     mst_data *data = NULL;
     mst_sim_result result;
-    MST_TRY(mst_model_want(mst_program_graph(p), &want, err));
-    MST_TRY(mst_data_open(spec, &want, &data, err));
+    MST_TRY(mst_data_open_for(spec, mst_program_graph(p), &data, err));
     mst_sim_opts opts = {.program = p, .data = data, .n = mst_data_count(data), .steps = steps, .at = &o.at,
                          .trace = o.trace, .quiet = c.quiet};
     opts.n = mst_sample_limit(opts.n, &c.limit);
@@ -170,7 +169,7 @@ static mst_status write_shown(const mst_graph *g, const char *spec, const char *
     int label;
     mst_parse_uint(number, &index);
     if (g != NULL)
-        MST_TRY(mst_model_want(g, &want, err));
+        MST_TRY(mst_data_want_of(g, &want, err));
     else
         mst_prepare_merge(&c.prepare, &want.prepare);
     MST_TRY(mst_data_open(spec, &want, &data, err));
@@ -224,7 +223,7 @@ int main(int argc, char **argv)
                     differs);
         mst_run_opts ropts = {.mode = MST_RUN_SPIKING, .isa = c.isa,
                               .seed = c.seed.set ? c.seed.value : graph->meta.seed,
-                              .frames = mst_model_frames(graph),
+                              .frames = mst_graph_frames(graph),
                               .schedule = by_step() || o.info ? MST_SCHEDULE_STEP : MST_SCHEDULE_BLOCK,
                               .threads = o.latency ? mst_thread_count(SIZE_MAX, &c.threads) : 1};
         st = mst_program_create(graph, &ropts, &program, &err);

@@ -10,26 +10,6 @@
 
 #define SAME_RATIO 1e-6
 
-mst_status mst_model_want(const mst_graph *g, mst_data_want *want, mst_err *err)
-{
-    const mst_tensor *x = &g->tensors[g->input], *y = &g->tensors[g->output];
-    if (x->rank != 4 || x->dims[0] != 1)
-        return mst_fail(err, MST_EUNSUPPORTED, "model input: expected an image [1,C,H,W], found rank %u",
-                        x->rank);
-    *want = (mst_data_want){
-        .channels = x->dims[1], .height = x->dims[2], .width = x->dims[3],
-        .n_norm = g->meta.n_norm, .mean = g->meta.mean, .std = g->meta.std, .prepare = g->meta.prepare,
-        .classes = (uint32_t)mst_tensor_elements(y),
-    };
-    return MST_OK;
-}
-
-uint32_t mst_model_frames(const mst_graph *g)
-{
-    const mst_prepare *p = &g->meta.prepare;
-    return p->present == MST_PRESENT_STEPS && p->frames > 1 ? p->frames : 1;
-}
-
 /* "q=0.5": site -1 for "all"; false if it is not of that form. */
 static bool parse_mask(const char *text, int *site, double *ratio)
 {

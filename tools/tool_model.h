@@ -42,13 +42,6 @@ typedef struct mst_common_opts {
     {"quiet", 0, MST_OPT_FLAG, &(c).quiet, NULL,                                                            \
      "no progress bar and no text; warnings and --json stay", 0, 0}
 
-/* Shape, normalization and classes of the graph's input and output; mean and std are lent.
- * EUNSUPPORTED where the input is no image [1,C,H,W]. */
-mst_status mst_model_want(const mst_graph *g, mst_data_want *want, mst_err *err);
-
-/* Frames that the model is shown one after another: for mst_run_opts; 1: its input is constant. */
-uint32_t mst_model_frames(const mst_graph *g);
-
 /* Both texts and their order; nothing of a model. EINVAL is a usage error. */
 mst_status mst_masks_check(const mst_mask_choice *m, mst_err *err);
 /* Set the ratios in the graph. EINVAL where a site has no mask in this model. */

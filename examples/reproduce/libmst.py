@@ -1,44 +1,11 @@
-"""libmst (runtime/include/mst/session.h) through ctypes: what the tools do not print, such as
-which neuron fired when, membrane potentials, and the activations of the ANN."""
+"""libmst (mst/facts.h and mst/session.h) through ctypes: what the tools do not print, such as which neuron
+fired when, membrane potentials, and the activations of the ANN. Mirrors no struct of the library."""
 import concurrent.futures
 import ctypes as c
 
 import numpy as np
 
-SPIKING, FLOAT = 0, 1
-
-
-class Err(c.Structure):
-    _fields_ = [("code", c.c_int), ("text", c.c_char * 1000)]
-
-
-class Opts(c.Structure):
-    _fields_ = [("mode", c.c_int), ("isa", c.c_char_p), ("seed", c.c_uint64), ("alloc", c.c_void_p),
-                ("schedule", c.c_int), ("threads", c.c_uint), ("block_steps", c.c_uint32), ("frames", c.c_uint32)]
-
-
-class Layer(c.Structure):
-    _fields_ = [("name", c.c_char_p), ("node", c.c_uint32), ("site", c.c_int), ("stage", c.c_int),
-                ("block", c.c_int), ("neurons", c.c_uint64), ("theta", c.c_double), ("per_channel", c.c_bool),
-                ("levels", c.c_int), ("masked", c.c_bool), ("ratio", c.c_double), ("trained", c.c_double),
-                ("dense_in", c.c_uint64)]
-
-
-class Tensor(c.Structure):
-    _fields_ = [("name", c.c_char_p), ("dtype", c.c_int), ("rank", c.c_uint32), ("dims", c.c_uint32 * 8),
-                ("data", c.c_void_p)]
-
-
-class Node(c.Structure):
-    _fields_ = [("op", c.c_int), ("mode", c.c_int), ("name", c.c_char_p), ("n_in", c.c_uint32),
-                ("inputs", c.POINTER(c.c_uint32)), ("out", c.c_uint32), ("ip", c.c_int32 * 16), ("fp", c.c_float * 2)]
-
-
-class Graph(c.Structure):
-    """The head of mst_graph."""
-    _fields_ = [("arena", c.c_void_p * 4), ("tensors", c.POINTER(Tensor)), ("n_tensors", c.c_uint32),
-                ("cap_tensors", c.c_uint32), ("nodes", c.POINTER(Node)), ("n_nodes", c.c_uint32)]
-
+SPIKING, FLOAT = "spiking", "float"
 
 OBSERVER = c.CFUNCTYPE(None, c.c_void_p, c.c_void_p, c.c_uint32, c.POINTER(c.c_float), c.c_size_t)
 
@@ -47,14 +14,21 @@ def load(path):
     lib = c.CDLL(str(path))
     handle, status, pointer = c.c_void_p, c.c_int, c.POINTER
     for name, result, *arguments in [
-            ("graph_load", status, c.c_char_p, handle, pointer(handle), pointer(Err)),
+            ("err_size", c.c_size_t),
+            ("err_text", c.c_char_p, handle),
+            ("graph_load", status, c.c_char_p, handle, pointer(handle), handle),
             ("graph_destroy", None, handle),
-            ("program_create", status, handle, pointer(Opts), pointer(handle), pointer(Err)),
+            ("program_create_text", status, handle, c.c_char_p, pointer(handle), handle),
             ("program_destroy", None, handle),
             ("program_layers", c.c_size_t, handle),
-            ("program_layer", pointer(Layer), handle, c.c_size_t),
+            ("program_layer_name", c.c_char_p, handle, c.c_size_t),
+            ("program_layer_node", c.c_uint32, handle, c.c_size_t),
+            ("program_layer_neurons", c.c_uint64, handle, c.c_size_t),
+            ("program_layer_shape", c.c_uint32, handle, c.c_size_t, pointer(c.c_uint32)),
+            ("program_layer_thetas", c.c_size_t, handle, c.c_size_t),
+            ("program_layer_theta", c.c_float, handle, c.c_size_t, c.c_size_t),
             ("program_input_size", c.c_size_t, handle),
-            ("session_create", status, handle, pointer(handle), pointer(Err)),
+            ("session_create", status, handle, pointer(handle), handle),
             ("session_destroy", None, handle),
             ("session_begin", None, handle, c.c_void_p, c.c_uint32),
             ("session_step", None, handle),
@@ -69,20 +43,26 @@ def load(path):
     return lib
 
 
+def check(lib, call, *arguments):
+    """Call a function that takes an mst_err last; RuntimeError with its text where it fails."""
+    err = c.create_string_buffer(lib.mst_err_size())
+    if call(*arguments, err):
+        raise RuntimeError(lib.mst_err_text(err).decode())
+
+
 class Network:
     """A model file, compiled for one mode. Use it in a `with`."""
 
     def __init__(self, lib, path, mode=SPIKING, seed=1):
         self.lib, self.graph, self.program = lib, c.c_void_p(), c.c_void_p()
-        err = Err()
-        if lib.mst_graph_load(str(path).encode(), None, c.byref(self.graph), c.byref(err)):
-            raise RuntimeError(err.text.decode())
-        opts = Opts(mode=mode, seed=seed)
-        if lib.mst_program_create(self.graph, c.byref(opts), c.byref(self.program), c.byref(err)):
+        check(lib, lib.mst_graph_load, str(path).encode(), None, c.byref(self.graph))
+        try:
+            check(lib, lib.mst_program_create_text, self.graph, b"mode=%s seed=%d" % (mode.encode(), seed),
+                  c.byref(self.program))
+        except RuntimeError:
             lib.mst_graph_destroy(self.graph)
-            raise RuntimeError(err.text.decode())
-        self.layers = [lib.mst_program_layer(self.program, k).contents
-                       for k in range(lib.mst_program_layers(self.program))]
+            raise
+        self.layers = range(lib.mst_program_layers(self.program))
         self.input_size = lib.mst_program_input_size(self.program)
 
     def __enter__(self):
@@ -93,13 +73,17 @@ class Network:
         self.lib.mst_graph_destroy(self.graph)
 
     def names(self):
-        return [layer.name.decode() for layer in self.layers]
+        return [self.lib.mst_program_layer_name(self.program, k).decode() for k in self.layers]
 
     def shape(self, k):
         """The shape of what layer k puts out."""
-        graph = c.cast(self.graph, c.POINTER(Graph)).contents
-        tensor = graph.tensors[graph.nodes[self.layers[k].node].out]
-        return tuple(tensor.dims[i] for i in range(tensor.rank))
+        dims = (c.c_uint32 * 8)()
+        return tuple(dims[:self.lib.mst_program_layer_shape(self.program, k, dims)])
+
+    def theta(self, k):
+        """The threshold of layer k, the mean where each channel has its own."""
+        n = self.lib.mst_program_layer_thetas(self.program, k)
+        return sum(self.lib.mst_program_layer_theta(self.program, k, i) for i in range(n)) / n
 
 
 class Session:
@@ -108,10 +92,8 @@ class Session:
     def __init__(self, network, layers=()):
         """layers: those whose outputs of the last step `outputs` is to hold, by index."""
         self.network, self.lib, self.handle, self.outputs = network, network.lib, c.c_void_p(), {}
-        err = Err()
-        if self.lib.mst_session_create(network.program, c.byref(self.handle), c.byref(err)):
-            raise RuntimeError(err.text.decode())
-        wanted = {network.layers[k].node: k for k in layers}
+        check(self.lib, self.lib.mst_session_create, network.program, c.byref(self.handle))
+        wanted = {self.lib.mst_program_layer_node(network.program, k): k for k in layers}
 
         def observe(_ctx, _session, node, out, n):
             if node in wanted:
@@ -141,7 +123,7 @@ class Session:
         return out
 
     def potential(self, k):
-        n = self.network.layers[k].neurons
+        n = self.lib.mst_program_layer_neurons(self.network.program, k)
         return np.ctypeslib.as_array(self.lib.mst_session_potential(self.handle, k), (n,)).copy()
 
 

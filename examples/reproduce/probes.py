@@ -26,7 +26,7 @@ def distributions(lib, networks, data, images, _threads, steps):
     pictures, _ = cifar.read(data, images)
     both, sums, n = np.zeros(LEVELS * BINS), np.zeros(9), 0
     with libmst.Network(lib, networks[0], libmst.FLOAT) as ann_net, libmst.Network(lib, networks[0]) as net:
-        layers = range(len(net.layers))
+        layers = net.layers
         with libmst.Session(ann_net, layers) as the_ann, libmst.Session(net, layers) as session:
             for i, x in enumerate(cifar.normalized(pictures)):
                 the_ann.begin(x, i)
@@ -39,7 +39,7 @@ def distributions(lib, networks, data, images, _threads, steps):
                     for k in layers:
                         counts[k] += session.outputs[k] > 0
                 for k in layers:
-                    theta = net.layers[k].theta
+                    theta = net.theta(k)
                     a, phi = the_ann.outputs[k] / theta, counts[k] / steps
                     m = phi + (session.potential(k) - start[k]) / theta / steps
                     level = np.clip(np.rint(a * (LEVELS - 1)), 0, LEVELS - 1).astype(int)

@@ -42,6 +42,10 @@ mst_status mst_fail_in(mst_err *err, mst_status code, const char *fmt, ...)
     return code;
 }
 
+size_t mst_err_size(void) { return sizeof(mst_err); }
+const char *mst_err_text(const mst_err *err) { return err->text; }
+const char *mst_version(void) { return MST_VERSION; }
+
 const char *mst_status_text(mst_status code)
 {
     switch (code) {

@@ -8,6 +8,7 @@
 
 #include "mst/alloc.h"
 #include "runtime/core/checked.h"
+#include "runtime/core/options.h"
 #include "runtime/data/data_format.h"
 #include "runtime/data/events/event_stream.h"
 
@@ -203,6 +204,8 @@ static mst_status make_table(mst_data *d, mst_err *err)
 mst_status mst_data_open(const char *spec, const mst_data_want *want, mst_data **out, mst_err *err)
 {
     *out = NULL;
+    mst_data_want own = {0};
+    MST_TRY(MST_TAKE_OPTS(mst_data_want, &own, want, std, std, err));
     size_t len = strlen(spec);
     if (len >= MAX_SPEC)
         return mst_fail(err, MST_EINVAL, "data: a path of %zu bytes is too long", len);
@@ -214,10 +217,10 @@ mst_status mst_data_open(const char *spec, const mst_data_want *want, mst_data *
         goto done;
     }
     memcpy(text, spec, len);
-    d->as_is = want->as_is;
+    d->as_is = own.as_is;
     char *path, *labels;
     const mst_data_reader *format;
-    if ((st = set_want(d, want, err)) != MST_OK || (st = make_table(d, err)) != MST_OK ||
+    if ((st = set_want(d, &own, err)) != MST_OK || (st = make_table(d, err)) != MST_OK ||
         (st = choose_format(d, text, &format, &path, &labels, err)) != MST_OK)
         goto done;
     if ((st = set_frames(d, format, path, err)) != MST_OK)

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "runtime/core/checked.h"
+#include "runtime/core/options.h"
 #include "runtime/exec/plan.h"
 #include "runtime/exec/program.h"
 
@@ -316,9 +317,11 @@ static mst_status compile(exec_compiler *c, const mst_run_opts *o)
 
 mst_status mst_program_create(const mst_graph *g, const mst_run_opts *opts, mst_program **out, mst_err *err)
 {
-    static const mst_run_opts defaults = {.mode = MST_RUN_SPIKING};
-    const mst_run_opts *o = opts != NULL ? opts : &defaults;
+    mst_run_opts own = {.mode = MST_RUN_SPIKING};
+    const mst_run_opts *o = &own;
     mst_kernels kernels;
+    if (opts != NULL)
+        MST_TRY(MST_TAKE_OPTS(mst_run_opts, &own, opts, frames, frames, err));
     if (o->mode != MST_RUN_SPIKING && o->mode != MST_RUN_FLOAT)
         return mst_fail(err, MST_EINVAL, "unknown run mode %d", (int)o->mode);
     if (o->schedule != MST_SCHEDULE_STEP && o->schedule != MST_SCHEDULE_BLOCK)

@@ -45,6 +45,7 @@ extern "C" {
 typedef mst_status (*mst_calib_get)(void *ctx, size_t i, float *x, int *label, mst_err *err);
 
 typedef struct mst_calib_opts {
+    size_t size;        /* sizeof(mst_calib_opts): mst/status.h */
     const uint32_t *at; /* time steps to report, ascending, [n_at]; T is the last */
     uint32_t n_at;
     mst_calib_get get;

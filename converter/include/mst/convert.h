@@ -1,8 +1,8 @@
 /* ONNX model -> SNN graph: the converter's public API.
  *
- *     mst_onnx_import(path, &iopts, &graph, &err);   float graph, QCFS matched
- *     mst_convert(graph, &copts, &report, &err);     policy applied, ready to save
- *     mst_graph_save(graph, "snn.bin", &err);
+ *     mst_onnx_import(path, NULL, &graph, &err);           float graph, QCFS matched
+ *     mst_convert(graph, NULL, &report, &err);             policy applied, ready to save
+ *     mst_graph_save(graph, "snn.bin", &err);              graph and report are the caller's to release
  */
 #ifndef MST_CONVERT_H
 #define MST_CONVERT_H
@@ -29,6 +29,7 @@ typedef struct mst_rule {
 } mst_rule;
 
 typedef struct mst_policy {
+    size_t size;       /* sizeof(mst_policy) or 0; another is EINVAL, for the library writes into it */
     mst_arena arena;   /* strings */
     const char *file;  /* for messages; "" when not from a file */
     mst_rule rules[MST_MAX_RULES];
@@ -42,11 +43,12 @@ typedef struct mst_policy {
 } mst_policy;
 
 typedef struct mst_import_opts {
+    size_t size;             /* sizeof(mst_import_opts): mst/status.h */
+    uint32_t input_rank;     /* 0, or binds symbolic input dimensions (without batch) */
+    uint32_t input_dims[MST_MAX_RANK];
     const mst_allocator *alloc;
     const char *dump_dir;    /* NULL, or a folder: NN-pass.txt and NN-pass.dot after each pass */
     const char *stop_after;  /* NULL, or a pass to stop after (for bisection) */
-    uint32_t input_rank;     /* 0, or binds symbolic input dimensions (without batch) */
-    uint32_t input_dims[MST_MAX_RANK];
 } mst_import_opts;
 
 /* Read an ONNX file (opset 9 to 21), fold its constants and shape arithmetic
@@ -96,13 +98,14 @@ typedef struct mst_report {
 } mst_report;
 
 typedef struct mst_convert_opts {
+    size_t size;                 /* sizeof(mst_convert_opts): mst/status.h */
     mst_policy *policy;          /* NULL: no masks but those in the graph; rule.used is set */
-    bool require_spiking;        /* a node that does not spike is an error */
     const char *dump_dir, *stop_after;
+    bool require_spiking;        /* a node that does not spike is an error */
     mst_dtype weights;           /* F32, F16 or I8: how weights of LINEAR and CONV are stored */
 } mst_convert_opts;
 
-/* Insert masks, label sites, fill the report (released with mst_report_free), store
+/* opts NULL: all of them 0. Insert masks, label sites, fill the report (released with mst_report_free), store
  * weights in the type asked for. EINVAL with file and line where a rule matches nothing;
  * EUNSUPPORTED names the node whose weights the type cannot hold. */
 MST_API mst_status mst_convert(mst_graph *g, const mst_convert_opts *opts, mst_report *report,

@@ -219,6 +219,24 @@ MST_API const char *mst_graph_neuron_kind(const mst_graph *g, const uint32_t *pr
 MST_API void mst_graph_print(const mst_graph *g, FILE *f);
 MST_API void mst_graph_print_dot(const mst_graph *g, FILE *f);
 
+/* ---- what input and output mean, one value a function (mst/facts.h says why) ---- */
+
+/* The input's shape [1,C,H,W] in dims; returns the rank. */
+MST_API uint32_t mst_graph_input_shape(const mst_graph *g, uint32_t dims[MST_MAX_RANK]);
+
+/* An 8-bit value x of channel c enters as (x/255 - mean)/std, each of the three operations rounded to float32;
+ * a count of events as (x - mean)/std. 0 and 1 where the model has no mean and std. */
+MST_API float mst_graph_mean(const mst_graph *g, uint32_t c);
+MST_API float mst_graph_std(const mst_graph *g, uint32_t c);
+
+/* Frames that a sample shows one after another, for mst_run_opts; 1: the input is constant. */
+MST_API uint32_t mst_graph_frames(const mst_graph *g);
+
+MST_API size_t mst_graph_classes(const mst_graph *g);                      /* elements of the output */
+MST_API const char *mst_graph_class_name(const mst_graph *g, size_t i);    /* NULL: not known */
+MST_API uint32_t mst_graph_timesteps(const mst_graph *g);                  /* T to run by default */
+MST_API uint64_t mst_graph_seed(const mst_graph *g);                       /* of the masks */
+
 /* ---- snn.bin (byte by byte in docs/FORMAT.md) ------------------------- */
 
 /* Write g to path: a temporary file beside it, fsync, rename. The same graph

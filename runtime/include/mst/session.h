@@ -4,6 +4,7 @@
  * session is one thread's state over a program: membranes, counters, one
  * planned arena. Several sessions may run one program at the same time.
  *
+ *     mst_run_opts opts = {.size = sizeof opts, .seed = graph->meta.seed, .schedule = MST_SCHEDULE_BLOCK};
  *     mst_program_create(graph, &opts, &program, &err);
  *     mst_session_create(program, &session, &err);
  *     mst_session_begin(session, x, sample_index);
@@ -35,6 +36,7 @@ typedef enum mst_schedule {
 } mst_schedule;
 
 typedef struct mst_run_opts {
+    size_t size;       /* sizeof(mst_run_opts); mst/status.h says what it is for */
     mst_run_mode mode;
     const char *isa;   /* kernel set, a name of mst/isa.h; NULL: the best this machine has */
     uint64_t seed;     /* of the masks; the caller passes graph->meta.seed or his own */

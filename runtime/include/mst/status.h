@@ -7,6 +7,8 @@
 #ifndef MST_STATUS_H
 #define MST_STATUS_H
 
+#include <stddef.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -40,6 +42,16 @@ typedef struct mst_err {
 #define MST_PRINTF(fmt, args)
 #endif
 
+/* Option structs (mst_run_opts, mst_import_opts, mst_convert_opts, mst_calib_opts, mst_data_want) begin with their
+ * size, so that a program keeps running with a later library whose structs have grown at the end:
+ *
+ *     mst_run_opts opts = {.size = sizeof opts, .threads = 4};
+ *
+ * Fields behind a smaller size have their defaults, which are 0 everywhere; a size of 0 stands for the fields of
+ * the first release. What lies behind the library's own struct must be 0, otherwise EINVAL: somebody asks for
+ * what this version does not know. All other structs in the headers stay as they are as long as the number in
+ * the shared libraries' names (libmst.so.0) does. */
+
 /* Fill *err (when not NULL) with code and the formatted text; return code. */
 MST_API mst_status mst_fail(mst_err *err, mst_status code, const char *fmt, ...) MST_PRINTF(3, 4);
 
@@ -49,6 +61,12 @@ MST_API mst_status mst_fail_in(mst_err *err, mst_status code, const char *fmt, .
 
 /* Short English name of a code ("out of memory"), a static string. */
 MST_API const char *mst_status_text(mst_status code);
+
+/* For bindings, which need not know the struct: its bytes, and its text. */
+MST_API size_t mst_err_size(void);
+MST_API const char *mst_err_text(const mst_err *err);
+
+MST_API const char *mst_version(void); /* "0.1.0": of the library that runs */
 
 /* Pass a failure of expr on to the caller of this function. For functions that
  * hold nothing to release; the others use `goto fail`. */

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "tests/support/sample_graphs.h"
+#include "runtime/data/data_want.h"
 #include "tools/conv_meta.h"
 #include "tools/tool_model.h"
 #include "tools/tool_output.h"
@@ -142,7 +143,7 @@ START_TEST(meta)
     ck_assert_str_eq(g->meta.class_names[1], "three");
     unlink(path);
     mst_data_want want;
-    ck_assert_int_eq(mst_model_want(g, &want, &err), MST_OK);
+    ck_assert_int_eq(mst_data_want_of(g, &want, &err), MST_OK);
     ck_assert(want.channels == 1 && want.height == 2 && want.width == 2 && want.classes == 2 &&
               want.n_norm == 1);
     mst_graph_destroy(g);

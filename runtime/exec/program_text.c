@@ -1,0 +1,97 @@
+/* Options of a program as text (mst/facts.h). Knows the public API only. */
+#include <stdio.h>
+#include <string.h>
+
+#include "mst/facts.h"
+
+#define MAX_TEXT 512u
+
+static const char *const mode_names[] = {[MST_RUN_SPIKING] = "spiking", [MST_RUN_FLOAT] = "float"};
+static const char *const schedule_names[] = {[MST_SCHEDULE_STEP] = "step", [MST_SCHEDULE_BLOCK] = "block"};
+#define COUNT(table) (sizeof(table) / sizeof(table)[0])
+
+static mst_status take_name(const char *name, const char *value, const char *const *table, size_t n, int *out,
+                            mst_err *err)
+{
+    char known[120] = "";
+    for (size_t i = 0, used = 0; i < n; i++) {
+        if (strcmp(value, table[i]) == 0) {
+            *out = (int)i;
+            return MST_OK;
+        }
+        used += (size_t)snprintf(known + used, sizeof known - used, "%s%s", i != 0 ? ", " : "", table[i]);
+    }
+    return mst_fail(err, MST_EINVAL, "option %s: expected one of %s, found '%s'", name, known, value);
+}
+
+static mst_status take_number(const char *name, const char *value, uint64_t max, uint64_t *out, mst_err *err)
+{
+    bool good = *value != '\0';
+    *out = 0;
+    for (const char *p = value; good && *p != '\0'; p++)
+        good = *p >= '0' && *p <= '9' && !__builtin_mul_overflow(*out, 10, out) &&
+               !__builtin_add_overflow(*out, (uint64_t)(*p - '0'), out) && *out <= max;
+    return good ? MST_OK : mst_fail(err, MST_EINVAL, "option %s: expected a whole number up to %llu, found '%s'",
+                                    name, (unsigned long long)max, value);
+}
+
+static mst_status take_u32(const char *name, const char *value, uint32_t *out, mst_err *err)
+{
+    uint64_t wide;
+    MST_TRY(take_number(name, value, UINT32_MAX, &wide, err));
+    *out = (uint32_t)wide;
+    return MST_OK;
+}
+
+static mst_status take_option(mst_run_opts *o, const char *name, const char *value, mst_err *err)
+{
+    int i = 0;
+    if (strcmp(name, "mode") == 0) {
+        MST_TRY(take_name(name, value, mode_names, COUNT(mode_names), &i, err));
+        o->mode = (mst_run_mode)i;
+    } else if (strcmp(name, "schedule") == 0) {
+        MST_TRY(take_name(name, value, schedule_names, COUNT(schedule_names), &i, err));
+        o->schedule = (mst_schedule)i;
+    } else if (strcmp(name, "isa") == 0) {
+        o->isa = value;
+    } else if (strcmp(name, "seed") == 0) {
+        return take_number(name, value, UINT64_MAX, &o->seed, err);
+    } else if (strcmp(name, "threads") == 0) {
+        return take_u32(name, value, &o->threads, err);
+    } else if (strcmp(name, "block-steps") == 0) {
+        return take_u32(name, value, &o->block_steps, err);
+    } else if (strcmp(name, "frames") == 0) {
+        return take_u32(name, value, &o->frames, err);
+    } else {
+        return mst_fail(err, MST_EINVAL, "option '%s': expected one of mode, schedule, isa, seed, threads, "
+                        "block-steps, frames", name);
+    }
+    return MST_OK;
+}
+
+/* Words of text, which is changed and lent to o. */
+static mst_status take_options(mst_run_opts *o, char *text, mst_err *err)
+{
+    char *rest = NULL;
+    for (char *word = strtok_r(text, " ", &rest); word != NULL; word = strtok_r(NULL, " ", &rest)) {
+        char *value = strchr(word, '=');
+        if (value == NULL)
+            return mst_fail(err, MST_EINVAL, "option '%s': expected NAME=VALUE", word);
+        *value++ = '\0';
+        MST_TRY(take_option(o, word, value, err));
+    }
+    return MST_OK;
+}
+
+mst_status mst_program_create_text(const mst_graph *g, const char *options, mst_program **out, mst_err *err)
+{
+    mst_run_opts o = {.size = sizeof o, .seed = mst_graph_seed(g), .frames = mst_graph_frames(g)};
+    char text[MAX_TEXT] = "";
+    size_t n = options != NULL ? strlen(options) : 0;
+    if (n >= sizeof text)
+        return mst_fail(err, MST_ELIMIT, "options: %zu bytes, limit is %u", n, MAX_TEXT - 1);
+    if (n != 0)
+        memcpy(text, options, n);
+    MST_TRY(take_options(&o, text, err));
+    return mst_program_create(g, &o, out, err);
+}
