@@ -9,6 +9,7 @@
 #include "tools/policy_yaml.h"
 #include "tools/run_lists.h"
 #include "tools/tool_model.h"
+#include "tools/tool_output.h"
 
 static mst_common_opts c;
 static mst_opt_uints steps;
@@ -109,7 +110,7 @@ static mst_status load(const char *const *args, networks *n, mst_err *err)
 static mst_status report(const char *const *args, const mst_calib_report *r, mst_err *err)
 {
     mst_calib_facts facts = {args[0], args[1], args[2], r};
-    bool text_aside = c.json != NULL && strcmp(c.json, "-") == 0;
+    bool text_aside = mst_is_stdout(c.json);
     if (!c.quiet)
         MST_TRY(mst_calib_print(&facts, text_aside ? stderr : stdout, err));
     return c.json != NULL ? mst_calib_json(&facts, c.json, err) : MST_OK;

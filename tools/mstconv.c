@@ -10,6 +10,7 @@
 #include "tools/conv_report.h"
 #include "tools/policy_yaml.h"
 #include "tools/tool_opts.h"
+#include "tools/tool_output.h"
 #include "tools/tool_prepare.h"
 
 static struct {
@@ -117,7 +118,7 @@ static mst_status set_meta(mst_graph *g, mst_err *err)
 static mst_status report(mst_graph *g, const mst_report *r, uint64_t bytes, mst_err *err)
 {
     mst_conv_facts facts = {g, r, o.output, bytes};
-    bool text_aside = o.report != NULL && strcmp(o.report, "-") == 0;
+    bool text_aside = mst_is_stdout(o.report);
     if (!o.quiet)
         MST_TRY(mst_conv_print(&facts, text_aside ? stderr : stdout, err));
     return o.report != NULL ? mst_conv_json(&facts, o.report, err) : MST_OK;

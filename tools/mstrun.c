@@ -8,6 +8,7 @@
 #include "tools/run_report.h"
 #include "tools/run_show.h"
 #include "tools/tool_model.h"
+#include "tools/tool_output.h"
 
 static mst_common_opts c;
 static struct {
@@ -120,11 +121,6 @@ static int settle_steps(const mst_graph *g, uint32_t *steps)
     return -1;
 }
 
-static bool is_stdout(const char *path)
-{
-    return path != NULL && strcmp(path, "-") == 0;
-}
-
 static mst_status run(const mst_program *p, const char *model, const char *spec, uint32_t steps,
                       uint64_t seed, mst_err *err)
 {
@@ -142,7 +138,7 @@ static mst_status run(const mst_program *p, const char *model, const char *spec,
                                 o.ac.set ? o.ac.value : MST_DEFAULT_ENERGY_AC,
                                 o.mac.set ? o.mac.value : MST_DEFAULT_ENERGY_MAC},
                                seed};
-        bool text_aside = is_stdout(c.json) || is_stdout(o.trace);
+        bool text_aside = mst_is_stdout(c.json) || mst_is_stdout(o.trace);
         if (!c.quiet)
             st = mst_run_print(&facts, text_aside ? stderr : stdout, err);
         if (st == MST_OK && c.json != NULL)
@@ -177,7 +173,7 @@ static mst_status write_shown(const mst_graph *g, const char *spec, const char *
     mst_data_close(data);
     if (st != MST_OK || c.quiet)
         return st;
-    FILE *f = is_stdout(o.output) ? stderr : stdout;
+    FILE *f = mst_is_stdout(o.output) ? stderr : stdout;
     fprintf(f, "%s, sample %s: %ux%ux%u", spec, number, shape[0], shape[1], shape[2]);
     if (label >= 0)
         fprintf(f, ", label %d", label);

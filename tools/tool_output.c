@@ -25,10 +25,15 @@ static mst_status find_target(mst_outfile *o, mst_err *err)
     return MST_OK;
 }
 
+bool mst_is_stdout(const char *path)
+{
+    return path != NULL && strcmp(path, "-") == 0;
+}
+
 mst_status mst_outfile_open(mst_outfile *o, const char *path, mst_err *err)
 {
     *o = (mst_outfile){.path = path};
-    if (strcmp(path, "-") == 0) {
+    if (mst_is_stdout(path)) {
         o->f = stdout;
         return MST_OK;
     }

@@ -13,6 +13,7 @@
 
 /* A file under a temporary name beside path; commit renames it. "-" is stdout. A link stays a link to what
  * is replaced; a device or a pipe is written into, as it is. */
+bool mst_is_stdout(const char *path); /* NULL: no */
 typedef struct mst_outfile {
     FILE *f;
     const char *path; /* lent */

@@ -67,12 +67,11 @@ static bool sniff(const cifar_kind *k, const char *path)
     char file[MAX_PATH];
     uint64_t size;
     uint8_t head[MAX_LABELS];
-    size_t len = strlen(path);
     if (!find_file(k, path, file) || mst_data_file_size(file, &size, NULL) != MST_OK)
         return false;
     if (mst_data_is_dir(path))
         return true;
-    if (len <= 4 || strcmp(path + len - 4, ".bin") != 0 || !mst_data_file_peek(file, head, k->labels))
+    if (!mst_data_ends_with(path, ".bin") || !mst_data_file_peek(file, head, k->labels))
         return false;
     if (size % (k->labels + PIXELS) != 0 && !has_name(k, path))
         return false;

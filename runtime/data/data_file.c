@@ -25,6 +25,12 @@ mst_status mst_data_file_size(const char *path, uint64_t *size, mst_err *err)
     return MST_OK;
 }
 
+bool mst_data_ends_with(const char *path, const char *suffix)
+{
+    size_t n = strlen(path), k = strlen(suffix);
+    return n > k && strcmp(path + n - k, suffix) == 0;
+}
+
 bool mst_data_is_dir(const char *path)
 {
     struct stat st;

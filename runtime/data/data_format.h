@@ -66,6 +66,7 @@ typedef struct mst_data_file {
 /* Size of a regular file; EIO for anything else (folders, devices, pipes). */
 mst_status mst_data_file_size(const char *path, uint64_t *size, mst_err *err);
 bool mst_data_is_dir(const char *path);
+bool mst_data_ends_with(const char *path, const char *suffix); /* behind at least one character */
 
 mst_status mst_data_file_open(mst_data_file *f, const char *path, mst_err *err);
 void mst_data_file_close(mst_data_file *f); /* zero-initialised allowed */

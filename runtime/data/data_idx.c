@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "mst/alloc.h"
+#include "runtime/core/bytes.h"
 #include "runtime/core/checked.h"
 #include "runtime/data/data_source.h"
 
@@ -24,11 +25,6 @@ typedef struct idx_state {
     uint32_t shape[3];
     uint8_t *labels; /* [n], NULL: none */
 } idx_state;
-
-static uint32_t big_endian(const uint8_t *p)
-{
-    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-}
 
 /* name in a folder, or in raw/ below it as torchvision puts it; packed or not. */
 static bool find_file(const char *folder, const char *name, char out[MAX_PATH])
@@ -49,16 +45,16 @@ static bool idx_sniff(const char *path)
     uint8_t head[4];
     if (mst_data_is_dir(path))
         return find_file(path, TEST_IMAGES, file);
-    return mst_data_file_peek(path, head, sizeof head) && big_endian(head) == MAGIC_IMAGES;
+    return mst_data_file_peek(path, head, sizeof head) && mst_get_u32_be(head) == MAGIC_IMAGES;
 }
 
 static mst_status read_magic(mst_data_file *f, uint32_t magic, const char *what, mst_err *err)
 {
     uint8_t head[4];
     MST_TRY(mst_data_file_read(f, head, sizeof head, "magic", err));
-    if (big_endian(head) != magic)
+    if (mst_get_u32_be(head) != magic)
         return mst_fail(err, MST_EFORMAT, "%s: offset 0: magic of IDX %s: expected 0x%08x, found 0x%08x",
-                        f->path, what, magic, big_endian(head));
+                        f->path, what, magic, mst_get_u32_be(head));
     return MST_OK;
 }
 
@@ -69,7 +65,7 @@ static mst_status check_images(mst_data *d, mst_err *err)
     uint8_t head[12];
     MST_TRY(read_magic(f, MAGIC_IMAGES, "images", err));
     MST_TRY(mst_data_file_read(f, head, sizeof head, "image count and size", err));
-    uint32_t n = big_endian(head), h = big_endian(head + 4), w = big_endian(head + 8);
+    uint32_t n = mst_get_u32_be(head), h = mst_get_u32_be(head + 4), w = mst_get_u32_be(head + 8);
     if (n == 0)
         return mst_fail(err, MST_EFORMAT, "%s: offset 4: image count: expected at least 1, found 0", f->path);
     s->shape[0] = 1, s->shape[1] = h, s->shape[2] = w;
@@ -88,10 +84,10 @@ static mst_status read_labels(mst_data *d, mst_data_file *f, mst_err *err)
     uint8_t head[4];
     MST_TRY(read_magic(f, MAGIC_LABELS, "labels", err));
     MST_TRY(mst_data_file_read(f, head, sizeof head, "label count", err));
-    if (big_endian(head) != s->n)
+    if (mst_get_u32_be(head) != s->n)
         return mst_fail(err, MST_EINVAL,
                         "%s: offset 4: label count: expected %zu as there are images, found %u", f->path,
-                        s->n, big_endian(head));
+                        s->n, mst_get_u32_be(head));
     MST_TRY(mst_data_file_expect(f, s->n, "labels", err));
     if ((s->labels = mst_alloc(NULL, s->n)) == NULL)
         return mst_fail(err, MST_ENOMEM, "%s: no memory for %zu labels", f->path, s->n);

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "runtime/core/bytes.h"
+
 /* A cursor over the dictionary's text; NUL-free, ends at end. */
 typedef struct cursor {
     const char *base, *at, *end;
@@ -167,12 +169,12 @@ mst_status mst_npy_parse(const uint8_t *bytes, size_t n, const char *path, mst_n
         return mst_fail(err, MST_EVERSION, "%s: offset 6: npy version: expected 1 to 3, found %u", path,
                         major);
     size_t start = major == 1 ? 10 : 12;
-    size_t len = (size_t)bytes[8] | (size_t)bytes[9] << 8;
+    size_t len = mst_get_u16(bytes + 8);
     if (major > 1) {
         if (n < 12)
             return mst_fail(err, MST_ECORRUPT,
                             "%s: offset 8: npy header: expected 4 bytes of length, found 2", path);
-        len |= (size_t)bytes[10] << 16 | (size_t)bytes[11] << 24;
+        len = mst_get_u32(bytes + 8);
     }
     if (len > MST_NPY_MAX_HEADER - start)
         return mst_fail(err, MST_ELIMIT, "%s: offset 8: npy header: limit is %zu bytes, found %zu", path,

@@ -5,6 +5,7 @@
 #define MST_FORMAT_SNN_H
 
 #include "mst/graph.h"
+#include "runtime/core/bytes.h"
 
 #define SNN_MAGIC "\x89MST\r\n\x1a\n"
 #define SNN_MAJOR 1u
@@ -50,12 +51,6 @@ void mst_crc32_init(mst_crc32_table *table);
 uint32_t mst_crc32(const mst_crc32_table *table, uint32_t crc, const void *p, size_t n);
 
 /* ---- snn_bytes.c -------------------------------------------------------- */
-uint16_t mst_get_u16(const uint8_t *p);
-uint32_t mst_get_u32(const uint8_t *p);
-uint64_t mst_get_u64(const uint8_t *p);
-float mst_get_f32(const uint8_t *p);
-void mst_set_u32(uint8_t *p, uint32_t v);
-void mst_set_u64(uint8_t *p, uint64_t v);
 
 /* Offset of the first byte that is not UTF-8; n if all is. NUL bytes pass. */
 size_t mst_utf8_check(const uint8_t *p, size_t n);

@@ -1,43 +1,8 @@
-/* Little-endian fields, UTF-8, growing byte buffers. Knows nothing of graphs. */
+/* UTF-8, growing byte buffers. Knows nothing of graphs. */
 #include <string.h>
 
 #include "runtime/core/checked.h"
 #include "runtime/format/snn.h"
-
-uint16_t mst_get_u16(const uint8_t *p)
-{
-    return (uint16_t)(p[0] | p[1] << 8);
-}
-
-uint32_t mst_get_u32(const uint8_t *p)
-{
-    return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-}
-
-uint64_t mst_get_u64(const uint8_t *p)
-{
-    return mst_get_u32(p) | (uint64_t)mst_get_u32(p + 4) << 32;
-}
-
-float mst_get_f32(const uint8_t *p)
-{
-    uint32_t bits = mst_get_u32(p);
-    float v;
-    memcpy(&v, &bits, sizeof v);
-    return v;
-}
-
-void mst_set_u32(uint8_t *p, uint32_t v)
-{
-    for (int i = 0; i < 4; i++)
-        p[i] = (uint8_t)(v >> 8 * i);
-}
-
-void mst_set_u64(uint8_t *p, uint64_t v)
-{
-    mst_set_u32(p, (uint32_t)v);
-    mst_set_u32(p + 4, (uint32_t)(v >> 32));
-}
 
 /* Bytes of the character at p, of n left; 0: none is there. Second bytes are
  * narrowed so that overlong forms, surrogates and values past U+10FFFF fail. */

@@ -22,9 +22,9 @@ typedef struct camera {
 static mst_status dvs128_take(mst_event_stream *s, const uint8_t *r, uint64_t offset, mst_event *out,
                               size_t *n, mst_err *err)
 {
-    uint32_t a = mst_event_be32(r);
+    uint32_t a = mst_get_u32_be(r);
     int64_t t;
-    MST_TRY(mst_event_unwrap(s, mst_event_be32(r + 4), 32, &t, err));
+    MST_TRY(mst_event_unwrap(s, mst_get_u32_be(r + 4), 32, &t, err));
     if (a & DVS128_NO_PIXEL)
         return MST_OK;
     return mst_event_emit(s, t, a >> 1 & 127, a >> 8 & 127, 1 - (a & 1), offset, out, n, err);
@@ -33,9 +33,9 @@ static mst_status dvs128_take(mst_event_stream *s, const uint8_t *r, uint64_t of
 static mst_status davis_take(mst_event_stream *s, const uint8_t *r, uint64_t offset, mst_event *out,
                              size_t *n, mst_err *err)
 {
-    uint32_t a = mst_event_be32(r);
+    uint32_t a = mst_get_u32_be(r);
     int64_t t;
-    MST_TRY(mst_event_unwrap(s, mst_event_be32(r + 4), 32, &t, err));
+    MST_TRY(mst_event_unwrap(s, mst_get_u32_be(r + 4), 32, &t, err));
     if (a & (DAVIS_NOT_DVS | DAVIS_EXTERNAL))
         return MST_OK;
     return mst_event_emit(s, t, a >> 12 & 1023, a >> 22 & 511, a >> 11 & 1, offset, out, n, err);

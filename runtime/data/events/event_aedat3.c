@@ -82,10 +82,10 @@ static mst_status next_packet(mst_event_stream *s, bool *end, mst_err *err)
                         "%s: offset %" PRIu64 ": packet %" PRIu64 ": expected %u bytes of header, found %zu",
                         s->path, offset, a->packets, PACKET_HEADER, have);
     const uint8_t *p = mst_event_bytes(s);
-    uint32_t type = (uint32_t)p[0] | (uint32_t)p[1] << 8, size = mst_event_le32(p + 4);
-    uint32_t time_at = mst_event_le32(p + 8), capacity = mst_event_le32(p + 16),
-             number = mst_event_le32(p + 20);
-    a->overflow = mst_event_le32(p + 12);
+    uint32_t type = mst_get_u16(p), size = mst_get_u32(p + 4);
+    uint32_t time_at = mst_get_u32(p + 8), capacity = mst_get_u32(p + 16),
+             number = mst_get_u32(p + 20);
+    a->overflow = mst_get_u32(p + 12);
     uint64_t bytes = (uint64_t)size * capacity,
              left = s->size > offset + PACKET_HEADER ? s->size - offset - PACKET_HEADER : 0;
     if (bytes > left)
@@ -112,7 +112,7 @@ static mst_status next_packet(mst_event_stream *s, bool *end, mst_err *err)
 static mst_status take(mst_event_stream *s, const uint8_t *r, mst_event *out, size_t *n, mst_err *err)
 {
     const aedat3_state *a = s->state;
-    uint32_t w = mst_event_le32(r), t = mst_event_le32(r + 4);
+    uint32_t w = mst_get_u32(r), t = mst_get_u32(r + 4);
     uint64_t offset = mst_event_offset(s);
     if ((w & 1) == 0) /* marked invalid by whoever wrote the file */
         return MST_OK;

@@ -19,7 +19,7 @@ static bool atis_sniff(const uint8_t *head, size_t n, uint64_t size)
         return false;
     uint32_t last = 0, back = 0, events = 0;
     for (size_t i = 0; i + RECORD <= n; i += RECORD, events++) {
-        uint32_t t = mst_event_be32(head + i + 1) & 0x7fffff;
+        uint32_t t = mst_get_u32_be(head + i + 1) & 0x7fffff;
         back += t < last;
         last = t;
         if (head[i] >= SENSOR_WIDTH || head[i + 1] > CARRY_Y)
@@ -39,7 +39,7 @@ static mst_status atis_take(mst_event_stream *s, const uint8_t *r, uint64_t offs
                             mst_err *err)
 {
     int64_t t;
-    MST_TRY(mst_event_unwrap(s, mst_event_be32(r + 1) & 0x7fffff, 23, &t, err));
+    MST_TRY(mst_event_unwrap(s, mst_get_u32_be(r + 1) & 0x7fffff, 23, &t, err));
     if (r[1] == CARRY_Y) {
         s->carries++;
         return MST_OK;

@@ -61,9 +61,9 @@ static mst_status dat_open(mst_event_stream *s, mst_err *err)
 static mst_status dat_take(mst_event_stream *s, const uint8_t *r, uint64_t offset, mst_event *out, size_t *n,
                            mst_err *err)
 {
-    uint32_t w = mst_event_le32(r + 4);
+    uint32_t w = mst_get_u32(r + 4);
     int64_t t;
-    MST_TRY(mst_event_unwrap(s, mst_event_le32(r), 32, &t, err));
+    MST_TRY(mst_event_unwrap(s, mst_get_u32(r), 32, &t, err));
     return mst_event_emit(s, t, w & 0x3fff, w >> 14 & 0x3fff, w >> 28 & 1, offset, out, n, err);
 }
 

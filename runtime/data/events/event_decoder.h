@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 
+#include "runtime/core/bytes.h"
 #include "runtime/data/events/event_stream.h"
 
 #define MST_EVENT_BUFFER 65536u
@@ -122,15 +123,6 @@ static inline mst_status mst_event_emit(mst_event_stream *s, int64_t t, uint32_t
         py = (swap ? s->width : s->height) - 1u - py;
     out[(*n)++] = (mst_event){.t = t, .x = (uint16_t)px, .y = (uint16_t)py, .p = (uint8_t)p};
     return MST_OK;
-}
-
-static inline uint32_t mst_event_le32(const uint8_t *p)
-{
-    return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-}
-static inline uint32_t mst_event_be32(const uint8_t *p)
-{
-    return (uint32_t)p[3] | (uint32_t)p[2] << 8 | (uint32_t)p[1] << 16 | (uint32_t)p[0] << 24;
 }
 
 #endif

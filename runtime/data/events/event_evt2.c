@@ -85,7 +85,7 @@ static mst_status evt2_take(mst_event_stream *s, const uint8_t *r, uint64_t offs
                             mst_err *err)
 {
     evt2_state *e = s->state;
-    uint32_t w = mst_event_le32(r), type = w >> 28;
+    uint32_t w = mst_get_u32(r), type = w >> 28;
     if (type == TIME_HIGH) {
         e->timed = true;
         int64_t high;

@@ -15,10 +15,10 @@
 
 const char *mst_event_gesture_labels(mst_event_set *set, const char *recording)
 {
-    size_t n = strlen(recording), k = strlen(SUFFIX);
-    if (n <= k || strcmp(recording + n - k, SUFFIX) != 0)
+    if (!mst_data_ends_with(recording, SUFFIX))
         return NULL;
-    const char *path = mst_arena_printf(&set->texts, "%.*s_labels.csv", (int)(n - k), recording);
+    const char *path = mst_arena_printf(&set->texts, "%.*s_labels.csv", (int)(strlen(recording) - strlen(SUFFIX)),
+                                        recording);
     uint64_t size;
     return path != NULL && mst_data_file_size(path, &size, NULL) == MST_OK ? path : NULL;
 }

@@ -33,8 +33,7 @@ static mst_status grow(void **array, size_t n, size_t *room, size_t size, const 
 /* Folders only, or files only: links are followed. */
 static bool is_wanted(const char *folder, const char *name, const char *suffix, mst_event_set *set)
 {
-    size_t n = strlen(name), k = suffix != NULL ? strlen(suffix) : 0;
-    if (name[0] == '.' || n <= k || (suffix != NULL && strcmp(name + n - k, suffix) != 0))
+    if (name[0] == '.' || (suffix != NULL && !mst_data_ends_with(name, suffix)))
         return false;
     if (suffix != NULL)
         return true;

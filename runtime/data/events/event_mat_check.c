@@ -30,7 +30,7 @@ typedef struct variable {
 
 static uint32_t u32(bool big, const uint8_t *p)
 {
-    return big ? mst_event_be32(p) : mst_event_le32(p);
+    return big ? mst_get_u32_be(p) : mst_get_u32(p);
 }
 
 static mst_status bad(const variable *v, const char *what, uint64_t expected, uint64_t found, mst_err *err)

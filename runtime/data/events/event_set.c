@@ -144,9 +144,8 @@ static mst_status open_folder(mst_event_set *set, const char *folder, mst_err *e
 
 static mst_status open_file(mst_event_set *set, const char *path, mst_err *err)
 {
-    size_t n = strlen(path);
     const mst_event_profile *gesture = mst_event_profile_find("dvsgesture");
-    if (set->profile == gesture && n > 4 && strcmp(path + n - 4, ".txt") == 0)
+    if (set->profile == gesture && mst_data_ends_with(path, ".txt"))
         return mst_event_gesture_list(set, path, err);
     if (set->profile == NULL && (set->profile = mst_event_profile_sniff(path)) == NULL)
         return mst_fail(err, MST_EFORMAT, "%s: expected an event recording, recognized none", path);

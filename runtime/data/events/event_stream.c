@@ -64,12 +64,6 @@ const char *mst_event_profile_suffix(const mst_event_profile *p)
     return p->suffix;
 }
 
-static bool has_suffix(const char *path, const char *suffix)
-{
-    size_t n = strlen(path), k = strlen(suffix);
-    return n > k && strcmp(path + n - k, suffix) == 0;
-}
-
 /* N-MNIST and N-Caltech101 differ in nothing but the size of what is seen. A record that the file's
  * end cuts is for the reader to tell. */
 static bool fits(const char *path, const mst_event_profile *p)
@@ -100,7 +94,7 @@ const mst_event_profile *mst_event_profile_sniff(const char *path)
         return NULL;
     for (size_t i = 0; i < N_PROFILES; i++) {
         const mst_event_profile *p = &profiles[i];
-        if (!has_suffix(path, p->suffix) || !p->decoder->sniff(head, (size_t)n, size))
+        if (!mst_data_ends_with(path, p->suffix) || !p->decoder->sniff(head, (size_t)n, size))
             continue;
         const mst_event_profile *nmnist = mst_event_profile_find("nmnist");
         return p->decoder == &mst_event_atis && fits(path, nmnist) ? nmnist : p;
