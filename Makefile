@@ -78,6 +78,8 @@ $(call obj,$(call src,converter/onnx)): | $(GEN)/onnx.pb-c.h
 
 # ---- objects; instruction set flags only on the files of that set ----
 $(B)/runtime/kernels/%_avx2.o: ISA_FLAGS := -mavx2
+$(B)/runtime/kernels/%_avxvnni.o: ISA_FLAGS := -mavx2 -mavxvnni
+$(B)/runtime/kernels/%_vnni.o: ISA_FLAGS := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mprefer-vector-width=512
 $(B)/runtime/kernels/%_avx512.o: ISA_FLAGS := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mprefer-vector-width=512
 $(B)/%.o: %.c
 	@mkdir -p $(@D)

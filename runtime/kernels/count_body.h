@@ -1,0 +1,147 @@
+/* The kernels on counts but for their inner products, compiled once per instruction set: tiles
+ * of rows x 32 outputs, and what becomes of their sums. The including file defines MSTC_SET,
+ * MSTC_TILE (rows of a tile) and MSTC_GROUP, the operations on vectors of VW floats, and
+ * dot_tile(). No include guard: meant for one inclusion per count_<set>.c. */
+#include <string.h>
+
+#include "runtime/kernels/count_set.h"
+
+/* What one tile is made from. */
+typedef struct job {
+    const mstc_input *in;
+    const mstc_weights *w;
+    const mstc_affine *a;
+    const mstc_neuron *q;
+    const mstc_bytes *bytes;
+    const mstc_floats *floats;
+} job;
+
+typedef struct place {
+    size_t row, height, o, n; /* first row, rows; first output, outputs */
+} place;
+
+typedef void finish_fn(const job *j, const place *at, const int32_t *sums);
+
+/* ---- what becomes of sums: vectors over outputs outside, rows inside ---------- */
+
+ALWAYS size_t row_at(const uint32_t *index, size_t r) { return index != NULL ? index[r] : r; }
+
+ALWAYS VF fire_value(VF x, VF levels, VF theta, VF shift)
+{
+    VF t = v_add(v_div(v_mul(x, levels), theta), shift);
+    return v_min(v_max(t, v_set(0)), levels); /* NaN: 0; then truncating is floor */
+}
+
+/* Locals throughout: a store of bytes may change whatever is not. */
+ALWAYS void fire_tile(const job *j, const place *at, const int32_t *sums, const int gain)
+{
+    const VF levels = v_set(j->q->levels), shift = v_set(j->q->shift);
+    const mstc_affine a = *j->a;
+    const mstc_neuron q = *j->q;
+    const mstc_bytes y = *j->bytes;
+    const size_t height = at->height, row = at->row, end = at->o + at->n;
+    uint8_t *to[MSTC_TILE];
+    for (size_t r = 0; r < height; r++)
+        to[r] = y.y + row_at(y.index, row + r) * y.ld;
+    for (size_t o = at->o; o < end; o += VW, sums += VW) {
+        const VM live = v_live(end - o);
+        const VF c = v_load(a.c + o, live), theta = v_load(q.theta + o, live);
+        const VF g = gain ? v_load(q.gain + o, live) : c, h = gain ? v_load(q.bias + o, live) : c;
+        const float *b = a.b + row * a.b_step + o;
+        for (size_t r = 0; r < height; r++, b += a.b_step) {
+            VF x = v_add(v_mul(c, v_float(sums + r * MSTC_COLS)), v_load(b, live));
+            if (gain)
+                x = v_add(v_mul(g, x), h);
+            v_bytes(to[r] + o, fire_value(x, levels, theta, shift), live);
+        }
+    }
+}
+
+static void finish_fire(const job *j, const place *at, const int32_t *sums)
+{
+    j->q->gain != NULL ? fire_tile(j, at, sums, 1) : fire_tile(j, at, sums, 0);
+}
+
+static void finish_current(const job *j, const place *at, const int32_t *sums)
+{
+    const mstc_affine a = *j->a;
+    const mstc_floats y = *j->floats;
+    const size_t end = at->o + at->n;
+    for (size_t o = at->o; o < end; o += VW, sums += VW) {
+        const VM live = v_live(end - o);
+        const VF c = v_load(a.c + o, live);
+        for (size_t r = 0; r < at->height; r++) {
+            float *to = y.y + row_at(y.index, at->row + r) * y.ld + o;
+            VF x = v_add(v_mul(c, v_float(sums + r * MSTC_COLS)), v_load(a.b + (at->row + r) * a.b_step + o, live));
+            v_store(to, y.add ? v_add(v_load(to, live), x) : x, live);
+        }
+    }
+}
+
+/* ---- tiles ------------------------------------------------------------------- */
+
+/* Rows whose counts stay in the second cache while all panels pass by. */
+static size_t rows_of_group(const mstc_input *in)
+{
+    size_t bytes = in->n_taps * in->k;
+    bytes = bytes < in->ld || in->n_taps == 1 ? bytes : in->ld; /* taps share what they read */
+    size_t rows = MSTC_GROUP / (bytes + 1);
+    return rows < 4 * MSTC_TILE ? 4 * MSTC_TILE : rows;
+}
+
+static void run_panel(const job *j, place *at, size_t rows, finish_fn *finish)
+{
+    int32_t sums[MSTC_TILE * MSTC_COLS] __attribute__((aligned(64)));
+    const mstc_input *in = j->in;
+    dot d = {.taps = in->taps, .n_taps = in->n_taps, .steps = (in->k + 3) / 4, .n = at->n,
+             .most = in->most * j->w->most,
+             .panel = j->w->panels + at->o / MSTC_COLS * mstc_panel_size(in->n_taps, in->k)};
+    size_t first = at->row, tiles = (rows + MSTC_TILE - 1) / MSTC_TILE;
+    for (size_t i = 0; i < tiles; i++, at->row += at->height) {
+        at->height = rows * (i + 1) / tiles - rows * i / tiles;
+        d.height = at->height;
+        for (size_t r = 0; r < at->height; r++)
+            d.rows[r] = in->x + row_at(in->index, at->row + r) * in->ld;
+        dot_tile(&d, sums);
+        finish(j, at, sums);
+    }
+    at->row = first;
+}
+
+static void run(const job *j, size_t rows, finish_fn *finish)
+{
+    size_t n = j->w->n, group = rows_of_group(j->in);
+    for (size_t r = 0; r < rows; r += group) {
+        place at = {.row = r};
+        for (; at.o < n; at.o += MSTC_COLS) {
+            at.n = n - at.o < MSTC_COLS ? n - at.o : MSTC_COLS;
+            run_panel(j, &at, rows - r < group ? rows - r : group, finish);
+        }
+    }
+}
+
+static void FN(fire)(const mstc_input *in, const mstc_weights *w, size_t rows, const mstc_affine *a,
+                     const mstc_neuron *q, const mstc_bytes *y)
+{
+    job j = {.in = in, .w = w, .a = a, .q = q, .bytes = y};
+    run(&j, rows, finish_fire);
+}
+
+static void FN(current)(const mstc_input *in, const mstc_weights *w, size_t rows, const mstc_affine *a,
+                        const mstc_floats *y)
+{
+    job j = {.in = in, .w = w, .a = a, .floats = y};
+    run(&j, rows, finish_current);
+}
+
+#define MSTC_TABLE_(set) mst_count_kernels_##set
+#define MSTC_TABLE(set) MSTC_TABLE_(set)
+#define MSTC_TEXT_(set) #set
+#define MSTC_TEXT(set) MSTC_TEXT_(set)
+
+const mst_count_kernels MSTC_TABLE(MSTC_SET) = {
+    .isa = MSTC_TEXT(MSTC_SET),
+#define MSTC_KERNEL(ret, name, args) .name = FN(name),
+#include "runtime/kernels/count_kernels.def"
+#undef MSTC_KERNEL
+};

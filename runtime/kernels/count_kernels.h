@@ -1,0 +1,118 @@
+/* Kernels on counts: u8 counts x int8 weights -> int32 -> gain, bias, fire -> u8 counts.
+ * Plain functions as in kernels.h: no allocation, no errors, no globals, the same bits from
+ * every instruction set (docs/EXECUTION.md names every rounding). A count is 0..255.
+ *
+ * Products. All take rows of counts (mstc_input) and panels of weights (mstc_weights) and make
+ * the exact int32 sums s[r][o] = sum over taps t and i < k of x[r][taps[t] + i] * w[o][t][i]. The
+ * sums of absolute products must stay below 2^31: most * w.most * n_taps * k < 2^31.
+ * Each operation below is rounded to float32, nothing is contracted:
+ *   f = (float)s;  x = c[o]*f;  x = x + b[r*b_step + o]
+ *   fire: if there is a gain: x = gain[o]*x, x = x + bias[o];
+ *         y = floor((x*levels)/theta[o] + shift), clipped to 0..levels, NaN gives 0
+ *
+ * fire        counts y[r][o]
+ * current     float32 y[r][o] = x; with add: y[r][o] = y[r][o] + x
+ *
+ * Memory. Outputs never overlap inputs. Only rows and columns that there are get written, any
+ * alignment. Read behind a segment, where k is no multiple of 4: up to 3 bytes, of any value.
+ */
+#ifndef MST_COUNT_KERNELS_H
+#define MST_COUNT_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "mst/status.h"
+
+#define MSTC_COLS 32u    /* outputs of a panel */
+#define MSTC_LEVELS 255u /* the largest count */
+
+/* Rows of counts: row r starts at x + ld*index[r], or x + ld*r without index. Its n_taps segments
+ * of k counts start taps[t] bytes behind that.
+ * Linear layers: one tap, {0}. A convolution over a bordered NHWC image [H][W][C]: ld = C,
+ * index[r] = the pixel under the first tap of output pixel r, taps in the order of the weights;
+ * neighbouring taps of a row (no dilation) are better given as one segment of kw*C. */
+typedef struct mstc_input {
+    const uint8_t *x;
+    size_t ld;
+    const uint32_t *index;
+    const size_t *taps;
+    size_t n_taps, k;
+    unsigned most; /* no count is larger: the smaller, the faster on AVX2 (16, 32, 64, 128) */
+} mstc_input;
+
+/* Weights of outputs o in panels [ceil(n/32)][n_taps][ceil(k/4)][32][4], 64-byte aligned: weight
+ * i of tap t for output o is byte i%4 of [o/32][t][i/4][o%32]. Padding (outputs behind n,
+ * weights behind k) is 0. A part of the panels is a layer of its own: advance panels by
+ * mstc_panel_size and everything that runs over o by 32. */
+typedef struct mstc_weights {
+    const int8_t *panels;
+    size_t n;
+    unsigned most; /* no weight's absolute value is larger, 127 as a rule, 128 at most */
+} mstc_weights;
+
+typedef struct mstc_affine {
+    const float *c, *b; /* [n]; [n], or a matrix with rows b_step apart (0: the same for all rows) */
+    size_t b_step;
+} mstc_affine;
+
+typedef struct mstc_neuron {
+    const float *theta, *gain, *bias; /* [n]; gain and bias: both NULL or neither */
+    float levels, shift;              /* levels: a whole number, 1..255 */
+} mstc_neuron;
+
+/* Where row r of a result goes: y + ld*index[r], or y + ld*r without index. */
+typedef struct mstc_bytes {
+    uint8_t *y;
+    size_t ld;
+    const uint32_t *index;
+} mstc_bytes;
+
+typedef struct mstc_floats {
+    float *y;
+    size_t ld; /* floats */
+    const uint32_t *index;
+    int add;
+} mstc_floats;
+
+typedef struct mst_count_kernels {
+    const char *isa;
+#define MSTC_KERNEL(ret, name, args) ret(*name) args;
+#include "runtime/kernels/count_kernels.def"
+#undef MSTC_KERNEL
+} mst_count_kernels;
+
+/* Bytes of one panel. */
+static inline size_t mstc_panel_size(size_t n_taps, size_t k)
+{
+    return n_taps * ((k + 3) / 4) * 4 * MSTC_COLS;
+}
+
+/* Bytes of all panels of n outputs. */
+static inline size_t mstc_panels_size(size_t n, size_t n_taps, size_t k)
+{
+    return (n + MSTC_COLS - 1) / MSTC_COLS * mstc_panel_size(n_taps, k);
+}
+
+/* Where weight i of tap t for output o lies. */
+static inline size_t mstc_weight_at(size_t o, size_t t, size_t i, size_t n_taps, size_t k)
+{
+    size_t step = (o / MSTC_COLS * n_taps + t) * ((k + 3) / 4) + i / 4;
+    return (step * MSTC_COLS + o % MSTC_COLS) * 4 + i % 4;
+}
+
+/* One table per instruction set; NULL slots are taken from scalar. */
+extern const mst_count_kernels mst_count_kernels_scalar;
+#if defined(__x86_64__)
+extern const mst_count_kernels mst_count_kernels_avx2, mst_count_kernels_avxvnni, mst_count_kernels_vnni;
+#endif
+
+/* Fill *out with the kernels of a set: "vnni" (AVX-512 VNNI), "avxvnni" (256 bits), "avx2" or
+ * "scalar"; NULL: the best that this machine has. EINVAL for an unknown set, or one that this
+ * machine lacks. */
+mst_status mst_count_kernels_select(const char *set, mst_count_kernels *out, mst_err *err);
+
+/* The best set of this machine that an instruction set of mst_kernels_select may use. */
+const char *mst_count_kernels_of(const char *isa);
+
+#endif

@@ -1,0 +1,27 @@
+/* What the files of one instruction set's kernels on counts share: names, and the inner product
+ * that each set has its own of. The including file has defined MSTC_SET and MSTC_TILE. */
+#ifndef MST_COUNT_SET_H
+#define MST_COUNT_SET_H
+
+#include "runtime/kernels/count_kernels.h"
+
+#define MSTC_CAT_(name, set) mstc_##name##__##set
+#define MSTC_CAT(name, set) MSTC_CAT_(name, set)
+#define FN(name) MSTC_CAT(name, MSTC_SET)
+
+#define ALWAYS static inline __attribute__((always_inline))
+
+#define AT(type, p) (*(const type *)(const void *)(p))
+
+/* sums[r*32 + o] of height <= MSTC_TILE rows and the n <= 32 outputs of a panel. Sums behind n
+ * may be anything. most: no product of a count and a weight is larger. */
+typedef struct dot {
+    const uint8_t *rows[MSTC_TILE];
+    const size_t *taps;
+    size_t n_taps, steps; /* steps: of 4 counts, in a segment */
+    const int8_t *panel;
+    size_t height, n;
+    unsigned most;
+} dot;
+
+#endif

@@ -1,0 +1,104 @@
+/* The kernels on counts for AVX-512 VNNI (the Makefile gives this file its flags). */
+#if defined(__x86_64__)
+#include <immintrin.h>
+#include <string.h>
+
+#define MSTC_SET vnni
+#define MSTC_TILE 13 /* x 2 vectors: 26 sums, 4 weights and a broadcast in 32 registers */
+#define MSTC_GROUP 262144u
+#include "runtime/kernels/count_set.h"
+
+#define VW 16
+typedef __m512 VF;
+typedef __mmask16 VM;
+
+ALWAYS VF v_set(float x) { return _mm512_set1_ps(x); }
+ALWAYS VF v_add(VF a, VF b) { return _mm512_add_ps(a, b); }
+ALWAYS VF v_mul(VF a, VF b) { return _mm512_mul_ps(a, b); }
+ALWAYS VF v_div(VF a, VF b) { return _mm512_div_ps(a, b); }
+ALWAYS VF v_max(VF a, VF b) { return _mm512_max_ps(a, b); } /* b where a is NaN */
+ALWAYS VF v_min(VF a, VF b) { return _mm512_min_ps(a, b); }
+ALWAYS VF v_float(const int32_t *x) { return _mm512_cvtepi32_ps(_mm512_loadu_si512(x)); }
+ALWAYS VM v_live(size_t n) { return (VM)(n >= VW ? 0xffffu : (1u << n) - 1); }
+ALWAYS VF v_load(const float *x, VM live) { return _mm512_maskz_loadu_ps(live, x); }
+
+/* Stores with a mask are slow on Zen. */
+ALWAYS void v_store(float *y, VF x, VM live)
+{
+    live == 0xffff ? _mm512_storeu_ps(y, x) : _mm512_mask_storeu_ps(y, live, x);
+}
+ALWAYS void v_bytes(uint8_t *y, VF x, VM live)
+{
+    __m128i n = _mm512_cvtepi32_epi8(_mm512_cvttps_epi32(x));
+    live == 0xffff ? _mm_storeu_si128((void *)y, n) : _mm_mask_storeu_epi8(y, live, n);
+}
+
+ALWAYS __m512i four(const uint8_t *x)
+{
+    int32_t v;
+    memcpy(&v, x, sizeof v);
+    return _mm512_set1_epi32(v);
+}
+
+/* height and vecs are constants where this is inlined, so that the sums stay in registers. */
+ALWAYS void dot_some(const dot *d, const size_t height, const size_t vecs, int32_t *sums)
+{
+    __m512i a[MSTC_TILE][2];
+    const int8_t *w = d->panel;
+    for (size_t r = 0; r < height; r++)
+        for (size_t j = 0; j < vecs; j++)
+            a[r][j] = _mm512_setzero_si512();
+    for (size_t t = 0; t < d->n_taps; t++) {
+        size_t at = d->taps[t], end = at + 4 * d->steps;
+        for (; at + 8 <= end; at += 8, w += 8 * MSTC_COLS) {
+            __m512i u[4] = {_mm512_load_si512(w), _mm512_load_si512(w + 64), _mm512_load_si512(w + 128),
+                            _mm512_load_si512(w + 192)};
+            for (size_t r = 0; r < height; r++) {
+                __m512i x = four(d->rows[r] + at), x4 = four(d->rows[r] + at + 4);
+                for (size_t j = 0; j < vecs; j++)
+                    a[r][j] = _mm512_dpbusd_epi32(a[r][j], x, u[j]);
+                for (size_t j = 0; j < vecs; j++)
+                    a[r][j] = _mm512_dpbusd_epi32(a[r][j], x4, u[2 + j]);
+            }
+        }
+        if (at < end) {
+            __m512i u[2] = {_mm512_load_si512(w), _mm512_load_si512(w + 64)};
+            w += 4 * MSTC_COLS;
+            for (size_t r = 0; r < height; r++)
+                for (size_t j = 0; j < vecs; j++)
+                    a[r][j] = _mm512_dpbusd_epi32(a[r][j], four(d->rows[r] + at), u[j]);
+        }
+    }
+    for (size_t r = 0; r < height; r++)
+        for (size_t j = 0; j < vecs; j++)
+            _mm512_store_si512(sums + r * MSTC_COLS + 16 * j, a[r][j]);
+}
+
+#define HEIGHT(h) \
+    case h: \
+        d->n > 16 ? dot_some(d, h, 2, sums) : dot_some(d, h, 1, sums); \
+        break;
+
+static void dot_tile(const dot *d, int32_t *sums)
+{
+    switch (d->height) {
+        HEIGHT(1)
+        HEIGHT(2)
+        HEIGHT(3)
+        HEIGHT(4)
+        HEIGHT(5)
+        HEIGHT(6)
+        HEIGHT(7)
+        HEIGHT(8)
+        HEIGHT(9)
+        HEIGHT(10)
+        HEIGHT(11)
+        HEIGHT(12)
+        HEIGHT(13)
+    }
+}
+
+#include "runtime/kernels/count_body.h"
+#else
+typedef int mstc_vnni_is_for_x86; /* an empty file is not C */
+#endif

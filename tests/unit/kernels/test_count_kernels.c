@@ -1,0 +1,339 @@
+/* Kernels on counts: every set against scalar, bit for bit (count_kernels.def calls try_<kernel>
+ * for each, so that a kernel without one does not build), and scalar against loops that
+ * know nothing of panels, tiles and vectors. */
+#include <check.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/kernels/count_kernels.h"
+#include "tests/support/run_tests.h"
+
+enum { TRIALS = 400, BYTES = 1 << 16, GUARD = 64 };
+
+/* ck_assert_msg writes to a pipe each time that all is well */
+#define EXPECT(ok, ...) \
+    do { \
+        if (!(ok)) \
+            ck_abort_msg(__VA_ARGS__); \
+    } while (0)
+
+/* One case. Everything is drawn from the seed, so that two sets see the same. */
+typedef struct trial {
+    uint64_t seed;
+    uint8_t *out; /* [BYTES], what the kernel writes: compared between sets */
+    bool check;   /* and with the loops here */
+    void *owned[32];
+    size_t n_owned;
+} trial;
+
+static uint32_t rnd(trial *t, uint32_t below)
+{
+    t->seed = t->seed * 6364136223846793005u + 1442695040888963407u;
+    return (uint32_t)(t->seed >> 33) % below;
+}
+
+static bool coin(trial *t) { return rnd(t, 2) != 0; }
+
+/* Memory of this many bytes and no more, so that ASan sees reads behind it. */
+static void *own(trial *t, size_t n)
+{
+    EXPECT(t->n_owned < 32 && posix_memalign(&t->owned[t->n_owned], 64, n) == 0, "no room");
+    return t->owned[t->n_owned++];
+}
+
+static size_t pick(trial *t, const size_t *from, size_t n) { return from[rnd(t, (uint32_t)n)]; }
+#define PICK(t, ...) \
+    pick(t, (const size_t[]){__VA_ARGS__}, sizeof((const size_t[]){__VA_ARGS__}) / sizeof(size_t))
+
+/* ---- a layer ------------------------------------------------------------------ */
+
+typedef struct layer {
+    size_t rows, n, k;
+    mstc_input in;
+    mstc_weights w;
+    int8_t *plain; /* [n][n_taps][k] */
+    mstc_affine a;
+    mstc_neuron q;
+    uint32_t *to; /* where rows go, or NULL */
+    size_t ld;    /* of the result, in elements */
+} layer;
+
+/* Some shuffled order of 0..n-1. */
+static uint32_t *shuffled(trial *t, size_t n)
+{
+    uint32_t *index = own(t, n * sizeof *index);
+    for (uint32_t i = 0; i < n; i++)
+        index[i] = i;
+    for (uint32_t i = (uint32_t)n; i > 1; i--) {
+        uint32_t j = rnd(t, i), x = index[j];
+        index[j] = index[i - 1];
+        index[i - 1] = x;
+    }
+    return index;
+}
+
+static void make_counts(trial *t, layer *l)
+{
+    size_t reach = l->in.n_taps * l->k; /* taps overlap, as a convolution's do */
+    size_t *taps = own(t, l->in.n_taps * sizeof *taps);
+    for (size_t i = 0; i < l->in.n_taps; i++)
+        taps[i] = i == 0 ? reach - l->k : rnd(t, (uint32_t)(reach - l->k + 1));
+    l->in.taps = taps;
+    l->in.ld = reach + rnd(t, 3) * 5;
+    l->in.index = coin(t) ? shuffled(t, l->rows) : NULL;
+    size_t bytes = (l->rows - 1) * l->in.ld + reach + (4 - l->k % 4) % 4;
+    uint8_t *x = own(t, bytes);
+    bool full = rnd(t, 4) == 0;
+    for (size_t i = 0; i < bytes; i++)
+        x[i] = (uint8_t)(full ? l->in.most : rnd(t, l->in.most + 1));
+    l->in.x = x;
+}
+
+static void make_weights(trial *t, layer *l)
+{
+    size_t size = mstc_panels_size(l->n, l->in.n_taps, l->k), per = l->in.n_taps * l->k;
+    int8_t *panels = memset(own(t, size), 0, size);
+    int kind = (int)rnd(t, 4); /* all largest, all least, alternating, any */
+    int most = (int)l->w.most;
+    l->plain = own(t, l->n * per);
+    for (size_t o = 0; o < l->n; o++)
+        for (size_t i = 0; i < per; i++) {
+            int any = (int)rnd(t, 2 * (uint32_t)most + 1) - most;
+            int w = kind == 0 ? most : kind == 1 ? -most : kind == 2 ? (o % 2 ? most : -most) : any;
+            w = w > 127 ? 127 : w;
+            l->plain[o * per + i] = (int8_t)w;
+            panels[mstc_weight_at(o, i / l->k, i % l->k, l->in.n_taps, l->k)] = (int8_t)w;
+        }
+    l->w.panels = panels;
+    l->w.n = l->n;
+}
+
+/* Whole numbers and powers of two where ties are wanted; otherwise anything. */
+static float *constants(trial *t, size_t n, bool ties, float lo, float hi)
+{
+    float *x = own(t, n * sizeof *x);
+    for (size_t i = 0; i < n; i++) {
+        x[i] = lo + (hi - lo) * (float)rnd(t, 1 << 20) * 0x1p-20f;
+        x[i] = ties ? rintf(x[i]) : x[i];
+    }
+    return x;
+}
+
+static void make_epilogue(trial *t, layer *l)
+{
+    bool ties = coin(t), per_row = coin(t);
+    float reach = (float)(l->in.most * l->in.n_taps * l->k) * 16; /* sums of about this size */
+    float *c = constants(t, l->n, false, 0.01f, 1.0f), *theta;
+    for (size_t o = 0; ties && o < l->n; o++)
+        c[o] = coin(t) ? 1.0f : 0.5f;
+    l->a.c = c;
+    l->a.b_step = per_row ? l->n + rnd(t, 3) : 0;
+    l->a.b = constants(t, per_row ? l->rows * l->a.b_step : l->n, ties, -reach / 4, reach);
+    l->q.levels = (float)PICK(t, 1, 2, 3, 4, 7, 8, 15, 16, 64, 255);
+    l->q.shift = coin(t) ? 0.5f : 0.0f;
+    l->q.theta = theta = constants(t, l->n, ties, 1.0f, reach + 2);
+    if (rnd(t, 8) == 0)
+        theta[rnd(t, (uint32_t)l->n)] = 1e-30f; /* infinite quotients */
+    l->q.gain = l->q.bias = NULL;
+    if (coin(t)) {
+        l->q.gain = constants(t, l->n, ties, -3, 3);
+        l->q.bias = constants(t, l->n, ties, -reach / 4, reach / 4);
+    }
+    if (rnd(t, 8) == 0)
+        c[rnd(t, (uint32_t)l->n)] = NAN;
+}
+
+static layer make_layer(trial *t)
+{
+    layer l = {0};
+    l.rows = PICK(t, 1, 2, 4, 5, 6, 7, 12, 13, 14, 25, 26, 27, 49, 53);
+    l.n = PICK(t, 1, 7, 8, 9, 15, 16, 17, 31, 32, 33, 48, 49, 64, 96, 100);
+    l.in.n_taps = PICK(t, 1, 1, 1, 2, 3, 9);
+    l.k = l.in.n_taps == 1 ? PICK(t, 1, 2, 3, 4, 5, 7, 8, 32, 49, 63, 64, 65, 96, 100, 384, 1021)
+                           : PICK(t, 1, 3, 4, 8, 12, 17, 64);
+    l.in.k = l.k;
+    l.in.most = (unsigned)PICK(t, 1, 2, 4, 16, 31, 32, 64, 127, 128, 129, 130, 255);
+    l.w.most = (unsigned)PICK(t, 127, 127, 127, 128, 16, 1);
+    make_counts(t, &l);
+    make_weights(t, &l);
+    make_epilogue(t, &l);
+    l.to = coin(t) ? shuffled(t, l.rows) : NULL;
+    l.ld = l.n + rnd(t, 3);
+    return l;
+}
+
+static int64_t sum_of(const layer *l, size_t r, size_t o)
+{
+    const uint8_t *x = l->in.x + (l->in.index != NULL ? l->in.index[r] : r) * l->in.ld;
+    int64_t sum = 0;
+    for (size_t t = 0; t < l->in.n_taps; t++)
+        for (size_t i = 0; i < l->k; i++)
+            sum += (int64_t)x[l->in.taps[t] + i] * l->plain[(o * l->in.n_taps + t) * l->k + i];
+    return sum;
+}
+
+/* volatile: each operation rounded on its own, whatever the compiler would like */
+static float current_of(const layer *l, size_t r, size_t o)
+{
+    volatile float x = (float)sum_of(l, r, o);
+    x = l->a.c[o] * x;
+    x = x + l->a.b[r * l->a.b_step + o];
+    return x;
+}
+
+static uint8_t fire_of(const mstc_neuron *q, size_t o, float current)
+{
+    volatile float x = current;
+    if (q->gain != NULL) {
+        x = q->gain[o] * x;
+        x = x + q->bias[o];
+    }
+    x = x * q->levels;
+    x = x / q->theta[o];
+    x = x + q->shift;
+    float n = floorf(x);
+    return (uint8_t)(n >= q->levels ? q->levels : n > 0 ? n : 0);
+}
+
+static void check_rest(const trial *t, size_t from)
+{
+    for (size_t i = from; i < from + GUARD; i++)
+        EXPECT(t->out[i] == (uint8_t)(i * 7), "byte %zu behind the result was written", i - from);
+}
+
+/* ---- one per kernel ------------------------------------------------------------- */
+
+static void try_fire(const mst_count_kernels *k, trial *t)
+{
+    layer l = make_layer(t);
+    mstc_bytes y = {t->out, l.ld, l.to};
+    k->fire(&l.in, &l.w, l.rows, &l.a, &l.q, &y);
+    for (size_t r = 0; t->check && r < l.rows; r++)
+        for (size_t o = 0; o < l.ld; o++) {
+            size_t at = (l.to != NULL ? l.to[r] : r) * l.ld + o;
+            uint8_t want = o < l.n ? fire_of(&l.q, o, current_of(&l, r, o)) : (uint8_t)(at * 7);
+            EXPECT(t->out[at] == want, "row %zu output %zu: %d, not %d", r, o, t->out[at], want);
+        }
+    check_rest(t, l.rows * l.ld);
+}
+
+static void try_current(const mst_count_kernels *k, trial *t)
+{
+    layer l = make_layer(t);
+    float *out = (float *)(void *)t->out, was[1 << 14];
+    for (size_t i = 0; i < l.rows * l.ld; i++)
+        out[i] = (float)i;
+    memcpy(was, out, l.rows * l.ld * sizeof *out);
+    mstc_floats y = {out, l.ld, l.to, coin(t)};
+    k->current(&l.in, &l.w, l.rows, &l.a, &y);
+    for (size_t r = 0; r < l.rows; r++)
+        for (size_t o = 0; o < l.ld; o++) {
+            size_t at = (l.to != NULL ? l.to[r] : r) * l.ld + o;
+            out[at] = isnan(out[at]) ? NAN : out[at];
+            if (!t->check)
+                continue;
+            volatile float x = o < l.n ? current_of(&l, r, o) : 0;
+            float want = o < l.n && !y.add ? x : was[at] + x;
+            EXPECT(isnan(want) ? isnan(out[at]) : out[at] == want, "row %zu output %zu: %a, not %a", r, o,
+                          (double)out[at], (double)want);
+        }
+    check_rest(t, l.rows * l.ld * sizeof *out);
+}
+
+static const struct {
+    const char *name;
+    void (*run)(const mst_count_kernels *k, trial *t);
+} tries[] = {
+#define MSTC_KERNEL(ret, name, args) {#name, try_##name},
+#include "runtime/kernels/count_kernels.def"
+#undef MSTC_KERNEL
+};
+
+/* ---- tests ----------------------------------------------------------------------- */
+
+static void one(const mst_count_kernels *k, size_t kernel, uint64_t seed, bool check, uint8_t *out)
+{
+    trial t = {.seed = seed * 7919 + kernel, .out = out, .check = check};
+    for (size_t i = 0; i < BYTES; i++)
+        out[i] = (uint8_t)(i * 7);
+    tries[kernel].run(k, &t);
+    while (t.n_owned > 0)
+        free(t.owned[--t.n_owned]);
+}
+
+static void compare_set(const char *set)
+{
+    mst_count_kernels scalar, k;
+    mst_err err = {0};
+    ck_assert_int_eq(mst_count_kernels_select("scalar", &scalar, NULL), MST_OK);
+    if (mst_count_kernels_select(set, &k, &err) != MST_OK) {
+        printf("skipped: %s\n", err.text);
+        return;
+    }
+    ck_assert_str_eq(k.isa, set);
+    uint8_t *a = aligned_alloc(64, BYTES), *b = aligned_alloc(64, BYTES);
+    for (size_t kernel = 0; kernel < sizeof tries / sizeof tries[0]; kernel++)
+        for (uint64_t seed = 0; seed < TRIALS; seed++) {
+            one(&scalar, kernel, seed, false, a);
+            one(&k, kernel, seed, false, b);
+            for (size_t i = 0; i < BYTES; i++)
+                EXPECT(a[i] == b[i], "%s of %s differs from scalar: seed %d byte %zu", tries[kernel].name,
+                              set, (int)seed, i);
+        }
+    free(a);
+    free(b);
+}
+
+START_TEST(scalar_equals_loops)
+{
+    mst_count_kernels k;
+    uint8_t *out = aligned_alloc(64, BYTES);
+    ck_assert_int_eq(mst_count_kernels_select("scalar", &k, NULL), MST_OK);
+    for (size_t kernel = 0; kernel < sizeof tries / sizeof tries[0]; kernel++)
+        for (uint64_t seed = 0; seed < TRIALS; seed++)
+            one(&k, kernel, seed, true, out);
+    free(out);
+}
+END_TEST
+
+START_TEST(avx2_equals_scalar) { compare_set("avx2"); }
+END_TEST
+
+START_TEST(avxvnni_equals_scalar) { compare_set("avxvnni"); }
+END_TEST
+
+START_TEST(vnni_equals_scalar) { compare_set("vnni"); }
+END_TEST
+
+START_TEST(select_best_and_unknown)
+{
+    mst_count_kernels k;
+    mst_err err = {0};
+    ck_assert_int_eq(mst_count_kernels_select(NULL, &k, &err), MST_OK);
+#define MSTC_KERNEL(ret, name, args) ck_assert(k.name != NULL);
+#include "runtime/kernels/count_kernels.def"
+#undef MSTC_KERNEL
+    ck_assert_int_eq(mst_count_kernels_select("mmx", &k, &err), MST_EINVAL);
+    ck_assert_ptr_nonnull(strstr(err.text, "mmx"));
+    ck_assert_str_eq(mst_count_kernels_of("scalar"), "scalar");
+    ck_assert_int_eq(mst_count_kernels_select(mst_count_kernels_of("avx2"), &k, &err), MST_OK);
+    ck_assert_int_eq(mst_count_kernels_select(mst_count_kernels_of("avx512"), &k, &err), MST_OK);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("count_kernels");
+    TCase *tc = tcase_create("sets");
+    tcase_set_timeout(tc, 120);
+    tcase_add_test(tc, scalar_equals_loops);
+    tcase_add_test(tc, avx2_equals_scalar);
+    tcase_add_test(tc, avxvnni_equals_scalar);
+    tcase_add_test(tc, vnni_equals_scalar);
+    tcase_add_test(tc, select_best_and_unknown);
+    suite_add_tcase(suite, tc);
+    return run_tests(suite);
+}
