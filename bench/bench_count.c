@@ -90,24 +90,32 @@ static double peak(const char *set)
 typedef struct shape {
     const char *network, *name;
     size_t rows, k, n, times;
-    size_t side; /* of the map that a 3x3 convolution makes (rows = side^2), or 0 */
+    size_t side; /* of the map that a 3x3 convolution makes (rows = side^2), the heads of attention, or 0 */
 } shape;
 
 static const shape shapes[] = {
     {"swin-t", "qkv", 3136, 96, 288, 2, 0},     {"swin-t", "proj", 3136, 96, 96, 2, 0},
     {"swin-t", "fc1", 3136, 96, 384, 2, 0},     {"swin-t", "fc2", 3136, 384, 96, 2, 0},
+    {"swin-t", "attention", 3136, 49, 96, 2, 3},
     {"swin-t", "merge", 784, 384, 192, 1, 0},   {"swin-t", "qkv", 784, 192, 576, 2, 0},
     {"swin-t", "proj", 784, 192, 192, 2, 0},    {"swin-t", "fc1", 784, 192, 768, 2, 0},
-    {"swin-t", "fc2", 784, 768, 192, 2, 0},     {"swin-t", "merge", 196, 768, 384, 1, 0},
+    {"swin-t", "fc2", 784, 768, 192, 2, 0},     {"swin-t", "attention", 784, 49, 192, 2, 6},
+    {"swin-t", "merge", 196, 768, 384, 1, 0},
     {"swin-t", "qkv", 196, 384, 1152, 6, 0},    {"swin-t", "proj", 196, 384, 384, 6, 0},
     {"swin-t", "fc1", 196, 384, 1536, 6, 0},    {"swin-t", "fc2", 196, 1536, 384, 6, 0},
+    {"swin-t", "attention", 196, 49, 384, 6, 12},
     {"swin-t", "merge", 49, 1536, 768, 1, 0},   {"swin-t", "qkv", 49, 768, 2304, 2, 0},
     {"swin-t", "proj", 49, 768, 768, 2, 0},     {"swin-t", "fc1", 49, 768, 3072, 2, 0},
-    {"swin-t", "fc2", 49, 3072, 768, 2, 0},     {"swin-cifar", "qkv", 256, 64, 192, 2, 0},
+    {"swin-t", "fc2", 49, 3072, 768, 2, 0},
+    {"swin-t", "attention", 49, 49, 768, 2, 24},
+    {"swin-cifar", "qkv", 256, 64, 192, 2, 0},
     {"swin-cifar", "proj", 256, 64, 64, 2, 0},  {"swin-cifar", "fc1", 256, 64, 256, 2, 0},
-    {"swin-cifar", "fc2", 256, 256, 64, 2, 0},  {"swin-cifar", "merge", 64, 256, 128, 1, 0},
+    {"swin-cifar", "fc2", 256, 256, 64, 2, 0},
+    {"swin-cifar", "attention", 256, 16, 64, 2, 2},
+    {"swin-cifar", "merge", 64, 256, 128, 1, 0},
     {"swin-cifar", "qkv", 64, 128, 384, 2, 0},  {"swin-cifar", "proj", 64, 128, 128, 2, 0},
     {"swin-cifar", "fc1", 64, 128, 512, 2, 0},  {"swin-cifar", "fc2", 64, 512, 128, 2, 0},
+    {"swin-cifar", "attention", 64, 16, 128, 2, 4},
     {"resnet18", "3x3", 1024, 64, 64, 4, 32},   {"resnet18", "3x3", 256, 128, 128, 3, 16},
     {"resnet18", "3x3", 64, 256, 256, 3, 8},    {"resnet18", "3x3", 16, 512, 512, 3, 4},
     {"resnet18", "3x3/2", 256, 64, 128, 1, 16}, {"resnet18", "3x3/2", 64, 128, 256, 1, 8},
@@ -123,6 +131,10 @@ typedef struct layer {
     mstc_neuron q;
     mstc_bytes y;
     size_t rows;
+    /* attention: rows of x are Q, K and V of all heads; scores[window][64], packed K and V */
+    size_t heads, window, width;
+    uint8_t *scores;
+    int8_t *packed;
 } layer;
 
 static float *constants(size_t n, float value)
@@ -165,16 +177,63 @@ static void open_layer(layer *l, const shape *s)
     int8_t *w = bench_alloc(size);
     for (size_t i = 0; i < size; i++)
         w[i] = (int8_t)(bench_uniform(&seed) * 255 - 127);
-    l->w = (mstc_weights){w, s->n, 127};
+    l->w = (mstc_weights){w, s->n, 127, 0};
     l->a = (mstc_affine){constants(s->n, 1e-3f), constants(s->n, 0.1f), 0};
     l->q = (mstc_neuron){constants(s->n, 1.0f), constants(s->n, 1.1f), constants(s->n, 0.1f), MOST, 0.5f};
     l->y = (mstc_bytes){bench_alloc(s->rows * s->n), s->n, NULL};
     l->rows = s->rows;
 }
 
+#define SCORES 64u /* bytes from row to row */
+
+/* Of each window and head: counts of Q K^T plus a bias for each pair, then times V. */
+static void run_attention(void *ctx)
+{
+    static const size_t one[1];
+    layer *l = ctx;
+    const size_t n = l->window, all = 3 * l->width;
+    for (size_t first = 0; first < l->rows; first += n)
+        for (size_t h = 0; h < l->heads; h++) {
+            mstc_input q = {l->in.x + h * 32, all, l->in.index + first, one, 1, 32, MOST}, k = q, v = q;
+            mstc_input a = {l->scores, SCORES, NULL, one, 1, n, MOST};
+            mstc_weights w = {l->packed, n, MOST, 0}, wv = {l->packed, 32, MOST, 0};
+            mstc_affine pairs = {l->a.c, l->a.b, n};
+            mstc_bytes y = {l->scores, SCORES, NULL}, out = {l->y.y + h * 32, l->width, l->in.index + first};
+            k.x += l->width;
+            v.x += 2 * l->width;
+            l->k.pack_rows(&k, n, 0, l->packed);
+            l->k.fire(&q, &w, n, &pairs, &l->q, &y);
+            l->k.pack_columns(&v, n, 0, l->packed);
+            l->k.fire(&a, &wv, n, &l->a, &l->q, &out);
+        }
+}
+
+static void open_attention(layer *l, const shape *s)
+{
+    uint64_t seed = 7654321;
+    size_t bytes = s->rows * 3 * s->n;
+    uint8_t *x = bench_alloc(bytes);
+    uint32_t *index = bench_alloc(s->rows * sizeof *index);
+    for (size_t i = 0; i < bytes; i++)
+        x[i] = (uint8_t)(bench_uniform(&seed) * (MOST + 1));
+    for (size_t r = 0; r < s->rows; r++) /* somewhere else, as windows lie */
+        index[r] = (uint32_t)(r * 29 % s->rows);
+    l->in = (mstc_input){.x = x, .ld = 3 * s->n, .index = s->rows % 29 != 0 ? index : NULL};
+    l->a = (mstc_affine){constants(64, 1e-3f), constants(64 * 64, 0.1f), 0};
+    l->q = (mstc_neuron){constants(64, 1.0f), constants(64, 1.1f), constants(64, 0.1f), MOST, 0.5f};
+    l->y = (mstc_bytes){bench_alloc(s->rows * s->n), s->n, NULL};
+    l->scores = bench_alloc(SCORES * s->k);
+    l->packed = bench_alloc(64 * 64);
+    l->rows = s->rows;
+    l->heads = s->side;
+    l->window = s->k;
+    l->width = s->n;
+}
+
 static void close_layer(layer *l)
 {
-    const void *all[] = {l->in.x, l->in.index, l->w.panels, l->a.c, l->a.b, l->q.theta, l->q.gain, l->q.bias, l->y.y};
+    const void *all[] = {l->in.x, l->in.index, l->w.panels, l->a.c, l->a.b, l->q.theta, l->q.gain, l->q.bias, l->y.y,
+                         l->scores, l->packed};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         free((void *)(uintptr_t)all[i]);
 }
@@ -189,11 +248,13 @@ static void run_layer(void *ctx)
 static void time_shape(const mst_count_kernels *k, const shape *s, double seconds[2], double *macs)
 {
     layer l = {.k = *k};
-    open_layer(&l, s);
-    double top = peak(k->isa), took = bench_time(run_layer, &l, runs, least);
-    double work = (double)s->rows * (double)(l.in.n_taps * l.in.k) * (double)s->n;
-    printf("%s\t%s\t%s\t%zux%zux%zu\t%zu\t%.1f\t%.0f\n", s->network, k->isa, s->name, s->rows,
-           l.in.n_taps * l.in.k, s->n, s->times, work / took * 1e-9, top > 0 ? 100 * work / took / top : 0.0);
+    int attention = strcmp(s->name, "attention") == 0;
+    attention ? open_attention(&l, s) : open_layer(&l, s);
+    double top = peak(k->isa), took = bench_time(attention ? run_attention : run_layer, &l, runs, least);
+    size_t each = attention ? 2 * s->k : l.in.n_taps * l.in.k; /* multiply-adds of an output */
+    double work = (double)s->rows * (double)each * (double)s->n;
+    printf("%s\t%s\t%s\t%zux%zux%zu\t%zu\t%.1f\t%.0f\n", s->network, k->isa, s->name, s->rows, each, s->n, s->times,
+           work / took * 1e-9, top > 0 ? 100 * work / took / top : 0.0);
     fflush(stdout);
     seconds[0] += took * (double)s->times;
     seconds[1] += top > 0 ? work / top * (double)s->times : 0;

@@ -9,6 +9,7 @@
 #define MSTC_TILE 5 /* x 2 vectors: 10 sums, 2 weights, a broadcast and a product in 16 registers */
 #define MSTC_GROUP 262144u
 #include "runtime/kernels/count_vec_avx2.h"
+#include "runtime/kernels/count_pack_avx2.h"
 
 #define FEW 4u
 

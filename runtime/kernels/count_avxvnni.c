@@ -4,6 +4,7 @@
 #define MSTC_TILE 6 /* x 2 vectors: 12 sums, 2 weights and a broadcast in 16 registers */
 #define MSTC_GROUP 262144u
 #include "runtime/kernels/count_vec_avx2.h"
+#include "runtime/kernels/count_pack_avx2.h"
 
 /* height is a constant where this is inlined, so that the sums of 16 outputs stay in registers. */
 ALWAYS void dot_half(const dot *d, const size_t height, size_t half, int32_t *sums)

@@ -5,6 +5,10 @@
 #include <string.h>
 
 #include "runtime/kernels/count_set.h"
+#include "runtime/kernels/count_sums.h"
+#ifndef MSTC_OWN_PACK
+#include "runtime/kernels/count_pack.h"
+#endif
 
 /* What one tile is made from. */
 typedef struct job {
@@ -23,8 +27,6 @@ typedef struct place {
 typedef void finish_fn(const job *j, const place *at, const int32_t *sums);
 
 /* ---- what becomes of sums: vectors over outputs outside, rows inside ---------- */
-
-ALWAYS size_t row_at(const uint32_t *index, size_t r) { return index != NULL ? index[r] : r; }
 
 ALWAYS VF fire_value(VF x, VF levels, VF theta, VF shift)
 {
@@ -89,6 +91,18 @@ static size_t rows_of_group(const mstc_input *in)
     return rows < 4 * MSTC_TILE ? 4 * MSTC_TILE : rows;
 }
 
+/* Weights that are each larger by `lift` than their bytes: the row's sum that often. */
+static void lift_tile(const dot *d, size_t k, int32_t lift, int32_t *sums)
+{
+    for (size_t r = 0; r < d->height; r++, sums += MSTC_COLS) {
+        uint64_t more = 0;
+        for (size_t t = 0; t < d->n_taps; t++)
+            more += sum_bytes(d->rows[r] + d->taps[t], k, 0);
+        for (size_t o = 0; o < MSTC_COLS; o++)
+            sums[o] += lift * (int32_t)more;
+    }
+}
+
 static void run_panel(const job *j, place *at, size_t rows, finish_fn *finish)
 {
     int32_t sums[MSTC_TILE * MSTC_COLS] __attribute__((aligned(64)));
@@ -103,6 +117,8 @@ static void run_panel(const job *j, place *at, size_t rows, finish_fn *finish)
         for (size_t r = 0; r < at->height; r++)
             d.rows[r] = in->x + row_at(in->index, at->row + r) * in->ld;
         dot_tile(&d, sums);
+        if (j->w->lift != 0)
+            lift_tile(&d, in->k, (int32_t)j->w->lift, sums);
         finish(j, at, sums);
     }
     at->row = first;

@@ -4,7 +4,7 @@
  *
  * Products. All take rows of counts (mstc_input) and panels of weights (mstc_weights) and make
  * the exact int32 sums s[r][o] = sum over taps t and i < k of x[r][taps[t] + i] * w[o][t][i]. The
- * sums of absolute products must stay below 2^31: most * w.most * n_taps * k < 2^31.
+ * sums of absolute products must stay below 2^31: most * (w.most + w.lift) * n_taps * k < 2^31.
  * Each operation below is rounded to float32, nothing is contracted:
  *   f = (float)s;  x = c[o]*f;  x = x + b[r*b_step + o]
  *   fire: if there is a gain: x = gain[o]*x, x = x + bias[o];
@@ -12,6 +12,19 @@
  *
  * fire        counts y[r][o]
  * current     float32 y[r][o] = x; with add: y[r][o] = y[r][o] + x
+ *
+ * Products of counts (attention): pack one factor into panels, then multiply as above. Weights are
+ * signed: where counts above 127 are packed, lift is 128, and 0 otherwise. A part of a row (a head)
+ * is x further on; in.taps and n_taps are not looked at.
+ * pack_rows     panels of `rows` outputs with in.k weights: output o has row o (Q x K^T)
+ * pack_columns  panels of in.k outputs with `rows` weights: output o has column o (A x V)
+ *               then w = {panels, n, 127 or 128 (or the largest count, where lift is 0), lift}
+ *
+ * Counting. bits 0: the sum of counts n, bits 1: of their set bits. Sums below 2^32.
+ * total         of n counts behind each other
+ * row_sums      sums[r] of a row's segments
+ * column_sums   sums[i] of the rows' count i < k; taps are not looked at. The pairs of
+ *               spikes of a product P = A B^T are sum over d of column_sums(A)[d] * column_sums(B)[d]
  *
  * Memory. Outputs never overlap inputs. Only rows and columns that there are get written, any
  * alignment. Read behind a segment, where k is no multiple of 4: up to 3 bytes, of any value.
@@ -48,7 +61,8 @@ typedef struct mstc_input {
 typedef struct mstc_weights {
     const int8_t *panels;
     size_t n;
-    unsigned most; /* no weight's absolute value is larger, 127 as a rule, 128 at most */
+    unsigned most; /* no stored weight's absolute value is larger, 127 as a rule, 128 at most */
+    unsigned lift; /* each weight is worth so much more than its byte: 0, or 128 where packed so */
 } mstc_weights;
 
 typedef struct mstc_affine {

@@ -11,6 +11,8 @@
 
 #define ALWAYS static inline __attribute__((always_inline))
 
+ALWAYS size_t row_at(const uint32_t *index, size_t r) { return index != NULL ? index[r] : r; }
+
 #define AT(type, p) (*(const type *)(const void *)(p))
 
 /* sums[r*32 + o] of height <= MSTC_TILE rows and the n <= 32 outputs of a panel. Sums behind n

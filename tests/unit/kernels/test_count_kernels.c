@@ -54,7 +54,7 @@ typedef struct layer {
     size_t rows, n, k;
     mstc_input in;
     mstc_weights w;
-    int8_t *plain; /* [n][n_taps][k] */
+    int16_t *plain; /* [n][n_taps][k] */
     mstc_affine a;
     mstc_neuron q;
     uint32_t *to; /* where rows go, or NULL */
@@ -98,13 +98,13 @@ static void make_weights(trial *t, layer *l)
     int8_t *panels = memset(own(t, size), 0, size);
     int kind = (int)rnd(t, 4); /* all largest, all least, alternating, any */
     int most = (int)l->w.most;
-    l->plain = own(t, l->n * per);
+    l->plain = own(t, l->n * per * sizeof *l->plain);
     for (size_t o = 0; o < l->n; o++)
         for (size_t i = 0; i < per; i++) {
             int any = (int)rnd(t, 2 * (uint32_t)most + 1) - most;
             int w = kind == 0 ? most : kind == 1 ? -most : kind == 2 ? (o % 2 ? most : -most) : any;
             w = w > 127 ? 127 : w;
-            l->plain[o * per + i] = (int8_t)w;
+            l->plain[o * per + i] = (int16_t)(w + (int)l->w.lift);
             panels[mstc_weight_at(o, i / l->k, i % l->k, l->in.n_taps, l->k)] = (int8_t)w;
         }
     l->w.panels = panels;
@@ -157,6 +157,7 @@ static layer make_layer(trial *t)
     l.in.k = l.k;
     l.in.most = (unsigned)PICK(t, 1, 2, 4, 16, 31, 32, 64, 127, 128, 129, 130, 255);
     l.w.most = (unsigned)PICK(t, 127, 127, 127, 128, 16, 1);
+    l.w.lift = rnd(t, 8) == 0 ? 128 : 0;
     make_counts(t, &l);
     make_weights(t, &l);
     make_epilogue(t, &l);
@@ -241,6 +242,104 @@ static void try_current(const mst_count_kernels *k, trial *t)
                           (double)out[at], (double)want);
         }
     check_rest(t, l.rows * l.ld * sizeof *out);
+}
+
+/* Rows of any counts, some of them through an index. */
+static layer make_rows(trial *t)
+{
+    layer l = {0};
+    l.rows = PICK(t, 1, 2, 3, 4, 7, 8, 9, 16, 31, 32, 33, 49, 64, 300);
+    l.k = PICK(t, 1, 3, 4, 5, 16, 31, 32, 33, 49, 64, 65, 100, 129, 384);
+    l.in.n_taps = 1;
+    l.in.k = l.k;
+    l.in.most = coin(t) ? 127 : 255;
+    make_counts(t, &l);
+    return l;
+}
+
+static const uint8_t *row_of(const layer *l, size_t r)
+{
+    return l->in.x + (l->in.index != NULL ? l->in.index[r] : r) * l->in.ld;
+}
+
+/* Panels of n outputs whose weight i is count(o, i). */
+static void check_panels(trial *t, const layer *l, size_t n, size_t k, bool columns, unsigned lift)
+{
+    size_t size = mstc_panels_size(n, 1, k);
+    for (size_t o = 0; t->check && o < (n + 31) / 32 * 32; o++)
+        for (size_t i = 0; i < (k + 3) / 4 * 4; i++) {
+            bool there = o < n && i < k;
+            int want = there ? (columns ? row_of(l, i)[o] : row_of(l, o)[i]) - (int)lift : 0;
+            int got = (int8_t)t->out[mstc_weight_at(o, 0, i, 1, k)];
+            EXPECT(got == want, "output %zu weight %zu: %d, not %d", o, i, got, want);
+        }
+    check_rest(t, size);
+}
+
+static void try_pack_rows(const mst_count_kernels *k, trial *t)
+{
+    layer l = make_rows(t);
+    unsigned lift = l.in.most > 127 ? 128 : 0;
+    l.rows = l.rows > 64 ? 64 : l.rows;
+    k->pack_rows(&l.in, l.rows, lift, (int8_t *)t->out);
+    check_panels(t, &l, l.rows, l.k, false, lift);
+}
+
+static void try_pack_columns(const mst_count_kernels *k, trial *t)
+{
+    layer l = make_rows(t);
+    unsigned lift = l.in.most > 127 ? 128 : 0;
+    l.rows = l.rows > 64 ? 64 : l.rows;
+    k->pack_columns(&l.in, l.rows, lift, (int8_t *)t->out);
+    check_panels(t, &l, l.k, l.rows, true, lift);
+}
+
+static uint32_t worth(uint8_t n, int bits) { return bits ? (uint32_t)__builtin_popcount(n) : n; }
+
+static void try_total(const mst_count_kernels *k, trial *t)
+{
+    enum { N = 40000 };
+    size_t n = PICK(t, 0, 1, 15, 16, 17, 63, 64, 65, 8192, 8193, N);
+    uint8_t *x = own(t, n);
+    int bits = coin(t);
+    uint64_t want = 0;
+    bool full = coin(t);
+    for (size_t i = 0; i < n; i++) {
+        x[i] = full ? 255 : (uint8_t)rnd(t, 256);
+        want += worth(x[i], bits);
+    }
+    uint64_t got = k->total(x, n, bits);
+    EXPECT(got == want, "total of %zu: %llu", n, (unsigned long long)got);
+}
+
+static void try_row_sums(const mst_count_kernels *k, trial *t)
+{
+    layer l = make_layer(t);
+    uint32_t *sums = (uint32_t *)(void *)t->out;
+    int bits = coin(t);
+    k->row_sums(&l.in, l.rows, bits, sums);
+    for (size_t r = 0; t->check && r < l.rows; r++) {
+        uint32_t want = 0;
+        for (size_t i = 0; i < l.in.n_taps * l.k; i++)
+            want += worth(row_of(&l, r)[l.in.taps[i / l.k] + i % l.k], bits);
+        EXPECT(sums[r] == want, "row %zu: %u, not %u", r, sums[r], want);
+    }
+    check_rest(t, l.rows * sizeof *sums);
+}
+
+static void try_column_sums(const mst_count_kernels *k, trial *t)
+{
+    layer l = make_rows(t);
+    uint32_t *sums = (uint32_t *)(void *)t->out;
+    int bits = coin(t);
+    k->column_sums(&l.in, l.rows, bits, sums);
+    for (size_t i = 0; t->check && i < l.k; i++) {
+        uint32_t want = 0;
+        for (size_t r = 0; r < l.rows; r++)
+            want += worth(row_of(&l, r)[i], bits);
+        EXPECT(sums[i] == want, "column %zu: %u, not %u", i, sums[i], want);
+    }
+    check_rest(t, l.k * sizeof *sums);
 }
 
 static const struct {
