@@ -6,6 +6,7 @@ MODE    ?= release
 CC      ?= cc
 PREFIX  ?= /usr/local
 PYTHON  ?= python3
+OBJCOPY ?= objcopy
 B       := build/$(MODE)$(if $(findstring clang,$(CC)),-clang)
 GEN     := build/gen
 VENV    := build/venv
@@ -40,15 +41,33 @@ TOOLS_LIB   := $(filter-out $(wildcard tools/mst*.c),$(call src,tools))
 TOOLS       := mstconv mstrun mstcalib
 GEN_SRC     := $(GEN)/onnx.pb-c.c
 
+# The libraries, each static and shared: what it is made of, which of the others it stands on, and what else
+# of the system it links.
+LIBRARIES := mst mstdata mstconv mstcalib
+SOVERSION := 0
+OBJ_mst      := $(call obj,$(RUNTIME_SRC))
+OBJ_mstdata  := $(call obj,$(DATA_SRC))
+OBJ_mstconv  := $(call obj,$(CONV_SRC)) $(B)/gen/onnx.pb-c.o
+OBJ_mstcalib := $(call obj,$(CALIB_SRC))
+NEEDS_mstdata := mst
+NEEDS_mstconv := mst
+NEEDS_mstcalib := mst
+LIBS_mst      := -lm -pthread
+LIBS_mstdata  := -lmatio -ljpeg -lpng -lzip -lz -lm
+LIBS_mstconv  := -lprotobuf-c -lmd -lm
+LIBS_mstcalib := -lgsl -lgslcblas -lm
+ABOUT_mst      := runtime of spiking networks converted from ANNs
+ABOUT_mstdata  := data sets and event recordings as the input of a network
+ABOUT_mstconv  := conversion of ONNX models to spiking networks
+ABOUT_mstcalib := conversion error of a spiking network against its ANN
+
 LIBMST   := $(B)/libmst.a
-LIBMSTSO := $(B)/libmst.so
 LIBDATA  := $(B)/libmstdata.a
-LIBCONV  := $(B)/libmstconv.a
-LIBCALIB := $(B)/libmstcalib.a
 LIBTOOLS := $(B)/libmsttools.a
+SHARED   := $(LIBRARIES:%=$(B)/lib%.so)
 # order: users before what they use
-LIBS     := $(LIBTOOLS) $(LIBCALIB) $(LIBCONV) $(LIBDATA) $(LIBMST)
-LDLIBS   := -lprotobuf-c -lmd -lyaml -ljansson -lgsl -lgslcblas -lmatio -ljpeg -lpng -lzip -lz -lm -pthread
+LIBS     := $(LIBTOOLS) $(B)/libmstcalib.a $(B)/libmstconv.a $(LIBDATA) $(LIBMST)
+LDLIBS   := -lyaml -ljansson $(LIBS_mstcalib) $(LIBS_mstconv) $(LIBS_mstdata) $(LIBS_mst)
 
 UNIT_SRC  := $(sort $(wildcard tests/unit/*/test_*.c))
 UNIT_BIN  := $(patsubst %.c,$(B)/%,$(UNIT_SRC))
@@ -59,7 +78,7 @@ KIT_SRC   := $(call src,tests/tools)
 KIT_BIN   := $(patsubst %.c,$(B)/%,$(KIT_SRC))
 
 .PHONY: all
-all: $(addprefix $(B)/,$(TOOLS)) $(LIBMSTSO) ## build the tools and libraries (MODE=release|debug|asan|tsan)
+all: $(addprefix $(B)/,$(TOOLS)) $(SHARED) ## build the tools and libraries (MODE=release|debug|asan|tsan)
 
 .PHONY: help
 help: ## list the targets
@@ -71,7 +90,7 @@ $(GEN)/onnx.pb-c.c $(GEN)/onnx.pb-c.h &: $(ONNX_PROTO)
 	@test -n "$(ONNX_PROTO)" || { echo "onnx.proto not found: run 'make deps' (package libonnx-dev)"; exit 1; }
 	@mkdir -p $(GEN)
 	protoc-c --c_out=$(GEN) --proto_path=$(dir $(ONNX_PROTO)) $(ONNX_PROTO)
-$(B)/gen/onnx.pb-c.o: $(GEN_SRC)
+$(B)/gen/onnx.pb-c.o: $(GEN_SRC) Makefile
 	@mkdir -p $(@D)
 	$(CC) -std=c11 $(CFLAGS) -fPIC -fvisibility=hidden -w -I$(GEN) -MMD -MP -c -o $@ $<
 $(call obj,$(call src,converter/onnx)): | $(GEN)/onnx.pb-c.h
@@ -85,17 +104,16 @@ $(B)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(PC_CFLAGS) $(ISA_FLAGS) -c -o $@ $<
 
-$(LIBMST):   $(call obj,$(RUNTIME_SRC))
-$(LIBDATA):  $(call obj,$(DATA_SRC))
-$(LIBCONV):  $(call obj,$(CONV_SRC)) $(B)/gen/onnx.pb-c.o
-$(LIBCALIB): $(call obj,$(CALIB_SRC))
+$(foreach l,$(LIBRARIES),$(eval $(B)/lib$l.a: $(OBJ_$l)))
+$(foreach l,$(LIBRARIES),$(eval $(B)/lib$l.so: $(OBJ_$l) $(NEEDS_$l:%=$(B)/lib%.so) Makefile))
 $(LIBTOOLS): $(call obj,$(TOOLS_LIB))
 $(B)/%.a:
 	@mkdir -p $(@D)
 	@rm -f $@
 	$(AR) rcs $@ $^
-$(LIBMSTSO): $(call obj,$(RUNTIME_SRC))
-	$(CC) $(CFLAGS) -shared -Wl,-soname,libmst.so.0 -o $@ $^ -lm -pthread
+# wherever they are installed, those that stand on another find it beside them
+$(SHARED): $(B)/lib%.so:
+	$(CC) $(CFLAGS) -shared -Wl,-soname,lib$*.so.$(SOVERSION) -Wl,-rpath,'$$ORIGIN' -o $@ $(filter %.o %.so,$^) $(LIBS_$*)
 
 $(addprefix $(B)/,$(TOOLS)): $(B)/%: $(B)/tools/%.o $(LIBS)
 	$(CC) $(CFLAGS) -o $@ $< $(LIBS) $(LDLIBS)
@@ -198,16 +216,42 @@ reproduce: all ## the paper's tables and figures from the committed models: make
 	    $$python -m pip install -q -r examples/reproduce/requirements.txt && touch $(REPRODUCE_VENV)/ok; }; } && \
 	  $$python examples/reproduce/reproduce.py --build $(B) --data "$(CIFAR10)" --out results/reproduce $(REPRODUCE_ARGS)
 
+# What is installed, each from its list: INSTALLED are the paths under PREFIX, and all that uninstall removes.
+HEADERS := $(wildcard $(addsuffix /include/mst/*,runtime runtime/data converter calibrate))
+C_EXAMPLES := $(wildcard examples/c/*.c)
+PREFIX_AT = $(DESTDIR)$(abspath $(PREFIX))
+INSTALLED = $(TOOLS:%=bin/%) $(addprefix include/mst/,$(notdir $(HEADERS))) \
+            $(foreach l,$(LIBRARIES),$(addprefix lib/lib$l.,a so so.$(SOVERSION) so.$(VERSION)) lib/pkgconfig/$l.pc) \
+            $(addprefix share/mst/examples/,$(notdir $(C_EXAMPLES)))
+# a static library as others get it: one object in which private names are no symbols that could clash
+$(B)/install/lib%.a: $(B)/lib%.a
+	@mkdir -p $(@D)
+	$(CC) -r -nostdlib -Wl,--whole-archive $< -Wl,--no-whole-archive -o $(@:.a=.o)
+	$(OBJCOPY) --localize-hidden $(@:.a=.o)
+	@rm -f $@
+	$(AR) rcs $@ $(@:.a=.o)
 .PHONY: install
-install: all ## install tools, libraries, headers, pkg-config file (PREFIX=, DESTDIR=)
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include/mst
-	install $(addprefix $(B)/,$(TOOLS)) $(DESTDIR)$(PREFIX)/bin
-	install -m 644 $(LIBMST) $(DESTDIR)$(PREFIX)/lib
-	install $(LIBMSTSO) $(DESTDIR)$(PREFIX)/lib/libmst.so.$(VERSION)
-	ln -sf libmst.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib/libmst.so.0
-	ln -sf libmst.so.0 $(DESTDIR)$(PREFIX)/lib/libmst.so
-	install -m 644 runtime/include/mst/* $(DESTDIR)$(PREFIX)/include/mst
-	sed -e 's,@PREFIX@,$(PREFIX),' -e 's,@VERSION@,$(VERSION),' runtime/mst.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/mst.pc
+install: all $(LIBRARIES:%=$(B)/install/lib%.a) ## install tools, libraries, headers, pkg-config files, C examples (PREFIX=, DESTDIR=)
+	install -d $(addprefix $(PREFIX_AT)/,bin lib/pkgconfig include/mst share/mst/examples)
+	install $(TOOLS:%=$(B)/%) $(PREFIX_AT)/bin
+	install -m 644 $(LIBRARIES:%=$(B)/install/lib%.a) $(PREFIX_AT)/lib
+	install -m 644 $(HEADERS) $(PREFIX_AT)/include/mst
+	install -m 644 $(C_EXAMPLES) $(PREFIX_AT)/share/mst/examples
+	$(foreach l,$(LIBRARIES),$(call install_library,$l))
+define install_library
+install -m 644 $(B)/lib$1.so $(PREFIX_AT)/lib/lib$1.so.$(VERSION)
+	ln -sf lib$1.so.$(VERSION) $(PREFIX_AT)/lib/lib$1.so.$(SOVERSION)
+	ln -sf lib$1.so.$(SOVERSION) $(PREFIX_AT)/lib/lib$1.so
+	printf '%s\n' 'prefix=$(abspath $(PREFIX))' 'libdir=$${prefix}/lib' 'includedir=$${prefix}/include' '' \
+	  'Name: $1' 'Description: $(ABOUT_$1)' 'Version: $(VERSION)' 'Requires: $(NEEDS_$1:%=% = $(VERSION))' \
+	  'Libs: -L$${libdir} -l$1' 'Libs.private: $(LIBS_$1)' 'Cflags: -I$${includedir}' \
+	  > $(PREFIX_AT)/lib/pkgconfig/$1.pc
+	
+endef
+.PHONY: uninstall
+uninstall: ## remove what `make install` of the same PREFIX and DESTDIR put there, and nothing else
+	rm -f $(addprefix $(PREFIX_AT)/,$(INSTALLED))
+	@rmdir $(PREFIX_AT)/include/mst $(PREFIX_AT)/share/mst/examples $(PREFIX_AT)/share/mst 2>/dev/null || true
 
 .PHONY: clean
 clean: ## remove everything built
