@@ -486,6 +486,15 @@ def test_radix_computes_what_count_computes(converted):
     assert run(graph, x, levels=15).values[graph.output].tobytes() != a.values[graph.output].tobytes()
 
 
+@pytest.mark.parametrize("family", ["resnet18", "vgg16", "swin", "swin_pub"])
+def test_figures_do_not_depend_on_the_exporter(family, converted):
+    found = []
+    for exporter in ("ts", "dynamo"):
+        sim = run(converted(family + "-" + exporter, "f32"), fixture_input(family + "-ts")[:2], "radix")
+        found.append((sim.sops.tolist(), sim.macs.tolist(), sim.latency()))
+    assert found[0] == found[1]
+
+
 # ---- the C tools; each takes what they gave --------------------------------------------------
 
 def kit_values(raw):
@@ -514,6 +523,40 @@ def assert_run(graph, x, mode, trace, figures, **more):
     for key in ("sops", "macs"):
         assert figures[key + "_per_sample"] * len(x) == pytest.approx(totals[key], rel=1e-9), key
     return totals
+
+
+@pytest.mark.parametrize("weights", ["f32", "f16"])
+@pytest.mark.parametrize("what", ["tiny", "25", "30", "45", "48"])
+def test_values_of_the_c_float_mode(what, weights, snnkit, tmp_path):
+    """Graphs without masks, at l = L: what assert_values holds against count mode holds for float mode."""
+    graph, x = sample(snnkit, what, tmp_path, weights)
+    x[:1].tofile(tmp_path / "x.f32")
+    snnkit("run", tmp_path / ("%s-%s.bin" % (what, weights)), tmp_path / "x.f32", 3, 1, tmp_path / "out.bin", "float")
+    found = kit_values((tmp_path / "out.bin").read_bytes())
+    assert_values(run(graph, x[:1]), found)
+    found[1] = found[1] + F(1)
+    with pytest.raises(AssertionError):
+        assert_values(run(graph, x[:1]), found)
+
+
+def test_compare_reads_a_trace_of_counts(converted, tmp_path):
+    """What assert_run holds against mstrun, on a trace made here and on one with a count changed."""
+    graph, x = converted("swin-masked-ts", "int8"), fixture_input("swin")[:3].astype(F)
+    rows, totals = compare.simulate_counts(graph, x, [0, 1, 2], "radix", levels=7, batch=2)
+    figures = {"sops_per_sample": totals["sops"] / 3, "macs_per_sample": totals["macs"] / 3}
+    for change in (0, 1):
+        lines = ["%d,%d,%d,%s,%d,%d" % (key + row[:2] + (row[2] + change * (key == (2, 1, 5)),))
+                 for key, row in sorted(rows.items())]
+        (tmp_path / "t.csv").write_text("sample,step,layer,name,fired,spikes\n" + "\n".join(lines) + "\n")
+        trace = compare.read_trace(tmp_path / "t.csv")
+        if change:
+            with pytest.raises(AssertionError):
+                assert_run(graph, x, "radix", trace, figures, levels=7)
+        else:
+            assert_run(graph, x, "radix", trace, figures, levels=7)
+    with pytest.raises(AssertionError):
+        assert_run(graph, x, "radix", compare.read_trace(tmp_path / "t.csv"), dict(figures, sops_per_sample=1), levels=7)
+    assert any(row[1] != row[2] for row in rows.values())
 
 
 def has_modes(program, *args):
