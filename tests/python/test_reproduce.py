@@ -152,7 +152,7 @@ def test_fig5_and_fig6(folder):
 
 
 def test_what_libmst_shows_is_what_mstrun_counts(folder):
-    """Structures of libmst.py as the library has them: names, shapes, spikes of each layer, and Fig. 3's sums."""
+    """libmst.py: names, shapes, thetas, spikes of each layer as the tools have them, and Fig. 3's sums."""
     result = run(folder, "swin", 1)
     x = probes.cifar.normalized(probes.cifar.read(folder / "test_batch.bin", 1)[0])[0]
     with libmst.Network(libmst.load(BUILD / "libmst.so"), folder / "swin.bin") as network:
@@ -164,12 +164,14 @@ def test_what_libmst_shows_is_what_mstrun_counts(folder):
                 session.step()
                 counts = [n + int((session.outputs[k] > 0).sum()) for k, n in enumerate(counts)]
         assert counts == [layer["spikes"] for layer in result["layers"]]
+        thetas = [network.theta(k) for k in network.layers]
         assert [math.prod(network.shape(k)) for k in range(len(counts))] == [n["neurons"] for n in result["layers"]]
     shares = [float(r["share"]) for r in rows(folder, "fig3") if r["histogram"] == "potential"]
     assert len(shares) == probes.BINS and sum(shares) == pytest.approx(1, abs=1e-5)
     calib = json.loads(tool("mstcalib", EXAMPLES / "models" / "cifar10-swin.onnx", folder / "swin.bin",
                             "cifar10:%s" % (folder / "test_batch.bin"), "-n", 1, "-T", STEPS, "--quiet", "--json", "-"))
     layers = calib["layers"]
+    assert thetas == [pytest.approx(layer["theta"], rel=1e-5) for layer in layers]
     error = sum(n["mae"] / n["theta"] * n["neurons"] for n in layers) / sum(n["neurons"] for n in layers)
     found = float(rows(folder, "fig3-summary")[0]["mean abs. error of the rate, theta"])
     assert found == pytest.approx(error, abs=1e-4)
