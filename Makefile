@@ -33,7 +33,8 @@ ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -DMST_VERSION='"$(VERSION)"' $(CFLAGS) -ffp-
 src = $(sort $(foreach d,$(1),$(wildcard $(d)/*.c)))
 obj = $(patsubst %.c,$(B)/%.o,$(1))
 
-RUNTIME_SRC := $(call src,runtime/core runtime/ir runtime/format runtime/kernels runtime/exec runtime/block)
+RUNTIME_SRC := $(call src,runtime/core runtime/ir runtime/format runtime/kernels runtime/plan runtime/ops runtime/lower runtime/backend \
+                       runtime/backend/cpu runtime/session)
 DATA_SRC    := $(call src,runtime/data runtime/data/events)
 CONV_SRC    := $(call src,converter/onnx converter/lower converter/passes converter)
 CALIB_SRC   := $(call src,calibrate)
@@ -162,6 +163,7 @@ pytest: all $(KIT_BIN) $(VENV)/ok ## test the tools against the oracles (ONNX Ru
 check: deps ## build and pass every test: what CI runs
 	$(MAKE) lint
 	$(MAKE) -j2 MODE=release all bench-build unit
+	@sh tests/circles.sh build/release
 	$(MAKE) -j2 MODE=asan unit replay
 	@if command -v clang >/dev/null; then $(MAKE) -j2 MODE=asan CC=clang unit replay; \
 	else echo "SKIP: clang is not installed"; fi

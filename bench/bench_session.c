@@ -135,7 +135,7 @@ static void *run_sample(void *arg)
     mst_session_begin(w->session, w->x, w->index);
     for (uint32_t t = 0; t < w->steps;)
         t += mst_session_run(w->session, w->steps - t);
-    mst_session_mean_logits(w->session, w->logits);
+    mst_session_mean_logits(w->session, MST_LAST, w->logits);
     return NULL;
 }
 
@@ -190,7 +190,7 @@ static void print_result(const bench *b)
     for (size_t k = 0; k < mst_program_layers(b->program); k++) {
         const mst_layer *l = mst_program_layer(b->program, k);
         double places = (double)l->neurons * (double)mst_session_time(w->session);
-        printf("%s%.5f", k != 0 ? "," : "", (double)mst_session_layer_spikes(w->session, k) / places);
+        printf("%s%.5f", k != 0 ? "," : "", (double)mst_session_layer_spikes(w->session, MST_LAST, k) / places);
     }
     printf("\n");
 }

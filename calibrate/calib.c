@@ -58,8 +58,6 @@ static mst_status pair_layer(mst_calib *c, size_t k, mst_err *err)
     p->snn_layer = (uint32_t)k;
     p->ann_layer = partner;
     p->neurons = (size_t)snn->neurons;
-    if (p->neurons > c->max_neurons)
-        c->max_neurons = p->neurons;
     const mst_graph *g = mst_program_graph(c->snn);
     set_threshold(p, g, &g->nodes[snn->node]);
     c->snn_of_node[snn->node] = (uint32_t)k;

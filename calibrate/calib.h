@@ -36,7 +36,6 @@ struct mst_calib {
     mst_calib_opts opts;      /* at points into the arena */
     uint32_t steps;           /* T */
     size_t n_layers, classes, input_size;
-    size_t max_neurons;
     calib_pair *pairs;        /* [n_layers] */
     uint32_t *ann_of_node, *snn_of_node; /* node -> pair, MST_NONE: not a NEURON */
     calib_total *totals;      /* [n_layers] */
@@ -60,9 +59,7 @@ typedef struct calib_values {
     const float *a, *stored, *v;
 } calib_values;
 
-/* Reduce a layer on one sample; scratch [MST_CALIB_COLUMNS][neurons]. */
-#define MST_CALIB_COLUMNS (3 + MST_PART_COUNT)
-void mst_calib_reduce(const calib_pair *p, double steps, const calib_values *x, double *scratch,
-                      calib_sample *out);
+/* Reduce a layer on one sample, in one pass. */
+void mst_calib_reduce(const calib_pair *p, double steps, const calib_values *x, calib_sample *out);
 
 #endif

@@ -1,20 +1,19 @@
 /* The error of one layer on one sample, split into its parts. Pure arithmetic:
  * knows nothing of sessions or samples.
  */
-#include <gsl/gsl_statistics_double.h>
 #include <math.h>
 
 #include "calibrate/calib.h"
 
-static double staircase(double m, double theta, double steps, double shift)
+static inline double staircase(double m, double theta, double steps, double shift)
 {
-    double q = floor(m * steps / theta + shift);
-    q = q < 0 ? 0 : q > steps ? steps : q;
+    double q = m * steps / theta + shift;
+    q = q > 0 ? q < steps ? (double)(int64_t)q : steps : 0; /* floor, between 0 and steps */
     return theta * (q / steps);
 }
 
-calib_error mst_calib_split(double theta, double levels, double shift, double steps, double spikes, double a,
-                            double stored, double v_end)
+static inline calib_error split(double theta, double levels, double shift, double steps, double spikes, double a,
+                                double stored, double v_end)
 {
     calib_error r = {0};
     double phi = theta * spikes / steps;
@@ -22,45 +21,65 @@ calib_error mst_calib_split(double theta, double levels, double shift, double st
     r.residual = (v_end - shift * theta) / steps;
     double m = phi + r.residual;
     double even = staircase(m, theta, steps, shift), quantized = staircase(m, theta, levels, shift);
-    r.part[m < 0 || m > theta ? MST_PART_CLIPPING : MST_PART_UNEVENNESS] = phi - even;
+    bool clipped = m < 0 || m > theta;
+    r.part[MST_PART_CLIPPING] = clipped ? phi - even : 0;
+    r.part[MST_PART_UNEVENNESS] = clipped ? 0 : phi - even;
     r.part[MST_PART_QUANTIZATION] = even - quantized;
     r.part[MST_PART_INHERITED] = quantized - stored;
     r.part[MST_PART_WEIGHTS] = stored - a;
     return r;
 }
 
-static double mean_abs(double *x, size_t n)
+calib_error mst_calib_split(double theta, double levels, double shift, double steps, double spikes, double a,
+                            double stored, double v_end)
 {
-    for (size_t i = 0; i < n; i++)
-        x[i] = fabs(x[i]);
-    return gsl_stats_mean(x, 1, n);
+    return split(theta, levels, shift, steps, spikes, a, stored, v_end);
 }
 
-void mst_calib_reduce(const calib_pair *p, double steps, const calib_values *in, double *scratch,
-                      calib_sample *out)
+/* Add one neuron's error to the sums of its layer. */
+static inline void add_error(const calib_error *x, double a, double half_level, calib_sample *out)
 {
-    size_t n = p->neurons, within = 0;
-    double *e = scratch, *r = scratch + n, *ann = scratch + 2 * n, *part = scratch + 3 * n;
-    for (size_t i = 0; i < n; i++) {
-        double theta = (double)p->theta[i / p->inner % p->channels];
-        calib_error x = mst_calib_split(theta, p->levels, p->shift, steps, in->count[i], (double)in->a[i],
-                                        (double)in->stored[i], (double)in->v[i]);
-        e[i] = x.e;
-        r[i] = x.residual;
-        ann[i] = (double)in->a[i];
-        within += fabs(x.e) <= theta / (2 * p->levels);
-        for (int k = 0; k < MST_PART_COUNT; k++)
-            part[(size_t)k * n + i] = x.part[k];
-    }
-    out->within = (double)within / (double)n;
-    out->bias = gsl_stats_mean(e, 1, n);
-    out->error_sq = gsl_stats_tss_m(e, 1, n, 0.0);
-    out->ann_sq = gsl_stats_tss_m(ann, 1, n, 0.0);
-    out->residual = mean_abs(r, n);
+    double e = fabs(x->e);
+    out->mae += e;
+    out->bias += x->e;
+    out->error_sq += x->e * x->e;
+    out->ann_sq += a * a;
+    out->residual += fabs(x->residual);
+    out->within += e <= half_level;
+    out->max = e > out->max ? e : out->max;
     for (int k = 0; k < MST_PART_COUNT; k++) {
-        out->part_mean[k] = gsl_stats_mean(part + (size_t)k * n, 1, n);
-        out->part_abs[k] = mean_abs(part + (size_t)k * n, n);
+        out->part_mean[k] += x->part[k];
+        out->part_abs[k] += fabs(x->part[k]);
     }
-    out->mae = mean_abs(e, n);
-    out->max = gsl_stats_max(e, 1, n);
+}
+
+/* Neurons from..to-1, which have one threshold. */
+static void add_errors(const calib_pair *p, double theta, double steps, const calib_values *in, size_t from, size_t to,
+                       calib_sample *out)
+{
+    calib_sample sum = *out;
+    for (size_t i = from; i < to; i++) {
+        double a = (double)in->a[i];
+        calib_error x = split(theta, p->levels, p->shift, steps, in->count[i], a, (double)in->stored[i],
+                              (double)in->v[i]);
+        add_error(&x, a, theta / (2 * p->levels), &sum);
+    }
+    *out = sum;
+}
+
+void mst_calib_reduce(const calib_pair *p, double steps, const calib_values *in, calib_sample *out)
+{
+    double n = (double)p->neurons;
+    size_t same = p->channels != 1 ? p->inner : p->neurons;
+    *out = (calib_sample){.max = 0};
+    for (size_t i = 0, c = 0; i < p->neurons; i += same, c = c + 1 < p->channels ? c + 1 : 0)
+        add_errors(p, (double)p->theta[c], steps, in, i, i + same, out);
+    out->mae /= n;
+    out->bias /= n;
+    out->residual /= n;
+    out->within /= n;
+    for (int k = 0; k < MST_PART_COUNT; k++) {
+        out->part_mean[k] /= n;
+        out->part_abs[k] /= n;
+    }
 }

@@ -13,7 +13,6 @@ struct mst_calib_worker {
     float **activation;    /* [layers][neurons] of the ANN */
     float **with_stored;   /* the same of the ANN with the stored weights; activation where there is none */
     uint32_t **count;      /* [layers][neurons] spikes */
-    double *scratch;
     double *logits;        /* [classes] of the ANN */
     float *mean;           /* [classes] */
     calib_sample *layers;  /* [layers] */
@@ -22,55 +21,52 @@ struct mst_calib_worker {
 };
 
 /* to: [layers][neurons] */
-static void keep(const mst_calib_worker *w, uint32_t node, const float *out, size_t n, float **to)
+static void keep(const mst_calib_worker *w, const mst_tap *t, float **to)
 {
-    uint32_t k = w->c->ann_of_node[node];
+    uint32_t k = w->c->ann_of_node[t->node];
     if (k != MST_NONE)
-        memcpy(to[k], out, n * sizeof *out);
+        mst_tap_values(t, 0, to[k]);
 }
 
-static void on_ann(void *ctx, const mst_session *s, uint32_t node, const float *out, size_t n)
+static void on_ann(void *ctx, const mst_session *s, const mst_tap *t)
 {
     (void)s;
     mst_calib_worker *w = ctx;
-    keep(w, node, out, n, w->activation);
+    keep(w, t, w->activation);
 }
 
-static void on_stored(void *ctx, const mst_session *s, uint32_t node, const float *out, size_t n)
+static void on_stored(void *ctx, const mst_session *s, const mst_tap *t)
 {
     (void)s;
     mst_calib_worker *w = ctx;
-    keep(w, node, out, n, w->with_stored);
+    keep(w, t, w->with_stored);
 }
 
-static void on_snn(void *ctx, const mst_session *s, uint32_t node, const float *out, size_t n)
+static void on_snn(void *ctx, const mst_session *s, const mst_tap *t)
 {
     (void)s;
     mst_calib_worker *w = ctx;
-    uint32_t k = w->c->snn_of_node[node];
-    if (k == MST_NONE)
-        return;
-    for (size_t i = 0; i < n; i++)
-        w->count[k][i] += out[i] != 0.0f;
+    uint32_t k = w->c->snn_of_node[t->node];
+    if (k != MST_NONE)
+        mst_tap_count(t, w->count[k]);
 }
 
 static bool allocate(mst_calib_worker *w)
 {
     const mst_calib *c = w->c;
     mst_arena *a = &w->arena;
-    size_t n = c->n_layers != 0 ? c->n_layers : 1, most = c->max_neurons != 0 ? c->max_neurons : 1;
+    size_t n = c->n_layers != 0 ? c->n_layers : 1;
     w->x = mst_arena_array(a, c->input_size, sizeof *w->x);
     w->activation = mst_arena_array(a, n, sizeof *w->activation);
     w->with_stored = c->stored != NULL ? mst_arena_array(a, n, sizeof *w->with_stored) : w->activation;
     w->count = mst_arena_array(a, n, sizeof *w->count);
     w->layers = mst_arena_array(a, n, sizeof *w->layers);
-    w->scratch = mst_arena_array(a, most, MST_CALIB_COLUMNS * sizeof *w->scratch);
     w->logits = mst_arena_array(a, c->classes, sizeof *w->logits);
     w->mean = mst_arena_array(a, c->classes, sizeof *w->mean);
     w->snn_class = mst_arena_array(a, c->opts.n_at, sizeof *w->snn_class);
     w->logit_sq = mst_arena_array(a, c->opts.n_at, sizeof *w->logit_sq);
     if (w->x == NULL || w->activation == NULL || w->with_stored == NULL || w->count == NULL || w->layers == NULL ||
-        w->scratch == NULL || w->logits == NULL || w->mean == NULL ||
+        w->logits == NULL || w->mean == NULL ||
         w->snn_class == NULL || w->logit_sq == NULL)
         return false;
     for (size_t k = 0; k < c->n_layers; k++) {
@@ -103,10 +99,10 @@ mst_status mst_calib_worker_create(mst_calib *c, mst_calib_worker **out, mst_err
         mst_calib_worker_destroy(w);
         return st;
     }
-    mst_session_observe(w->ann, on_ann, w);
-    mst_session_observe(w->snn, on_snn, w);
+    mst_session_tap(w->ann, on_ann, w);
+    mst_session_tap(w->snn, on_snn, w);
     if (w->stored != NULL)
-        mst_session_observe(w->stored, on_stored, w);
+        mst_session_tap(w->stored, on_stored, w);
     *out = w;
     return MST_OK;
 }
@@ -127,7 +123,7 @@ static void run_ann(mst_calib_worker *w, uint32_t sample)
     size_t n = w->c->classes;
     mst_session_begin(w->ann, w->x, sample);
     mst_session_step(w->ann);
-    mst_session_mean_logits(w->ann, w->mean);
+    mst_session_mean_logits(w->ann, MST_LAST, w->mean);
     w->ann_class = (int)mst_argmax(w->mean, n);
     w->ann_logit_sq = 0;
     for (size_t i = 0; i < n; i++) {
@@ -151,14 +147,15 @@ static void run_stored(mst_calib_worker *w, uint32_t sample)
 {
     mst_session_begin(w->stored, w->x, sample);
     mst_session_step(w->stored);
-    mst_session_mean_logits(w->stored, w->mean);
+    mst_session_mean_logits(w->stored, MST_LAST, w->mean);
     w->stored_class = (int)mst_argmax(w->mean, w->c->classes);
     w->stored_logit_sq = distance(w);
 }
 
-static void read_out(mst_calib_worker *w, uint32_t at)
+/* After step i of the last run. */
+static void read_out(mst_calib_worker *w, uint32_t i, uint32_t at)
 {
-    mst_session_mean_logits(w->snn, w->mean);
+    mst_session_mean_logits(w->snn, i, w->mean);
     w->snn_class[at] = (int)mst_argmax(w->mean, w->c->classes);
     w->logit_sq[at] = distance(w);
 }
@@ -170,10 +167,10 @@ static void run_snn(mst_calib_worker *w, uint32_t sample)
         memset(w->count[k], 0, c->pairs[k].neurons * sizeof **w->count);
     mst_session_begin(w->snn, w->x, sample);
     uint32_t at = 0;
-    for (uint32_t t = 1; t <= c->steps; t++) {
-        mst_session_step(w->snn);
-        if (t == c->opts.at[at])
-            read_out(w, at++);
+    for (uint32_t t = 0, n; t < c->steps; t += n) {
+        n = mst_session_run(w->snn, c->steps - t);
+        for (; at < c->opts.n_at && c->opts.at[at] <= t + n; at++)
+            read_out(w, c->opts.at[at] - t - 1, at);
     }
 }
 
@@ -190,8 +187,8 @@ mst_status mst_calib_measure(mst_calib_worker *w, size_t i, mst_err *err)
     for (size_t k = 0; k < c->n_layers; k++) {
         calib_values x = {w->count[k], w->activation[k], w->with_stored[k],
                           mst_session_potential(w->snn, c->pairs[k].snn_layer)};
-        mst_calib_reduce(&c->pairs[k], c->steps, &x, w->scratch, &w->layers[k]);
-        w->layers[k].spikes = mst_session_layer_spikes(w->snn, c->pairs[k].snn_layer);
+        mst_calib_reduce(&c->pairs[k], c->steps, &x, &w->layers[k]);
+        w->layers[k].spikes = mst_session_layer_spikes(w->snn, MST_LAST, c->pairs[k].snn_layer);
     }
     return MST_OK;
 }

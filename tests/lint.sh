@@ -10,19 +10,39 @@ forbid() {
     hits=$(grep -rnE "^ *# *include *[<\"]($2)" "$1" --include='*.c' --include='*.h' 2>/dev/null)
     [ -z "$hits" ] || { echo "$hits" >&2; fail "$1: $3"; }
 }
+# allow FOLDER 'A|B': files of FOLDER (not of folders in it) may include runtime/ headers of A, B and FOLDER only
+allow() {
+    hits=$(grep -nE '^ *# *include *"runtime/' "$1"/*.c "$1"/*.h 2>/dev/null |
+           grep -vE "\"runtime/(${1#runtime/}|$2)/[^/]*\"")
+    [ -z "$hits" ] || { echo "$hits" >&2; fail "$1: may use runtime/($2) only (docs/ARCHITECTURE.md)"; }
+}
 forbid runtime 'converter/|calibrate/|tools/|mst/(convert|calibrate)\.h' "the runtime knows nothing of what is above it"
 forbid runtime 'yaml|jansson|gsl/|protobuf|onnx\.pb|sha256' "libraries of the tools and the converter"
-for d in core ir format kernels exec block; do
-    forbid runtime/$d 'runtime/data/|mst/data\.h|zlib|openssl' "libmst links libm and pthreads only"
+for d in core ir format kernels plan ops lower backend session; do
+    forbid runtime/$d 'mst/data\.h|zlib|openssl|png|jpeglib|zip\.h|matio' "libmst links libm and pthreads only"
 done
-forbid runtime/core 'runtime/(ir|format|kernels|exec|block|data)/' "core is below everything"
-forbid runtime/ir 'runtime/(format|kernels|exec|block|data)/' "the graph is below format and execution"
-forbid runtime/format 'runtime/(kernels|exec|block|data)/' "the format does not execute"
-forbid runtime/kernels 'runtime/(ir|format|exec|block|data)/|mst/session' "kernels are plain functions"
-forbid converter 'calibrate/|tools/|runtime/(format|kernels|exec|block|data)/|mst/data\.h|yaml|jansson|gsl/' "the converter ends at the graph"
+# the floors of the runtime, from the ground up; every folder must be named
+allow runtime/core 'core'
+allow runtime/ir 'core'
+allow runtime/format 'core|ir'
+allow runtime/kernels 'core'
+allow runtime/plan 'core'
+allow runtime/ops 'core|plan|kernels'
+allow runtime/lower 'core|plan|ops'
+allow runtime/backend 'core|plan|ops|lower'
+allow runtime/backend/cpu 'core|plan|ops|lower|backend|kernels'
+allow runtime/session 'core|plan|ops|lower|backend|kernels'
+allow runtime/data 'core|data/events'
+allow runtime/data/events 'core|data'
+for d in $(find runtime -name '*.c' | xargs -n1 dirname | sort -u); do
+    grep -qE "^allow $d " tests/lint.sh || fail "$d: tests/lint.sh does not say what it may include"
+done
+forbid runtime/kernels 'mst/session' "kernels are plain functions"
+forbid runtime/ops 'runtime/(lower|backend|session)/' "operators know no programs"
+forbid converter 'calibrate/|tools/|runtime/(format|kernels|plan|ops|lower|backend|session|data)/|mst/data\.h|yaml|jansson|gsl/' "the converter ends at the graph"
 forbid converter/passes 'converter/(lower|onnx)/|onnx\.pb' "passes see the SNN graph only"
 forbid converter/lower 'onnx\.pb|protobuf' "protobuf stays in converter/onnx"
-forbid calibrate 'converter/|tools/|runtime/data/|mst/(convert|data)\.h|yaml|jansson' "calibrate meets the converter in the public API"
+forbid calibrate 'converter/|tools/|runtime/(format|kernels|plan|ops|lower|backend|session|data)/|mst/(convert|data)\.h|yaml|jansson' "calibrate meets the converter in the public API"
 
 for f in $(git ls-files '*.c' '*.h' '*.py' '*.sh' 2>/dev/null); do
     n=$(wc -l < "$f")

@@ -100,7 +100,7 @@ static mst_status load(const char *const *args, networks *n, mst_err *err)
     warn(n);
     uint32_t frames = mst_graph_frames(n->snn_graph);
     mst_run_opts ann = {.mode = MST_RUN_FLOAT, .isa = c.isa, .frames = frames};
-    mst_run_opts snn = {.mode = MST_RUN_SPIKING, .isa = c.isa, .frames = frames,
+    mst_run_opts snn = {.mode = MST_RUN_SPIKING, .schedule = MST_SCHEDULE_BLOCK, .isa = c.isa, .frames = frames,
                         .seed = c.seed.set ? c.seed.value : n->snn_graph->meta.seed};
     MST_TRY(mst_program_create(n->ann_graph, &ann, &n->ann, err));
     MST_TRY(load_stored(args[0], n, &ann, err));

@@ -48,7 +48,7 @@ static void keep_trace(const sim *s, sim_worker *w, uint32_t t, uint32_t i)
 {
     step_count *row = w->trace + (size_t)(t - 1) * s->n_layers;
     for (size_t k = 0; k < s->n_layers; k++)
-        mst_session_layer_at(w->session, i, k, &row[k].fired, &row[k].spikes);
+        row[k] = (step_count){mst_session_layer_fired(w->session, i, k), mst_session_layer_spikes(w->session, i, k)};
 }
 
 /* What a run of n steps gave, the first of which is time step t; *next: entry of --at to come. */
@@ -60,7 +60,7 @@ static void keep_steps(const sim *s, sim_worker *w, uint32_t t, uint32_t n, size
             keep_trace(s, w, t + i, i);
         if (*next == at->n || at->values[*next] != t + i)
             continue;
-        mst_session_mean_logits_at(w->session, i, w->mean);
+        mst_session_mean_logits(w->session, i, w->mean);
         w->right[(*next)++] = w->label >= 0 && mst_argmax(w->mean, s->classes) == (size_t)w->label;
     }
 }
@@ -123,8 +123,8 @@ static mst_status commit(void *ctx, unsigned worker, size_t i, mst_err *err)
     r->sum.sops += c.sops;
     r->sum.macs += c.macs;
     for (size_t k = 0; k < s->n_layers; k++) {
-        r->layers[k].fired += mst_session_layer_fired(w->session, k);
-        r->layers[k].spikes += mst_session_layer_spikes(w->session, k);
+        r->layers[k].fired += mst_session_layer_fired(w->session, MST_LAST, k);
+        r->layers[k].spikes += mst_session_layer_spikes(w->session, MST_LAST, k);
         r->layers[k].ops += mst_session_layer_ops(w->session, k);
     }
     if (w->trace != NULL) {

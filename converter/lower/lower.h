@@ -36,6 +36,10 @@ mst_status mst_lower(ox_graph *ox, mst_graph *g, mst_err *err);
 
 /* "node 'x' (Conv): " + text; help says what the user can do */
 mst_status lower_refuse(lower_ctx *c, const char *why, const char *help);
+/* The error after running out of memory, at the node that is lowered. */
+mst_status lower_no_memory(lower_ctx *c);
+/* The dims of v, which must be known. */
+mst_status lower_dims(lower_ctx *c, const ox_value *v, uint32_t dims[MST_MAX_RANK]);
 
 bool lower_is_const(const lower_ctx *c, uint32_t k);
 

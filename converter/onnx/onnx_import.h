@@ -63,7 +63,7 @@ typedef struct ox_scope {
     const struct ox_scope *parent;
 } ox_scope;
 
-/* ---- onnx_decode.c ---- */
+/* ---- onnx_store.c ---- */
 
 /* Memory of the graph: zeroed; NULL leaves the request in c->asked. */
 void *ox_new(ox_import *c, size_t n, size_t size);
@@ -77,6 +77,8 @@ const char *ox_domain(const char *s); /* the same, and "" for "ai.onnx" */
 
 /* A new value with a name unique in the graph; its id in *id. */
 mst_status ox_value_new(ox_import *c, const char *prefix, const char *name, uint32_t *id);
+
+/* ---- onnx_decode.c ---- */
 mst_status ox_decode_model(ox_import *c);
 
 /* ---- onnx_decode_tensor.c ---- */

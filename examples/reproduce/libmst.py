@@ -7,7 +7,13 @@ import numpy as np
 
 SPIKING, FLOAT = "spiking", "float"
 
-OBSERVER = c.CFUNCTYPE(None, c.c_void_p, c.c_void_p, c.c_uint32, c.POINTER(c.c_float), c.c_size_t)
+class Tap(c.Structure):
+    _fields_ = [("node", c.c_uint32), ("layer", c.c_uint32), ("first", c.c_uint32), ("steps", c.c_uint32),
+                ("form", c.c_int), ("n", c.c_size_t), ("how", c.c_void_p)]
+
+
+TAP = c.CFUNCTYPE(None, c.c_void_p, c.c_void_p, c.POINTER(Tap))
+LAST = 0xffffffff
 
 
 def load(path):
@@ -33,11 +39,12 @@ def load(path):
             ("session_begin", None, handle, c.c_void_p, c.c_uint32),
             ("session_step", None, handle),
             ("session_classes", c.c_size_t, handle),
-            ("session_mean_logits", None, handle, c.c_void_p),
-            ("session_layer_spikes", c.c_uint64, handle, c.c_size_t),
-            ("session_layer_fired", c.c_uint64, handle, c.c_size_t),
+            ("session_mean_logits", None, handle, c.c_uint32, c.c_void_p),
+            ("session_layer_spikes", c.c_uint64, handle, c.c_uint32, c.c_size_t),
+            ("session_layer_fired", c.c_uint64, handle, c.c_uint32, c.c_size_t),
             ("session_potential", pointer(c.c_float), handle, c.c_size_t),
-            ("session_observe", None, handle, OBSERVER, handle)]:
+            ("session_tap", None, handle, TAP, handle),
+            ("tap_values", None, pointer(Tap), c.c_uint32, c.c_void_p)]:
         function = getattr(lib, "mst_" + name)
         function.restype, function.argtypes = result, arguments
     return lib
@@ -95,12 +102,14 @@ class Session:
         check(self.lib, self.lib.mst_session_create, network.program, c.byref(self.handle))
         wanted = {self.lib.mst_program_layer_node(network.program, k): k for k in layers}
 
-        def observe(_ctx, _session, node, out, n):
-            if node in wanted:
-                self.outputs[wanted[node]] = np.ctypeslib.as_array(out, (n,)).copy()
-        self.observer = OBSERVER(observe)  # kept alive as long as the session
+        def tap(_ctx, _session, made):
+            if made.contents.node in wanted:
+                out = np.empty(made.contents.n, np.float32)
+                self.lib.mst_tap_values(made, 0, out.ctypes.data)
+                self.outputs[wanted[made.contents.node]] = out
+        self.tap = TAP(tap)  # kept alive as long as the session
         if wanted:
-            self.lib.mst_session_observe(self.handle, self.observer, None)
+            self.lib.mst_session_tap(self.handle, self.tap, None)
 
     def __enter__(self):
         return self
@@ -119,7 +128,7 @@ class Session:
 
     def logits(self):
         out = np.empty(self.lib.mst_session_classes(self.handle), np.float32)
-        self.lib.mst_session_mean_logits(self.handle, out.ctypes.data)
+        self.lib.mst_session_mean_logits(self.handle, LAST, out.ctypes.data)
         return out
 
     def potential(self, k):

@@ -42,7 +42,7 @@ static int run(const mst_program *p, const char *input, const char *output)
         mst_session_begin(s, x, 0);
         mst_session_step(s);
         size_t n = mst_session_classes(s);
-        rc = fwrite(mst_session_logits(s), sizeof(float), n, f) != n;
+        rc = fwrite(mst_session_logits(s, MST_LAST), sizeof(float), n, f) != n;
         rc |= fclose(f) != 0;
     }
     if (rc != 0)

@@ -128,16 +128,22 @@ static void put_record(FILE *f, uint32_t time, uint32_t node, const float *v, si
     fwrite(v, sizeof *v, n, f);
 }
 
-static void observe(void *ctx, const mst_session *s, uint32_t node, const float *out, size_t n)
+static void tap(void *ctx, const mst_session *s, const mst_tap *t)
 {
-    put_record(ctx, mst_session_time(s), node, out, n);
+    (void)s;
+    float *out = calloc(t->n, sizeof *out);
+    if (out == NULL)
+        return; /* whoever reads the file misses a record */
+    mst_tap_values(t, 0, out);
+    put_record(ctx, t->first, t->node, out, t->n);
+    free(out);
 }
 
 static mst_status run_steps(mst_session *s, const mst_program *p, const float *x, uint32_t sample, uint32_t steps,
                             FILE *out, bool spiking)
 {
     mst_session_begin(s, x, sample);
-    mst_session_observe(s, observe, out);
+    mst_session_tap(s, tap, out);
     for (uint32_t t = 0; t < steps; t++) {
         mst_session_step(s);
         for (size_t k = 0; spiking && k < mst_program_layers(p); k++) {

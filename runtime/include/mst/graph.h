@@ -33,7 +33,10 @@ extern "C" {
 #define MST_MAX_SIDE 65535u   /* pixels that an image is resized or cropped to */
 #define MST_MAX_FRAMES 4096u  /* of an event recording */
 
-enum { MST_F_MOVE = 1, MST_F_UNIT = 2, MST_F_LINEAR = 4, MST_F_SYNAPSE = 8, MST_F_STATE = 16 };
+enum {
+    MST_F_MOVE = 1, MST_F_UNIT = 2, MST_F_LINEAR = 4, MST_F_SYNAPSE = 8, MST_F_STATE = 16, MST_F_PURE = 32,
+    MST_F_SPIKE = 64, MST_F_BY_FN = 128
+};
 
 typedef enum mst_op {
 #define MST_OP_BEGIN(id, name, min, max, flags) MST_OP_##id,

@@ -9,7 +9,7 @@
  *     mst_session_create(program, &session, &err);
  *     mst_session_begin(session, x, sample_index);
  *     for (t = 1; t <= T; t++) mst_session_step(session);
- *     mst_session_mean_logits(session, logits);
+ *     mst_session_mean_logits(session, MST_LAST, logits);
  *
  * Nothing is allocated after mst_session_create. What each step computes, and
  * in which order of floating point operations, is in docs/EXECUTION.md.
@@ -31,8 +31,7 @@ typedef enum mst_run_mode {
 /* Order of computation. Results are the same to the bit. */
 typedef enum mst_schedule {
     MST_SCHEDULE_STEP, /* one time step after another: the plain reference */
-    MST_SCHEDULE_BLOCK /* layer by layer over a block of time steps: fast. Float mode and observed
-                          sessions go step by step */
+    MST_SCHEDULE_BLOCK /* layer by layer over a block of time steps: fast. Float mode goes step by step */
 } mst_schedule;
 
 typedef struct mst_run_opts {
@@ -47,6 +46,15 @@ typedef struct mst_run_opts {
     uint32_t frames;      /* 0 and 1: the input is the same at every step. n: a sample is n frames of the
                              input's shape, step t shows frame (t-1) mod n, float mode their mean */
 } mst_run_opts;
+
+/* The form of a tensor's values. */
+typedef enum mst_form {
+    MST_FORM_STATIC, /* the same at every step: made of constants and a constant input */
+    MST_FORM_FLOAT,  /* analog values */
+    MST_FORM_BITS,   /* spikes: theta or nothing */
+    MST_FORM_COUNT,  /* spikes of a whole window: 0, 1, 2 .. of them */
+    MST_FORM_SIGNED  /* spikes of either sign */
+} mst_form;
 
 typedef struct mst_program mst_program;
 typedef struct mst_session mst_session;
@@ -105,26 +113,29 @@ MST_API void mst_session_step(mst_session *s);
  *
  *     for (t = 0; t < T; t += n) {
  *         n = mst_session_run(session, T - t);
- *         for (i = 0; i < n; i++) mst_session_mean_logits_at(session, i, logits);
+ *         for (i = 0; i < n; i++) mst_session_mean_logits(session, i, logits);
  *     }
  */
 MST_API uint32_t mst_session_run(mst_session *s, uint32_t steps);
 MST_API uint32_t mst_program_block_steps(const mst_program *p);
 
-/* After step i (0..n-1) of the last run: its logits, the mean logits since begin, [classes], and
- * the spikes of layer k since begin (before and after its mask). */
-MST_API const float *mst_session_logits_at(const mst_session *s, uint32_t i);
-MST_API void mst_session_mean_logits_at(const mst_session *s, uint32_t i, float *out);
-MST_API void mst_session_layer_at(const mst_session *s, uint32_t i, size_t k, uint64_t *fired,
-                                  uint64_t *spikes);
-
-MST_API uint32_t mst_session_time(const mst_session *s);        /* steps since begin */
+MST_API uint32_t mst_session_time(const mst_session *s); /* steps since begin */
 MST_API size_t mst_session_classes(const mst_session *s);
-MST_API const float *mst_session_logits(const mst_session *s);  /* of the last step, [classes] */
-/* mean over steps 1..t, [classes] */
-MST_API void mst_session_mean_logits(const mst_session *s, float *out);
-/* index of the largest of n >= 1 values, of equals the first */
+
+/* Index of the largest of n >= 1 values, of equals the first. */
 MST_API size_t mst_argmax(const float *x, size_t n);
+
+/* In what follows, i is a step of the last run, 0..n-1, or MST_LAST for the newest one. */
+#define MST_LAST UINT32_MAX
+
+/* The logits of step i, [classes]; and their mean over all steps since begin, up to it. Before the
+ * first step of a sample the mean is 0. */
+MST_API const float *mst_session_logits(const mst_session *s, uint32_t i);
+MST_API void mst_session_mean_logits(const mst_session *s, uint32_t i, float *out);
+
+/* Spikes of layer k from begin to step i: fired before its mask, and after it (the same without one). */
+MST_API uint64_t mst_session_layer_fired(const mst_session *s, uint32_t i, size_t k);
+MST_API uint64_t mst_session_layer_spikes(const mst_session *s, uint32_t i, size_t k);
 
 /* Sums since mst_session_begin. "sops" are additions that a spike caused
  * (spike x fan-out; coincidences for products of spikes), "macs" those of
@@ -137,10 +148,6 @@ typedef struct mst_counters {
 } mst_counters;
 MST_API mst_counters mst_session_counters(const mst_session *s);
 
-/* Per layer k, since begin: spikes fired before its mask, and after it (the
- * same without one). */
-MST_API uint64_t mst_session_layer_fired(const mst_session *s, size_t k);
-MST_API uint64_t mst_session_layer_spikes(const mst_session *s, size_t k);
 /* Synaptic operations of the layers that feed layer k (spikes and analog inputs together). */
 MST_API uint64_t mst_session_layer_ops(const mst_session *s, size_t k);
 
@@ -148,11 +155,29 @@ MST_API uint64_t mst_session_layer_ops(const mst_session *s, size_t k);
  * tensor order. Spiking mode; NULL in float mode. Lent until the next step. */
 MST_API const float *mst_session_potential(const mst_session *s, size_t k);
 
-/* Called after each node of a step with its output values (theta*s for a
- * NEURON), n = elements. Lent during the call. Static nodes are reported only
- * at the first step of a sample. NULL: none. */
-typedef void (*mst_observer)(void *ctx, const mst_session *s, uint32_t node, const float *out, size_t n);
-MST_API void mst_session_observe(mst_session *s, mst_observer fn, void *ctx);
+/* ---- taps: values as they pass ------------------------------------------------------- */
+
+/* What an operation has just made, for all steps of a block. Lent during the call. */
+typedef struct mst_tap {
+    uint32_t node;  /* of the graph, whose output this is */
+    uint32_t layer; /* where that is a NEURON: its layer; otherwise MST_NONE */
+    uint32_t first, steps; /* time steps first .. first + steps - 1; 1 is the first of a sample */
+    mst_form form;  /* STATIC: steps is 1, and it is seen once a sample */
+    size_t n;       /* elements of one step, in the tensor's order */
+    const void *how; /* private */
+} mst_tap;
+
+/* A tap sees every value that is stored: all neurons and masks, and what passes between
+ * operations as numbers. In the step schedule and in float mode that is the output of every node but
+ * RESHAPE; in the block schedule sums on their way into neurons are never stored. NULL: none. */
+typedef void (*mst_tap_fn)(void *ctx, const mst_session *s, const mst_tap *t);
+MST_API void mst_session_tap(mst_session *s, mst_tap_fn fn, void *ctx);
+
+/* The values of step i (0..steps-1), [n]: theta*s for a NEURON of the step semantics. */
+MST_API void mst_tap_values(const mst_tap *t, uint32_t i, float *out);
+
+/* Add to count[n] how many of the steps' values are not zero: spikes, for a NEURON. */
+MST_API void mst_tap_count(const mst_tap *t, uint32_t *count);
 
 #ifdef __cplusplus
 }

@@ -139,11 +139,15 @@ typedef struct watch {
     float sum[64];
 } watch;
 
-static void on_node(void *ctx, const mst_session *s, uint32_t node, const float *out, size_t n)
+static void on_node(void *ctx, const mst_session *s, const mst_tap *t)
 {
     (void)s;
     watch *w = ctx;
-    for (size_t i = 0; node == w->node && i < n && i < 64; i++)
+    float out[64];
+    if (t->node != w->node)
+        return;
+    mst_tap_values(t, 0, out);
+    for (size_t i = 0; i < t->n; i++)
         w->sum[i] += out[i];
 }
 
@@ -153,7 +157,7 @@ static void run_watched(const mst_program *p, const float *x, uint32_t steps, wa
     mst_err err;
     ck_assert_int_eq(mst_session_create(p, &s, &err), MST_OK);
     memset(w->sum, 0, sizeof w->sum);
-    mst_session_observe(s, on_node, w);
+    mst_session_tap(s, on_node, w);
     mst_session_begin(s, x, 0);
     for (uint32_t t = 0; t < steps; t++)
         mst_session_step(s);

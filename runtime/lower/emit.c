@@ -1,0 +1,100 @@
+/* New operations, buffers and expressions of a program. */
+#include "runtime/core/grow.h"
+#include "runtime/lower/lowering.h"
+
+#define FIRST_ROOM 64 /* operations or buffers */
+
+mst_status low_no_memory(lowering *lo) { return op_no_memory(lo->err); }
+
+mst_status low_new_op(lowering *lo, rt_op_kind kind, uint32_t tensor, rt_op **op)
+{
+    mst_program *p = lo->p;
+    rt_op *ops = mst_grow(p->alloc, p->ops, p->n_ops, &p->cap_ops, FIRST_ROOM, sizeof *ops);
+    if (ops == NULL)
+        return low_no_memory(lo);
+    p->ops = ops;
+    *op = &p->ops[p->n_ops++];
+    **op = (rt_op){.kind = kind, .tensor = tensor, .out = {.buf = MST_NONE}};
+    return MST_OK;
+}
+
+mst_status low_new_buf(lowering *lo, size_t bytes, uint32_t *buf)
+{
+    mst_program *p = lo->p;
+    if (p->n_bufs >= MST_NONE)
+        return mst_fail(lo->err, MST_ELIMIT, "a program has more than %u buffers", MST_NONE);
+    plan_buf *bufs = mst_grow(p->alloc, p->bufs, p->n_bufs, &p->cap_bufs, FIRST_ROOM, sizeof *bufs);
+    if (bufs == NULL)
+        return low_no_memory(lo);
+    p->bufs = bufs;
+    p->bufs[p->n_bufs] = (plan_buf){bytes, (uint32_t)p->n_ops, (uint32_t)p->n_ops, 0};
+    *buf = (uint32_t)p->n_bufs++;
+    return MST_OK;
+}
+
+void low_use_buf(lowering *lo, uint32_t buf) { lo->p->bufs[buf].last = (uint32_t)lo->p->n_ops; }
+
+mst_status low_new_bits(lowering *lo, uint32_t tensor, rt_value *bits)
+{
+    const mst_tensor *t = &lo->g->tensors[tensor];
+    uint32_t cols = rt_last_dim(t);
+    *bits = (rt_value){.form = MST_FORM_BITS,
+                       .cols = cols,
+                       .rows = mst_tensor_elements(t) / cols,
+                       .words = (cols + 63) / 64,
+                       .scale = lo->p->facts[tensor].value.scale};
+    bits->step = bits->rows * bits->words;
+    if (bits->step >= UINT32_MAX / RT_COLS) /* rt_move counts bits with 32 bits */
+        return mst_fail(lo->err, MST_ELIMIT, "tensor '%s': more than 2^32 bits of spikes in whole words", t->name);
+    return low_new_buf(lo, bits->step * sizeof(uint64_t), &bits->buf);
+}
+
+static void use_expr(lowering *lo, const rt_expr *e)
+{
+    if (e->syn != NULL && e->syn->from != NULL)
+        use_expr(lo, e->syn->from);
+    else if (e->syn != NULL)
+        low_use_buf(lo, e->syn->has_bits ? e->syn->bits.buf : e->syn->buf);
+    if (e->prod != NULL) {
+        low_use_buf(lo, e->prod->a.buf);
+        low_use_buf(lo, e->prod->b.buf);
+    }
+    for (uint32_t i = 0; i < e->n_terms; i++) {
+        if (e->terms[i].kind == RT_TERM_BITS)
+            low_use_buf(lo, e->terms[i].bits.buf);
+        if (e->terms[i].kind == RT_TERM_FLOAT)
+            low_use_buf(lo, e->terms[i].buf);
+    }
+}
+
+mst_status low_new_floats(lowering *lo, uint32_t tensor, rt_value *out)
+{
+    const mst_tensor *t = &lo->g->tensors[tensor];
+    uint32_t cols = rt_last_dim(t);
+    *out = (rt_value){.form = MST_FORM_FLOAT, .cols = cols, .rows = mst_tensor_elements(t) / cols};
+    out->step = out->rows * cols;
+    return low_new_buf(lo, out->step * sizeof(float), &out->buf);
+}
+
+mst_status low_new_layer(lowering *lo, uint32_t tensor, const rt_expr *e, rt_op **op)
+{
+    use_expr(lo, e);
+    MST_TRY(low_new_op(lo, RT_OP_LAYER, tensor, op));
+    (*op)->expr = e;
+    (*op)->head = (uint32_t)lo->p->n_ops - 1;
+    return MST_OK;
+}
+
+mst_status low_new_expr(lowering *lo, uint32_t tensor, uint32_t room, rt_expr **e)
+{
+    const mst_tensor *t = &lo->g->tensors[tensor];
+    *e = mst_arena_alloc(&lo->p->arena, sizeof **e);
+    if (*e == NULL)
+        return low_no_memory(lo);
+    (*e)->terms = mst_arena_array(&lo->p->arena, room, sizeof *(*e)->terms);
+    if ((*e)->terms == NULL)
+        return low_no_memory(lo);
+    (*e)->cols = rt_last_dim(t);
+    (*e)->rows = mst_tensor_elements(t) / (*e)->cols;
+    return MST_OK;
+}

@@ -1,0 +1,278 @@
+/* Operators at run time: what one is prepared to, what one call of it gets and gives.
+ *
+ * An operator is one file here, named in mst/ops.def. Its prepare function turns a node of the
+ * graph into an op_node: the function that runs one time step, the memory it needs, the state it
+ * keeps. Operators know nothing of programs, sessions, schedules or threads: whoever calls them
+ * says where inputs, output, scratch memory and state lie, and takes what they counted.
+ */
+#ifndef MST_OPS_OP_H
+#define MST_OPS_OP_H
+
+#include "mst/session.h"
+#include "runtime/kernels/kernels.h"
+#include "runtime/plan/nd.h"
+#include "runtime/plan/plan.h"
+#include "runtime/plan/window.h"
+
+/* One session's memory may not be larger than this. */
+#define RT_MAX_BYTES ((uint64_t)4 << 30)
+
+/* Where values are that do not change from step to step: constant data, or an offset in a session's
+ * memory. SIZE_MAX: nowhere there (an absent input, or one that changes). */
+typedef struct rt_ref {
+    const void *data; /* NULL: at */
+    size_t at;
+} rt_ref;
+
+/* The values of a tensor: their form, and how they lie where they are stored. */
+typedef struct rt_value {
+    mst_form form;
+    float scale;   /* what a spike or a count of one is worth; 0: not the same for all, or none */
+    uint32_t cols; /* of a row, the last axis */
+    size_t rows;
+    size_t words; /* BITS: 64-bit words of a row, bits past cols are 0 */
+    size_t step;  /* BITS: words of a time step */
+    uint32_t buf; /* of the program, where it has one */
+} rt_value;
+
+/* What is known of a tensor before anything runs. */
+typedef struct rt_fact {
+    rt_value value;    /* form, scale */
+    uint32_t root;     /* the tensor whose memory it shares (RESHAPE); itself otherwise */
+    uint32_t layer;    /* of the NEURON that makes it; MST_NONE otherwise */
+    uint32_t producer; /* node; MST_NONE: constant or the graph's input */
+} rt_fact;
+
+static inline bool rt_is_static(const rt_fact *f) { return f->value.form == MST_FORM_STATIC; }
+static inline bool rt_is_spike(const rt_fact *f) { return f->value.form == MST_FORM_BITS; }
+/* Spikes that are all worth the same. */
+static inline bool rt_has_scale(const rt_fact *f) { return rt_is_spike(f) && f->value.scale != 0.0f; }
+
+/* ---- parameters of the operators -------------------------------------- */
+
+typedef struct op_copy { /* in[k] -> out, operand 0 -> operand 1 */
+    nd_loop nd;
+    ptrdiff_t in_at, out_at;
+} op_copy;
+
+typedef struct op_move {
+    op_copy *parts; /* one per input */
+    bool fill;      /* with value before copying */
+    float value;
+} op_move;
+
+typedef struct op_gather {
+    size_t outer, axis, inner, n_index;
+} op_gather;
+
+/* The weights of LINEAR and CONV: k rows, ld outputs. */
+typedef struct op_weights {
+    mst_dtype dtype;
+    size_t k, ld;
+    const float *scale; /* I8: [ld] */
+    const float *c;     /* I8, for spikes with one theta: theta*scale; otherwise NULL */
+    size_t wide;        /* F16, and I8 without c: float32 of some outputs; offset in the scratch memory */
+} op_weights;
+
+typedef struct op_linear {
+    size_t rows, in, out;
+    size_t idx, val; /* offsets in the scratch memory */
+} op_linear;
+
+typedef struct op_conv {
+    win_axis h, w;
+    size_t batch, channels, groups, out; /* all channels, all outputs */
+    size_t start, idx, val, row_idx, row_val; /* offsets in the scratch memory */
+} op_conv;
+
+typedef enum op_product { OP_COINCIDE, OP_A_SPIKES, OP_B_SPIKES, OP_ANALOG } op_product;
+
+typedef struct op_matmul {
+    nd_loop batch; /* operands a, b, y; strides in elements */
+    size_t m, n, k;
+    bool trans_b, a_spike, b_spike; /* are the inputs spikes, for counting */
+    op_product rule;
+    float c;
+    size_t left, right, list, val, row, count; /* offsets in the scratch memory */
+} op_matmul;
+
+/* AFFINE and NEURON: [outer][channels][inner], constants of `channels` values. */
+typedef struct op_channels {
+    size_t outer, channels, inner;
+} op_channels;
+
+typedef struct op_affine {
+    op_channels ch;
+    const float *g, *h;
+} op_affine;
+
+typedef struct op_neuron {
+    op_channels ch;
+    mstk_neuron k;
+} op_neuron;
+
+typedef struct op_mask {
+    uint32_t index, threshold;
+    float keep; /* 1 - RATIO */
+} op_mask;
+
+typedef struct op_binary {
+    nd_loop nd; /* operands a, b, y */
+    int fn;
+} op_binary;
+
+typedef struct op_pool {
+    win_axis h, w;
+    size_t batch, channels;
+    bool max, count_pad;
+} op_pool;
+
+typedef struct op_reduce {
+    nd_loop over; /* reduced dims; operand 0: x */
+    nd_loop kept; /* operands x, y */
+    int fn;
+    size_t n; /* elements per sum */
+} op_reduce;
+
+typedef struct op_rows { /* SOFTMAX, LAYERNORM: [outer][n][inner] along n */
+    size_t outer, n, inner;
+    double eps;
+} op_rows;
+
+typedef struct op_scalars { /* CLIP, UNARY */
+    float lo, hi;
+    int fn;
+} op_scalars;
+
+/* ---- a prepared node, and a call of it ---------------------------------- */
+
+typedef struct op_node op_node;
+
+/* One time step of one node. in: the values of each input, NULL for an absent one. */
+typedef struct op_call {
+    const op_node *node;
+    const mst_kernels *k;
+    const void *const *in;
+    float *out;
+    char *scratch; /* scratch_bytes */
+    void *state;   /* state_bytes, left by the step before, or as reset made it */
+    uint64_t seed; /* of masks */
+    uint32_t sample, time; /* the first step is 1 */
+    /* what the call counted: */
+    uint64_t ops;    /* synaptic operations, or multiply-adds where the input is analog */
+    uint64_t active; /* NEURON, MASK: values of the output that are not zero */
+} op_call;
+
+typedef void (*op_run)(op_call *c);
+typedef void (*op_reset)(const op_node *n, void *state);
+
+struct op_node {
+    op_run run;     /* NULL: the output is its input's memory (RESHAPE) */
+    op_reset reset; /* of the state, when a sample begins; NULL: it keeps none */
+    uint32_t index; /* of the node in the graph */
+    uint32_t layer; /* NEURON: its own; MASK: the layer whose spikes it counts, MST_NONE: none */
+    bool is_static;
+    bool is_pure;   /* the same inputs give the same output at any time: steps may run in any order */
+    bool counts_sops; /* synaptic operations, not multiply-adds */
+    uint32_t n_in;
+    rt_ref *in, out;      /* of static inputs and outputs */
+    size_t n;             /* elements of the output */
+    size_t scratch_bytes; /* set by prepare, as are those below */
+    size_t state_bytes;
+    size_t state;         /* where a session keeps them */
+    uint64_t dense;       /* multiply-adds of one pass */
+    const op_weights *weights; /* LINEAR, CONV */
+    union {
+        op_move move;
+        op_gather gather;
+        op_linear linear;
+        op_conv conv;
+        op_matmul matmul;
+        op_affine affine;
+        op_neuron neuron;
+        op_mask mask;
+        op_binary binary;
+        op_pool pool;
+        op_reduce reduce;
+        op_rows rows;
+        op_scalars scalars;
+    } u;
+};
+
+/* ---- preparing ----------------------------------------------------------- */
+
+/* What prepare functions see: the node and all that is known of the graph. */
+typedef struct op_prep {
+    const mst_graph *g;
+    const mst_node *node; /* being prepared */
+    mst_run_mode mode;
+    const rt_fact *facts; /* of each tensor */
+    mst_layer *layers;    /* to be described by NEURON and MASK */
+    mst_arena *arena;     /* lives as long as the op_node */
+    mst_err *err;
+} op_prep;
+
+/* Each operator has op_prepare_<ID>: check what the graph's validation does not, fill n->u, run,
+ * scratch_bytes, dense, counts_sops; state_bytes and reset where ops.def says STATE. */
+#define MST_OP_BEGIN(id, name, min, max, flags) mst_status op_prepare_##id(op_prep *c, op_node *n);
+#define MST_IP(id, field, n)
+#define MST_FP(id, field)
+#define MST_OP_END(id)
+#include "mst/ops.def"
+#undef MST_OP_BEGIN
+#undef MST_IP
+#undef MST_FP
+#undef MST_OP_END
+
+/* Prepare c->node, the index-th of the graph, by its operator's function. The text of an error names
+ * the node. ENOMEM, ELIMIT, EUNSUPPORTED; EINVAL where an operator keeps state that ops.def does not
+ * tell of, or the other way round. */
+mst_status op_prepare_node(op_prep *c, uint32_t index, op_node *n);
+
+mst_status op_no_memory(mst_err *err);
+/* *at = *total rounded up to PLAN_ALIGN, *total = *at + n * size. ELIMIT past RT_MAX_BYTES. */
+mst_status op_add_bytes(mst_err *err, size_t n, size_t size, size_t *at, size_t *total);
+/* *ops *= n, a count of multiply-adds. ELIMIT past 2^62. */
+mst_status op_mul_ops(op_prep *c, uint64_t n, uint64_t *ops);
+
+/* The rows of x along an axis. */
+static inline op_rows op_rows_along(const mst_tensor *x, uint32_t axis)
+{
+    op_rows q = {.outer = 1, .n = x->dims[axis], .inner = 1};
+    for (uint32_t d = 0; d < x->rank; d++) {
+        q.outer *= d < axis ? x->dims[d] : 1;
+        q.inner *= d > axis ? x->dims[d] : 1;
+    }
+    return q;
+}
+
+static inline const mst_tensor *op_in_tensor(const op_prep *c, uint32_t k)
+{
+    return k < c->node->n_in && c->node->in[k] != MST_NONE ? &c->g->tensors[c->node->in[k]] : NULL;
+}
+
+static inline const rt_fact *op_in_fact(const op_prep *c, uint32_t k)
+{
+    return &c->facts[c->node->in[k]];
+}
+
+static inline const mst_tensor *op_out_tensor(const op_prep *c)
+{
+    return &c->g->tensors[c->node->out];
+}
+
+static inline const float *op_const(const op_prep *c, uint32_t k)
+{
+    const mst_tensor *t = op_in_tensor(c, k);
+    return t != NULL ? t->data : NULL;
+}
+
+/* ---- running -------------------------------------------------------------- */
+
+/* at: an offset that prepare made with op_add_bytes */
+static inline void *op_scratch(const op_call *c, size_t at) { return c->scratch + at; }
+
+/* NULL for an absent input */
+static inline const float *op_in(const op_call *c, uint32_t k) { return k < c->node->n_in ? c->in[k] : NULL; }
+
+#endif

@@ -1,0 +1,50 @@
+/* LINEAR and CONV: the weights of the inputs that are not zero are added, in
+ * ascending input order. Whether an input is a spike matters to counting only. */
+#include "runtime/ops/weights.h"
+#include "runtime/plan/window.h"
+
+static size_t min_size(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+static void run_linear(op_call *c)
+{
+    const op_linear *q = &c->node->u.linear;
+    const mst_kernels *k = c->k;
+    const float *x = op_in(c, 0);
+    float *y = c->out;
+    uint32_t *idx = op_scratch(c, q->idx);
+    float *val = op_scratch(c, q->val);
+    size_t ld = q->in + MSTK_SLACK;
+    uint64_t active = 0;
+    for (size_t r0 = 0; r0 < q->rows; r0 += OP_ROWS) {
+        op_row rows[OP_ROWS];
+        size_t n = min_size(q->rows - r0, OP_ROWS);
+        for (size_t r = 0; r < n; r++) {
+            rows[r].in = (mstk_list){idx + r * ld, val + r * ld, 0};
+            rows[r].in.n = k->scan_f32(x + (r0 + r) * q->in, q->in, idx + r * ld, val + r * ld);
+            rows[r].y = y + (r0 + r) * q->out;
+            active += rows[r].in.n;
+        }
+        op_weighted(c, rows, n, 0, q->out);
+    }
+    c->ops += active * q->out;
+}
+
+mst_status op_prepare_LINEAR(op_prep *c, op_node *op)
+{
+    const mst_tensor *w = op_in_tensor(c, 1);
+    op_linear *q = &op->u.linear;
+    op->run = run_linear;
+    op->counts_sops = rt_is_spike(op_in_fact(c, 0));
+    q->in = w->dims[0];
+    q->out = w->dims[1];
+    q->rows = op->n / q->out;
+    op->dense = op->n;
+    MST_TRY(op_mul_ops(c, q->in, &op->dense));
+    MST_TRY(op_prepare_weights(c, op, q->in, q->out));
+    size_t entries = min_size(q->rows, OP_ROWS) * (q->in + MSTK_SLACK);
+    MST_TRY(op_add_bytes(c->err, entries, sizeof(uint32_t), &q->idx, &op->scratch_bytes));
+    return op_add_bytes(c->err, entries, sizeof(float), &q->val, &op->scratch_bytes);
+}

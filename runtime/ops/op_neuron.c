@@ -1,0 +1,106 @@
+/* NEURON: integrate and fire, where spikes are made; the membranes are its state. In float mode the QCFS
+ * staircase, which keeps none. */
+#include "runtime/ops/channels.h"
+
+/* The neurons of channel c of the constants. */
+static mstk_neuron at_channel(const mstk_neuron *k, size_t c)
+{
+    mstk_neuron q = *k;
+    q.theta += c;
+    if (q.gain != NULL) {
+        q.gain += c;
+        q.bias += c;
+    }
+    return q;
+}
+
+static void run_fire(op_call *c)
+{
+    const op_neuron *q = &c->node->u.neuron;
+    const mst_kernels *k = c->k;
+    const float *x = op_in(c, 0);
+    float *y = c->out, *v = c->state;
+    uint64_t fired = 0;
+    for (size_t o = 0, at = 0; o < q->ch.outer; o++) {
+        if (q->ch.inner == 1) {
+            fired += k->fire_each_f32(&q->k, x + at, v + at, y + at, q->ch.channels);
+            at += q->ch.channels;
+            continue;
+        }
+        for (size_t i = 0; i < q->ch.channels; i++, at += q->ch.inner) {
+            mstk_neuron of = at_channel(&q->k, i);
+            fired += k->fire_same_f32(&of, x + at, v + at, y + at, q->ch.inner);
+        }
+    }
+    c->active += fired;
+}
+
+static void run_stair(op_call *c)
+{
+    const op_neuron *q = &c->node->u.neuron;
+    const mst_kernels *k = c->k;
+    const float *x = op_in(c, 0);
+    float *y = c->out;
+    uint64_t on = 0;
+    for (size_t o = 0, at = 0; o < q->ch.outer; o++) {
+        if (q->ch.inner == 1) {
+            on += k->stair_each_f32(&q->k, x + at, y + at, q->ch.channels);
+            at += q->ch.channels;
+            continue;
+        }
+        for (size_t i = 0; i < q->ch.channels; i++, at += q->ch.inner) {
+            mstk_neuron of = at_channel(&q->k, i);
+            on += k->stair_same_f32(&of, x + at, y + at, q->ch.inner);
+        }
+    }
+    c->active += on;
+}
+
+/* Membranes to v(0). */
+static void reset(const op_node *op, void *state)
+{
+    const op_neuron *q = &op->u.neuron;
+    float *v = state;
+    for (size_t o = 0; o < q->ch.outer; o++)
+        for (size_t c = 0; c < q->ch.channels; c++)
+            for (size_t i = 0; i < q->ch.inner; i++)
+                *v++ = q->k.shift * q->k.theta[c];
+}
+
+static void describe_layer(op_prep *c, mst_layer *l, uint32_t node, uint64_t neurons)
+{
+    const mst_node *n = c->node;
+    const mst_tensor *theta = op_in_tensor(c, 1);
+    size_t n_theta = mst_tensor_elements(theta);
+    double sum = 0;
+    for (size_t i = 0; i < n_theta; i++)
+        sum += (double)op_const(c, 1)[i];
+    *l = (mst_layer){.name = n->name,
+                     .node = node,
+                     .site = (mst_site)n->ip[MST_NEURON_SITE],
+                     .stage = n->ip[MST_NEURON_STAGE],
+                     .block = n->ip[MST_NEURON_BLOCK],
+                     .neurons = neurons,
+                     .theta = sum / (double)n_theta,
+                     .theta_per_channel = n_theta != 1,
+                     .levels = n->ip[MST_NEURON_LEVELS],
+                     .trained = -1};
+}
+
+mst_status op_prepare_NEURON(op_prep *c, op_node *op)
+{
+    op_neuron *q = &op->u.neuron;
+    const float *values[3];
+    op->run = c->mode == MST_RUN_SPIKING ? run_fire : run_stair;
+    MST_TRY(op_channels_of(c, c->node->ip[MST_NEURON_AXIS], 1, 3, &q->ch, values));
+    q->k = (mstk_neuron){values[0], values[1], values[2], (float)c->node->ip[MST_NEURON_LEVELS],
+                         c->node->fp[MST_NEURON_SHIFT]};
+    op->layer = c->facts[c->node->out].layer;
+    if (c->mode == MST_RUN_SPIKING) {
+        size_t at;
+        MST_TRY(op_add_bytes(c->err, op->n, sizeof(float), &at, &op->state_bytes));
+        op->reset = reset;
+    }
+    describe_layer(c, &c->layers[op->layer], op->index, op->n);
+    return MST_OK;
+}

@@ -1,0 +1,30 @@
+/* What LINEAR, CONV and MATMUL share: products of lists of inputs and weights. */
+#ifndef MST_OPS_WEIGHTS_H
+#define MST_OPS_WEIGHTS_H
+
+#include "runtime/ops/op.h"
+
+/* Rows of which the lists are made before their products: a piece of the weights then serves all of
+ * them from the cache. */
+#define OP_ROWS 16
+/* Outputs per call of the gather kernel. */
+#define OP_COLS 128
+
+/* A row of outputs and the inputs that reach it. */
+typedef struct op_row {
+    mstk_list in;
+    float *y;
+} op_row;
+
+/* How many of n outputs the next call makes. */
+static inline size_t op_cols_of(size_t n) { return n <= OP_COLS + OP_COLS / 2 ? n : OP_COLS; }
+
+/* y[0..n) of each row = b + sum over its list of val * w, for the n outputs from `first` on of LINEAR or
+ * CONV, whatever the type of their weights. The rows pass through a piece of the outputs together, so
+ * that its weights stay in the cache. */
+void op_weighted(const op_call *c, const op_row *rows, size_t n_rows, size_t first, size_t n);
+
+/* Make op->weights of a node whose groups have n outputs of k inputs; may add scratch memory. ENOMEM, ELIMIT. */
+mst_status op_prepare_weights(op_prep *c, op_node *op, size_t k, size_t n);
+
+#endif

@@ -1,0 +1,79 @@
+/* Programs: a graph compiled for one mode, by one back end. Drives lowering; runs nothing. */
+#include "runtime/backend/backend.h"
+#include "runtime/core/options.h"
+
+static mst_status compile(mst_program *p, const mst_run_opts *o, mst_arena *tmp, mst_err *err)
+{
+    bool fuse = o->schedule == MST_SCHEDULE_BLOCK && p->mode == MST_RUN_SPIKING;
+    lowering lo = {.p = p,
+                   .g = p->g,
+                   .target = fuse ? p->backend->target : NULL,
+                   .steps = o->block_steps,
+                   .tmp = tmp,
+                   .err = err};
+    MST_TRY(p->backend->open(p, err));
+    MST_TRY(low_note_facts(&lo));
+    MST_TRY(low_prepare_nodes(&lo));
+    MST_TRY(low_place_static(&lo));
+    MST_TRY(low_feed_layers(&lo));
+    return low_make_ops(&lo);
+}
+
+mst_status mst_program_create(const mst_graph *g, const mst_run_opts *opts, mst_program **out, mst_err *err)
+{
+    mst_run_opts own = {.mode = MST_RUN_SPIKING};
+    const mst_run_opts *o = &own;
+    mst_kernels kernels;
+    if (opts != NULL)
+        MST_TRY(MST_TAKE_OPTS(mst_run_opts, &own, opts, frames, frames, err));
+    if (o->mode != MST_RUN_SPIKING && o->mode != MST_RUN_FLOAT)
+        return mst_fail(err, MST_EINVAL, "unknown run mode %d", (int)o->mode);
+    if (o->schedule != MST_SCHEDULE_STEP && o->schedule != MST_SCHEDULE_BLOCK)
+        return mst_fail(err, MST_EINVAL, "unknown schedule %d", (int)o->schedule);
+    MST_TRY(mst_graph_validate(g, err));
+    MST_TRY(mst_kernels_select(o->isa, &kernels, err));
+    mst_program *p = mst_alloc(o->alloc, sizeof *p);
+    if (p == NULL)
+        return mst_fail(err, MST_ENOMEM, "out of memory: no room for a program");
+    p->g = g;
+    p->mode = o->mode;
+    p->seed = o->seed;
+    p->frames = o->frames > 1 ? o->frames : 1;
+    p->threads = o->threads;
+    p->alloc = p->arena.alloc = o->alloc;
+    p->k = kernels;
+    p->backend = rt_backends[0];
+    mst_arena tmp = {.alloc = o->alloc};
+    mst_status st = compile(p, o, &tmp, err);
+    mst_arena_release(&tmp);
+    if (st != MST_OK) {
+        mst_program_destroy(p);
+        return st;
+    }
+    *out = p;
+    return MST_OK;
+}
+
+void mst_program_destroy(mst_program *p)
+{
+    if (p == NULL)
+        return;
+    p->backend->close(p);
+    mst_free_array(p->alloc, p->ops, p->cap_ops, sizeof *p->ops);
+    mst_free_array(p->alloc, p->bufs, p->cap_bufs, sizeof *p->bufs);
+    mst_arena_release(&p->arena);
+    mst_free(p->alloc, p, sizeof *p);
+}
+
+const mst_graph *mst_program_graph(const mst_program *p) { return p->g; }
+const char *mst_program_isa(const mst_program *p) { return p->k.isa; }
+size_t mst_program_layers(const mst_program *p) { return p->n_layers; }
+uint32_t mst_program_block_steps(const mst_program *p) { return p->steps; }
+size_t mst_program_input_size(const mst_program *p) { return p->frames * p->input_n; }
+uint64_t mst_program_dense_ops(const mst_program *p) { return p->dense; }
+uint64_t mst_program_dense_ops_static(const mst_program *p) { return p->dense_static; }
+
+const mst_layer *mst_program_layer(const mst_program *p, size_t k)
+{
+    return k < p->n_layers ? &p->layers[k] : NULL;
+}
