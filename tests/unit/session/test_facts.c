@@ -1,7 +1,7 @@
 /* Facts of graphs, programs and sessions, one a function; options of a program as text. */
 #include <stdlib.h>
 
-#include "exec_graphs.h"
+#include "tests/unit/session/session_graphs.h"
 #include "mst/facts.h"
 #include "tests/support/run_tests.h"
 
