@@ -47,7 +47,7 @@ static mst_status classify(stream *s, size_t i, size_t *said, uint32_t *steps, i
     mst_session_begin(s->session, s->x, (uint32_t)i); /* the index is part of what the masks are drawn from */
     for (*steps = 0; *steps < s->steps;) {
         *steps += mst_session_run(s->session, s->steps - *steps);
-        mst_session_mean_logits(s->session, s->logits);
+        mst_session_mean_logits(s->session, MST_LAST, s->logits);
         if (lead(s->logits, s->classes) * (float)*steps >= s->margin)
             break;
     }

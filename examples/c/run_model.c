@@ -64,7 +64,7 @@ static mst_status run(const mst_program *program, const float *x, uint32_t steps
         mst_session_begin(session, x, 0);
         for (uint32_t t = 0; t < steps;)
             t += mst_session_run(session, steps - t);
-        mst_session_mean_logits(session, logits);
+        mst_session_mean_logits(session, MST_LAST, logits);
         size_t best = mst_argmax(logits, classes);
         const char *name = mst_graph_class_name(graph, best);
         printf("class %zu%s%s logit %.4f\n", best, name != NULL ? " " : "", name != NULL ? name : "",
@@ -73,8 +73,8 @@ static mst_status run(const mst_program *program, const float *x, uint32_t steps
                mst_session_spikes(session), mst_session_sops(session));
         for (size_t k = 0; k < mst_program_layers(program); k++)
             printf("  %-40s %8" PRIu64 " spikes, %.4f a neuron and step\n", mst_program_layer_name(program, k),
-                   mst_session_layer_spikes(session, k),
-                   (double)mst_session_layer_spikes(session, k) /
+                   mst_session_layer_spikes(session, MST_LAST, k),
+                   (double)mst_session_layer_spikes(session, MST_LAST, k) /
                        ((double)mst_program_layer_neurons(program, k) * steps));
     }
     mst_session_destroy(session);
