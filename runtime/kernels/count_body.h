@@ -10,75 +10,7 @@
 #include "runtime/kernels/count_pack.h"
 #endif
 
-/* What one tile is made from. */
-typedef struct job {
-    const mstc_input *in;
-    const mstc_weights *w;
-    const mstc_affine *a;
-    const mstc_neuron *q;
-    const mstc_bytes *bytes;
-    const mstc_floats *floats;
-} job;
-
-typedef struct place {
-    size_t row, height, o, n; /* first row, rows; first output, outputs */
-} place;
-
-typedef void finish_fn(const job *j, const place *at, const int32_t *sums);
-
-/* ---- what becomes of sums: vectors over outputs outside, rows inside ---------- */
-
-ALWAYS VF fire_value(VF x, VF levels, VF theta, VF shift)
-{
-    VF t = v_add(v_div(v_mul(x, levels), theta), shift);
-    return v_min(v_max(t, v_set(0)), levels); /* NaN: 0; then truncating is floor */
-}
-
-/* Locals throughout: a store of bytes may change whatever is not. */
-ALWAYS void fire_tile(const job *j, const place *at, const int32_t *sums, const int gain)
-{
-    const VF levels = v_set(j->q->levels), shift = v_set(j->q->shift);
-    const mstc_affine a = *j->a;
-    const mstc_neuron q = *j->q;
-    const mstc_bytes y = *j->bytes;
-    const size_t height = at->height, row = at->row, end = at->o + at->n;
-    uint8_t *to[MSTC_TILE];
-    for (size_t r = 0; r < height; r++)
-        to[r] = y.y + row_at(y.index, row + r) * y.ld;
-    for (size_t o = at->o; o < end; o += VW, sums += VW) {
-        const VM live = v_live(end - o);
-        const VF c = v_load(a.c + o, live), theta = v_load(q.theta + o, live);
-        const VF g = gain ? v_load(q.gain + o, live) : c, h = gain ? v_load(q.bias + o, live) : c;
-        const float *b = a.b + row * a.b_step + o;
-        for (size_t r = 0; r < height; r++, b += a.b_step) {
-            VF x = v_add(v_mul(c, v_float(sums + r * MSTC_COLS)), v_load(b, live));
-            if (gain)
-                x = v_add(v_mul(g, x), h);
-            v_bytes(to[r] + o, fire_value(x, levels, theta, shift), live);
-        }
-    }
-}
-
-static void finish_fire(const job *j, const place *at, const int32_t *sums)
-{
-    j->q->gain != NULL ? fire_tile(j, at, sums, 1) : fire_tile(j, at, sums, 0);
-}
-
-static void finish_current(const job *j, const place *at, const int32_t *sums)
-{
-    const mstc_affine a = *j->a;
-    const mstc_floats y = *j->floats;
-    const size_t end = at->o + at->n;
-    for (size_t o = at->o; o < end; o += VW, sums += VW) {
-        const VM live = v_live(end - o);
-        const VF c = v_load(a.c + o, live);
-        for (size_t r = 0; r < at->height; r++) {
-            float *to = y.y + row_at(y.index, at->row + r) * y.ld + o;
-            VF x = v_add(v_mul(c, v_float(sums + r * MSTC_COLS)), v_load(a.b + (at->row + r) * a.b_step + o, live));
-            v_store(to, y.add ? v_add(v_load(to, live), x) : x, live);
-        }
-    }
-}
+#include "runtime/kernels/count_finish.h"
 
 /* ---- tiles ------------------------------------------------------------------- */
 
@@ -98,14 +30,48 @@ static void lift_tile(const dot *d, size_t k, int32_t lift, int32_t *sums)
         uint64_t more = 0;
         for (size_t t = 0; t < d->n_taps; t++)
             more += sum_bytes(d->rows[r] + d->taps[t], k, 0);
-        for (size_t o = 0; o < MSTC_COLS; o++)
+        for (size_t o = 0; o < d->n; o++)
             sums[o] += lift * (int32_t)more;
     }
 }
 
+/* The sums of all pairs of digits, as floats in place of the integers. */
+static void dot_digits(const job *j, const dot *first, int32_t *sums)
+{
+    const unsigned of_in = j->in->digits > 1 ? j->in->digits : 1;
+    const size_t n = first->height * MSTC_COLS;
+    double whole[MSTC_TILE * MSTC_COLS] = {0};
+    float rounded[MSTC_TILE * MSTC_COLS];
+    dot d = *first;
+    for (unsigned k = 0; k < j->digits; k++) {
+        const unsigned i = k % of_in, o = k / of_in;
+        const double scale = (double)((uint64_t)1 << 8 * (i + o));
+        d.panel = first->panel + o * j->w->digit_apart;
+        for (size_t r = 0; r < d.height; r++)
+            d.rows[r] = first->rows[r] + i * j->in->digit_apart;
+        dot_tile(&d, sums);
+        for (size_t s = 0; s < n; s++)
+            whole[s] += scale * (double)sums[s];
+    }
+    for (size_t s = 0; s < n; s++)
+        rounded[s] = (float)whole[s];
+    memcpy(sums, rounded, n * sizeof *sums);
+}
+
+static void sum_tile(const job *j, const dot *d, int32_t *sums)
+{
+    if (j->digits > 1) {
+        dot_digits(j, d, sums);
+        return;
+    }
+    dot_tile(d, sums);
+    if (j->w->lift != 0)
+        lift_tile(d, j->in->k, (int32_t)j->w->lift, sums);
+}
+
 static void run_panel(const job *j, place *at, size_t rows, finish_fn *finish)
 {
-    int32_t sums[MSTC_TILE * MSTC_COLS] __attribute__((aligned(64)));
+    int32_t sums[MSTC_TILE * MSTC_COLS] __attribute__((aligned(64))) = {0};
     const mstc_input *in = j->in;
     dot d = {.taps = in->taps, .n_taps = in->n_taps, .steps = (in->k + 3) / 4, .n = at->n,
              .most = in->most * j->w->most,
@@ -116,17 +82,16 @@ static void run_panel(const job *j, place *at, size_t rows, finish_fn *finish)
         d.height = at->height;
         for (size_t r = 0; r < at->height; r++)
             d.rows[r] = in->x + row_at(in->index, at->row + r) * in->ld;
-        dot_tile(&d, sums);
-        if (j->w->lift != 0)
-            lift_tile(&d, in->k, (int32_t)j->w->lift, sums);
+        sum_tile(j, &d, sums);
         finish(j, at, sums);
     }
     at->row = first;
 }
 
-static void run(const job *j, size_t rows, finish_fn *finish)
+static void run(job *j, size_t rows, finish_fn *finish)
 {
     size_t n = j->w->n, group = rows_of_group(j->in);
+    j->digits = (j->in->digits > 1 ? j->in->digits : 1) * (j->w->digits > 1 ? j->w->digits : 1);
     for (size_t r = 0; r < rows; r += group) {
         place at = {.row = r};
         for (; at.o < n; at.o += MSTC_COLS) {
@@ -148,6 +113,13 @@ static void FN(current)(const mstc_input *in, const mstc_weights *w, size_t rows
 {
     job j = {.in = in, .w = w, .a = a, .floats = y};
     run(&j, rows, finish_current);
+}
+
+static void FN(fire_into)(const mstc_input *in, const mstc_weights *w, size_t rows, const mstc_affine *a,
+                          const mstc_neuron *q, const mstc_into *into)
+{
+    job j = {.in = in, .w = w, .a = a, .q = q, .into = into};
+    run(&j, rows, finish_into);
 }
 
 #define MSTC_TABLE_(set) mst_count_kernels_##set

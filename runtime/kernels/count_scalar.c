@@ -8,6 +8,7 @@
 
 #define VW 1
 typedef float VF;
+typedef int32_t VI;
 typedef bool VM;
 
 ALWAYS VF v_set(float x) { return x; }
@@ -16,11 +17,17 @@ ALWAYS VF v_mul(VF a, VF b) { return a * b; }
 ALWAYS VF v_div(VF a, VF b) { return a / b; }
 ALWAYS VF v_max(VF a, VF b) { return a > b ? a : b; } /* b where a is NaN */
 ALWAYS VF v_min(VF a, VF b) { return a < b ? a : b; }
-ALWAYS VF v_float(const int32_t *x) { return (float)*x; }
 ALWAYS VM v_live(size_t n) { return n != 0; }
 ALWAYS VF v_load(const float *x, VM live) { return live ? *x : 0; }
 ALWAYS void v_store(float *y, VF x, VM live) { *y = live ? x : *y; }
-ALWAYS void v_bytes(uint8_t *y, VF x, VM live) { *y = live ? (uint8_t)x : *y; }
+ALWAYS VI v_ints(const int32_t *x, VM live) { return live ? *x : 0; }
+ALWAYS void v_store_ints(int32_t *y, VI x, VM live) { *y = live ? x : *y; }
+ALWAYS VI v_counts(const uint8_t *x, VM live) { return live ? *x : 0; }
+ALWAYS void v_store_counts(uint8_t *y, VI n, VM live) { *y = live ? (uint8_t)n : *y; }
+ALWAYS VI v_iadd(VI a, VI b) { return a + b; }
+ALWAYS VI v_imul(VI a, VI b) { return a * b; }
+ALWAYS VF v_float(VI x) { return (float)x; }
+ALWAYS VI v_trunc(VF x) { return (int32_t)x; }
 
 static void dot_row(const dot *d, const uint8_t *row, int32_t *sums)
 {

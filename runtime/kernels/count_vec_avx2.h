@@ -9,7 +9,11 @@
 
 #define VW 8
 typedef __m256 VF;
-typedef __m256i VM;
+typedef __m256i VI;
+typedef struct VM {
+    __m256i lanes;
+    size_t n; /* of VW */
+} VM;
 
 ALWAYS VF v_set(float x) { return _mm256_set1_ps(x); }
 ALWAYS VF v_add(VF a, VF b) { return _mm256_add_ps(a, b); }
@@ -17,23 +21,48 @@ ALWAYS VF v_mul(VF a, VF b) { return _mm256_mul_ps(a, b); }
 ALWAYS VF v_div(VF a, VF b) { return _mm256_div_ps(a, b); }
 ALWAYS VF v_max(VF a, VF b) { return _mm256_max_ps(a, b); } /* b where a is NaN */
 ALWAYS VF v_min(VF a, VF b) { return _mm256_min_ps(a, b); }
-ALWAYS VF v_float(const int32_t *x) { return _mm256_cvtepi32_ps(_mm256_loadu_si256((const void *)x)); }
 ALWAYS VM v_live(size_t n)
 {
-    return _mm256_cmpgt_epi32(_mm256_set1_epi32(n < VW ? (int)n : VW), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+    n = n < VW ? n : VW;
+    return (VM){_mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)), n};
 }
-ALWAYS VF v_load(const float *x, VM live) { return _mm256_maskload_ps(x, live); }
-ALWAYS void v_store(float *y, VF x, VM live) { _mm256_maskstore_ps(y, live, x); }
-ALWAYS void v_bytes(uint8_t *y, VF x, VM live)
+ALWAYS VF v_load(const float *x, VM live) { return _mm256_maskload_ps(x, live.lanes); }
+ALWAYS VI v_ints(const int32_t *x, VM live) { return _mm256_maskload_epi32(x, live.lanes); }
+ALWAYS VI v_iadd(VI a, VI b) { return _mm256_add_epi32(a, b); }
+ALWAYS VI v_imul(VI a, VI b) { return _mm256_mullo_epi32(a, b); }
+ALWAYS VF v_float(VI x) { return _mm256_cvtepi32_ps(x); }
+ALWAYS VI v_trunc(VF x) { return _mm256_cvttps_epi32(x); }
+
+ALWAYS VI v_counts(const uint8_t *x, VM live)
 {
-    __m256i n = _mm256_cvttps_epi32(x);
+    uint64_t n = 0;
+    if (live.n == VW)
+        memcpy(&n, x, VW);
+    else
+        memcpy(&n, x, live.n);
+    return _mm256_cvtepu8_epi32(_mm_cvtsi64_si128((long long)n));
+}
+
+/* Stores with a mask are slow on Zen. */
+ALWAYS void v_store(float *y, VF x, VM live)
+{
+    live.n == VW ? _mm256_storeu_ps(y, x) : _mm256_maskstore_ps(y, live.lanes, x);
+}
+ALWAYS void v_store_ints(int32_t *y, VI x, VM live)
+{
+    if (live.n == VW)
+        _mm256_storeu_si256((void *)y, x);
+    else
+        _mm256_maskstore_epi32(y, live.lanes, x);
+}
+ALWAYS void v_store_counts(uint8_t *y, VI n, VM live)
+{
     __m128i half = _mm_packs_epi32(_mm256_castsi256_si128(n), _mm256_extracti128_si256(n, 1));
     uint64_t bytes = (uint64_t)_mm_cvtsi128_si64(_mm_packus_epi16(half, half));
-    size_t on = (size_t)__builtin_popcount((unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(live)));
-    if (on == VW)
+    if (live.n == VW)
         memcpy(y, &bytes, VW);
     else
-        memcpy(y, &bytes, on);
+        memcpy(y, &bytes, live.n);
 }
 
 ALWAYS __m256i four(const uint8_t *x)

@@ -10,6 +10,7 @@
 
 #define VW 16
 typedef __m512 VF;
+typedef __m512i VI;
 typedef __mmask16 VM;
 
 ALWAYS VF v_set(float x) { return _mm512_set1_ps(x); }
@@ -18,18 +19,27 @@ ALWAYS VF v_mul(VF a, VF b) { return _mm512_mul_ps(a, b); }
 ALWAYS VF v_div(VF a, VF b) { return _mm512_div_ps(a, b); }
 ALWAYS VF v_max(VF a, VF b) { return _mm512_max_ps(a, b); } /* b where a is NaN */
 ALWAYS VF v_min(VF a, VF b) { return _mm512_min_ps(a, b); }
-ALWAYS VF v_float(const int32_t *x) { return _mm512_cvtepi32_ps(_mm512_loadu_si512(x)); }
 ALWAYS VM v_live(size_t n) { return (VM)(n >= VW ? 0xffffu : (1u << n) - 1); }
 ALWAYS VF v_load(const float *x, VM live) { return _mm512_maskz_loadu_ps(live, x); }
+ALWAYS VI v_ints(const int32_t *x, VM live) { return _mm512_maskz_loadu_epi32(live, x); }
+ALWAYS VI v_counts(const uint8_t *x, VM live) { return _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(live, x)); }
+ALWAYS VI v_iadd(VI a, VI b) { return _mm512_add_epi32(a, b); }
+ALWAYS VI v_imul(VI a, VI b) { return _mm512_mullo_epi32(a, b); }
+ALWAYS VF v_float(VI x) { return _mm512_cvtepi32_ps(x); }
+ALWAYS VI v_trunc(VF x) { return _mm512_cvttps_epi32(x); }
 
 /* Stores with a mask are slow on Zen. */
 ALWAYS void v_store(float *y, VF x, VM live)
 {
     live == 0xffff ? _mm512_storeu_ps(y, x) : _mm512_mask_storeu_ps(y, live, x);
 }
-ALWAYS void v_bytes(uint8_t *y, VF x, VM live)
+ALWAYS void v_store_ints(int32_t *y, VI x, VM live)
 {
-    __m128i n = _mm512_cvtepi32_epi8(_mm512_cvttps_epi32(x));
+    live == 0xffff ? _mm512_storeu_si512(y, x) : _mm512_mask_storeu_epi32(y, live, x);
+}
+ALWAYS void v_store_counts(uint8_t *y, VI x, VM live)
+{
+    __m128i n = _mm512_cvtepi32_epi8(x);
     live == 0xffff ? _mm_storeu_si128((void *)y, n) : _mm_mask_storeu_epi8(y, live, n);
 }
 

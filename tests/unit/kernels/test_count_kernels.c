@@ -54,8 +54,9 @@ typedef struct layer {
     size_t rows, n, k;
     mstc_input in;
     mstc_weights w;
-    int16_t *plain; /* [n][n_taps][k] */
+    int32_t *plain; /* [n][n_taps][k] */
     mstc_affine a;
+    mstc_more more;
     mstc_neuron q;
     uint32_t *to; /* where rows go, or NULL */
     size_t ld;    /* of the result, in elements */
@@ -75,6 +76,8 @@ static uint32_t *shuffled(trial *t, size_t n)
     return index;
 }
 
+static unsigned digits_of(unsigned digits) { return digits > 1 ? digits : 1; }
+
 static void make_counts(trial *t, layer *l)
 {
     size_t reach = l->in.n_taps * l->k; /* taps overlap, as a convolution's do */
@@ -84,7 +87,9 @@ static void make_counts(trial *t, layer *l)
     l->in.taps = taps;
     l->in.ld = reach + rnd(t, 3) * 5;
     l->in.index = coin(t) ? shuffled(t, l->rows) : NULL;
-    size_t bytes = (l->rows - 1) * l->in.ld + reach + (4 - l->k % 4) % 4;
+    size_t bytes = (l->rows - 1) * l->in.ld + reach, more = (4 - l->k % 4) % 4;
+    l->in.digit_apart = bytes + rnd(t, 5);
+    bytes += (digits_of(l->in.digits) - 1) * l->in.digit_apart + more;
     uint8_t *x = own(t, bytes);
     bool full = rnd(t, 4) == 0;
     for (size_t i = 0; i < bytes; i++)
@@ -94,20 +99,24 @@ static void make_counts(trial *t, layer *l)
 
 static void make_weights(trial *t, layer *l)
 {
-    size_t size = mstc_panels_size(l->n, l->in.n_taps, l->k), per = l->in.n_taps * l->k;
-    int8_t *panels = memset(own(t, size), 0, size);
-    int kind = (int)rnd(t, 4); /* all largest, all least, alternating, any */
-    int most = (int)l->w.most;
+    size_t per = l->in.n_taps * l->k, apart = mstc_panels_size(l->n, l->in.n_taps, l->k);
+    unsigned digits = digits_of(l->w.digits);
+    int8_t *panels = memset(own(t, apart * digits), 0, apart * digits);
+    int kind = (int)rnd(t, 4), most = (int)l->w.most; /* all largest, all least, alternating, any */
     l->plain = own(t, l->n * per * sizeof *l->plain);
-    for (size_t o = 0; o < l->n; o++)
-        for (size_t i = 0; i < per; i++) {
+    for (size_t at = 0; at < l->n * per; at++) {
+        size_t o = at / per, i = at % per;
+        l->plain[at] = (int)l->w.lift;
+        for (unsigned d = 0; d < digits; d++) {
             int any = (int)rnd(t, 2 * (uint32_t)most + 1) - most;
             int w = kind == 0 ? most : kind == 1 ? -most : kind == 2 ? (o % 2 ? most : -most) : any;
             w = w > 127 ? 127 : w;
-            l->plain[o * per + i] = (int16_t)(w + (int)l->w.lift);
-            panels[mstc_weight_at(o, i / l->k, i % l->k, l->in.n_taps, l->k)] = (int8_t)w;
+            l->plain[at] += w * (1 << 8 * d);
+            panels[d * apart + mstc_weight_at(o, i / l->k, i % l->k, l->in.n_taps, l->k)] = (int8_t)w;
         }
+    }
     l->w.panels = panels;
+    l->w.digit_apart = apart;
     l->w.n = l->n;
 }
 
@@ -126,6 +135,7 @@ static void make_epilogue(trial *t, layer *l)
 {
     bool ties = coin(t), per_row = coin(t);
     float reach = (float)(l->in.most * l->in.n_taps * l->k) * 16; /* sums of about this size */
+    reach = ldexpf(reach, 8 * (int)(digits_of(l->in.digits) + digits_of(l->w.digits) - 2));
     float *c = constants(t, l->n, false, 0.01f, 1.0f), *theta;
     for (size_t o = 0; ties && o < l->n; o++)
         c[o] = coin(t) ? 1.0f : 0.5f;
@@ -146,6 +156,22 @@ static void make_epilogue(trial *t, layer *l)
         c[rnd(t, (uint32_t)l->n)] = NAN;
 }
 
+static void make_more(trial *t, layer *l)
+{
+    l->more.ld = l->n + rnd(t, 4);
+    l->more.index = coin(t) ? shuffled(t, l->rows) : NULL;
+    size_t size = (l->rows - 1) * l->more.ld + l->n;
+    if (coin(t)) {
+        l->more.floats = constants(t, size, coin(t), -1000, 1000);
+        return;
+    }
+    uint8_t *counts = own(t, size);
+    for (size_t i = 0; i < size; i++)
+        counts[i] = (uint8_t)rnd(t, 256);
+    l->more.counts = counts;
+    l->more.worth = constants(t, l->n, coin(t), 0, 20);
+}
+
 static layer make_layer(trial *t)
 {
     layer l = {0};
@@ -158,30 +184,50 @@ static layer make_layer(trial *t)
     l.in.most = (unsigned)PICK(t, 1, 2, 4, 16, 31, 32, 64, 127, 128, 129, 130, 255);
     l.w.most = (unsigned)PICK(t, 127, 127, 127, 128, 16, 1);
     l.w.lift = rnd(t, 8) == 0 ? 128 : 0;
+    if (l.w.lift == 0 && rnd(t, 4) == 0) {
+        l.in.digits = rnd(t, 4);
+        l.w.digits = rnd(t, 4);
+    }
     make_counts(t, &l);
     make_weights(t, &l);
     make_epilogue(t, &l);
+    if (rnd(t, 3) == 0)
+        make_more(t, &l);
     l.to = coin(t) ? shuffled(t, l.rows) : NULL;
     l.ld = l.n + rnd(t, 3);
     return l;
 }
 
+static size_t index_at(const uint32_t *index, size_t r) { return index != NULL ? index[r] : r; }
+
 static int64_t sum_of(const layer *l, size_t r, size_t o)
 {
-    const uint8_t *x = l->in.x + (l->in.index != NULL ? l->in.index[r] : r) * l->in.ld;
+    const uint8_t *x = l->in.x + index_at(l->in.index, r) * l->in.ld;
     int64_t sum = 0;
     for (size_t t = 0; t < l->in.n_taps; t++)
-        for (size_t i = 0; i < l->k; i++)
-            sum += (int64_t)x[l->in.taps[t] + i] * l->plain[(o * l->in.n_taps + t) * l->k + i];
+        for (size_t i = 0; i < l->k; i++) {
+            int64_t n = 0;
+            for (unsigned d = 0; d < digits_of(l->in.digits); d++)
+                n += (int64_t)x[l->in.taps[t] + i + d * l->in.digit_apart] << 8 * d;
+            sum += n * l->plain[(o * l->in.n_taps + t) * l->k + i];
+        }
     return sum;
 }
 
 /* volatile: each operation rounded on its own, whatever the compiler would like */
 static float current_of(const layer *l, size_t r, size_t o)
 {
-    volatile float x = (float)sum_of(l, r, o);
+    size_t at = index_at(l->more.index, r) * l->more.ld + o;
+    volatile float x = (float)sum_of(l, r, o), more = 0;
     x = l->a.c[o] * x;
     x = x + l->a.b[r * l->a.b_step + o];
+    if (l->more.floats != NULL)
+        x = x + l->more.floats[at];
+    if (l->more.counts != NULL) {
+        more = (float)l->more.counts[at];
+        more = l->more.worth[o] * more;
+        x = x + more;
+    }
     return x;
 }
 
@@ -210,11 +256,12 @@ static void check_rest(const trial *t, size_t from)
 static void try_fire(const mst_count_kernels *k, trial *t)
 {
     layer l = make_layer(t);
+    l.a.more = l.more.ld != 0 ? &l.more : NULL;
     mstc_bytes y = {t->out, l.ld, l.to};
     k->fire(&l.in, &l.w, l.rows, &l.a, &l.q, &y);
     for (size_t r = 0; t->check && r < l.rows; r++)
         for (size_t o = 0; o < l.ld; o++) {
-            size_t at = (l.to != NULL ? l.to[r] : r) * l.ld + o;
+            size_t at = index_at(l.to, r) * l.ld + o;
             uint8_t want = o < l.n ? fire_of(&l.q, o, current_of(&l, r, o)) : (uint8_t)(at * 7);
             EXPECT(t->out[at] == want, "row %zu output %zu: %d, not %d", r, o, t->out[at], want);
         }
@@ -224,6 +271,7 @@ static void try_fire(const mst_count_kernels *k, trial *t)
 static void try_current(const mst_count_kernels *k, trial *t)
 {
     layer l = make_layer(t);
+    l.a.more = l.more.ld != 0 ? &l.more : NULL;
     float *out = (float *)(void *)t->out, was[1 << 14];
     for (size_t i = 0; i < l.rows * l.ld; i++)
         out[i] = (float)i;
@@ -232,7 +280,7 @@ static void try_current(const mst_count_kernels *k, trial *t)
     k->current(&l.in, &l.w, l.rows, &l.a, &y);
     for (size_t r = 0; r < l.rows; r++)
         for (size_t o = 0; o < l.ld; o++) {
-            size_t at = (l.to != NULL ? l.to[r] : r) * l.ld + o;
+            size_t at = index_at(l.to, r) * l.ld + o;
             out[at] = isnan(out[at]) ? NAN : out[at];
             if (!t->check)
                 continue;
@@ -242,6 +290,79 @@ static void try_current(const mst_count_kernels *k, trial *t)
                           (double)out[at], (double)want);
         }
     check_rest(t, l.rows * l.ld * sizeof *out);
+}
+
+/* ---- residual streams ----------------------------------------------------------- */
+
+/* A stream of l->n columns that neurons read, and where their counts go; all in t->out. */
+typedef struct pool {
+    mstc_stream x;
+    mstc_neuron q;
+    mstc_bytes y;
+    mstc_reader next;
+    int32_t *was; /* x before */
+    bool read;
+} pool;
+
+static void make_pool(trial *t, pool *p, size_t rows, size_t n)
+{
+    size_t ld = n + rnd(t, 3), size = rows * ld;
+    int32_t *x = (int32_t *)(void *)t->out, *worth = own(t, n * sizeof *worth);
+    p->was = own(t, size * sizeof *x);
+    for (size_t i = 0; i < size; i++)
+        p->was[i] = x[i] = (int32_t)rnd(t, 1 << 30);
+    for (size_t o = 0; o < n; o++)
+        worth[o] = (int32_t)rnd(t, 1 << 21);
+    p->x = (mstc_stream){x, ld, coin(t) ? shuffled(t, rows) : NULL, worth, coin(t)};
+    p->q = (mstc_neuron){.theta = constants(t, n, false, 1000, 5000), .levels = 16, .shift = 0.5f};
+    if (coin(t)) {
+        p->q.gain = constants(t, n, false, -2, 2);
+        p->q.bias = constants(t, n, false, -1000, 1000);
+    }
+    p->y = (mstc_bytes){t->out + size * sizeof *x, n + rnd(t, 3), coin(t) ? shuffled(t, rows) : NULL};
+    p->next = (mstc_reader){0x1p-20f * (float)(1 + rnd(t, 9)), &p->q, &p->y};
+    p->read = coin(t);
+}
+
+/* That row r and column o hold what n counts make of them. */
+static void check_pool(const pool *p, size_t r, size_t o, int32_t n, bool added)
+{
+    size_t at = index_at(p->x.index, r) * p->x.ld + o;
+    int32_t sum = p->was[at];
+    if (added)
+        sum = (p->x.start ? 0 : sum) + p->x.worth[o] * n;
+    EXPECT(p->x.x[at] == sum, "stream %zu,%zu: %d, not %d", r, o, p->x.x[at], sum);
+    if (!p->read)
+        return;
+    volatile float x = (float)sum;
+    x = x * p->next.unit;
+    int got = p->y.y[index_at(p->y.index, r) * p->y.ld + o], want = fire_of(&p->q, o, x);
+    EXPECT(got == want, "read %zu,%zu: %d, not %d", r, o, got, want);
+}
+
+/* Behind the last row of what was written. */
+static size_t end_of_pool(const pool *p, const trial *t, size_t rows)
+{
+    return (size_t)(p->y.y - t->out) + (p->read ? rows * p->y.ld : 0);
+}
+
+static void try_fire_into(const mst_count_kernels *k, trial *t)
+{
+    layer l = make_layer(t);
+    l.a.more = l.more.ld != 0 ? &l.more : NULL;
+    pool p;
+    make_pool(t, &p, l.rows, l.n);
+    size_t end = end_of_pool(&p, t, l.rows);
+    mstc_bytes y = {t->out + end, l.ld, l.to};
+    mstc_into into = {coin(t) ? &y : NULL, &p.x, p.read ? &p.next : NULL};
+    k->fire_into(&l.in, &l.w, l.rows, &l.a, &l.q, &into);
+    for (size_t r = 0; t->check && r < l.rows; r++)
+        for (size_t o = 0; o < l.n; o++) {
+            uint8_t n = fire_of(&l.q, o, current_of(&l, r, o));
+            EXPECT(into.y == NULL || y.y[index_at(l.to, r) * l.ld + o] == n, "row %zu output %zu", r, o);
+            check_pool(&p, r, o, n, true);
+        }
+    check_rest(t, end + (into.y != NULL ? l.rows * l.ld : 0));
 }
 
 /* Rows of any counts, some of them through an index. */
@@ -259,7 +380,7 @@ static layer make_rows(trial *t)
 
 static const uint8_t *row_of(const layer *l, size_t r)
 {
-    return l->in.x + (l->in.index != NULL ? l->in.index[r] : r) * l->in.ld;
+    return l->in.x + index_at(l->in.index, r) * l->in.ld;
 }
 
 /* Panels of n outputs whose weight i is count(o, i). */
@@ -294,6 +415,36 @@ static void try_pack_columns(const mst_count_kernels *k, trial *t)
     check_panels(t, &l, l.k, l.rows, true, lift);
 }
 
+static void try_stream(const mst_count_kernels *k, trial *t)
+{
+    layer l = make_rows(t);
+    pool p;
+    l.rows = l.rows > 33 ? 33 : l.rows;
+    make_pool(t, &p, l.rows, l.k);
+    bool add = coin(t);
+    p.read = p.read || !add;
+    k->stream(add ? &l.in : NULL, l.rows, l.k, &p.x, p.read ? &p.next : NULL);
+    for (size_t r = 0; t->check && r < l.rows; r++)
+        for (size_t o = 0; o < l.k; o++)
+            check_pool(&p, r, o, row_of(&l, r)[o], add);
+    check_rest(t, end_of_pool(&p, t, l.rows));
+}
+
+static void try_stream_bytes(const mst_count_kernels *k, trial *t)
+{
+    pool p;
+    size_t rows = PICK(t, 1, 2, 9), n = PICK(t, 1, 31, 32, 33, 100), ld = n + rnd(t, 3);
+    make_pool(t, &p, rows, n);
+    mstc_planes y = {p.y.y, ld, rows * ld + rnd(t, 3), 1 + rnd(t, 4)};
+    k->stream_bytes(&p.x, rows, n, &y);
+    for (size_t i = 0; t->check && i < rows * n * y.digits; i++) {
+        size_t d = i / (rows * n), r = i / n % rows, o = i % n;
+        int got = y.y[d * y.apart + r * ld + o];
+        EXPECT(got == (p.was[index_at(p.x.index, r) * p.x.ld + o] >> 8 * d & 255), "digit %zu: %d", d, got);
+    }
+    check_rest(t, (size_t)(y.y - t->out) + (y.digits - 1) * y.apart + rows * ld);
+}
+
 static uint32_t worth(uint8_t n, int bits) { return bits ? (uint32_t)__builtin_popcount(n) : n; }
 
 static void try_total(const mst_count_kernels *k, trial *t)
@@ -315,6 +466,7 @@ static void try_total(const mst_count_kernels *k, trial *t)
 static void try_row_sums(const mst_count_kernels *k, trial *t)
 {
     layer l = make_layer(t);
+    l.a.more = l.more.ld != 0 ? &l.more : NULL;
     uint32_t *sums = (uint32_t *)(void *)t->out;
     int bits = coin(t);
     k->row_sums(&l.in, l.rows, bits, sums);
