@@ -85,24 +85,45 @@ def thin(x, keep, scatter):
     return torch.where(kept > wide, wide, kept).to(x.dtype)
 
 
+class ThinnedLevels(torch.autograd.Function):
+    """n of a value quantum * n becomes a draw of Binomial(n, keep); the gradient is that of the mean, keep."""
+
+    @staticmethod
+    def forward(ctx, x, keep, quantum, levels):
+        ctx.keep = keep
+        n = (x.float() / quantum).round_().clamp_(0, levels)
+        return (torch.binomial(n, torch.full_like(n, keep)) * quantum).to(x.dtype)
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad * ctx.keep, None, None, None
+
+
+def thin_levels(x, keep, quantum, levels):
+    return ThinnedLevels.apply(x, keep, quantum, levels)
+
+
 class SpikeMask(nn.Module):
     """Random Spike Masking: each element is kept with probability 1 - ratio.
 
     Active in training and in inference alike, fresh at each call, not rescaled. With a `source`
-    (the activation before it) and `steps`, an element stands for a rate of spikes that are kept
-    or dropped one by one: see timesteps.py.
+    (the activation before it), an element stands for spikes that are kept or dropped one by one:
+    for `steps` time steps of a run (timesteps.py), or for its level's worth (thinning.py).
     """
 
     def __init__(self, ratio=0.0):
         super().__init__()
-        self.ratio, self.source, self.steps = ratio, None, 1
+        self.ratio, self.source, self.steps = ratio, None, None
 
     def forward(self, x):
         if self.ratio == 0.0:
             return x
         if self.source is None:
             return x * (torch.rand_like(x) > self.ratio).to(x.dtype)
-        quantum = float(self.source[0].theta.detach()) / self.steps  # what one spike of the run stands for
+        levels = self.source[0].levels
+        quantum = float(self.source[0].theta.detach()) / (self.steps or levels)  # what one spike stands for
+        if self.steps is None:
+            return thin_levels(x, 1 - self.ratio, quantum, levels)
         return thin(x, 1 - self.ratio, self.ratio * (1 - self.ratio) * quantum)
 
 

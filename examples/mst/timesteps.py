@@ -16,24 +16,18 @@ import torch
 
 from . import qcfs
 from .layers import SpikeMask
+from .thinning import pair_masks
 
 
 @torch.no_grad()
 def as_run(model, x, steps):
     """Let masks and neurons behave as in a run of so many steps; x: a few inputs, to see what follows what."""
-    last, handles = [], []
+    pair_masks(model, x)
     for _, activation in qcfs.activations(model):
         activation.levels = max(activation.levels, steps)
-        handles.append(activation.register_forward_hook(lambda module, _, output: last.append((module, output))))
-
-    def pair(mask, inputs):
-        for activation, output in last:
-            if output is inputs[0]:
-                mask.source, mask.steps = (activation,), steps  # in a tuple: not a child of the mask
-
-    handles += [m.register_forward_pre_hook(pair) for m in model.modules() if isinstance(m, SpikeMask)]
-    with qcfs.observed(model, handles):
-        model(x)
+    for module in model.modules():
+        if isinstance(module, SpikeMask):
+            module.steps = steps
 
 
 @torch.no_grad()

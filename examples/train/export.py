@@ -15,7 +15,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import fused  # noqa: E402
 import loop  # noqa: E402
 from data import DataSet, check_folder, refuse  # noqa: E402
-from mst import export, layers, timesteps, zoo  # noqa: E402
+from mst import export, layers, thinning, timesteps, zoo  # noqa: E402
 from train import load_checkpoint, mask  # noqa: E402
 
 
@@ -32,6 +32,7 @@ def parse():
     p.add_argument("--dataset", choices=("cifar10", "digits"), default="cifar10")
     p.add_argument("--policy", help="masks for --accuracy")
     p.add_argument("--steps", type=int, default=0, help="as of train.py, for --accuracy")
+    p.add_argument("--thinning", action="store_true", help="as of train.py, for --accuracy")
     p.add_argument("--draws", type=int, default=3, help="draws of the masks for --accuracy")
     p.add_argument("--threads", type=int, default=1)
     return p.parse_args()
@@ -70,6 +71,8 @@ def main():
     if args.accuracy:
         data = DataSet(args.dataset, args.accuracy, 1)
         masked = mask(model, args.policy) if args.policy else 0
+        if args.thinning:
+            thinning.as_counts(model, data.normalize(data.train[0][:2]))
         if args.steps:
             fused.install()  # only to draw the noise faster
             few = data.normalize(data.train[0][:128])

@@ -25,13 +25,15 @@ def compile_library(compiler="cc"):
         subprocess.run([compiler] + FLAGS + [str(SOURCE), "-o", str(path), "-lm"], check=True, capture_output=True)
         library = ctypes.CDLL(str(path))
     pointer, number, real, seed = ctypes.c_void_p, ctypes.c_int64, ctypes.c_float, ctypes.c_uint32
+    whole = ctypes.c_int32
     for name in NAMES.values():
         for part, result, types in (("forward", None, [pointer] * 2 + [number, real, real, real]),
                                     ("backward", ctypes.c_double, [pointer] * 3 + [number, real, real]),
                                     ("largest_forward", None, [pointer] * 3 + [number, number, seed]),
                                     ("largest_backward", None, [pointer] * 4 + [number, number, seed]),
                                     ("thin_forward", None, [pointer] * 2 + [number, real, real, seed]),
-                                    ("thin_backward", None, [pointer] * 3 + [number, real, real, seed])):
+                                    ("thin_backward", None, [pointer] * 3 + [number, real, real, seed]),
+                                    ("binomial", None, [pointer] * 2 + [number, real, whole, seed, seed])):
             function = getattr(library, name + "_" + part)
             function.argtypes, function.restype = types, result
     return library
@@ -59,14 +61,36 @@ def install(compiler="cc"):
         return False
     install_qcfs(library)
     install_noise(library)
+    install_levels(library)
     return True
+
+
+def seed():
+    return int(torch.randint(2 ** 31, (1,)))
+
+
+def install_levels(library):
+    plain = layers.thin_levels
+
+    class Levels(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, keep, quantum, levels):
+            x, ctx.keep = dense(x), keep
+            y = torch.empty_like(x)
+            getattr(library, NAMES[x.dtype] + "_binomial")(
+                x.data_ptr(), y.data_ptr(), x.numel(), quantum, levels, max(1, round(keep * 65536)), seed())
+            return y
+
+        @staticmethod
+        def backward(ctx, grad):
+            return grad * ctx.keep, None, None, None
+
+    layers.thin_levels = lambda x, keep, quantum, levels: (
+        Levels.apply if fits(x) and levels <= 32 else plain)(x, keep, quantum, levels)
 
 
 def install_noise(library):
     plain_largest, plain_thin = qcfs.largest_sum, layers.thin
-
-    def seed():
-        return int(torch.randint(2 ** 31, (1,)))
 
     class Largest(torch.autograd.Function):
         @staticmethod

@@ -116,3 +116,39 @@ static inline float spread(float x, float variance, uint32_t h) {
 
 DEFINE_NOISE(f32, float, (float), (float))
 DEFINE_NOISE(bf16, uint16_t, wide, narrow)
+
+/* ---- binomial draws --------------------------------------------------------------------------------- */
+
+#define BLOCK 256 /* elements */
+
+/* For each element 32 bits, each of them 1 with probability keep/65536: compares the digits of 32 random numbers with those
+   of `keep`, the last digit first; digits behind its last 1 do not matter. */
+static void kept_bits(uint32_t *bits, int64_t begin, int count, uint32_t keep, uint32_t seed) {
+    memset(bits, 0, BLOCK * sizeof *bits);
+    for (int d = __builtin_ctz(keep); d < 16; d++) {
+        uint32_t one = 0u - (keep >> d & 1u), of = seed + (uint32_t)d * 0x632be5abu;
+        for (int i = 0; i < count; i++) {
+            uint32_t h = draw((uint32_t)(begin + i), of);
+            bits[i] = (bits[i] & h) | (one & (bits[i] | h));
+        }
+    }
+}
+
+/* n of x = quantum * n, 0..levels (at most 32), becomes a draw of Binomial(n, keep/65536): the kept ones of n spikes */
+#define DEFINE_BINOMIAL(NAME, TYPE, LOAD, STORE)                                                            \
+    void NAME##_binomial(const TYPE *x, TYPE *y, int64_t size, float quantum, int32_t levels, uint32_t keep, uint32_t seed) { \
+        _Pragma("omp parallel for schedule(static)")                                                        \
+        for (int64_t begin = 0; begin < size; begin += BLOCK) {                                             \
+            uint32_t bits[BLOCK];                                                                           \
+            int count = size - begin < BLOCK ? (int)(size - begin) : BLOCK;                                 \
+            kept_bits(bits, begin, count, keep, seed);                                                      \
+            for (int i = 0; i < count; i++) {                                                               \
+                int n = (int)level(LOAD(x[begin + i]), 1.0f / quantum, (float)levels);                      \
+                uint32_t spikes = n ? 0xffffffffu >> (32 - n) : 0;                                          \
+                y[begin + i] = STORE(quantum * (float)__builtin_popcount(bits[i] & spikes));                \
+            }                                                                                               \
+        }                                                                                                   \
+    }
+
+DEFINE_BINOMIAL(f32, float, (float), (float))
+DEFINE_BINOMIAL(bf16, uint16_t, wide, narrow)

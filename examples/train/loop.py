@@ -66,7 +66,7 @@ def train(model, teacher, data, args, rank=0):
     scaler = (torch.amp.GradScaler("cuda", enabled=scaled) if hasattr(torch.amp, "GradScaler") else
               torch.cuda.amp.GradScaler(enabled=scaled))
     optimizer, (x, y) = optimizer_for(model, args), data.train
-    per_epoch = len(x) // args.batch
+    per_epoch = min(args.images_per_epoch or len(x), len(x)) // args.batch
     if per_epoch == 0 or args.batch % args.workers:
         refuse("a batch of %d does not fit %d images and %d workers" % (args.batch, len(x), args.workers))
     done, best, spent, path = 0, {"accuracy": -1.0, "epoch": 0}, 0.0, args.out + ".state"

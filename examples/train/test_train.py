@@ -1,4 +1,6 @@
 """Tests of the training code on made-up data: python3 -m pytest examples/train"""
+import copy
+import math
 import pathlib
 import shutil
 import subprocess
@@ -13,11 +15,11 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]
 import fused  # noqa: E402
 import masks  # noqa: E402
 from data import DataSet  # noqa: E402
-from mst import layers, qcfs, timesteps, zoo  # noqa: E402
+from mst import export, from_onnx, layers, qcfs, thinning, timesteps, zoo  # noqa: E402
 from recipes import RECIPES  # noqa: E402
 
 POLICIES = HERE.parent / "policies"
-PLAIN, NOISE = qcfs.QCFSFunction, (qcfs.largest_sum, layers.thin)  # before tests install fused ones
+PLAIN, NOISE, LEVELS = qcfs.QCFSFunction, (qcfs.largest_sum, layers.thin), layers.thin_levels  # before fused ones
 
 
 @pytest.fixture(scope="session")
@@ -146,6 +148,45 @@ def test_masks_of_a_run_thin_spikes():
     assert float(kept.std()) == pytest.approx(float(exact.std()), rel=0.02)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("way", ["plain", "fused"])
+@pytest.mark.parametrize("ratio", [0.5, 0.75, 0.3])
+def test_thinned_levels_are_binomial(way, dtype, ratio):
+    """The distribution of each level of 16, and the gradient of the mean."""
+    if way == "fused" and not fused.install():
+        pytest.skip("no C compiler")
+    thin, keep, draws = (layers.thin_levels if way == "fused" else LEVELS), 1 - ratio, 40000
+    torch.manual_seed(1)
+    n = torch.arange(17.0).repeat_interleave(draws)
+    x = (n * (2.0 / 16)).to(dtype).requires_grad_()
+    y = thin(x, keep, 2.0 / 16, 16)
+    grad = torch.randn_like(x)
+    y.backward(grad)
+    assert y.dtype == dtype and torch.allclose(x.grad.float(), grad.float() * keep, rtol=0.01)
+    kept = y.detach().float().reshape(17, draws) * 8
+    assert torch.equal(kept, kept.round())
+    for n, row in enumerate(kept):
+        exact = [math.comb(n, k) * keep ** k * ratio ** (n - k) for k in range(n + 1)]
+        found = torch.bincount(row.long(), minlength=n + 1) / draws
+        assert len(found) == n + 1 and found.tolist() == pytest.approx(exact, abs=0.012)
+        assert float(row.mean()) == pytest.approx(n * keep, abs=0.05)
+        assert float(row.var()) == pytest.approx(n * keep * ratio, rel=0.05)
+
+
+def test_masks_of_counts_thin_the_levels_of_their_activation():
+    """Not a run of steps: L stays, neurons have no scatter of their own, and draws differ between calls."""
+    model = torch.nn.Sequential(qcfs.QCFS(7, theta=1.4), layers.SpikeMask(0.5), qcfs.QCFS(15, theta=3.0),
+                                layers.SpikeMask(0.75))
+    thinning.as_counts(model, torch.ones(1, 4))
+    assert [a.levels for _, a in qcfs.activations(model)] == [7, 15] and model[0].variance is None
+    assert [model[i].source[0] for i in (1, 3)] == [model[0], model[2]]
+    torch.manual_seed(1)
+    draws = [model[1](torch.full((100000,), 5 * 1.4 / 7)) / (1.4 / 7) for _ in range(2)]
+    assert float(draws[0].mean()) == pytest.approx(2.5, abs=0.02)
+    assert float(draws[0].var()) == pytest.approx(1.25, abs=0.02)
+    assert not torch.equal(*draws)
+
+
 @pytest.mark.parametrize("x", (-0.5, 0.0, 0.3))
 def test_neurons_of_a_run_keep_the_largest_sum(x):
     """Against random walks of 4,000 steps that end in x."""
@@ -197,7 +238,8 @@ def test_augmentation_is_its_seed(folder):
     assert draws[0].shape == x.shape and draws[0].dtype == torch.uint8
 
 
-@pytest.mark.parametrize("options", [[], ["--policy", POLICIES / "conv50.yaml", "--steps", 8]])
+@pytest.mark.parametrize("options", [[], ["--policy", POLICIES / "conv50.yaml", "--steps", 8],
+                                     ["--policy", POLICIES / "conv50.yaml", "--thinning"]])
 def test_resumed_run_is_the_unbroken_one(folder, tmp_path, options):
     common = ["train", "--data", folder, "--model", "vgg16", "--held", 40, "--batch", 32, "--lr", 1e-3, *options]
     whole, parts = tmp_path / "whole.pt", tmp_path / "parts.pt"
@@ -212,6 +254,46 @@ def test_resumed_run_is_the_unbroken_one(folder, tmp_path, options):
     assert "going on after epoch 1 of 2" in again.stdout
     states = [torch.load(p)["state"] for p in (whole, parts)]
     assert all(torch.equal(states[0][k], states[1][k]) for k in states[0])
+
+
+@pytest.mark.parametrize("name, options", [
+    ("resnet18", dict(width=4, levels=7)), ("vgg16", dict(width=4)),
+    ("swin", dict(RECIPES["cifar10"]["swin"][1], embed=24, stem=[(12, 2, 1), (24, 2, 1)], heads=[2, 4]))])
+def test_models_come_back_from_onnx(tmp_path, name, options):
+    """Another model with the same function and L, whose BatchNorm statistics are those of the images it was shown."""
+    pytest.importorskip("onnx")
+    model = zoo.calibrate_random(zoo.build(name, **options), 3, 32)
+    x = zoo.random_images(64, 3, 32, torch.Generator().manual_seed(5))
+    path = tmp_path / "x.onnx"
+    path.write_bytes(export.export(layers.fold_batchnorm(copy.deepcopy(model)), x[:2], "tsdyn").SerializeToString())
+    plain = dict(options, levels=16)
+    back, found = from_onnx.load(path, name, plain, [x])
+    assert found["levels"] == options.get("levels", 16) == qcfs.activations(back)[0][1].levels
+    with torch.no_grad():
+        near = (model(x) - back(x)).abs().amax(1) < 1e-3
+        assert near.float().mean() > 0.8  # one tie decided otherwise moves an image
+        norm = next(m for m in back.modules() if isinstance(m, torch.nn.BatchNorm2d))
+        seen = []
+        norm.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+        back(x)
+    assert torch.allclose(norm.running_mean, seen[0].mean((0, 2, 3)), atol=1e-4)
+    assert torch.allclose(norm.running_var, seen[0].var((0, 2, 3)), rtol=1e-2)
+    with pytest.raises((ValueError, RuntimeError)):
+        from_onnx.load(path, name, dict(plain, classes=11), [x])
+
+
+def test_a_bundled_model_learns_to_be_thinned(folder, tmp_path):
+    """From an ONNX file to a checkpoint with masks and another L, and its accuracy under the same masks."""
+    pytest.importorskip("onnx")
+    models, out = HERE.parent / "models", tmp_path / "x.pt"
+    result = run("finetune", "--data", folder, "--model", "vgg16", "--teacher", models / "cifar10-vgg16.onnx",
+                 "--init", models / "cifar10-vgg16-50.onnx", "--policy", POLICIES / "conv50.yaml", "--thinning",
+                 "--levels", 15, "--held", 40, "--batch", 32, "--epochs", 1, "--images-per-epoch", 64, "--out", out)
+    assert result.returncode == 0, result.stderr
+    assert "13 of 13 sites masked" in result.stdout and "conv50.yaml, thinned levels" in result.stdout
+    assert torch.load(out)["options"]["levels"] == 15
+    result = run(out, "--accuracy", folder, "--policy", POLICIES / "conv50.yaml", "--thinning", program="export.py")
+    assert result.returncode == 0 and "test accuracy, 13 masked sites" in result.stdout
 
 
 @pytest.mark.parametrize("arguments, message", [

@@ -24,7 +24,7 @@ import fused  # noqa: E402
 import loop  # noqa: E402
 import masks  # noqa: E402
 from data import DataSet, check_folder, first_line, refuse  # noqa: E402
-from mst import calibrate, timesteps, zoo  # noqa: E402
+from mst import calibrate, from_onnx, layers, qcfs, thinning, timesteps, zoo  # noqa: E402
 from recipes import RECIPES  # noqa: E402
 
 
@@ -34,13 +34,18 @@ def parse():
     p.add_argument("--data", required=True, help="folder of CIFAR-10's binary files, or of MNIST's IDX files")
     p.add_argument("--dataset", choices=sorted(RECIPES), default="cifar10")
     p.add_argument("--out", required=True, help="checkpoint to write")
-    p.add_argument("--model", help="train: a name of recipes.py (default swin)")
-    p.add_argument("--teacher", help="finetune: checkpoint to start from and to learn from")
+    p.add_argument("--model", help="a name of recipes.py: what to train (default swin), or what an .onnx file holds")
+    p.add_argument("--teacher", help="finetune: checkpoint to learn from and to start from, or an .onnx file of export.py")
+    p.add_argument("--init", help="finetune: checkpoint or .onnx file to start from instead")
     p.add_argument("--policy", help="masking policy (YAML): spikes are masked as in the converted network")
     p.add_argument("--steps", type=int, default=0,
                    help="train as a run of so many time steps: masks drop spikes one by one, neurons meet the scatter "
                         "of what is left (default: an activation is kept or dropped)")
+    p.add_argument("--thinning", action="store_true",
+                   help="train for count and radix: a mask keeps each of the n spikes that a level of an activation stands "
+                        "for by itself (binomial)")
     p.add_argument("--epochs", type=int, default=24)
+    p.add_argument("--images-per-epoch", type=int, help="so many images in an epoch, others in the next")
     p.add_argument("--batch", type=int, default=96)
     p.add_argument("--lr", type=float, default=2e-3)
     p.add_argument("--weight-decay", type=float, default=0.05)
@@ -49,7 +54,7 @@ def parse():
     p.add_argument("--erase", type=int, default=0, help="augmentation: side of a random square to paint over")
     p.add_argument("--clip", type=float, default=5.0, help="largest gradient norm")
     p.add_argument("--held", type=int, default=5000, help="images held out to choose the epoch (default 5000)")
-    p.add_argument("--levels", type=int, default=16, help="L of every activation")
+    p.add_argument("--levels", type=int, help="L of every activation (default 16; finetune: as it is)")
     p.add_argument("--theta-lr", type=float, default=0.3, help="learning rate of the thetas, as a share of --lr")
     p.add_argument("--limit", type=int, help="train on so many images only (to try things)")
     p.add_argument("--precision", choices=("auto", "float32", "bfloat16"), default="auto",
@@ -64,8 +69,10 @@ def parse():
         p.error("finetune needs --teacher")
     if args.steps < 0 or (args.steps and not args.policy):
         p.error("--steps is a number of time steps, and needs --policy")
-    if args.task == "train" and args.teacher:
-        p.error("--teacher belongs to finetune")
+    if args.thinning and (args.steps or not args.policy):
+        p.error("--thinning needs --policy, and excludes --steps")
+    if args.task == "train" and (args.teacher or args.init):
+        p.error("--teacher and --init belong to finetune")
     return args
 
 
@@ -74,6 +81,29 @@ def load_checkpoint(path):
         return zoo.load(path)
     except Exception as error:
         refuse("%s: not a checkpoint of this program (%s)" % (path, first_line(error)))
+
+
+def known(args, name):
+    recipes = RECIPES[args.dataset]
+    if name not in recipes:
+        refuse("no model %s for %s; there are: %s" % (name, args.dataset, " ".join(sorted(recipes))))
+    return recipes[name]
+
+
+def read_model(path, args, few, prepare=lambda model: None):
+    """(model, name, options) of a checkpoint or of an ONNX file of --model; prepare(model) sets its masks"""
+    if not path.endswith(".onnx"):
+        model, checkpoint = load_checkpoint(path)
+        prepare(model)
+        return model, checkpoint["name"], checkpoint["options"]
+    if not args.model:
+        refuse("%s: --model must say what it holds" % path)
+    name, options = known(args, args.model)
+    try:
+        model, options = from_onnx.load(path, name, options, few.split(256), prepare)
+        return model, name, options
+    except Exception as error:
+        refuse("%s: not a file of export.py (%s)" % (path, first_line(error)))
 
 
 def mask(model, path):
@@ -86,21 +116,30 @@ def mask(model, path):
 
 def start(args, data):
     """(model, teacher or None, name and options for the checkpoint)"""
-    teacher = None
+    teacher, few = None, data.normalize(data.train[0][:2048])
+
+    def prepare(model):
+        if args.policy:
+            print("%d of %d sites masked" % (mask(model, args.policy), len(masks.sites(model))), flush=True)
+        if args.thinning:
+            thinning.as_counts(model, few[:2])
+
     if args.task == "finetune":
-        model, checkpoint = load_checkpoint(args.teacher)
-        name, options = checkpoint["name"], checkpoint["options"]
-        teacher = copy.deepcopy(model).eval()
+        teacher, name, options = read_model(args.teacher, args, few)
+        model = read_model(args.init, args, few, prepare)[0] if args.init else copy.deepcopy(teacher)
+        layers.fold_batchnorm(teacher)
+        for _, activation in qcfs.activations(teacher):
+            activation.train()  # the same values, in one pass over memory where it is fused
     else:
-        known = RECIPES[args.dataset]
-        if (args.model or "swin") not in known:
-            refuse("no model %s for %s; there are: %s" % (args.model, args.dataset, " ".join(sorted(known))))
-        name, options = known[args.model or "swin"]
-        options = dict(options, levels=args.levels)
+        name, options = known(args, args.model or "swin")
+        options = dict(options, levels=args.levels or 16)
         model = zoo.build(name, **options)
-    if args.policy:
-        print("%d of %d sites masked" % (mask(model, args.policy), len(masks.sites(model))), flush=True)
-    few = data.normalize(data.train[0][:2048])
+    if args.levels:
+        options = dict(options, levels=args.levels)
+        for _, activation in qcfs.activations(model):
+            activation.levels = args.levels
+    if not args.init:
+        prepare(model)
     if args.steps:
         timesteps.as_run(model, few[:2], args.steps)
         timesteps.measure(model, few[:128])
@@ -133,7 +172,8 @@ def work(rank, args, meeting):
     if rank == 0:
         note = "%s %s, held-out accuracy %.4f (epoch %d of %d), policy %s, seed %d, %.0f s" % (
             args.task, name, result["accuracy"], result["epoch"], args.epochs,
-            pathlib.Path(args.policy).name if args.policy else "none", args.seed, result["seconds"])
+            (pathlib.Path(args.policy).name if args.policy else "none") + ", thinned levels" * args.thinning, args.seed,
+            result["seconds"])
         zoo.save(args.out, model, name, options, note)
         print("%s\nwrote %s (this call: %.0f s)" % (note, args.out, time.time() - begin), flush=True)
 

@@ -1,0 +1,35 @@
+"""Training for accumulate-then-fire neurons (count and radix): masks thin the levels of an activation.
+
+An activation of level n of 0..L stands for n spikes. Each survives a mask by itself, so that n becomes a draw of
+Binomial(n, 1 - ratio), and nothing else happens: a neuron sees its whole input before it fires, and the order in which
+spikes came does not matter. (timesteps.py is for neurons that fire as spikes arrive.)
+"""
+import torch
+
+from . import qcfs
+from .layers import SpikeMask
+
+
+@torch.no_grad()
+def pair_masks(model, x):
+    """Tell each mask the activation whose output it masks; x: a few inputs, to see what follows what."""
+    last = []
+
+    def pair(mask, inputs):
+        for activation, output in last:
+            if output is inputs[0]:
+                mask.source = (activation,)  # in a tuple: not a child of the mask
+
+    handles = [a.register_forward_hook(lambda module, _, output: last.append((module, output)))
+               for _, a in qcfs.activations(model)]
+    handles += [m.register_forward_pre_hook(pair) for m in model.modules() if isinstance(m, SpikeMask)]
+    with qcfs.observed(model, handles):
+        model(x)
+
+
+def as_counts(model, x):
+    """Let masks thin levels; x: a few inputs."""
+    pair_masks(model, x)
+    for module in model.modules():
+        if isinstance(module, SpikeMask):
+            module.steps = None
