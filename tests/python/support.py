@@ -3,7 +3,6 @@ the tools under test."""
 import json
 import os
 import pathlib
-import subprocess
 import sys
 
 import numpy as np
@@ -13,10 +12,8 @@ onnx = pytest.importorskip("onnx")
 ort = pytest.importorskip("onnxruntime")
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-BUILD = pathlib.Path(os.environ.get("MST_BUILD", ROOT / "build" / "release"))
-if not BUILD.is_absolute():
-    BUILD = ROOT / BUILD
+from built import BUILD, ROOT, tool  # noqa: E402,F401
+
 FIXTURES = ROOT / "tests" / "fixtures" / "onnx"
 sys.path.insert(0, str(ROOT / "tests"))
 from oracle import snn_reader  # noqa: E402
@@ -75,17 +72,6 @@ def runtime(model, x):
     return session.run(None, {session.get_inputs()[0].name: x})[0].ravel()
 
 
-def tool(name, *args, check=True):
-    path = BUILD / name
-    if not path.exists():
-        pytest.skip("%s is not built" % path)
-    done = subprocess.run([str(path)] + [str(a) for a in args], capture_output=True, text=True, timeout=120,
-                          check=False)
-    assert not check or done.returncode == 0, done.stderr
-    assert done.returncode in (0, 1, 2), "exit status %d: %s" % (done.returncode, done.stderr)
-    return done
-
-
 def saved(model, folder):
     """A model as a file; a path stays what it is."""
     if isinstance(model, (str, os.PathLike)):
@@ -105,7 +91,7 @@ def convert(model, folder, *args):
 def refused(model, folder, *args):
     """The error line of a conversion that must fail."""
     out = folder / "refused.bin"
-    done = tool("mstconv", saved(model, folder), "-o", out, "--quiet", *args, check=False)
+    done = tool("mstconv", saved(model, folder), "-o", out, "--quiet", *args, code=None)
     assert done.returncode == 1, "converted: %s" % done.stdout
     assert not out.exists() and len(done.stderr.strip().splitlines()) == 1, done.stderr
     return done.stderr

@@ -3,14 +3,12 @@ instruction set and 1, 2 or 3 threads give the same trace (spikes of each layer,
 and accuracy as the scalar step schedule on one thread."""
 import itertools
 import json
-import pathlib
 import re
 
 import numpy as np
 import pytest
 
-from lists import listed
-from test_tools import BUILD, ROOT, tool
+from built import BUILD, ROOT, listed, tool
 
 # Of CIFAR-10, one model of each graph: the fine-tuned ones (-sa50, -75, ..) have other weights only.
 FINE_TUNED = re.compile("cifar10-.*-(sa|mlp|)[0-9]+$")

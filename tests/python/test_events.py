@@ -5,14 +5,13 @@ events/ and nmnist/ in it and the libraries are installed, on real recordings.""
 import importlib.util
 import os
 import pathlib
-import subprocess
 
 import numpy as np
 import pytest
 
 import event_oracles as oracle
+from built import ROOT, tool
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 FIXTURES = ROOT / "tests" / "fixtures" / "events"
 RECORD = np.dtype([("t", "<i8"), ("x", "<i4"), ("y", "<i4"), ("p", "<i4"), ("zero", "<i4")])
 PROFILES = {
@@ -25,16 +24,7 @@ PROFILES = {
 
 @pytest.fixture(scope="session")
 def kit():
-    build = pathlib.Path(os.environ.get("MST_BUILD", ROOT / "build" / "release"))
-    tool = build / "tests" / "tools" / "eventkit"
-    if not tool.exists():
-        pytest.skip("%s is not built" % tool)
-
-    def call(*args, check=True):
-        done = subprocess.run([str(tool)] + [str(a) for a in args], capture_output=True, timeout=300)
-        assert not check or done.returncode == 0, done.stderr
-        return done
-    return call
+    return lambda *args, check=True: tool("tests/tools/eventkit", *args, code=0 if check else None, text=False)
 
 
 def read(kit, profile, path):

@@ -94,7 +94,7 @@ def shown(folder, spec, index, *args, bin=None):
 
 
 def refused(spec, *args, bin=None, index=0, code=1):
-    done = tool("mstrun", *([bin] if bin else []), "--show", spec, index, "-o", "/nonexistent/x.png", *args, check=False)
+    done = tool("mstrun", *([bin] if bin else []), "--show", spec, index, "-o", "/nonexistent/x.png", *args, code=None)
     assert done.returncode == code and len(done.stderr.splitlines()) == 1, done.stderr
     return done.stderr
 
@@ -481,7 +481,7 @@ def test_options_are_stored_shown_and_overridden(tmp_path):
 ])
 def test_wrong_options(args, says):
     for name in (("mstconv", "a.onnx", "-o", "b"), ("mstrun", "m", "d"), ("mstcalib", "a", "b", "d")):
-        done = tool(*name, *args, check=False)
+        done = tool(*name, *args, code=None)
         assert done.returncode == 2 and says in done.stderr
 
 
@@ -490,7 +490,7 @@ def test_wrong_options(args, says):
     ("m", "d", "-o", "f"), ("--show", "d", "0", "-o", "f", "--resize", "8"), ("--show", "m", "d", "0", "x", "-o", "f"),
 ])
 def test_wrong_usage_of_show(args):
-    done = tool("mstrun", *args, check=False)
+    done = tool("mstrun", *args, code=None)
     assert done.returncode == 2 and len(done.stderr.splitlines()) == 1 and not done.stdout
 
 
@@ -569,7 +569,7 @@ def test_show_writes_whole_files(tmp_path):
     assert not done.stdout and not done.stderr
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.png", "b.png"]
     assert "cannot create" in refused(tmp_path / "a.png")
-    done = tool("mstrun", "--show", tmp_path / "a.png", 1, "-o", tmp_path / "c.png", check=False)
+    done = tool("mstrun", "--show", tmp_path / "a.png", 1, "-o", tmp_path / "c.png", code=None)
     assert done.returncode == 1 and not (tmp_path / "c.png").exists()
 
 
@@ -588,7 +588,7 @@ def test_threads_and_read_ahead_do_not_matter(tmp_path):
     (tmp_path / "set" / "17.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     (tmp_path / "set" / "19.png").write_bytes(b"nothing at all")
     for threads in (1, 2, 5):
-        done = tool("mstrun", bin, tmp_path / "set", "-T", 2, "--threads", threads, "--quiet", check=False)
+        done = tool("mstrun", bin, tmp_path / "set", "-T", 2, "--threads", threads, "--quiet", code=None)
         assert done.returncode == 1 and "17.png" in done.stderr and not done.stdout
 
 

@@ -3,15 +3,14 @@ built against the installed tree, shared and static, against what the tools say.
 import gzip
 import json
 import os
-import pathlib
 import re
 import shutil
 import subprocess
 
 import pytest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-BUILD = (ROOT / os.environ.get("MST_BUILD", "build/release")).resolve()
+from built import BUILD, ROOT
+
 HEADERS = {"mst": "runtime", "mstdata": "runtime/data", "mstconv": "converter", "mstcalib": "calibrate"}
 EXAMPLES = {"run_model": "mst", "convert_model": "mstconv", "early_stop": "mstdata"}
 MODELS, DATA = ROOT / "examples" / "models", ROOT / "examples" / "data"

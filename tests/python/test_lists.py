@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from lists import BUILD, ROOT, listed
+from built import BUILD, ROOT, listed
 from support import snn_reader
 
 pytestmark = pytest.mark.skipif(not (BUILD / "mstrun").exists(), reason="the tools are not built")

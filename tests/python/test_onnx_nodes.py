@@ -8,7 +8,6 @@ The cases come with the PyPI package onnx: as files (up to 1.16) or made on the 
 above opset 21 are run as 21: for the operators tested here later opsets only added types.
 """
 import functools
-import os
 import pathlib
 import re
 import subprocess
@@ -18,10 +17,9 @@ import pytest
 
 onnx = pytest.importorskip("onnx")
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
-from lists import listed  # noqa: E402
+from built import BUILD, ROOT, listed  # noqa: E402
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-TOOLS = pathlib.Path(os.environ.get("MST_BUILD", ROOT / "build" / "release")) / "tests" / "tools"
+TOOLS = BUILD / "tests" / "tools"
 DATA = pathlib.Path(onnx.__file__).parent / "backend" / "test" / "data" / "node"
 
 OPS = listed("mstconv", "ops")

@@ -1,19 +1,16 @@
 """From the .onnx to the spikes: mstconv and mstrun against the simulator (every count) and
 against the original model with IF neurons in place of its activations (nearly every count)."""
-import os
-import pathlib
-import subprocess
 import sys
 
 import numpy as np
 import pytest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+from built import ROOT, tool
+
 sys.path.insert(0, str(ROOT / "tests"))
 from oracle import compare, simulator, snn_reader  # noqa: E402
 
 FIXTURES = ROOT / "tests" / "fixtures" / "onnx"
-BUILD = pathlib.Path(os.environ.get("MST_BUILD", ROOT / "build" / "release"))
 STEPS, SAMPLES = 16, 3
 
 
@@ -26,13 +23,6 @@ def arrays(name):
 
 
 MODELS = [name for name in sorted(p.stem for p in FIXTURES.glob("*.onnx")) if arrays(name)]
-
-
-def tool(name, *args):
-    path = BUILD / name
-    if not path.exists():
-        pytest.skip("%s is not built" % path)
-    subprocess.run([str(path)] + [str(a) for a in args], check=True, capture_output=True, timeout=300)
 
 
 def inputs(name, folder):

@@ -3,8 +3,6 @@ import csv
 import importlib.util
 import json
 import math
-import os
-import pathlib
 import re
 import shutil
 import statistics
@@ -15,8 +13,9 @@ import types
 import numpy as np
 import pytest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-BUILD = (ROOT / os.environ.get("MST_BUILD", "build/release")).resolve()
+import built
+from built import BUILD, ROOT
+
 FOLDER, EXAMPLES = ROOT / "examples" / "reproduce", ROOT / "examples"
 NORMALIZED = ["--mean", ".4914,.4822,.4465", "--std", ".2470,.2435,.2616"]
 COUNT, FEW, SEEDS, STEPS = 7, 6, 2, 12
@@ -27,8 +26,7 @@ import probes  # noqa: E402
 
 
 def tool(name, *args):
-    return subprocess.run([str(BUILD / name)] + [str(a) for a in args], check=True, capture_output=True, text=True,
-                          timeout=120).stdout
+    return built.tool(name, *args).stdout
 
 
 def start(folder, out, *args):

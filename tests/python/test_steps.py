@@ -129,7 +129,7 @@ def test_show_draws_every_frame(made):
 
 
 def refused(bin, data, *args):
-    done = tool("mstrun", bin, data, "-T", 1, *args, check=False)
+    done = tool("mstrun", bin, data, "-T", 1, *args, code=None)
     assert done.returncode == 1 and len(done.stderr.strip().splitlines()) == 1, done.stderr
     return done.stderr
 

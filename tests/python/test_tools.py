@@ -3,30 +3,18 @@ import csv
 import gzip
 import json
 import os
-import pathlib
 import struct
 import subprocess
 
 import numpy as np
 import pytest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-BUILD = pathlib.Path(os.environ.get("MST_BUILD", ROOT / "build" / "release")).resolve()
+from built import ROOT, tool
+
 ONNX = ROOT / "tests" / "fixtures" / "onnx"
 POLICIES = ROOT / "examples" / "policies"
 DIGITS = "idx:%s,%s" % tuple(ROOT / "examples" / "data" / ("digits-test-%s.gz" % part)
                              for part in ("images.idx3-ubyte", "labels.idx1-ubyte"))
-
-
-def tool(name, *args, code=0):
-    if not (BUILD / name).exists():
-        pytest.skip("%s is not built" % (BUILD / name))
-    done = subprocess.run([str(BUILD / name)] + [str(a) for a in args], capture_output=True, text=True, timeout=600)
-    assert done.returncode == code, "%s\n%s" % (done.stdout[-2000:], done.stderr[-2000:])
-    if code != 0:
-        lines = done.stderr.splitlines()
-        assert lines and lines[-1].startswith(name + ": error: "), done.stderr
-    return done
 
 
 @pytest.fixture(scope="module")

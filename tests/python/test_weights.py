@@ -1,32 +1,20 @@
 """Weights as f16 and int8, from outside: sizes, reports, spikes in both schedules and in the simulator, the
 conversion error's part."""
 import json
-import os
-import pathlib
-import subprocess
 import sys
 
 import numpy as np
 import onnx
 import pytest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+from built import ROOT, tool
+
 sys.path.insert(0, str(ROOT / "tests"))
 from oracle import compare, snn_reader  # noqa: E402
 
 ONNX = ROOT / "tests" / "fixtures" / "onnx"
-BUILD = pathlib.Path(os.environ.get("MST_BUILD", ROOT / "build" / "release"))
 TYPES = {"f32": np.float32, "f16": np.float16, "int8": np.int8}
 STEPS = 8
-
-
-def tool(name, *args, code=0):
-    path = BUILD / name
-    if not path.exists():
-        pytest.skip("%s is not built" % path)
-    done = subprocess.run([str(path)] + [str(a) for a in args], capture_output=True, text=True, timeout=300)
-    assert code is None or done.returncode == code, done.stderr
-    return done
 
 
 def convert(model, weights, folder):
@@ -113,7 +101,7 @@ def test_error_of_the_type_is_a_part(weights, tmp_path):
 
 def test_wrong_use(tmp_path):
     done = tool("mstconv", ONNX / "swin-ts.onnx", "-o", tmp_path / "o.bin", "--weights", "int4", code=2)
-    assert "expected f32, f16 or int8, found 'int4'" in done.stderr and not (tmp_path / "o.bin").exists()
+    assert "expected one of f32, f16, int8, found 'int4'" in done.stderr and not (tmp_path / "o.bin").exists()
 
 
 def test_f16_names_the_node_that_does_not_fit(tmp_path):
