@@ -4,7 +4,8 @@
  *     bench_count [quick] [SET]
  *
  * Prints TSV: network, set, layer, rows x inputs x outputs, how many such layers, GMAC/s, % of the
- * peak; then a line for each network's products together. One sample, counts of at most 16. */
+ * peak; then a line for each network's products together. One sample, counts of at most 16. Then the
+ * other kernels: kernel, set, what, G elements/s. */
 #include "bench/bench_time.h"
 #include "runtime/kernels/count_kernels.h"
 
@@ -262,6 +263,113 @@ static void time_shape(const mst_count_kernels *k, const shape *s, double second
     close_layer(&l);
 }
 
+/* ---- the other kernels ------------------------------------------------------------- */
+
+#define ROWS 784u
+#define COLS 192u
+
+typedef struct pool {
+    mst_count_kernels k;
+    layer l; /* fc1 of the second stage */
+    mstc_thin thin;
+    mstc_stream x;
+    mstc_bytes y;
+    mstc_reader next;
+    uint32_t *sums;
+    float *floats;
+    uint64_t sink;
+} pool;
+
+static void do_thin(pool *p) { p->k.thin(&p->thin, 0, ROWS * COLS, p->l.in.x, p->y.y); }
+static void do_total(pool *p) { p->sink += p->k.total(p->l.in.x, ROWS * COLS, 0); }
+static void do_bits(pool *p) { p->sink += p->k.total(p->l.in.x, ROWS * COLS, 1); }
+static void do_row_sums(pool *p) { p->k.row_sums(&p->l.in, ROWS, 0, p->sums); }
+static void do_column_sums(pool *p) { p->k.column_sums(&p->l.in, ROWS, 0, p->sums); }
+static void do_add(pool *p) { p->k.stream(&p->l.in, ROWS, COLS, &p->x, NULL); }
+static void do_read(pool *p) { p->k.stream(NULL, ROWS, COLS, &p->x, &p->next); }
+static void do_add_read(pool *p) { p->k.stream(&p->l.in, ROWS, COLS, &p->x, &p->next); }
+static void do_digits(pool *p)
+{
+    mstc_planes y = {p->l.y.y, COLS, ROWS * COLS, 3};
+    p->k.stream_bytes(&p->x, ROWS, COLS, &y);
+}
+static void do_into(pool *p)
+{
+    mstc_into into = {NULL, &p->x, &p->next};
+    mstc_weights w = p->l.w;
+    w.n = COLS;
+    p->k.fire_into(&p->l.in, &w, ROWS, &p->l.a, &p->l.q, &into);
+}
+static void do_wide(pool *p, unsigned digits)
+{
+    mstc_floats y = {p->floats, COLS, NULL, 0};
+    mstc_weights w = p->l.w;
+    w.n = COLS;
+    w.digits = digits;
+    w.digit_apart = mstc_panels_size(COLS, 1, COLS);
+    p->k.current(&p->l.in, &w, ROWS, &p->l.a, &y);
+}
+static void do_one(pool *p) { do_wide(p, 1); }
+static void do_two(pool *p) { do_wide(p, 2); }
+static void do_three(pool *p) { do_wide(p, 3); }
+
+static const struct {
+    const char *name, *what;
+    void (*run)(pool *p);
+    double each; /* elements that count, of ROWS*COLS */
+} others[] = {
+    {"thin", "counts, 16 levels, half kept", do_thin, 1},
+    {"total", "counts", do_total, 1},
+    {"total", "counts, their bits", do_bits, 1},
+    {"row_sums", "counts, rows of 192", do_row_sums, 1},
+    {"column_sums", "counts, 192 columns", do_column_sums, 1},
+    {"stream", "counts added", do_add, 1},
+    {"stream", "numbers read by neurons", do_read, 1},
+    {"stream", "both", do_add_read, 1},
+    {"stream_bytes", "numbers, 3 digits", do_digits, 1},
+    {"fire_into", "multiply-adds, 784x192x192, stream and reader", do_into, COLS},
+    {"current", "multiply-adds, 784x192x192", do_one, COLS},
+    {"current", "multiply-adds, 784x192x192, 2 digits", do_two, COLS},
+    {"current", "multiply-adds, 784x192x192, 3 digits", do_three, COLS},
+};
+
+static struct {
+    pool *p;
+    size_t i;
+} now;
+
+static void run_other(void *ctx)
+{
+    (void)ctx;
+    others[now.i].run(now.p);
+}
+
+static void run_others(const mst_count_kernels *k)
+{
+    static const shape fc1 = {"", "", ROWS, COLS, 4 * COLS, 1, 0};
+    pool p = {.k = *k};
+    uint32_t *table = bench_alloc(16 * 16 * sizeof *table);
+    int32_t *worth = bench_alloc(COLS * sizeof *worth), *x = bench_alloc(ROWS * COLS * sizeof *x);
+    open_layer(&p.l, &fc1);
+    mstc_thin_table(MOST, 0.5, table);
+    p.thin = (mstc_thin){1, 2, 3, MOST, table, 0};
+    p.x = (mstc_stream){x, COLS, NULL, worth, 0};
+    p.y = (mstc_bytes){bench_alloc(ROWS * COLS), COLS, NULL};
+    p.next = (mstc_reader){0x1p-10f, &p.l.q, &p.y};
+    p.sums = bench_alloc(ROWS * sizeof *p.sums);
+    p.floats = bench_alloc(ROWS * COLS * sizeof *p.floats);
+    for (now.i = 0, now.p = &p; now.i < sizeof others / sizeof others[0]; now.i++)
+        printf("%s\t%s\t%s\t%.2f\n", others[now.i].name, k->isa, others[now.i].what,
+               1e-9 * ROWS * COLS * others[now.i].each / bench_time(run_other, NULL, runs, least));
+    close_layer(&p.l);
+    free(table);
+    free(worth);
+    free(x);
+    free(p.y.y);
+    free(p.sums);
+    free(p.floats);
+}
+
 static void run_set(const mst_count_kernels *k)
 {
     printf("int8 peak\t%s\tregisters\t-\t-\t%.1f\t100\n", k->isa, peak(k->isa) * 1e-9);
@@ -273,6 +381,7 @@ static void run_set(const mst_count_kernels *k)
         printf("%s\t%s\tall\t%.1f MMAC\t%.3f ms\t%.1f\t%.0f\n", network, k->isa, macs * 1e-6, seconds[0] * 1e3,
                macs / seconds[0] * 1e-9, 100 * seconds[1] / seconds[0]);
     }
+    run_others(k);
 }
 
 int main(int argc, char **argv)

@@ -5,6 +5,7 @@
 #define MSTC_GROUP 262144u
 #include "runtime/kernels/count_vec_avx2.h"
 #include "runtime/kernels/count_pack_avx2.h"
+#include "runtime/kernels/count_thin_avx2.h"
 
 /* height is a constant where this is inlined, so that the sums of 16 outputs stay in registers. */
 ALWAYS void dot_half(const dot *d, const size_t height, size_t half, int32_t *sums)

@@ -11,6 +11,7 @@
 #endif
 
 #include "runtime/kernels/count_finish.h"
+#include "runtime/kernels/count_thin.h"
 
 /* ---- tiles ------------------------------------------------------------------- */
 

@@ -38,6 +38,12 @@
  * column_sums   sums[i] of the rows' count i < k; taps are not looked at. The pairs of
  *               spikes of a product P = A B^T are sum over d of column_sums(A)[d] * column_sums(B)[d]
  *
+ * Masks. thin: element e of a tensor, first <= e < first + n, keeps n' of its n <= levels spikes. Its
+ * word is number e%4 of Philox 4x32-10 (Random123) with key (low, high word of seed) and counter
+ * (sample, 1, index, (uint32)(e/4)). in and out may be the same.
+ *   binomial (table):     n' = how many k < n have word >= less[n][k] (mstc_thin_table)
+ *   systematic (no table): n' = (n*keep + word) / 2^32, whole numbers
+ *
  * Memory. Outputs never overlap inputs. Only rows and columns that there are get written, any
  * alignment. Read behind a segment, where k is no multiple of 4: up to 3 bytes, of any value.
  */
@@ -145,6 +151,14 @@ typedef struct mstc_into {
     const mstc_reader *next; /* or NULL */
 } mstc_into;
 
+typedef struct mstc_thin {
+    uint64_t seed;
+    uint32_t sample, index;
+    unsigned levels;
+    const uint32_t *table; /* of mstc_thin_table, or NULL */
+    uint32_t keep;         /* without a table: the share that is kept, of 2^32 */
+} mstc_thin;
+
 typedef struct mst_count_kernels {
     const char *isa;
 #define MSTC_KERNEL(ret, name, args) ret(*name) args;
@@ -170,6 +184,16 @@ static inline size_t mstc_weight_at(size_t o, size_t t, size_t i, size_t n_taps,
     size_t step = (o / MSTC_COLS * n_taps + t) * ((k + 3) / 4) + i / 4;
     return (step * MSTC_COLS + o % MSTC_COLS) * 4 + i % 4;
 }
+
+/* Thresholds of binomial thinning; less[n][k] is table[k*mstc_thin_row(levels) + n - 1], for
+ * n = 1..levels and k < n the chance of at most k, in parts of 2^32; UINT32_MAX where k >= n. Float64,
+ * each operation rounded, r = ratio, s = 1 - r: P(0,0) = 1; P(n,k) = r*P(n-1,k) + s*P(n-1,k-1), of
+ * which k = 0 has the first term only and k = n the second; C(n,k) = P(n,0) + .. + P(n,k) in that
+ * order; less = floor(C*2^32 + 0.5), at most 2^32 - 1. ratio: 0..1. */
+void mstc_thin_table(unsigned levels, double ratio, uint32_t *table);
+
+/* Entries of a row of the table, which has `levels` rows. */
+static inline size_t mstc_thin_row(unsigned levels) { return (levels + 15) / 16 * 16; }
 
 /* One table per instruction set; NULL slots are taken from scalar. */
 extern const mst_count_kernels mst_count_kernels_scalar;

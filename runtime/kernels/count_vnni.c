@@ -7,6 +7,7 @@
 #define MSTC_TILE 13 /* x 2 vectors: 26 sums, 4 weights and a broadcast in 32 registers */
 #define MSTC_GROUP 262144u
 #include "runtime/kernels/count_pack_avx2.h"
+#include "runtime/kernels/count_thin_avx512.h"
 
 #define VW 16
 typedef __m512 VF;
