@@ -7,12 +7,14 @@
 #include "tools/run_lists.h"
 #include "tools/run_report.h"
 #include "tools/run_show.h"
+#include "tools/tool_mode.h"
 #include "tools/tool_model.h"
 #include "tools/tool_output.h"
 
 static mst_common_opts c;
 static struct {
     bool info, show, latency;
+    mst_mode_opts mode;
     mst_opt_uint steps;
     mst_opt_uints at;
     mst_opt_real alpha, ac, mac;
@@ -20,8 +22,9 @@ static struct {
 } o;
 
 static const mst_opt options[] = {
-    {"timesteps", 'T', MST_OPT_UINT, &o.steps, "N", "time steps (default: what the model file says)", 1,
+    {"timesteps", 'T', MST_OPT_UINT, &o.steps, "N", "time steps (default: what the model file says); in count mode the levels", 1,
      MST_MAX_TIMESTEPS},
+    MST_MODE_OPTIONS(o.mode),
     {"at", 0, MST_OPT_UINTS, &o.at, "A,B,..", "steps at which accuracy is read (default: 1,2,4,.. and T)", 1,
      MST_MAX_TIMESTEPS},
     {"schedule", 0, MST_OPT_STRING, &o.schedule, "NAME",
@@ -41,7 +44,7 @@ static const mst_opt options[] = {
     MST_COMMON_OPTIONS(c),
 };
 
-static const mst_list *const lists[] = {&mst_list_formats, &mst_list_isa, &mst_list_sites, MST_PREPARE_LISTS, NULL};
+static const mst_list *const lists[] = {&mst_list_formats, &mst_list_isa, &mst_list_sites, &mst_list_modes, &mst_list_thinnings, MST_PREPARE_LISTS, NULL};
 
 static const mst_tool tool = {
     "mstrun",
@@ -109,8 +112,16 @@ static int check_usage(size_t n_args, const char *const *args)
 }
 
 /* T and --at against each other, once the file's T is known. -1 to go on. */
-static int settle_steps(const mst_graph *g, uint32_t *steps)
+static int settle_steps(const mst_graph *g, const mst_run_opts *r, uint32_t *steps)
 {
+    if (mst_mode_counts(r->mode)) {
+        if (o.at.n != 0 || by_step() || o.latency)
+            return mst_opts_wrong(&tool, "--%s: expected --mode step with it: in %s mode a sample is one window a layer",
+                                  o.at.n != 0 ? "at" : o.latency ? "latency" : "schedule", mst_mode_name(r->mode));
+        o.at = (mst_opt_uints){1, {1}};
+        *steps = 1;
+        return -1;
+    }
     *steps = o.steps.set ? (uint32_t)o.steps.value : g->meta.timesteps;
     if (o.at.n == 0)
         mst_steps_default(&o.at, *steps);
@@ -202,6 +213,7 @@ int main(int argc, char **argv)
     mst_program *program = NULL;
     mst_err err = {0};
     uint32_t steps = 0;
+    mst_run_opts ropts = {.size = sizeof ropts, .mode = MST_RUN_SPIKING};
     int code = mst_opts_parse(&tool, argc, argv, args, 3, &n_args);
     if (code < 0)
         code = check_usage(n_args, args);
@@ -209,19 +221,21 @@ int main(int argc, char **argv)
         return code;
     if (o.show)
         return show(args, n_args);
+    if (mst_mode_take(&o.mode, &o.steps, &ropts, &err) != MST_OK)
+        return mst_opts_wrong(&tool, "%s", err.text);
     mst_status st = mst_model_load(args[0], &c, &graph, &err);
     if (st == MST_OK && !o.info)
-        code = settle_steps(graph, &steps);
+        code = settle_steps(graph, &ropts, &steps);
     if (st == MST_OK && code < 0) {
         char differs[600];
         if (!o.info && mst_masks_differ(graph, differs, sizeof differs))
             fprintf(stderr, "mstrun: warning: masks differ from those the weights were trained with: %s\n",
                     differs);
-        mst_run_opts ropts = {.mode = MST_RUN_SPIKING, .isa = c.isa,
-                              .seed = c.seed.set ? c.seed.value : graph->meta.seed,
-                              .frames = mst_graph_frames(graph),
-                              .schedule = by_step() || o.info ? MST_SCHEDULE_STEP : MST_SCHEDULE_BLOCK,
-                              .threads = o.latency ? mst_thread_count(SIZE_MAX, &c.threads) : 1};
+        ropts.isa = c.isa;
+        ropts.seed = c.seed.set ? c.seed.value : graph->meta.seed;
+        ropts.frames = mst_graph_frames(graph);
+        ropts.schedule = by_step() || o.info ? MST_SCHEDULE_STEP : MST_SCHEDULE_BLOCK;
+        ropts.threads = o.latency ? mst_thread_count(SIZE_MAX, &c.threads) : 1;
         st = mst_program_create(graph, &ropts, &program, &err);
         if (st == MST_OK)
             st = o.info ? info(program, args[0], &err) : run(program, args[0], args[1], steps, ropts.seed,

@@ -69,8 +69,8 @@ static inline void rt_count_spikes(mst_session *s, uint32_t layer, uint32_t t, u
     s->spikes[(t + 1) * s->p->n_layers + layer] += n;
 }
 
-/* Call the operator's function for step t of the block; scratch: memory of the calling thread. Notes
- * spikes; returns the operations that it counted. */
-uint64_t rt_call_node(mst_session *s, const op_node *n, const uint32_t *in_buf, float *out, uint32_t t, char *scratch);
+/* Call the operator's function for step t of the block; op NULL: of a static node. scratch: memory of the calling
+ * thread. Notes spikes; returns the operations that it counted. */
+uint64_t rt_call_node(mst_session *s, const op_node *n, const rt_op *op, uint32_t t, char *scratch);
 
 #endif

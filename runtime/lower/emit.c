@@ -14,7 +14,7 @@ mst_status low_new_op(lowering *lo, rt_op_kind kind, uint32_t tensor, rt_op **op
         return low_no_memory(lo);
     p->ops = ops;
     *op = &p->ops[p->n_ops++];
-    **op = (rt_op){.kind = kind, .tensor = tensor, .out = {.buf = MST_NONE}};
+    **op = (rt_op){.kind = kind, .tensor = tensor, .out = {.buf = MST_NONE}, .events = MST_NONE};
     return MST_OK;
 }
 

@@ -7,18 +7,28 @@
 /* The data inputs of a node that moves values. */
 static uint32_t moved_inputs(const mst_node *n) { return n->op == MST_OP_CONCAT ? n->n_in : 1; }
 
-/* Do all inputs that are moved hold spikes? *scale: what they are worth, 0 where that differs. */
-static bool all_spikes(const lowering *lo, const mst_node *n, float *scale)
+/* Do all inputs that are moved have values of the form? Of *out, scale and levels are what they have in common, 0
+ * where they differ. */
+static bool all_have(const lowering *lo, const mst_node *n, mst_form form, rt_value *out)
 {
-    *scale = lo->p->facts[n->in[0]].value.scale;
+    const rt_value *first = &lo->p->facts[n->in[0]].value;
+    *out = (rt_value){.form = form, .scale = first->scale, .levels = first->levels};
     for (uint32_t k = 0; k < moved_inputs(n); k++) {
         const rt_value *v = &lo->p->facts[n->in[k]].value;
-        if (v->form != MST_FORM_BITS)
+        if (v->form != form)
             return false;
-        if (memcmp(&v->scale, scale, sizeof *scale) != 0)
-            *scale = 0;
+        if (memcmp(&v->scale, &first->scale, sizeof v->scale) != 0)
+            out->scale = 0;
+        if (v->levels != first->levels)
+            out->levels = 0;
     }
     return true;
+}
+
+static bool takes_maximum(const mst_node *n)
+{
+    return (n->op == MST_OP_POOL && n->ip[MST_POOL_FN] == MST_RED_MAX) ||
+           (n->op == MST_OP_REDUCE && n->ip[MST_REDUCE_FN] == MST_RED_MAX);
 }
 
 /* A node whose inputs and constants are the same at every step gives the same at every step. */
@@ -31,35 +41,72 @@ static bool stays(const lowering *lo, const mst_node *n)
 }
 
 /* Float mode has no spikes: its values are not theta*s. */
-static rt_value value_of(const lowering *lo, const mst_node *n)
+static rt_value value_of(const lowering *lo, const op_prep *c, const mst_node *n)
 {
+    const mst_form spikes = op_counts(lo->p->mode) ? MST_FORM_COUNT : MST_FORM_BITS;
     bool moves = (mst_op_get(n->op)->flags & MST_F_MOVE) != 0 &&
                  (n->op != MST_OP_PAD || n->fp[MST_PAD_VALUE] == 0.0f);
-    float scale;
+    rt_value v;
     if (stays(lo, n))
         return (rt_value){.form = MST_FORM_STATIC};
-    if (lo->p->mode != MST_RUN_SPIKING)
+    if (lo->p->mode == MST_RUN_FLOAT)
         return (rt_value){.form = MST_FORM_FLOAT};
     if (n->op == MST_OP_NEURON) {
         const mst_tensor *theta = &lo->g->tensors[n->in[1]];
-        scale = mst_tensor_elements(theta) == 1 ? *(const float *)theta->data : 0.0f;
-        return (rt_value){.form = MST_FORM_BITS, .scale = scale};
+        v = (rt_value){.form = spikes, .scale = mst_tensor_elements(theta) == 1 ? *(const float *)theta->data : 0.0f};
+        v.levels = spikes == MST_FORM_COUNT ? (uint32_t)op_levels_of(c, n) : 0;
+        return v;
     }
-    if ((moves || n->op == MST_OP_MASK) && all_spikes(lo, n, &scale))
-        return (rt_value){.form = MST_FORM_BITS, .scale = scale};
+    bool keeps = moves || n->op == MST_OP_MASK || (spikes == MST_FORM_COUNT && takes_maximum(n));
+    if (keeps && all_have(lo, n, spikes, &v))
+        return v;
     return (rt_value){.form = MST_FORM_FLOAT};
 }
 
-static void note_node(lowering *lo, uint32_t i)
+/* Neurons on the longest way to what n puts out. */
+static uint32_t depth_of(const lowering *lo, const mst_node *n)
 {
-    const mst_node *n = &lo->g->nodes[i];
+    uint32_t most = 0;
+    for (uint32_t k = 0; k < n->n_in; k++)
+        if (n->in[k] != MST_NONE && lo->p->facts[n->in[k]].depth > most)
+            most = lo->p->facts[n->in[k]].depth;
+    return most + (n->op == MST_OP_NEURON);
+}
+
+static void note_node(lowering *lo, op_prep *c, uint32_t i)
+{
+    const mst_node *n = c->node = &lo->g->nodes[i];
     rt_fact *out = &lo->p->facts[n->out];
-    out->value = value_of(lo, n);
+    out->value = value_of(lo, c, n);
+    out->events = op_counts(c->mode) && (rt_is_count(out) || op_passes_events(c));
+    out->depth = depth_of(lo, n);
     out->producer = i;
     if (n->op == MST_OP_RESHAPE)
         out->root = lo->p->facts[n->in[0]].root;
     if (n->op == MST_OP_NEURON)
         out->layer = (uint32_t)lo->p->n_layers++;
+}
+
+static bool has_int8(const mst_graph *g)
+{
+    for (uint32_t i = 0; i < g->n_tensors; i++)
+        if (g->tensors[i].dtype == MST_I8)
+            return true;
+    return false;
+}
+
+/* What operators are told of the whole run. */
+static op_prep prep_of(const lowering *lo)
+{
+    mst_program *p = lo->p;
+    return (op_prep){.g = lo->g,
+                     .mode = p->mode,
+                     .levels = p->levels,
+                     .thinning = p->thinning,
+                     .int8 = has_int8(lo->g),
+                     .facts = p->facts,
+                     .arena = &p->arena,
+                     .err = lo->err};
 }
 
 mst_status low_note_facts(lowering *lo)
@@ -73,8 +120,10 @@ mst_status low_note_facts(lowering *lo)
         p->facts[i] = (rt_fact){.root = i, .layer = MST_NONE, .producer = MST_NONE}; /* static: constants */
     if (rt_has_frames(p))
         p->facts[g->input].value.form = MST_FORM_FLOAT;
+    op_prep c = prep_of(lo);
     for (uint32_t i = 0; i < g->n_nodes; i++)
-        note_node(lo, i);
+        note_node(lo, &c, i);
+    p->depth = p->facts[g->output].depth;
     if (g->tensors[g->output].dtype != MST_F32)
         return mst_fail(lo->err, MST_EUNSUPPORTED, "the graph's output '%s' is not float32", g->tensors[g->output].name);
     return MST_OK;
@@ -83,8 +132,9 @@ mst_status low_note_facts(lowering *lo)
 mst_status low_prepare_nodes(lowering *lo)
 {
     mst_program *p = lo->p;
-    op_prep c = {.g = lo->g, .mode = p->mode, .facts = p->facts, .arena = &p->arena, .err = lo->err};
+    op_prep c = prep_of(lo);
     p->nodes = mst_arena_array(&p->arena, lo->g->n_nodes, sizeof *p->nodes);
+    c.nodes = p->nodes;
     p->layers = c.layers = mst_arena_array(&p->arena, p->n_layers, sizeof *p->layers);
     p->static_nodes = mst_arena_array(&p->arena, lo->g->n_nodes, sizeof *p->static_nodes);
     if (p->nodes == NULL || p->layers == NULL || p->static_nodes == NULL)

@@ -35,6 +35,7 @@ typedef struct low_value {
     bool has_bits, has_buf;
     rt_expr *expr;
     uint32_t buf; /* FLOAT; also cached where it exists (has_buf) */
+    uint32_t events; /* buffer of what its elements are made of; only where its fact says so */
     uint32_t moves; /* MOVED: nodes on all ways back to what is not moved */
 } low_value;
 

@@ -108,6 +108,8 @@ typedef struct rt_op {
     const op_node *node; /* NODE, MASK; LAYER: the NEURON, or NULL where it stores */
     uint32_t tensor; /* whose values it makes; MST_NONE: a moved copy, or a sum that no tensor is */
     const uint32_t *in_buf; /* NODE: float buffers of the inputs; MST_NONE: as the node has it */
+    const uint32_t *in_events; /* NODE: buffers of their events; MST_NONE: analog */
+    uint32_t events; /* NODE: buffer of what the output is made of; MST_NONE: analog */
     rt_value in, out; /* MASK: bits; MOVE: out; NODE and LAYER: what it makes */
     rt_move move;
     const rt_expr *expr; /* LAYER */
@@ -124,6 +126,8 @@ struct mst_program {
     const mst_graph *g;
     mst_run_mode mode;
     uint64_t seed;
+    uint32_t levels; /* count and radix: of all neurons; 0: their own */
+    mst_thinning thinning;
     const mst_allocator *alloc;
     mst_kernels k;
     mst_arena arena; /* what has no other owner */
@@ -136,6 +140,7 @@ struct mst_program {
     size_t *layer_feed_at; /* n_layers + 1 starts into layer_feed */
     uint32_t *layer_feed; /* SYNAPSE nodes that feed a layer */
     uint64_t dense, dense_static;
+    uint32_t depth; /* neurons on the longest way to the output */
 
     uint32_t steps; /* of a block */
     rt_op *ops;

@@ -169,28 +169,37 @@ mst_status low_fall_back(lowering *lo, uint32_t node)
     low_value *v = &lo->values[n->out];
     rt_value out;
     rt_op *op;
-    uint32_t *in = mst_arena_array(&lo->p->arena, n->n_in, sizeof *in);
+    uint32_t *in = mst_arena_array(&lo->p->arena, 2 * (size_t)n->n_in, sizeof *in), *events = in + n->n_in;
     if (in == NULL)
         return low_no_memory(lo);
     for (uint32_t k = 0; k < n->n_in; k++) {
-        in[k] = MST_NONE;
-        if (n->in[k] != MST_NONE && lo->values[n->in[k]].kind != LOW_STATIC)
-            MST_TRY(low_as_float(lo, n->in[k], &in[k]));
+        in[k] = events[k] = MST_NONE;
+        if (n->in[k] == MST_NONE || lo->values[n->in[k]].kind == LOW_STATIC)
+            continue;
+        MST_TRY(low_as_float(lo, n->in[k], &in[k]));
+        if (lo->p->facts[n->in[k]].events)
+            events[k] = lo->values[n->in[k]].events;
     }
     v->kind = LOW_FLOAT;
     v->has_buf = true;
+    v->events = events[0];
     if (pre->run == NULL) { /* RESHAPE: the same values */
         v->buf = in[0];
         return MST_OK;
     }
-    for (uint32_t k = 0; k < n->n_in; k++)
+    for (uint32_t k = 0; k < 2 * n->n_in; k++)
         if (in[k] != MST_NONE)
             low_use_buf(lo, in[k]);
     MST_TRY(low_new_floats(lo, n->out, &out));
     v->buf = out.buf;
+    v->events = MST_NONE;
+    if (lo->p->facts[n->out].events)
+        MST_TRY(low_new_buf(lo, out.step * sizeof(uint32_t), &v->events));
     MST_TRY(low_new_op(lo, RT_OP_NODE, n->out, &op));
     op->node = pre;
     op->in_buf = in;
+    op->in_events = events;
+    op->events = v->events;
     op->out = out;
     return MST_OK;
 }

@@ -47,6 +47,8 @@ static mst_status prepare(op_prep *c, const op_record *r, op_node *n)
         return op_no_memory(c->err);
     MST_TRY(refuse_float64(c));
     MST_TRY(r->prepare(c, n));
+    if (op_counts(c->mode))
+        MST_TRY(op_prepare_events(c, n));
     return check_state(c, r, n);
 }
 

@@ -14,6 +14,9 @@
 #include "runtime/plan/plan.h"
 #include "runtime/plan/window.h"
 
+/* Levels of a neuron in count and radix mode: an n fits a byte. */
+#define OP_MAX_LEVELS 255u
+
 /* One session's memory may not be larger than this. */
 #define RT_MAX_BYTES ((uint64_t)4 << 30)
 
@@ -27,7 +30,8 @@ typedef struct rt_ref {
 /* The values of a tensor: their form, and how they lie where they are stored. */
 typedef struct rt_value {
     mst_form form;
-    float scale;   /* what a spike or a count of one is worth; 0: not the same for all, or none */
+    float scale;   /* theta, what a spike is worth (COUNT: `levels` of them); 0: not the same for all, or none */
+    uint32_t levels; /* COUNT: of all that it holds; 0: not the same for all */
     uint32_t cols; /* of a row, the last axis */
     size_t rows;
     size_t words; /* BITS: 64-bit words of a row, bits past cols are 0 */
@@ -37,14 +41,23 @@ typedef struct rt_value {
 
 /* What is known of a tensor before anything runs. */
 typedef struct rt_fact {
-    rt_value value;    /* form, scale */
+    rt_value value;    /* form, scale, levels */
+    bool events;       /* it has a number for each element that says how many spikes it is made of (COUNT: its n) */
     uint32_t root;     /* the tensor whose memory it shares (RESHAPE); itself otherwise */
     uint32_t layer;    /* of the NEURON that makes it; MST_NONE otherwise */
     uint32_t producer; /* node; MST_NONE: constant or the graph's input */
+    uint32_t depth;    /* neurons on the longest way to it */
 } rt_fact;
 
 static inline bool rt_is_static(const rt_fact *f) { return f->value.form == MST_FORM_STATIC; }
 static inline bool rt_is_spike(const rt_fact *f) { return f->value.form == MST_FORM_BITS; }
+static inline bool rt_is_count(const rt_fact *f) { return f->value.form == MST_FORM_COUNT; }
+/* Counts that are all worth the same; and what one is worth (docs/EXECUTION.md). */
+static inline bool rt_has_unit(const rt_fact *f)
+{
+    return rt_is_count(f) && f->value.scale != 0.0f && f->value.levels != 0;
+}
+static inline double rt_unit(const rt_fact *f) { return (double)f->value.scale / (double)f->value.levels; }
 /* Spikes that are all worth the same. */
 static inline bool rt_has_scale(const rt_fact *f) { return rt_is_spike(f) && f->value.scale != 0.0f; }
 
@@ -71,6 +84,8 @@ typedef struct op_weights {
     size_t k, ld;
     const float *scale; /* I8: [ld] */
     const float *c;     /* I8, for spikes with one theta: theta*scale; otherwise NULL */
+    const float *unit_c; /* I8, for counts with a unit: unit*scale; otherwise NULL */
+    size_t sum;         /* with unit_c: integers of a piece of the outputs; offset in the scratch memory */
     size_t wide;        /* F16, and I8 without c: float32 of some outputs; offset in the scratch memory */
 } op_weights;
 
@@ -85,7 +100,7 @@ typedef struct op_conv {
     size_t start, idx, val, row_idx, row_val; /* offsets in the scratch memory */
 } op_conv;
 
-typedef enum op_product { OP_COINCIDE, OP_A_SPIKES, OP_B_SPIKES, OP_ANALOG } op_product;
+typedef enum op_product { OP_COINCIDE, OP_A_SPIKES, OP_B_SPIKES, OP_ANALOG, OP_COUNTS } op_product;
 
 typedef struct op_matmul {
     nd_loop batch; /* operands a, b, y; strides in elements */
@@ -93,7 +108,7 @@ typedef struct op_matmul {
     bool trans_b, a_spike, b_spike; /* are the inputs spikes, for counting */
     op_product rule;
     float c;
-    size_t left, right, list, val, row, count; /* offsets in the scratch memory */
+    size_t left, right, list, val, row, count, events; /* offsets in the scratch memory */
 } op_matmul;
 
 /* AFFINE and NEURON: [outer][channels][inner], constants of `channels` values. */
@@ -108,12 +123,18 @@ typedef struct op_affine {
 
 typedef struct op_neuron {
     op_channels ch;
-    mstk_neuron k;
+    mstk_neuron k; /* levels: L, or in count and radix mode those that it runs with */
+    bool digits;   /* radix: spikes are digits */
 } op_neuron;
 
 typedef struct op_mask {
     uint32_t index, threshold;
     float keep; /* 1 - RATIO */
+    const op_neuron *of; /* count: what the counts are worth; NULL: theta and levels */
+    float theta, levels;
+    const uint32_t *table; /* binomial thinning: [levels + 1][levels] thresholds; NULL: systematic, or ratio 0 */
+    uint32_t ld, step;     /* columns of the table; systematic: what a spike adds */
+    bool digits;           /* radix: spikes are digits */
 } op_mask;
 
 typedef struct op_binary {
@@ -158,9 +179,11 @@ typedef struct op_call {
     void *state;   /* state_bytes, left by the step before, or as reset made it */
     uint64_t seed; /* of masks */
     uint32_t sample, time; /* the first step is 1 */
+    const uint32_t *const *events; /* of each input; NULL: it is analog */
+    uint32_t *out_events;          /* NULL: the output is analog */
     /* what the call counted: */
     uint64_t ops;    /* synaptic operations, or multiply-adds where the input is analog */
-    uint64_t active; /* NEURON, MASK: values of the output that are not zero */
+    uint64_t active; /* NEURON, MASK: spikes of the output */
 } op_call;
 
 typedef void (*op_run)(op_call *c);
@@ -168,6 +191,8 @@ typedef void (*op_reset)(const op_node *n, void *state);
 
 struct op_node {
     op_run run;     /* NULL: the output is its input's memory (RESHAPE) */
+    op_run pass;    /* after run: what events the output is made of; NULL: none, or run tells */
+    op_run count;   /* after run: synaptic operations by events; NULL: as run counted */
     op_reset reset; /* of the state, when a sample begins; NULL: it keeps none */
     uint32_t index; /* of the node in the graph */
     uint32_t layer; /* NEURON: its own; MASK: the layer whose spikes it counts, MST_NONE: none */
@@ -175,13 +200,14 @@ struct op_node {
     bool is_pure;   /* the same inputs give the same output at any time: steps may run in any order */
     bool counts_sops; /* synaptic operations, not multiply-adds */
     uint32_t n_in;
+    bool *digits; /* of each input: counts that pass and count take by their digits */
     rt_ref *in, out;      /* of static inputs and outputs */
     size_t n;             /* elements of the output */
     size_t scratch_bytes; /* set by prepare, as are those below */
     size_t state_bytes;
     size_t state;         /* where a session keeps them */
     uint64_t dense;       /* multiply-adds of one pass */
-    const op_weights *weights; /* LINEAR, CONV */
+    op_weights *weights; /* LINEAR, CONV */
     union {
         op_move move;
         op_gather gather;
@@ -206,7 +232,11 @@ typedef struct op_prep {
     const mst_graph *g;
     const mst_node *node; /* being prepared */
     mst_run_mode mode;
+    uint32_t levels; /* of all neurons; 0: their own */
+    mst_thinning thinning;
+    bool int8;       /* the graph has int8 weights */
     const rt_fact *facts; /* of each tensor */
+    const op_node *nodes; /* those before it are prepared */
     mst_layer *layers;    /* to be described by NEURON and MASK */
     mst_arena *arena;     /* lives as long as the op_node */
     mst_err *err;
@@ -228,6 +258,21 @@ typedef struct op_prep {
  * the node. ENOMEM, ELIMIT, EUNSUPPORTED; EINVAL where an operator keeps state that ops.def does not
  * tell of, or the other way round. */
 mst_status op_prepare_node(op_prep *c, uint32_t index, op_node *n);
+
+/* Set n->pass and n->count where values are made of events (op_events.c). */
+mst_status op_prepare_events(op_prep *c, op_node *n);
+/* Is what c->node puts out made of events? By its operator and its inputs (docs/EXECUTION.md, Counting). */
+bool op_passes_events(const op_prep *c);
+
+static inline bool op_counts(mst_run_mode m) { return m == MST_RUN_COUNT || m == MST_RUN_RADIX; }
+/* Levels of a NEURON in this run. */
+static inline int32_t op_levels_of(const op_prep *c, const mst_node *neuron)
+{
+    return op_counts(c->mode) && c->levels != 0 ? (int32_t)c->levels : neuron->ip[MST_NEURON_LEVELS];
+}
+
+/* Spikes that a count of n is sent as: n, or its digits that are 1. */
+static inline uint32_t op_spikes_of(uint32_t n, bool digits) { return digits ? (uint32_t)__builtin_popcount(n) : n; }
 
 mst_status op_no_memory(mst_err *err);
 /* *at = *total rounded up to PLAN_ALIGN, *total = *at + n * size. ELIMIT past RT_MAX_BYTES. */

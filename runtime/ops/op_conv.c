@@ -77,7 +77,7 @@ static uint64_t conv_group(op_call *c, size_t group, float *y)
 static void run_conv(op_call *c)
 {
     const op_conv *q = &c->node->u.conv;
-    const float *x = op_in(c, 0);
+    const float *x = op_listed(c);
     float *y = c->out;
     uint64_t active = 0;
     for (size_t n = 0; n < q->batch; n++) {

@@ -12,7 +12,7 @@ static void run_linear(op_call *c)
 {
     const op_linear *q = &c->node->u.linear;
     const mst_kernels *k = c->k;
-    const float *x = op_in(c, 0);
+    const float *x = op_listed(c);
     float *y = c->out;
     uint32_t *idx = op_scratch(c, q->idx);
     float *val = op_scratch(c, q->val);

@@ -1,4 +1,5 @@
-/* MASK: Random Spike Masking, where spikes are dropped. In float mode its mean. */
+/* MASK: Random Spike Masking, where spikes are dropped. In float mode its mean; in count and radix mode how
+ * many of a neuron's spikes survive, drawn by one random word. */
 #include <math.h>
 
 #include "runtime/core/philox.h"
@@ -45,16 +46,99 @@ static void run_mask_mean(op_call *c)
     c->active += left;
 }
 
+/* ---- thinning of counts ---------------------------------------------------------------- */
+
+/* Survivors of n spikes. */
+static uint32_t thin(const op_mask *q, uint32_t n, uint32_t word)
+{
+    if (q->table == NULL)
+        return (uint32_t)(((uint64_t)n * q->step + word) >> 32);
+    const uint32_t *t = q->table + (size_t)n * q->ld;
+    uint32_t left = 0;
+    while (left < n && t[left] <= word)
+        left++;
+    return left;
+}
+
+static float worth(const op_mask *q, size_t e, uint32_t n)
+{
+    if (q->of == NULL)
+        return q->theta * ((float)n / q->levels);
+    return q->of->k.theta[e / q->of->ch.inner % q->of->ch.channels] * ((float)n / q->of->k.levels);
+}
+
+static void run_thin(op_call *c)
+{
+    const op_mask *q = &c->node->u.mask;
+    uint32_t counter[4] = {c->sample, 1, q->index, 0}, word[4] = {0};
+    const uint32_t *from = c->events[0];
+    for (size_t e = 0; e < c->node->n; e++) {
+        if (e % 4 == 0)
+            counter[3] = (uint32_t)(e / 4);
+        if (e % 4 == 0 && q->keep != 1.0f)
+            mst_philox(counter, c->seed, word);
+        uint32_t n = q->keep != 1.0f ? thin(q, from[e], word[e % 4]) : from[e];
+        c->out_events[e] = n;
+        c->out[e] = worth(q, e, n);
+        c->active += op_spikes_of(n, q->digits);
+    }
+}
+
+/* t[n][j]: how far a word may be for at most j of n to survive, by the recurrence over n. */
+static mst_status binomial_table(op_prep *c, op_mask *q, double ratio, uint32_t levels)
+{
+    double keep = 1.0 - ratio, *f = mst_arena_array(c->arena, (size_t)levels + 1, sizeof *f);
+    uint32_t *t = mst_arena_array(c->arena, ((size_t)levels + 1) * levels, sizeof *t);
+    if (f == NULL || t == NULL)
+        return op_no_memory(c->err);
+    for (uint32_t n = 1; n <= levels; n++) {
+        f[n - 1] = 1; /* F[n-1][j] for j >= n-1 */
+        for (uint32_t j = n; j-- > 0;) {
+            double more = ratio * f[j], less = j != 0 ? keep * f[j - 1] : 0;
+            f[j] = more + less;
+        }
+        for (uint32_t j = 0; j < n; j++) {
+            double word = round(f[j] * 4294967296.0);
+            t[(size_t)n * levels + j] = word < 4294967295.0 ? (uint32_t)word : UINT32_MAX;
+        }
+    }
+    q->table = t;
+    q->ld = levels;
+    return MST_OK;
+}
+
+static mst_status prepare_thinning(op_prep *c, op_mask *q, double ratio)
+{
+    const rt_fact *x = op_in_fact(c, 0);
+    const mst_node *from = x->producer != MST_NONE ? &c->g->nodes[x->producer] : NULL;
+    if (!rt_is_count(x))
+        return mst_fail(c->err, MST_EUNSUPPORTED, "masks values that are no counts of spikes: use step");
+    if (from->op == MST_OP_NEURON)
+        q->of = &c->nodes[x->producer].u.neuron;
+    else if (!rt_has_unit(x))
+        return mst_fail(c->err, MST_EUNSUPPORTED, "masks moved spikes of neurons whose thresholds differ: use step");
+    q->theta = x->value.scale;
+    q->levels = (float)x->value.levels;
+    q->digits = c->mode == MST_RUN_RADIX;
+    q->step = (uint32_t)(4294967296.0 - round(ratio * 4294967296.0));
+    uint32_t levels = q->of != NULL ? (uint32_t)q->of->k.levels : x->value.levels;
+    return c->thinning == MST_THIN_BINOMIAL && ratio != 0 ? binomial_table(c, q, ratio, levels) : MST_OK;
+}
+
 mst_status op_prepare_MASK(op_prep *c, op_node *op)
 {
     op_mask *q = &op->u.mask;
     float ratio = c->node->fp[MST_MASK_RATIO];
     uint32_t k = op_in_fact(c, 0)->layer;
     mst_layer *layer = k != MST_NONE ? &c->layers[k] : NULL; /* none: masks other values */
-    op->run = c->mode == MST_RUN_SPIKING ? run_mask : run_mask_mean;
+    static const op_run runs[] = {
+        [MST_RUN_SPIKING] = run_mask, [MST_RUN_FLOAT] = run_mask_mean, [MST_RUN_COUNT] = run_thin, [MST_RUN_RADIX] = run_thin};
+    op->run = runs[c->mode];
     q->index = (uint32_t)c->node->ip[MST_MASK_INDEX];
     q->threshold = (uint32_t)round((double)ratio * 4294967296.0);
-    q->keep = 1.0f - ratio;
+    q->keep = ratio != 0 ? 1.0f - ratio : 1.0f;
+    if (op_counts(c->mode))
+        MST_TRY(prepare_thinning(c, q, (double)ratio));
     if (layer != NULL && !layer->masked) { /* one neuron, two masks: the first counts */
         op->layer = k;
         layer->masked = true;

@@ -95,10 +95,28 @@ static uint64_t count_terms(op_call *c, const matrices *x)
     return total;
 }
 
+/* Integers: c * sum of n_a * n_b. */
+static void multiply_counts(op_call *c, const matrices *x)
+{
+    const op_matmul *q = &c->node->u.matmul;
+    const uint32_t *a = c->events[0] + (x->a - op_in(c, 0)), *b = c->events[1] + (x->b - op_in(c, 1));
+    for (size_t m = 0; m < q->m; m++)
+        for (size_t n = 0; n < q->n; n++) {
+            uint32_t sum = 0;
+            for (size_t k = 0; k < q->k; k++)
+                sum += a[m * q->k + k] * (q->trans_b ? b[n * q->k + k] : b[k * q->n + n]);
+            x->y[m * q->n + n] = q->c * (float)sum;
+        }
+}
+
 static void run_one(op_call *c, const matrices *x)
 {
     const op_matmul *q = &c->node->u.matmul;
     float *left = op_scratch(c, q->left), *right = op_scratch(c, q->right);
+    if (q->rule == OP_COUNTS) {
+        multiply_counts(c, x);
+        return;
+    }
     if (q->rule == OP_COINCIDE) {
         c->ops += coincide(c, x);
         return;
@@ -161,7 +179,10 @@ static void choose_rule(op_prep *c, op_matmul *q)
     double alpha = (double)c->node->fp[MST_MATMUL_ALPHA];
     q->a_spike = rt_is_spike(a);
     q->b_spike = rt_is_spike(b);
-    if (rt_has_scale(a) && rt_has_scale(b)) {
+    if (c->int8 && rt_has_unit(a) && rt_has_unit(b)) {
+        q->rule = OP_COUNTS;
+        q->c = (float)(alpha * rt_unit(a) * rt_unit(b));
+    } else if (rt_has_scale(a) && rt_has_scale(b)) {
         q->rule = OP_COINCIDE;
         q->c = (float)(alpha * (double)a->value.scale * (double)b->value.scale);
     } else if (rt_has_scale(a) || rt_has_scale(b)) {
@@ -177,6 +198,12 @@ static mst_status prepare_scratch(op_prep *c, op_node *op)
 {
     op_matmul *q = &op->u.matmul;
     size_t *total = &op->scratch_bytes;
+    if (q->rule == OP_COUNTS) {
+        uint64_t most = (uint64_t)op_in_fact(c, 0)->value.levels * op_in_fact(c, 1)->value.levels;
+        return q->k <= INT32_MAX / most ? MST_OK
+                                        : mst_fail(c->err, MST_EUNSUPPORTED, "products of %zu counts may exceed 32 bits: "
+                                                   "use fewer levels, or float weights", q->k);
+    }
     if (q->rule == OP_COINCIDE) {
         MST_TRY(op_add_bytes(c->err, words_of(q->k) * q->m, sizeof(uint64_t), &q->left, total));
         return op_add_bytes(c->err, words_of(q->k) * q->n, sizeof(uint64_t), &q->right, total);

@@ -56,6 +56,26 @@ static void run_stair(op_call *c)
     c->active += on;
 }
 
+/* A layer's neurons take in the whole input, then fire n = 0..levels spikes. Nothing fires where the current is
+ * not a number. */
+static void run_count(op_call *c)
+{
+    const op_neuron *q = &c->node->u.neuron;
+    const float *x = op_in(c, 0), levels = q->k.levels, shift = q->k.shift;
+    for (size_t o = 0, at = 0; o < q->ch.outer; o++)
+        for (size_t i = 0; i < q->ch.channels; i++)
+            for (size_t j = 0; j < q->ch.inner; j++, at++) {
+                float theta = q->k.theta[i], current = x[at];
+                if (q->k.gain != NULL)
+                    current = q->k.gain[i] * current + q->k.bias[i];
+                float z = current * levels / theta + shift;
+                uint32_t n = z >= levels ? (uint32_t)levels : z >= 1.0f ? (uint32_t)z : 0;
+                c->out_events[at] = n;
+                c->out[at] = theta * ((float)n / levels);
+                c->active += op_spikes_of(n, q->digits);
+            }
+}
+
 /* Membranes to v(0). */
 static void reset(const op_node *op, void *state)
 {
@@ -83,7 +103,7 @@ static void describe_layer(op_prep *c, mst_layer *l, uint32_t node, uint64_t neu
                      .neurons = neurons,
                      .theta = sum / (double)n_theta,
                      .theta_per_channel = n_theta != 1,
-                     .levels = n->ip[MST_NEURON_LEVELS],
+                     .levels = op_levels_of(c, n),
                      .trained = -1};
 }
 
@@ -91,9 +111,17 @@ mst_status op_prepare_NEURON(op_prep *c, op_node *op)
 {
     op_neuron *q = &op->u.neuron;
     const float *values[3];
-    op->run = c->mode == MST_RUN_SPIKING ? run_fire : run_stair;
+    static const op_run runs[] = {
+        [MST_RUN_SPIKING] = run_fire, [MST_RUN_FLOAT] = run_stair, [MST_RUN_COUNT] = run_count, [MST_RUN_RADIX] = run_count};
+    int32_t levels = op_levels_of(c, c->node);
+    op->run = runs[c->mode];
+    if (op_counts(c->mode) && levels > (int32_t)OP_MAX_LEVELS)
+        return mst_fail(c->err, MST_EUNSUPPORTED,
+                        "%d levels: count and radix mode have 1 to %u: give levels for all layers, or use step", levels,
+                        OP_MAX_LEVELS);
+    q->digits = c->mode == MST_RUN_RADIX;
     MST_TRY(op_channels_of(c, c->node->ip[MST_NEURON_AXIS], 1, 3, &q->ch, values));
-    q->k = (mstk_neuron){values[0], values[1], values[2], (float)c->node->ip[MST_NEURON_LEVELS],
+    q->k = (mstk_neuron){values[0], values[1], values[2], (float)levels,
                          c->node->fp[MST_NEURON_SHIFT]};
     op->layer = c->facts[c->node->out].layer;
     if (c->mode == MST_RUN_SPIKING) {

@@ -19,6 +19,12 @@ typedef struct op_row {
 /* How many of n outputs the next call makes. */
 static inline size_t op_cols_of(size_t n) { return n <= OP_COLS + OP_COLS / 2 ? n : OP_COLS; }
 
+/* What the lists are made of: the input's values, or its counts, bit by bit, where integers are summed. */
+static inline const float *op_listed(const op_call *c)
+{
+    return c->node->weights->unit_c != NULL ? (const float *)(const void *)c->events[0] : op_in(c, 0);
+}
+
 /* y[0..n) of each row = b + sum over its list of val * w, for the n outputs from `first` on of LINEAR or
  * CONV, whatever the type of their weights. The rows pass through a piece of the outputs together, so
  * that its weights stay in the cache. */

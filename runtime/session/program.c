@@ -25,9 +25,15 @@ mst_status mst_program_create(const mst_graph *g, const mst_run_opts *opts, mst_
     const mst_run_opts *o = &own;
     mst_kernels kernels;
     if (opts != NULL)
-        MST_TRY(MST_TAKE_OPTS(mst_run_opts, &own, opts, frames, frames, err));
-    if (o->mode != MST_RUN_SPIKING && o->mode != MST_RUN_FLOAT)
+        MST_TRY(MST_TAKE_OPTS(mst_run_opts, &own, opts, thinning, thinning, err));
+    if ((unsigned)o->mode > MST_RUN_RADIX)
         return mst_fail(err, MST_EINVAL, "unknown run mode %d", (int)o->mode);
+    if (o->levels > OP_MAX_LEVELS || (unsigned)o->thinning > MST_THIN_SYSTEMATIC)
+        return mst_fail(err, MST_EINVAL, "levels: expected 0 to %u, found %u; or unknown thinning %d", OP_MAX_LEVELS,
+                        o->levels, (int)o->thinning);
+    if (o->mode == MST_RUN_RADIX && o->frames > 1)
+        return mst_fail(err, MST_EUNSUPPORTED,
+                        "frames presented one after another have no radix form: use count or step");
     if (o->schedule != MST_SCHEDULE_STEP && o->schedule != MST_SCHEDULE_BLOCK)
         return mst_fail(err, MST_EINVAL, "unknown schedule %d", (int)o->schedule);
     MST_TRY(mst_graph_validate(g, err));
@@ -38,6 +44,8 @@ mst_status mst_program_create(const mst_graph *g, const mst_run_opts *opts, mst_
     p->g = g;
     p->mode = o->mode;
     p->seed = o->seed;
+    p->levels = o->levels;
+    p->thinning = o->thinning;
     p->frames = o->frames > 1 ? o->frames : 1;
     p->threads = o->threads;
     p->alloc = p->arena.alloc = o->alloc;
@@ -72,6 +80,16 @@ uint32_t mst_program_block_steps(const mst_program *p) { return p->steps; }
 size_t mst_program_input_size(const mst_program *p) { return p->frames * p->input_n; }
 uint64_t mst_program_dense_ops(const mst_program *p) { return p->dense; }
 uint64_t mst_program_dense_ops_static(const mst_program *p) { return p->dense_static; }
+
+uint32_t mst_program_depth(const mst_program *p) { return p->depth; }
+
+uint32_t mst_program_window(const mst_program *p)
+{
+    uint32_t most = 0;
+    for (size_t k = 0; k < p->n_layers; k++)
+        most = (uint32_t)p->layers[k].levels > most ? (uint32_t)p->layers[k].levels : most;
+    return p->mode == MST_RUN_RADIX && most != 0 ? 32 - (uint32_t)__builtin_clz(most) : most;
+}
 
 const mst_layer *mst_program_layer(const mst_program *p, size_t k)
 {

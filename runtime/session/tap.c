@@ -5,6 +5,7 @@
 typedef struct tapped {
     const rt_value *value;   /* NULL: floats, n of them */
     const void *data;        /* of the first step */
+    const uint32_t *counts;  /* COUNT: n of each */
     const uint32_t *piece_at; /* where each `piece` columns belong; NULL: in order */
     uint32_t piece;
 } tapped;
@@ -27,12 +28,16 @@ void rt_tap_op(const mst_session *s, const rt_op *op, uint32_t steps)
     if (op->tensor == MST_NONE)
         return;
     const rt_fact *f = &s->p->facts[op->tensor];
-    tapped how = {.value = &op->out, .data = rt_buf_at(s, op->out.buf), .piece_at = op->fire.piece_at, .piece = op->fire.piece};
+    tapped how = {.value = &op->out,
+                  .data = rt_buf_at(s, op->out.buf),
+                  .counts = rt_is_count(f) ? rt_buf_at(s, op->events) : NULL,
+                  .piece_at = op->fire.piece_at,
+                  .piece = op->fire.piece};
     mst_tap t = {.node = f->producer,
                  .layer = f->layer,
                  .first = s->time + 1,
                  .steps = steps,
-                 .form = op->out.form == MST_FORM_FLOAT && rt_is_spike(f) ? MST_FORM_BITS : op->out.form,
+                 .form = op->out.form == MST_FORM_FLOAT ? f->value.form : op->out.form,
                  .n = op->out.rows * op->out.cols,
                  .how = &how};
     s->tap(s->tap_ctx, s, &t);
@@ -130,5 +135,5 @@ void mst_tap_count(const mst_tap *t, uint32_t *count)
     }
     for (uint32_t i = 0; i < t->steps; i++)
         for (size_t k = 0; k < t->n; k++)
-            count[k] += ((const float *)how->data)[i * t->n + k] != 0.0f;
+            count[k] += how->counts != NULL ? how->counts[k] : ((const float *)how->data)[i * t->n + k] != 0.0f;
 }

@@ -164,8 +164,12 @@ static mst_status run(const mst_graph *g, char **args, int n_args, mst_err *err)
     mst_status st = MST_OK;
     if (x == NULL || in == NULL || out == NULL || fread(x, sizeof *x, n, in) != n)
         st = mst_fail(err, MST_EIO, "%s or %s: cannot be used", args[0], args[3]);
-    bool spiking = n_args < 5 || strcmp(args[4], "float") != 0;
-    mst_run_opts opts = {.mode = spiking ? MST_RUN_SPIKING : MST_RUN_FLOAT, .seed = g->meta.seed};
+    static const char *const modes[] = {"spiking", "float", "count", "radix"};
+    mst_run_opts opts = {.size = sizeof opts, .mode = MST_RUN_SPIKING, .seed = g->meta.seed};
+    for (size_t i = 0; n_args > 4 && i < sizeof modes / sizeof modes[0]; i++)
+        if (strcmp(args[4], modes[i]) == 0)
+            opts.mode = (mst_run_mode)i;
+    bool spiking = opts.mode == MST_RUN_SPIKING;
     opts.isa = n_args > 5 ? args[5] : NULL;
     if (st == MST_OK)
         st = mst_program_create(g, &opts, &p, err);
@@ -219,7 +223,7 @@ int main(int argc, char **argv)
         else if (st == MST_OK)
             st = run(g, argv + 3, argc - 3, &err);
     } else {
-        fprintf(stderr, "usage: snnkit dump|make|run ...\n");
+        fprintf(stderr, "usage: snnkit dump|make|run ... [spiking|float|count|radix [ISA]]\n");
         return 2;
     }
     mst_graph_destroy(g);

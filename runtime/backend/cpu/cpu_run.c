@@ -49,9 +49,8 @@ static void run_node(const cpu_job *job, unsigned part, unsigned thread)
 {
     const mst_session *s = job->s;
     const rt_op *op = job->op;
-    float *out = (float *)rt_buf_at(s, op->out.buf) + part * op->out.step;
-    job->ops[thread] += rt_call_node(job->s, op->node, op->in_buf, out, part,
-                                     s->mem + s->p->scratch + thread * s->p->scratch_bytes);
+    job->ops[thread] +=
+        rt_call_node(job->s, op->node, op, part, s->mem + s->p->scratch + thread * s->p->scratch_bytes);
 }
 
 /* In order, as state and random numbers depend on the time. */

@@ -25,7 +25,9 @@ extern "C" {
 
 typedef enum mst_run_mode {
     MST_RUN_SPIKING, /* NEURON integrates and fires (MST paper, Eq. 2, 3) */
-    MST_RUN_FLOAT    /* NEURON is the QCFS staircase; MASK multiplies by 1 - ratio, its mean */
+    MST_RUN_FLOAT,   /* NEURON is the QCFS staircase; MASK multiplies by 1 - ratio, its mean */
+    MST_RUN_COUNT,   /* NEURON takes in all its input, then fires up to `levels` spikes: one step is all */
+    MST_RUN_RADIX    /* the same numbers, whose spikes are their binary digits */
 } mst_run_mode;
 
 /* Order of computation. Results are the same to the bit. */
@@ -33,6 +35,12 @@ typedef enum mst_schedule {
     MST_SCHEDULE_STEP, /* one time step after another: the plain reference */
     MST_SCHEDULE_BLOCK /* layer by layer over a block of time steps: fast. Float mode goes step by step */
 } mst_schedule;
+
+/* What a MASK leaves of the n spikes of a neuron in count and radix mode (docs/EXECUTION.md). */
+typedef enum mst_thinning {
+    MST_THIN_BINOMIAL,  /* each spike survives by itself: the paper's masks */
+    MST_THIN_SYSTEMATIC /* the same mean, less scatter: not the paper's */
+} mst_thinning;
 
 typedef struct mst_run_opts {
     size_t size;       /* sizeof(mst_run_opts); mst/status.h says what it is for */
@@ -44,7 +52,9 @@ typedef struct mst_run_opts {
     unsigned threads;     /* that share one sample (block schedule); 0 and 1: none beside the caller's */
     uint32_t block_steps; /* time steps of a block; 0: as the caches have room */
     uint32_t frames;      /* 0 and 1: the input is the same at every step. n: a sample is n frames of the
-                             input's shape, step t shows frame (t-1) mod n, float mode their mean */
+                             input's shape, step t shows frame (t-1) mod n, the other modes their mean */
+    uint32_t levels;      /* of all neurons in count and radix mode, 1..255; 0: each layer's own L */
+    mst_thinning thinning; /* how masks drop the spikes of a count */
 } mst_run_opts;
 
 /* The form of a tensor's values. */
@@ -76,7 +86,7 @@ typedef struct mst_layer {
     uint64_t neurons;
     double theta;      /* the mean where theta is per channel */
     bool theta_per_channel;
-    int levels;        /* L */
+    int levels;        /* L; in count and radix mode the levels that it runs with */
     bool masked;       /* a MASK follows */
     double ratio;      /* of that mask; 0 without one */
     double trained;    /* ratio trained with; -1: not known */
@@ -89,6 +99,11 @@ MST_API const mst_layer *mst_program_layer(const mst_program *p, size_t k);
 MST_API uint64_t mst_program_dense_ops(const mst_program *p);
 /* The part of them that only depends on the constant input: done once a sample, not once a step. */
 MST_API uint64_t mst_program_dense_ops_static(const mst_program *p);
+
+/* Count and radix mode: neurons on the longest way to the output, each of which takes a window; and the
+ * steps of a window, the largest number of spikes (radix: of digits) that a layer may need. */
+MST_API uint32_t mst_program_depth(const mst_program *p);
+MST_API uint32_t mst_program_window(const mst_program *p);
 
 /* float32 values of a sample: frames times the elements of graph->input. */
 MST_API size_t mst_program_input_size(const mst_program *p);
@@ -176,7 +191,7 @@ MST_API void mst_session_tap(mst_session *s, mst_tap_fn fn, void *ctx);
 /* The values of step i (0..steps-1), [n]: theta*s for a NEURON of the step semantics. */
 MST_API void mst_tap_values(const mst_tap *t, uint32_t i, float *out);
 
-/* Add to count[n] how many of the steps' values are not zero: spikes, for a NEURON. */
+/* Add to count[n] how many of the steps' values are not zero, spikes for a NEURON; for the form COUNT, n. */
 MST_API void mst_tap_count(const mst_tap *t, uint32_t *count);
 
 #ifdef __cplusplus
