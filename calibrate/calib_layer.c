@@ -5,11 +5,11 @@
 
 #include "calibrate/calib.h"
 
-static inline double staircase(double m, double theta, double steps, double shift)
+static inline double staircase(double m, double theta, double n, double shift)
 {
-    double q = m * steps / theta + shift;
-    q = q > 0 ? q < steps ? (double)(int64_t)q : steps : 0; /* floor, between 0 and steps */
-    return theta * (q / steps);
+    double q = m * n / theta + shift;
+    q = q > 0 ? q < n ? (double)(int64_t)q : n : 0; /* floor, between 0 and n */
+    return theta * (q / n);
 }
 
 static inline calib_error split(double theta, double levels, double shift, double steps, double spikes, double a,

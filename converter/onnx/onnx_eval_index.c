@@ -129,7 +129,7 @@ mst_status ox_eval_scatter(ox_ctx *c)
     return MST_OK;
 }
 
-/* Index tuple i of GatherND or ScatterND: the data element that its block starts at. */
+/* Index tuple i of GatherND or ScatterND: the data element that its slice starts at. */
 static mst_status tuple_target(const ox_ctx *c, size_t i, uint32_t batch, uint32_t depth, size_t base,
                                size_t *out)
 {
@@ -164,10 +164,10 @@ mst_status ox_eval_gather_nd(ox_ctx *c)
         return MST_OK;
     size_t tuples = product(at->dims, 0, at->rank - 1), per_batch = product(at->dims, batch, at->rank - 1);
     size_t batch_elements = product(x->dims, batch, x->rank);
-    size_t block = product(x->dims, batch + depth, x->rank), size = ox_dtype_size(x->dtype), from;
+    size_t slice = product(x->dims, batch + depth, x->rank), size = ox_dtype_size(x->dtype), from;
     for (size_t i = 0; i < tuples; i++) {
         MST_TRY(tuple_target(c, i, batch, depth, i / per_batch * batch_elements, &from));
-        memcpy(y + i * block * size, (const uint8_t *)x->data + from * size, block * size);
+        memcpy(y + i * slice * size, (const uint8_t *)x->data + from * size, slice * size);
     }
     return MST_OK;
 }
@@ -180,11 +180,11 @@ mst_status ox_eval_scatter_nd(ox_ctx *c)
     bool add;
     MST_TRY(ox_gather_nd_split(c, &batch, &depth));
     MST_TRY(scatter_start(c, &y, &add));
-    size_t tuples = product(at->dims, 0, at->rank - 1), block = product(x->dims, depth, x->rank), target;
-    for (size_t i = 0; y != NULL && block != 0 && i < tuples; i++) {
+    size_t tuples = product(at->dims, 0, at->rank - 1), slice = product(x->dims, depth, x->rank), target;
+    for (size_t i = 0; y != NULL && slice != 0 && i < tuples; i++) {
         MST_TRY(tuple_target(c, i, batch, depth, 0, &target));
-        for (size_t j = 0; j < block; j++)
-            MST_TRY(scatter_one(c, y, target + j, ox_in(c, 2), i * block + j, add));
+        for (size_t j = 0; j < slice; j++)
+            MST_TRY(scatter_one(c, y, target + j, ox_in(c, 2), i * slice + j, add));
     }
     return MST_OK;
 }

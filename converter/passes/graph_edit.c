@@ -27,19 +27,19 @@ static mst_status track_tensors(mst_edit *e)
     return MST_OK;
 }
 
-static void link_edge(mst_edit *e, uint32_t k, uint32_t tensor)
+static void link_edge(mst_edit *e, uint32_t edge, uint32_t tensor)
 {
-    e->edge[k].prev = MST_NONE;
-    e->edge[k].next = e->head[tensor];
+    e->edge[edge].prev = MST_NONE;
+    e->edge[edge].next = e->head[tensor];
     if (e->head[tensor] != MST_NONE)
-        e->edge[e->head[tensor]].prev = k;
-    e->head[tensor] = k;
+        e->edge[e->head[tensor]].prev = edge;
+    e->head[tensor] = edge;
     e->uses[tensor]++;
 }
 
-static void unlink_edge(mst_edit *e, uint32_t k, uint32_t tensor)
+static void unlink_edge(mst_edit *e, uint32_t edge, uint32_t tensor)
 {
-    edit_edge *x = &e->edge[k];
+    edit_edge *x = &e->edge[edge];
     if (x->prev != MST_NONE)
         e->edge[x->prev].next = x->next;
     else
@@ -64,11 +64,11 @@ static mst_status link_inputs(mst_edit *e, uint32_t i)
     if (e->edges[i] == NULL)
         return edit_no_memory(e);
     for (uint32_t s = 0; s < n->n_in; s++) {
-        uint32_t k = e->n_edges++;
-        e->edges[i][s] = k;
-        e->edge[k] = (edit_edge){.node = i, .slot = s, .prev = MST_NONE, .next = MST_NONE};
+        uint32_t edge = e->n_edges++;
+        e->edges[i][s] = edge;
+        e->edge[edge] = (edit_edge){.node = i, .slot = s, .prev = MST_NONE, .next = MST_NONE};
         if (n->in[s] != MST_NONE)
-            link_edge(e, k, n->in[s]);
+            link_edge(e, edge, n->in[s]);
     }
     return MST_OK;
 }
@@ -123,20 +123,20 @@ uint32_t edit_only_user(const mst_edit *e, uint32_t tensor)
 void edit_set_input(mst_edit *e, uint32_t node, uint32_t slot, uint32_t tensor)
 {
     mst_node *n = &e->g->nodes[node];
-    uint32_t k = e->edges[node][slot];
+    uint32_t edge = e->edges[node][slot];
     if (n->in[slot] != MST_NONE)
-        unlink_edge(e, k, n->in[slot]);
+        unlink_edge(e, edge, n->in[slot]);
     n->in[slot] = tensor;
     if (tensor != MST_NONE)
-        link_edge(e, k, tensor);
+        link_edge(e, edge, tensor);
 }
 
 void edit_replace_but(mst_edit *e, uint32_t from, uint32_t to, uint32_t but)
 {
-    for (uint32_t k = e->head[from], next; k != MST_NONE; k = next) {
-        next = e->edge[k].next;
-        if (e->edge[k].node != but)
-            edit_set_input(e, e->edge[k].node, e->edge[k].slot, to);
+    for (uint32_t edge = e->head[from], next; edge != MST_NONE; edge = next) {
+        next = e->edge[edge].next;
+        if (e->edge[edge].node != but)
+            edit_set_input(e, e->edge[edge].node, e->edge[edge].slot, to);
     }
     if (e->g->output == from) {
         e->g->output = to;

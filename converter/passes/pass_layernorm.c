@@ -31,9 +31,9 @@ static bool squares(const mst_edit *e, uint32_t i, uint32_t d)
         return false;
     if (n->ip[MST_BINARY_FN] == MST_BIN_MUL)
         return n->in[1] == d;
-    const mst_tensor *k = edit_tensor(e, n->in[1]);
-    return n->ip[MST_BINARY_FN] == MST_BIN_POW && k->data != NULL && mst_tensor_elements(k) == 1 &&
-           mst_const_at(k, 0) == 2;
+    const mst_tensor *power = edit_tensor(e, n->in[1]);
+    return n->ip[MST_BINARY_FN] == MST_BIN_POW && power->data != NULL && mst_tensor_elements(power) == 1 &&
+           mst_const_at(power, 0) == 2;
 }
 
 /* sqrt(mean(d^2) + eps) made by node i? */

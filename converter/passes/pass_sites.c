@@ -11,7 +11,7 @@
 typedef struct site_walk {
     mst_edit *e;
     int block, stage;
-    size_t block_size; /* elements of Q: changes where a stage begins */
+    size_t stage_size; /* elements of Q: changes where a stage begins */
     bool has_attention;
 } site_walk;
 
@@ -35,7 +35,7 @@ static uint32_t live_input(const mst_edit *e, uint32_t i)
 /* Upwards through movement, masks and scales to a node of the given kind. */
 static uint32_t back_to(const mst_edit *e, uint32_t tensor, mst_op op)
 {
-    for (int steps = 0; steps < MAX_WALK; steps++) {
+    for (int hops = 0; hops < MAX_WALK; hops++) {
         uint32_t i = e->producer[tensor];
         if (i == MST_NONE || edit_node(e, i)->op == op)
             return i;
@@ -66,7 +66,7 @@ static uint32_t forward_to(const mst_edit *e, uint32_t tensor, mst_op op, bool t
 {
     if (n_met != NULL)
         *n_met = 0;
-    for (int steps = 0; steps < MAX_WALK; steps++) {
+    for (int hops = 0; hops < MAX_WALK; hops++) {
         uint32_t i = edit_only_user(e, tensor);
         if (i == MST_NONE || edit_node(e, i)->op == op)
             return i;
@@ -106,9 +106,9 @@ static void visit_attention(site_walk *w, uint32_t qk)
     if (av == MST_NONE)
         return;
     size_t size = mst_tensor_elements(edit_tensor(e, edit_node(e, qk)->in[0]));
-    w->stage += !w->has_attention || size != w->block_size;
+    w->stage += !w->has_attention || size != w->stage_size;
     w->block++;
-    w->block_size = size;
+    w->stage_size = size;
     w->has_attention = true;
     label_factors(w, qk, av);
     for (uint32_t k = 0; k < n_met; k++)
@@ -145,7 +145,7 @@ static void visit_mlp(site_walk *w, uint32_t fc1)
 /* Does a CONV feed this tensor through linear nodes (residual sums included)? */
 static bool fed_by_conv(const mst_edit *e, uint32_t tensor, int depth)
 {
-    for (int steps = 0; steps < MAX_WALK; steps++) {
+    for (int hops = 0; hops < MAX_WALK; hops++) {
         uint32_t i = e->producer[tensor];
         if (i == MST_NONE || edit_is(e, i, MST_OP_CONV))
             return i != MST_NONE;
@@ -173,8 +173,8 @@ static void visit_conv_neuron(site_walk *w, uint32_t i)
         return;
     const mst_tensor *t = edit_tensor(e, edit_node(e, i)->out);
     size_t pixels = mst_tensor_elements(t) / t->dims[t->rank - 1];
-    w->stage += w->block < 0 || pixels != w->block_size;
-    w->block_size = pixels;
+    w->stage += w->block < 0 || pixels != w->stage_size;
+    w->stage_size = pixels;
     w->block++;
     label(w, i, MST_SITE_CONV);
 }

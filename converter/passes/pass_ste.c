@@ -19,13 +19,13 @@ static void visit(mst_edit *e, uint32_t i)
         uint32_t sub = edit_maker(e, i, k), x = edit_node(e, i)->in[1 - k];
         if (!is_binary(e, sub, MST_BIN_SUB) || edit_node(e, sub)->in[1] != x)
             continue;
-        uint32_t step = edit_maker(e, sub, 0);
-        if (step == MST_NONE || edit_node(e, step)->op != MST_OP_UNARY || edit_node(e, step)->in[0] != x)
+        uint32_t stair = edit_maker(e, sub, 0);
+        if (stair == MST_NONE || edit_node(e, stair)->op != MST_OP_UNARY || edit_node(e, stair)->in[0] != x)
             continue;
-        int32_t fn = edit_node(e, step)->ip[MST_UNARY_FN];
+        int32_t fn = edit_node(e, stair)->ip[MST_UNARY_FN];
         if (fn != MST_UN_FLOOR && fn != MST_UN_ROUND)
             continue;
-        edit_replace(e, edit_node(e, i)->out, edit_node(e, step)->out);
+        edit_replace(e, edit_node(e, i)->out, edit_node(e, stair)->out);
         edit_kill(e, i);
         return;
     }

@@ -157,18 +157,18 @@ mst_status qcfs_read_pre(qcfs_match *m)
         MST_TRY(read_link(m, i, &l));
         if (l.kind == LINK_NONE)
             return MST_OK;
-        qcfs_cut *k = &m->pre[m->n_pre];
-        *k = m->pre[m->n_pre - 1];
-        k->scaled = k->scaled || scales(&l);
+        qcfs_cut *cut = &m->pre[m->n_pre];
+        *cut = m->pre[m->n_pre - 1];
+        cut->scaled = cut->scaled || scales(&l);
         if (l.kind == LINK_AFFINE) {
             qcfs_vec zero;
             MST_TRY(qcfs_vec_new(m, 1, 0, &zero));
-            MST_TRY(vec_fma(m, &k->slope, &l.h, &k->shift, &k->shift));
-            MST_TRY(vec_fma(m, &k->slope, &l.g, &zero, &k->slope));
+            MST_TRY(vec_fma(m, &cut->slope, &l.h, &cut->shift, &cut->shift));
+            MST_TRY(vec_fma(m, &cut->slope, &l.g, &zero, &cut->slope));
         } else {
-            MST_TRY(tighten(m, k, &l.lo, &l.hi, &k->slope, &k->shift));
+            MST_TRY(tighten(m, cut, &l.lo, &l.hi, &cut->slope, &cut->shift));
         }
-        k->outer = t = l.data;
+        cut->outer = t = l.data;
         m->n_pre++;
     }
     return MST_OK;
@@ -189,9 +189,9 @@ mst_status qcfs_read_post(qcfs_match *m)
         MST_TRY(read_link(m, i, &l));
         if (l.kind == LINK_NONE || l.data != t)
             return MST_OK;
-        qcfs_cut *k = &m->post[m->n_post];
-        *k = m->post[m->n_post - 1];
-        k->scaled = k->scaled || scales(&l);
+        qcfs_cut *cut = &m->post[m->n_post];
+        *cut = m->post[m->n_post - 1];
+        cut->scaled = cut->scaled || scales(&l);
         qcfs_vec zero;
         MST_TRY(qcfs_vec_new(m, 1, 0, &zero));
         if (l.kind == LINK_AFFINE) {
@@ -202,15 +202,15 @@ mst_status qcfs_read_post(qcfs_match *m)
                 m->not_positive = m->not_positive || !(l.g.v[c] > 0);
             if (m->not_positive)
                 return MST_OK;
-            MST_TRY(vec_fma(m, &k->slope, &l.g, &zero, &k->slope));
+            MST_TRY(vec_fma(m, &cut->slope, &l.g, &zero, &cut->slope));
         } else {
             qcfs_vec inverse;
-            MST_TRY(qcfs_vec_new(m, k->slope.n, 0, &inverse));
+            MST_TRY(qcfs_vec_new(m, cut->slope.n, 0, &inverse));
             for (uint32_t c = 0; c < inverse.n; c++)
-                inverse.v[c] = 1 / k->slope.v[c];
-            MST_TRY(tighten(m, k, &l.lo, &l.hi, &inverse, &zero));
+                inverse.v[c] = 1 / cut->slope.v[c];
+            MST_TRY(tighten(m, cut, &l.lo, &l.hi, &inverse, &zero));
         }
-        k->outer = t = edit_node(e, i)->out;
+        cut->outer = t = edit_node(e, i)->out;
         m->n_post++;
     }
     return MST_OK;
@@ -219,8 +219,8 @@ mst_status qcfs_read_post(qcfs_match *m)
 /* A neuron at the end of the pre chain bounds it: its values are 0 to theta. */
 mst_status qcfs_bound_by_neuron(qcfs_match *m)
 {
-    qcfs_cut *k = &m->pre[m->n_pre - 1];
-    uint32_t i = m->e->producer[k->outer];
+    qcfs_cut *cut = &m->pre[m->n_pre - 1];
+    uint32_t i = m->e->producer[cut->outer];
     qcfs_vec zero, theta;
     bool fits;
     if (i == MST_NONE || edit_node(m->e, i)->op != MST_OP_NEURON)
@@ -229,5 +229,5 @@ mst_status qcfs_bound_by_neuron(qcfs_match *m)
     if (!fits)
         return MST_OK;
     MST_TRY(qcfs_vec_new(m, 1, 0, &zero));
-    return tighten(m, k, &zero, &theta, &k->slope, &k->shift);
+    return tighten(m, cut, &zero, &theta, &cut->slope, &cut->shift);
 }

@@ -51,7 +51,7 @@ mst_status mst_data_check_shape(mst_data *d, const uint32_t shape[3], const char
     return MST_OK;
 }
 
-/* What 255 steps of channel c become. */
+/* What 256 levels of channel c become. */
 static const float *row_of(const mst_data *d, uint32_t c)
 {
     return d->table + (d->want.n_norm != 0 ? (size_t)c * 256 : 0);
@@ -65,16 +65,16 @@ static uint8_t luma(const uint8_t *rgb)
 
 static void put(const mst_data *d, const mst_image *im, uint32_t channels, float *x)
 {
-    size_t plane = (size_t)im->width * im->height, step = im->channels;
+    size_t plane = (size_t)im->width * im->height, stride = im->channels;
     for (uint32_t c = 0; c < channels; c++) {
         const float *row = row_of(d, c);
-        const uint8_t *p = im->pixels + (step == 3 && channels == 3 ? c : 0);
-        if (step == 3 && channels == 1)
+        const uint8_t *p = im->pixels + (stride == 3 && channels == 3 ? c : 0);
+        if (stride == 3 && channels == 1)
             for (size_t i = 0; i < plane; i++)
                 x[i] = row[luma(p + 3 * i)];
         else
             for (size_t i = 0; i < plane; i++)
-                x[c * plane + i] = row[p[i * step]];
+                x[c * plane + i] = row[p[i * stride]];
     }
 }
 

@@ -6,7 +6,7 @@
 const char *mst_graph_neuron_kind(const mst_graph *g, const uint32_t *producer, const mst_node *neuron)
 {
     uint32_t tensor = neuron->in[0];
-    for (int steps = 0; steps < MAX_WALK; steps++) {
+    for (int hops = 0; hops < MAX_WALK; hops++) {
         if (producer[tensor] == MST_NONE)
             return "input+IF";
         const mst_node *n = &g->nodes[producer[tensor]];

@@ -10,7 +10,7 @@
  *   phi    theta/T * (spikes in T steps), before any mask
  *   r      (v(T) - v(0))/T, the charge that was left over (Eq. 5 of the MST paper)
  *   m      phi + r, the mean input current of the spiking neuron: exact for soft reset
- *   Q(m,N) theta * clip(floor(m*N/theta + c)/N, 0, 1), the staircase with N steps
+ *   Q(m,N) theta * clip(floor(m*N/theta + c)/N, 0, 1), the staircase with N levels
  *
  * The error e = phi - a is the sum of five parts, each reported apart:
  *   clipping      phi - Q(m,T) where m is outside [0,theta]: the mean current asks for fewer

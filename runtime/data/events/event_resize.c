@@ -57,15 +57,15 @@ static mst_status axis_make(axis *a, uint32_t in, uint32_t out, mst_err *err)
     return MST_OK;
 }
 
-/* One line: out[i * step_out] over in[j * step_in]. */
-static void filter(const axis *a, const float *in, size_t step_in, float *out, size_t step_out)
+/* One line: out[i * stride_out] over in[j * stride_in]. */
+static void filter(const axis *a, const float *in, size_t stride_in, float *out, size_t stride_out)
 {
     for (uint32_t i = 0; i < a->n; i++) {
-        const float *w = a->weight + (size_t)i * a->taps, *p = in + (size_t)a->first[i] * step_in;
+        const float *w = a->weight + (size_t)i * a->taps, *p = in + (size_t)a->first[i] * stride_in;
         float sum = 0;
         for (uint32_t k = 0; k < a->used[i]; k++)
-            sum += w[k] * p[k * step_in];
-        out[i * step_out] = sum;
+            sum += w[k] * p[k * stride_in];
+        out[i * stride_out] = sum;
     }
 }
 
