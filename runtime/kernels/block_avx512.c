@@ -5,11 +5,10 @@
 
 #define MSTB_SET avx512
 #define MSTB_WIDTH 16
+#include "runtime/core/philox.h"
 #include "runtime/kernels/block_body.h"
 #include "runtime/kernels/block_fire_avx512.h"
 #include "runtime/kernels/mask_count.h"
-
-#include <Random123/philox.h>
 
 #define MORE __attribute__((target("avx512vbmi2,avx512vpopcntdq")))
 
@@ -263,16 +262,15 @@ static uint64_t surviving(const mstb_mask *m, uint32_t group)
 
 static void FN(mask)(const mstb_mask *m, uint64_t first, size_t n, const uint64_t *in, uint64_t *out)
 {
-    philox4x32_key_t key = {{(uint32_t)m->seed, (uint32_t)(m->seed >> 32)}};
+    mst_draw d = {.seed = m->seed, .group = UINT64_MAX, .sample = m->sample, .time = m->time, .index = m->index};
     uint32_t shift = (uint32_t)(first % 4);
     for (size_t w = 0; w < (n + 63) / 64; w++) {
         uint32_t group = (uint32_t)(first / 4 + w * 16);
         uint64_t keep = in[w] != 0 ? surviving(m, group) >> shift : 0;
         if (shift != 0 && in[w] >> (64 - shift) != 0) { /* the first elements of one more group */
-            philox4x32_ctr_t at = {{m->sample, m->time, m->index, group + 16}};
-            philox4x32_ctr_t word = philox4x32_R(10, at, key);
             for (uint32_t i = 0; i < shift; i++)
-                keep |= (uint64_t)(word.v[i] >= m->threshold) << (64 - shift + i);
+                keep |= (uint64_t)mst_survives(mst_draw_word(&d, 4 * (group + (uint64_t)16) + i), m->threshold)
+                        << (64 - shift + i);
         }
         out[w] = in[w] & keep;
     }

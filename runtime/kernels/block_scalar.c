@@ -1,9 +1,9 @@
 /* The block kernels for any machine: the reference that the other sets must equal. */
 #define MSTB_SET scalar
 #define MSTB_WIDTH 4
+#include "runtime/core/philox.h"
 #include "runtime/kernels/block_body.h"
-
-#include <Random123/philox.h>
+#include "runtime/kernels/integrate_fire.h"
 
 ALWAYS size_t list_bits(const uint64_t *bits, size_t words, uint32_t first, uint32_t per, uint16_t *idx)
 {
@@ -42,10 +42,7 @@ static uint64_t fire_step(const mstb_strip *s, const float *x)
     uint64_t word = 0;
     for (size_t j = 0; j < s->n; j++) {
         float current = s->gain != NULL ? s->gain[j] * x[j] + s->bias[j] : x[j];
-        float u = s->v[j] + current;
-        uint64_t on = u >= s->theta[j];
-        word |= on << j;
-        s->v[j] = on ? u - s->theta[j] : u;
+        word |= (uint64_t)mstk_fire_one(&s->v[j], current, s->theta[j]) << j;
     }
     return word;
 }
@@ -121,21 +118,14 @@ static void FN(columns)(const uint64_t *rows, size_t ld, size_t k, size_t n, uin
             planes[i / 32 * MSTB_COLS + (size_t)__builtin_ctzll(left)] |= 1u << i % 32;
 }
 
-/* Counter based: only groups of four that hold a spike need their random numbers. */
 static void FN(mask)(const mstb_mask *m, uint64_t first, size_t n, const uint64_t *in, uint64_t *out)
 {
-    philox4x32_key_t key = {{(uint32_t)m->seed, (uint32_t)(m->seed >> 32)}};
-    philox4x32_ctr_t word = {{0}};
+    mst_draw d = {.seed = m->seed, .group = UINT64_MAX, .sample = m->sample, .time = m->time, .index = m->index};
     for (size_t w = 0; w < (n + 63) / 64; w++) {
-        uint64_t kept = 0, group = UINT64_MAX;
+        uint64_t kept = 0;
         for (uint64_t left = in[w]; left != 0; left &= left - 1) {
             uint64_t bit = left & (~left + 1), e = first + w * 64 + (uint64_t)__builtin_ctzll(left);
-            if (e / 4 != group) {
-                philox4x32_ctr_t at = {{m->sample, m->time, m->index, (uint32_t)(e / 4)}};
-                group = e / 4;
-                word = philox4x32_R(10, at, key);
-            }
-            kept |= word.v[e % 4] >= m->threshold ? bit : 0;
+            kept |= mst_survives(mst_draw_word(&d, e), m->threshold) != 0 ? bit : 0;
         }
         out[w] = kept;
     }

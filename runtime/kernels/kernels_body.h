@@ -11,6 +11,7 @@
 
 #include "mst/graph.h"
 #include "runtime/core/half.h"
+#include "runtime/kernels/integrate_fire.h"
 #include "runtime/kernels/kernels.h"
 
 #define MSTK_CAT_(name, set) mstk_##name##__##set
@@ -216,17 +217,6 @@ static uint64_t FN(coincide_u64)(const mstk_bits *ab, size_t m, float c, float *
 
 /* ---- neurons ---------------------------------------------------------- */
 
-/* x where on is 1, 0 where it is 0; by bits, because compilers that keep the
- * traps of comparisons do not vectorize a conditional here. */
-static inline float keep_if(float x, uint32_t on)
-{
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    bits &= 0u - on;
-    memcpy(&x, &bits, sizeof x);
-    return x;
-}
-
 static inline size_t fire_loop(const mstk_neuron *p, const float *restrict x, float *restrict v,
                                float *restrict y, size_t n, size_t step, int gain)
 {
@@ -235,12 +225,9 @@ static inline size_t fire_loop(const mstk_neuron *p, const float *restrict x, fl
     for (size_t i = 0; i < n; i++) {
         float current = gain ? g[i * step] * x[i] + h[i * step] : x[i];
         float th = theta[i * step];
-        float u = v[i] + current;
-        uint32_t on = u >= th;
-        float out = keep_if(th, on);
+        uint32_t on = mstk_fire_one(&v[i], current, th);
         fired += on;
-        v[i] = u - out;
-        y[i] = out;
+        y[i] = mstk_keep_if(th, on);
     }
     return fired;
 }

@@ -5,30 +5,17 @@
 #include "runtime/core/philox.h"
 #include "runtime/ops/op.h"
 
-/* Counter based: only groups that hold a spike need their random numbers. */
 static void run_mask(op_call *c)
 {
     const op_mask *q = &c->node->u.mask;
     const float *x = op_in(c, 0);
     float *y = c->out;
-    uint32_t counter[4] = {c->sample, c->time, q->index, 0};
+    mst_draw d = {.seed = c->seed, .group = UINT64_MAX, .sample = c->sample, .time = c->time, .index = q->index};
     uint64_t left = 0;
-    for (size_t e = 0; e < c->node->n; e += 4, counter[3]++) {
-        size_t n = c->node->n - e < 4 ? c->node->n - e : 4;
-        uint32_t word[4];
-        bool drawn = false;
-        for (size_t i = 0; i < n; i++) {
-            y[e + i] = 0.0f;
-            if (x[e + i] == 0.0f)
-                continue;
-            if (!drawn)
-                mst_philox(counter, c->seed, word);
-            drawn = true;
-            if (word[i] >= q->threshold) {
-                y[e + i] = x[e + i];
-                left++;
-            }
-        }
+    for (size_t e = 0; e < c->node->n; e++) {
+        bool stays = x[e] != 0.0f && mst_survives(mst_draw_word(&d, e), q->threshold) != 0;
+        y[e] = stays ? x[e] : 0.0f;
+        left += stays;
     }
     c->active += left;
 }
