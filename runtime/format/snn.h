@@ -1,5 +1,6 @@
 /* snn.bin, private to runtime/format: numbers of the layout (docs/FORMAT.md),
- * byte buffers, and the seam between bytes and files. Knows no operator.
+ * byte buffers, and the seam between bytes and files. Of operators it knows only which parameters
+ * a file has.
  */
 #ifndef MST_FORMAT_SNN_H
 #define MST_FORMAT_SNN_H
@@ -11,7 +12,8 @@
 #define SNN_MAJOR 1u
 #define SNN_MINOR 0u
 #define SNN_NARROW 1u /* required feature: constants of type f16 or int8 */
-#define SNN_REQUIRED_KNOWN SNN_NARROW /* feature bits that this code understands */
+#define SNN_LEVELS 2u /* required feature: NEURON has TOP, META a way of running */
+#define SNN_REQUIRED_KNOWN (SNN_NARROW | SNN_LEVELS) /* feature bits that this code understands */
 #define SNN_HEADER_SIZE 64u
 #define SNN_ENTRY_SIZE 32u /* of the section table */
 #define SNN_ALIGN 64u      /* of sections, and of constants of at least SNN_BIG bytes */
@@ -35,6 +37,12 @@ static inline bool mst_snn_host_fits(void)
 {
     const uint16_t one = 1;
     return *(const uint8_t *)&one == 1;
+}
+
+/* Integer parameters that a record of op may have in a file with these required features. */
+static inline uint32_t mst_snn_ints_of(mst_op op, uint32_t features)
+{
+    return op == MST_OP_NEURON && (features & SNN_LEVELS) == 0 ? MST_NEURON_TOP : mst_op_get(op)->n_ip;
 }
 
 static inline size_t mst_snn_align_of(size_t bytes)

@@ -65,13 +65,24 @@ static mst_status read_prepare(reader *r, const uint8_t *p)
     if (mst_interpolation_name(p[16]) == NULL || mst_split_name(p[17]) == NULL || mst_present_name(p[18]) == NULL)
         return FAIL_AT(c, 4, MST_EVERSION, "unknown interpolation %u, split %u or presentation %u", p[16], p[17],
                        p[18]);
-    if (p[19] != 0)
-        return FAIL_AT(c, 1, MST_EFORMAT, "reserved byte %u, expected 0", p[19]);
     r->g->meta.prepare = (mst_prepare){
         .resize = mst_get_u32(p), .crop_height = mst_get_u32(p + 4), .crop_width = mst_get_u32(p + 8),
         .frames = mst_get_u32(p + 12), .interpolation = (mst_interpolation)p[16], .split = (mst_split)p[17],
         .present = (mst_present)p[18],
     };
+    return MST_OK;
+}
+
+/* How the model is run by default: the byte behind that. */
+static mst_status read_run(reader *r, unsigned run)
+{
+    const snn_cursor *c = &r->s[SNN_META];
+    if (run != 0 && (r->features & SNN_LEVELS) == 0)
+        return FAIL_AT(c, 1, MST_EFORMAT, "reserved byte %u, expected 0", run);
+    if (mst_run_rule_name((int)(run & 15)) == NULL || mst_thinning_name((int)(run >> 4)) == NULL)
+        return FAIL_AT(c, 1, MST_EVERSION, "unknown mode %u or thinning %u", run & 15, run >> 4);
+    r->g->meta.run = (mst_run_rule)(run & 15);
+    r->g->meta.thinning = (mst_thinning)(run >> 4);
     return MST_OK;
 }
 
@@ -95,6 +106,7 @@ static mst_status read_meta(reader *r)
         return FAIL_AT(c, SNN_META_FIXED, MST_ELIMIT, "%u channels of mean and std and %u classes, at most %d and %u",
                        (unsigned)m->n_norm, (unsigned)n_classes, MST_MAX_CHANNELS, SNN_MAX_CLASSES);
     MST_TRY(read_prepare(r, p + 68));
+    MST_TRY(read_run(r, p[87]));
     p = snn_take(c, 8 * (size_t)m->n_norm, "mean and std", r->err);
     if (p == NULL)
         return MST_ECORRUPT;
@@ -222,9 +234,11 @@ static mst_status read_node(reader *r, uint32_t id)
         return FAIL_AT(c, NODE_FIXED, MST_EVERSION, "node %u '%s': unknown operator %u or mode %u", (unsigned)id,
                        n->name, op, mode);
     const mst_op_info *info = mst_op_get((mst_op)op);
-    if (n_ip > info->n_ip || n_fp > info->n_fp)
-        return FAIL_AT(c, NODE_FIXED, MST_EVERSION, "node %u '%s' (%s): %u + %u parameters, this program knows %u + %u",
-                       (unsigned)id, n->name, info->name, n_ip, n_fp, (unsigned)info->n_ip, (unsigned)info->n_fp);
+    uint32_t ints = mst_snn_ints_of((mst_op)op, r->features);
+    if (n_ip > ints || n_fp > info->n_fp)
+        return FAIL_AT(c, NODE_FIXED, MST_EVERSION,
+                       "node %u '%s' (%s): %u + %u parameters, %u + %u are known with the file's features", (unsigned)id,
+                       n->name, info->name, n_ip, n_fp, (unsigned)ints, (unsigned)info->n_fp);
     n->op = (mst_op)op;
     n->mode = MST_MODE_STEP;
     n->out = mst_get_u32(p + 8);

@@ -31,6 +31,15 @@ static mst_status put_string(writer *w, mst_bytes *to, const char *text, const c
     return MST_OK;
 }
 
+/* Is a way of running stored, or levels for it? */
+static bool has_levels(const mst_graph *g)
+{
+    bool found = g->meta.run != MST_RULE_STEP || g->meta.thinning != MST_THIN_BINOMIAL;
+    for (uint32_t i = 0; i < g->n_nodes && !found; i++)
+        found = g->nodes[i].op == MST_OP_NEURON && g->nodes[i].ip[MST_NEURON_TOP] != 0;
+    return found;
+}
+
 static mst_status encode_meta(writer *w)
 {
     const mst_graph *g = w->g;
@@ -54,7 +63,7 @@ static mst_status encode_meta(writer *w)
     mst_bytes_u8(b, m->prepare.interpolation);
     mst_bytes_u8(b, m->prepare.split);
     mst_bytes_u8(b, m->prepare.present);
-    mst_bytes_u8(b, 0);
+    mst_bytes_u8(b, m->run | (unsigned)m->thinning << 4);
     for (uint32_t i = 0; i < m->n_norm; i++)
         mst_bytes_f32(b, m->mean[i]);
     for (uint32_t i = 0; i < m->n_norm; i++)
@@ -104,16 +113,17 @@ static mst_status encode_nodes(writer *w)
     for (uint32_t i = 0; i < g->n_nodes; i++) {
         const mst_node *n = &g->nodes[i];
         const mst_op_info *info = mst_op_get(n->op);
+        uint32_t ints = mst_snn_ints_of(n->op, w->features);
         mst_bytes_u16(b, n->op);
         mst_bytes_u16(b, n->mode);
         MST_TRY(put_string(w, b, n->name, "name of a node"));
         mst_bytes_u32(b, n->out);
         mst_bytes_u16(b, n->n_in);
-        mst_bytes_u8(b, info->n_ip);
+        mst_bytes_u8(b, ints);
         mst_bytes_u8(b, info->n_fp);
         for (uint32_t k = 0; k < n->n_in; k++)
             mst_bytes_u32(b, n->in[k]);
-        for (uint32_t k = 0; k < info->n_ip; k++)
+        for (uint32_t k = 0; k < ints; k++)
             mst_bytes_u32(b, (uint32_t)n->ip[k]);
         for (uint32_t k = 0; k < info->n_fp; k++)
             mst_bytes_f32(b, n->fp[k]);
@@ -225,6 +235,7 @@ mst_status mst_snn_encode(const mst_graph *g, const mst_snn_sink *sink, mst_err 
     MST_TRY(mst_graph_validate(g, err));
     const mst_allocator *a = g->arena.alloc;
     writer w = {.g = g, .meta.alloc = a, .tensors.alloc = a, .nodes.alloc = a, .err = err};
+    w.features = has_levels(g) ? SNN_LEVELS : 0;
     mst_crc32_init(&w.crc);
     mst_status st = encode(&w, sink);
     mst_strings_free(&w.strings);

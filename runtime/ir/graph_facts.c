@@ -38,3 +38,11 @@ const char *mst_graph_class_name(const mst_graph *g, size_t i)
 
 uint32_t mst_graph_timesteps(const mst_graph *g) { return g->meta.timesteps; }
 uint64_t mst_graph_seed(const mst_graph *g) { return g->meta.seed; }
+mst_run_rule mst_graph_run_rule(const mst_graph *g) { return g->meta.run; }
+mst_thinning mst_graph_thinning(const mst_graph *g) { return g->meta.thinning; }
+
+int mst_node_levels(const mst_node *neuron)
+{
+    int top = neuron->ip[MST_NEURON_TOP];
+    return top != 0 ? top : neuron->ip[MST_NEURON_LEVELS];
+}

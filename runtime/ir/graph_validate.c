@@ -422,6 +422,10 @@ static mst_status check_NEURON(const ctx *c)
     }
     if (ip[MST_NEURON_LEVELS] < 1 || ip[MST_NEURON_LEVELS] > 65535)
         return bad(c, "LEVELS is not in 1..65535");
+    if (ip[MST_NEURON_TOP] < 0 || ip[MST_NEURON_TOP] > MST_MAX_RUN_LEVELS)
+        return bad(c, "TOP is not in 0..255");
+    if (c->g->meta.run != MST_RULE_STEP && mst_node_levels(c->n) > MST_MAX_RUN_LEVELS)
+        return bad(c, "count and radix mode have at most 255 levels, and it has no fewer of its own (TOP)");
     if (ip[MST_NEURON_RESET] != 0)
         return bad(c, "unknown RESET");
     if (!isfinite(c->n->fp[MST_NEURON_SHIFT]))
@@ -518,6 +522,10 @@ static mst_status check_meta(const mst_meta *m, mst_err *err)
     if (p->frames > MST_MAX_FRAMES || mst_interpolation_name((int)p->interpolation) == NULL ||
         mst_split_name((int)p->split) == NULL || mst_present_name((int)p->present) == NULL)
         return FAIL("number of frames or a way of making them out of range");
+    if (mst_run_rule_name((int)m->run) == NULL || mst_thinning_name((int)m->thinning) == NULL)
+        return FAIL("unknown mode %d or thinning %d", (int)m->run, (int)m->thinning);
+    if (m->run == MST_RULE_RADIX && p->present == MST_PRESENT_STEPS && p->frames > 1)
+        return FAIL("radix mode has no form for frames that are shown one after another");
     return MST_OK;
 }
 

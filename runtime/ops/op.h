@@ -268,7 +268,9 @@ static inline bool op_counts(mst_run_mode m) { return m == MST_RUN_COUNT || m ==
 /* Levels of a NEURON in this run. */
 static inline int32_t op_levels_of(const op_prep *c, const mst_node *neuron)
 {
-    return op_counts(c->mode) && c->levels != 0 ? (int32_t)c->levels : neuron->ip[MST_NEURON_LEVELS];
+    if (!op_counts(c->mode))
+        return neuron->ip[MST_NEURON_LEVELS];
+    return c->levels != 0 ? (int32_t)c->levels : mst_node_levels(neuron);
 }
 
 /* Spikes that a count of n is sent as: n, or its digits that are 1. */

@@ -15,7 +15,7 @@ META, STRINGS, TENSORS, NODES, WEIGHTS = range(1, 6)
 RESHAPE, PAD, LINEAR, BINARY, REDUCE, CLIP, NEURON, MASK = 0, 5, 7, 11, 13, 14, 18, 19
 NONE = 0xFFFFFFFF
 F16, I8 = 3, 4
-NARROW = 1  # required feature
+NARROW, LEVELS = 1, 2  # required features
 CODES = {0: "f", 1: "i", 2: "f", F16: "e", I8: "b"}  # of struct; a float64 is never read
 INF = float("inf")
 
@@ -30,6 +30,7 @@ class Model:
         self.timesteps, self.input, self.output, self.norm, self.seed = 8, 0, 5, [], 7
         self.classes = []
         self.prepare = (0, 0, 0, 0, 0, 0, 0)  # resize, crop, frames, interpolation, split, presentation
+        self.run = 0           # mode, thinning * 16: the byte behind prepare
         self.tensors, self.nodes = [], []
         self.extra = {}        # more sections, id -> bytes
         self.missing = ()      # ids left out
@@ -69,7 +70,7 @@ class Model:
         n = len(self.norm)
         raw = struct.pack("<IIIIQ32sIII4I4B", self.timesteps, self.input, self.output, n, self.seed, b"\0" * 32,
                           self.string("golden.onnx"), self.string("make_snn.py"), len(self.classes),
-                          *self.prepare, self.reserved.get(META, 0))
+                          *self.prepare, self.run)
         raw += struct.pack("<%df" % n, *[m for m, _ in self.norm]) + struct.pack("<%df" % n, *[s for _, s in self.norm])
         return raw + b"".join(struct.pack("<I", c if isinstance(c, int) else self.string(c)) for c in self.classes)
 
@@ -158,6 +159,27 @@ def narrow(dtype, values, scales=(0.5, 0.25, 1.0), required=NARROW, scale_type=0
     return m.bytes()
 
 
+def counting(run, top=(), required=LEVELS, levels=8, prepare=(0, 0, 0, 0, 0, 0, 0)):
+    """A network with two neurons; top: their TOPs, if any."""
+    m = Model()
+    m.required, m.run, m.prepare = required, run, prepare
+    m.tensor("x", (1, 1, 2, 2))
+    m.tensor("w1", (4, 3), W1)
+    m.tensor("theta", (1,), [0.75])
+    m.tensor("w2", (3, 2), [1, -1, 0.5, 0.5, -1, 1])
+    m.tensor("flat", (1, 4))
+    m.tensor("logits", (1, 2))
+    m.tensor("current", (1, 3))
+    m.tensor("spikes", (1, 3))
+    m.tensor("first", (1, 4))
+    m.node(RESHAPE, "flat", [0], 4)
+    m.node(NEURON, "if0", [4, 2], 8, (1, 8, 0, 0, -1, -1) + top[:1], (0.5,))
+    m.node(LINEAR, "fc1", [8, 1], 6)
+    m.node(NEURON, "if1", [6, 2], 7, (1, levels, 0, 0, -1, -1) + top[1:], (0.5,))
+    m.node(LINEAR, "fc2", [7, 3], 5)
+    return m.bytes()
+
+
 def good():
     m = network()
     yield "plain", m.bytes()
@@ -184,6 +206,11 @@ def good():
     yield "gaps-in-weights", m.bytes()
     yield "weights-f16", narrow(F16, W1, scales=None)
     yield "weights-int8", narrow(I8, W1_INT8)
+    yield "count-mode", counting(0x01, (7, 0))
+    yield "count-without-parameters", counting(0x01)
+    yield "radix-systematic", counting(0x12, (15, 15), levels=300)
+    yield "count-levels-step", counting(0x00, (4, 0), levels=300)
+    yield "step-systematic", counting(0x10, (0, 0))
     m = Model()
     m.tensor("x", (1, 2))
     m.tensor("y", (1, 2))
@@ -207,7 +234,7 @@ def bad_bytes():
     yield "ECORRUPT-cut-in-section", raw[:-1]
     yield "ECORRUPT-extended", raw + b"\0"
     yield "EVERSION-major", network_with(major=2).bytes()
-    yield "EVERSION-required-feature", network_with(required=2).bytes()
+    yield "EVERSION-required-feature", network_with(required=4).bytes()
     yield "ELIMIT-sections", patch(raw, 12, struct.pack("<I", 65))
     yield "ECORRUPT-header-checksum", patch(raw, 20, b"\1")
     yield "ECORRUPT-section-checksum", patch(raw, len(raw) - 1, b"\x55")
@@ -244,7 +271,10 @@ def bad_records():
     yield "ELIMIT-strings-long", network_with(tail={STRINGS: b"x" * 4096 + b"\0"}).bytes()
     yield "EFORMAT-string-inside-a-text", network_with(classes=[4]).bytes()
     yield "EFORMAT-string-outside", network_with(classes=[1 << 20]).bytes()
-    yield "EFORMAT-meta-reserved", network_with(reserved={META: 1}).bytes()
+    yield "EFORMAT-meta-reserved", network_with(run=1).bytes()
+    yield "EFORMAT-run-without-feature", counting(0x01, required=0)
+    yield "EVERSION-run-mode", counting(0x03, (7, 0))
+    yield "EVERSION-run-thinning", counting(0x21, (7, 0))
     for name, at in (("interpolation", 4), ("split", 5), ("presentation", 6)):
         yield "EVERSION-meta-%s" % name, network_with(prepare=tuple(3 if i == at else 0 for i in range(7))).bytes()
     yield "EFORMAT-meta-tail", network_with(tail={META: b"\0" * 4}).bytes()
@@ -310,6 +340,8 @@ def bad_tensors_and_nodes():
     yield "EVERSION-node-mode", with_node(RESHAPE, "n", [5], 8, mode=1)
     yield "EVERSION-node-more-ints", with_node(RESHAPE, "n", [5], 8, (1,))
     yield "EVERSION-node-more-floats", with_node(CLIP, "n", [5], 8, (), (0.0, 1.0, 2.0))
+    yield "EVERSION-neuron-top-without-feature", counting(0x00, (0, 0), required=NARROW)
+    yield "EVERSION-neuron-more-ints", counting(0x00, (0, 0, 0))
     parts = network().sections()
     parts[NODES] = parts[NODES][:-4]
     yield "ECORRUPT-node-cut", assemble(parts)
@@ -360,6 +392,10 @@ def bad_graphs():
     yield "EFORMAT-graph-f16-bias", with_feature(
         lambda m: (m.tensor("t", (2,), [1, 2], dtype=F16), m.tensor("u", (1, 2)), m.node(LINEAR, "n", [7, 3, 8], 9)))
     yield "EFORMAT-graph-levels-zero", network(levels=0).bytes()
+    yield "EFORMAT-graph-top-256", counting(0x00, (7, 256))
+    yield "EFORMAT-graph-top-negative", counting(0x00, (-1, 7))
+    yield "EFORMAT-graph-levels-many-for-count", counting(0x01, (7, 0), levels=300)
+    yield "EFORMAT-graph-radix-frames", counting(0x02, (7, 7), prepare=(0, 0, 0, 10, 0, 0, 1))
     yield "EFORMAT-graph-reset", network(ip=(1, 8, 1, 0, -1, -1)).bytes()
     yield "EFORMAT-graph-site", network(ip=(1, 8, 0, 99, -1, -1)).bytes()
     yield "EFORMAT-graph-axis", network(ip=(2, 8, 0, 0, -1, -1)).bytes()

@@ -14,6 +14,8 @@ NONE = 0xFFFFFFFF
 SECTIONS = {1: "META", 2: "STRINGS", 3: "TENSORS", 4: "NODES", 5: "WEIGHTS"}
 OPTIONAL = 0x80000000
 NARROW = 1  # required feature: types f16 and int8
+LEVELS = 2  # required feature: TOP of a neuron, run of META
+KNOWN = NARROW | LEVELS
 TYPES = {0: np.float32, 1: np.int32, 3: np.float16, 4: np.int8}
 
 # (name, integer parameters as (field, slots), float parameters)
@@ -36,7 +38,8 @@ OPS = [
     ("unary", (("FN", 1),), ()),
     ("softmax", (("AXIS", 1),), ()),
     ("layernorm", (), ("EPS",)),
-    ("neuron", (("AXIS", 1), ("LEVELS", 1), ("RESET", 1), ("SITE", 1), ("STAGE", 1), ("BLOCK", 1)), ("SHIFT",)),
+    ("neuron", (("AXIS", 1), ("LEVELS", 1), ("RESET", 1), ("SITE", 1), ("STAGE", 1), ("BLOCK", 1),
+                ("TOP", 1)), ("SHIFT",)),
     ("mask", (("SITE", 1), ("STAGE", 1), ("BLOCK", 1), ("INDEX", 1)), ("RATIO", "TRAINED")),
 ]
 INTERPOLATIONS = ["bicubic", "bilinear", "nearest"]
@@ -84,6 +87,8 @@ class Graph:
     interpolation: str
     split: str
     present: str
+    mode: str      # to run it in by default
+    thinning: str  # of masks in count and radix mode
     source_sha256: bytes
     source_name: str
     producer: str
@@ -126,7 +131,7 @@ def sections(data):
     check(len(data) >= end, "ECORRUPT", "cut off in the table")
     crc, = struct.unpack_from("<I", data, 60)
     check(zlib.crc32(data[64:end], zlib.crc32(data[:60])) == crc, "ECORRUPT", "checksum of the header")
-    check(required & ~NARROW == 0, "EVERSION", "required features %x" % required)
+    check(required & ~KNOWN == 0, "EVERSION", "required features %x" % required)
     check(size == len(data), "ECORRUPT", "%d bytes, expected %d" % (len(data), size))
     check(not any(data[32:60]), "EFORMAT", "reserved bytes of the header")
     found, last = {}, 0
@@ -165,23 +170,25 @@ class Strings:
         return self.texts[offset]
 
 
-def read_meta(data, strings):
+def read_meta(data, strings, required):
     c = Cursor(data, "META")
     timesteps, tin, tout, n_norm, seed = c.take("IIIIQ")
     sha, = c.take("32s")
     source, producer, n_classes, resize, height, width, frames = c.take("IIIIIII")
-    interpolation, split, present, reserved = c.take("BBBB")
+    interpolation, split, present, run = c.take("BBBB")
     source, producer = strings.get(source), strings.get(producer)
     check(n_norm <= 64 and n_classes <= 65536, "ELIMIT", "META: counts")
     check(interpolation < 3 and split < 2 and present < 2, "EVERSION", "META: preprocessing")
-    check(reserved == 0, "EFORMAT", "META: reserved")
+    check(run == 0 or required & LEVELS, "EFORMAT", "META: reserved")
+    check(run & 15 < 3 and run >> 4 < 2, "EVERSION", "META: run")
     mean, std = list(c.take("%df" % n_norm)), list(c.take("%df" % n_norm))
     classes = [strings.get(offset) for offset in c.take("%dI" % n_classes)]
     c.end()
     return dict(timesteps=timesteps, seed=seed, input=tin, output=tout, mean=mean, std=std, resize=resize,
                 crop=(height, width), frames=frames, interpolation=INTERPOLATIONS[interpolation],
-                split=("number", "time")[split], present=("channels", "steps")[present], source_sha256=sha,
-                source_name=source, producer=producer, class_names=classes)
+                split=("number", "time")[split], present=("channels", "steps")[present],
+                mode=("step", "count", "radix")[run & 15], thinning=("binomial", "systematic")[run >> 4],
+                source_sha256=sha, source_name=source, producer=producer, class_names=classes)
 
 
 def read_count(c, limit):
@@ -221,7 +228,7 @@ def read_tensors(data, strings, weights, required):
     return tensors
 
 
-def read_nodes(data, strings):
+def read_nodes(data, strings, required):
     c, nodes = Cursor(data, "NODES"), []
     for i in range(read_count(c, 1 << 20)):
         op, mode, name, out, n_in, n_ip, n_fp = c.take("HHIIHBB")
@@ -230,6 +237,7 @@ def read_nodes(data, strings):
         kind, int_fields, float_fields = OPS[op]
         slots = sum(n for _, n in int_fields)
         check(n_ip <= slots and n_fp <= len(float_fields), "EVERSION", "node %d: parameters" % i)
+        check(kind != "neuron" or n_ip < 7 or required & LEVELS, "EVERSION", "node %d: TOP without its feature" % i)
         inputs = [None if k == NONE else k for k in c.take("%dI" % n_in)]
         ints = list(c.take("%di" % n_ip)) + [0] * (slots - n_ip)
         floats = list(c.take("%df" % n_fp)) + [0.0] * (len(float_fields) - n_fp)
@@ -243,19 +251,24 @@ def read_nodes(data, strings):
 
 
 def check_graph(graph):
-    """Ids and order; shapes and parameters are left to the C reader's validation."""
+    """Ids and order; shapes and other parameters are left to the C reader's validation."""
     count = len(graph.tensors)
     check(graph.input < count and graph.output < count, "EFORMAT", "input or output")
     check(1 <= graph.timesteps <= 65536, "EFORMAT", "timesteps")
     check(all(np.isfinite(v) for v in graph.mean + graph.std) and all(s > 0 for s in graph.std), "EFORMAT", "norm")
     check(max(graph.resize, *graph.crop) <= 65535 and graph.frames <= 4096, "EFORMAT", "preprocessing")
     check((graph.crop[0] == 0) == (graph.crop[1] == 0), "EFORMAT", "crop")
+    check(graph.mode != "radix" or graph.present != "steps" or graph.frames <= 1, "EFORMAT", "radix of frames")
     ready = {i for i, t in enumerate(graph.tensors) if t.data is not None}
     check(graph.input not in ready, "EFORMAT", "the input is a constant")
     ready.add(graph.input)
     for node in graph.nodes:
         check(all(k is None or k in ready for k in node.inputs), "EFORMAT", "node '%s': input" % node.name)
         check(node.out < count and node.out not in ready, "EFORMAT", "node '%s': output" % node.name)
+        if node.op == "neuron":
+            top = node.ip["TOP"]
+            check(0 <= top <= 255, "EFORMAT", "node '%s': TOP" % node.name)
+            check(graph.mode == "step" or (top or node.ip["LEVELS"]) <= 255, "EFORMAT", "node '%s': levels" % node.name)
         ready.add(node.out)
     check(graph.output in ready, "EFORMAT", "the output is not made")
 
@@ -263,9 +276,9 @@ def check_graph(graph):
 def parse(data):
     parts, required = sections(bytes(data))
     strings = Strings(parts["STRINGS"])
-    graph = Graph(**read_meta(parts["META"], strings),
+    graph = Graph(**read_meta(parts["META"], strings, required),
                   tensors=read_tensors(parts["TENSORS"], strings, parts["WEIGHTS"], required),
-                  nodes=read_nodes(parts["NODES"], strings))
+                  nodes=read_nodes(parts["NODES"], strings, required))
     check_graph(graph)
     return graph
 

@@ -32,7 +32,7 @@ def assert_agree(path, snnkit):
     dump = json.loads(snnkit("dump", path).stdout)
     for field in ("timesteps", "seed", "input", "output", "source_name", "producer", "class_names"):
         assert dump[field] == getattr(graph, field), field
-    for field in ("resize", "frames", "interpolation", "split", "present"):
+    for field in ("resize", "frames", "interpolation", "split", "present", "mode", "thinning"):
         assert dump[field] == getattr(graph, field), field
     assert tuple(dump["crop"]) == graph.crop
     assert dump["sha256"] == graph.source_sha256.hex()
@@ -61,6 +61,30 @@ def test_good_files_agree(path, snnkit):
 @pytest.mark.parametrize("weights", ["f32", "f16", "int8"])
 def test_samples_agree(what, weights, snnkit, tmp_path):
     assert_agree(make(snnkit, what, tmp_path, weights), snnkit)
+
+
+def test_defaults_of_the_golden_files():
+    graphs = {p.stem: snn_reader.load(p) for p in GOOD}
+    found = {name: (g.mode, g.thinning, [n.ip["TOP"] for n in g.nodes if n.op == "neuron"])
+             for name, g in graphs.items() if name.startswith(("count", "radix", "step", "plain"))}
+    assert found == {"plain": ("step", "binomial", [0]), "count-mode": ("count", "binomial", [7, 0]),
+                     "count-without-parameters": ("count", "binomial", [0, 0]),
+                     "radix-systematic": ("radix", "systematic", [15, 15]),
+                     "count-levels-step": ("step", "binomial", [4, 0]),
+                     "step-systematic": ("step", "systematic", [0, 0])}
+
+
+def test_a_reader_without_the_feature_refuses(monkeypatch):
+    monkeypatch.setattr(snn_reader, "KNOWN", snn_reader.NARROW)
+    refused = []
+    for path in GOOD:
+        try:
+            snn_reader.load(path)
+        except snn_reader.FormatError as error:
+            assert error.status == "EVERSION" and "required features 2" in str(error)
+            refused.append(path.stem)
+    assert refused == ["count-levels-step", "count-mode", "count-without-parameters", "radix-systematic",
+                       "step-systematic"]
 
 
 @pytest.mark.parametrize("path", BAD, ids=lambda p: p.stem)

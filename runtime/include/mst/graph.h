@@ -140,6 +140,19 @@ MST_API const char *mst_interpolation_name(int how); /* "bicubic"; NULL when unk
 MST_API const char *mst_split_name(int how);
 MST_API const char *mst_present_name(int how);
 
+/* How a model is run when the user does not say: step by step, each layer's spikes counted over a window, or
+ * the binary digits of those counts (docs/EXECUTION.md, "Count and radix"). */
+typedef enum mst_run_rule { MST_RULE_STEP, MST_RULE_COUNT, MST_RULE_RADIX, MST_N_RULES } mst_run_rule;
+/* What a MASK leaves of the n spikes of a neuron in count and radix mode. */
+typedef enum mst_thinning {
+    MST_THIN_BINOMIAL,   /* each spike survives by itself: the paper's masks */
+    MST_THIN_SYSTEMATIC, /* the same mean, less scatter: not the paper's */
+    MST_N_THINNINGS
+} mst_thinning;
+MST_API const char *mst_run_rule_name(int rule); /* "step", "count", "radix"; NULL when unknown */
+MST_API const char *mst_thinning_name(int rule); /* "binomial" */
+#define MST_MAX_RUN_LEVELS 255 /* of a neuron in count and radix mode */
+
 /* How a sample of another size becomes the model's input. Images: resized, then cropped about the
  * center (torchvision's Resize and CenterCrop), where they differ from the input's size. Event
  * recordings: cut into frames of two polarities (MST paper, Section 4.2). */
@@ -159,6 +172,8 @@ typedef struct mst_meta {
     uint32_t n_norm;     /* 0: input enters as it is; else channels in mean/std */
     float mean[MST_MAX_CHANNELS], std[MST_MAX_CHANNELS]; /* (x/255 - mean)/std */
     mst_prepare prepare; /* what comes before that */
+    mst_run_rule run;    /* by default */
+    mst_thinning thinning;
     uint8_t source_sha256[32]; /* of the .onnx file; all zero: not known */
     const char *source_name;   /* its file name without the folder; "" when not known */
     const char *producer;      /* tool and version that wrote this */
@@ -239,6 +254,12 @@ MST_API size_t mst_graph_classes(const mst_graph *g);                      /* el
 MST_API const char *mst_graph_class_name(const mst_graph *g, size_t i);    /* NULL: not known */
 MST_API uint32_t mst_graph_timesteps(const mst_graph *g);                  /* T to run by default */
 MST_API uint64_t mst_graph_seed(const mst_graph *g);                       /* of the masks */
+MST_API mst_run_rule mst_graph_run_rule(const mst_graph *g);               /* how to run it by default */
+MST_API mst_thinning mst_graph_thinning(const mst_graph *g);               /* of masks in count and radix mode */
+
+/* Levels of a NEURON in count and radix mode where the user does not say: those stored for it, otherwise
+ * its L, which may be more than MST_MAX_RUN_LEVELS (then it cannot run so). */
+MST_API int mst_node_levels(const mst_node *neuron);
 
 /* ---- snn.bin (byte by byte in docs/FORMAT.md) ------------------------- */
 

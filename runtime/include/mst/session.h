@@ -36,12 +36,6 @@ typedef enum mst_schedule {
     MST_SCHEDULE_BLOCK /* layer by layer over a block of time steps: fast. Float mode goes step by step */
 } mst_schedule;
 
-/* What a MASK leaves of the n spikes of a neuron in count and radix mode (docs/EXECUTION.md). */
-typedef enum mst_thinning {
-    MST_THIN_BINOMIAL,  /* each spike survives by itself: the paper's masks */
-    MST_THIN_SYSTEMATIC /* the same mean, less scatter: not the paper's */
-} mst_thinning;
-
 typedef struct mst_run_opts {
     size_t size;       /* sizeof(mst_run_opts); mst/status.h says what it is for */
     mst_run_mode mode;
@@ -53,7 +47,7 @@ typedef struct mst_run_opts {
     uint32_t block_steps; /* time steps of a block; 0: as the caches have room */
     uint32_t frames;      /* 0 and 1: the input is the same at every step. n: a sample is n frames of the
                              input's shape, step t shows frame (t-1) mod n, the other modes their mean */
-    uint32_t levels;      /* of all neurons in count and radix mode, 1..255; 0: each layer's own L */
+    uint32_t levels;      /* of all neurons in count and radix mode, 1..255; 0: each layer's own (mst_node_levels) */
     mst_thinning thinning; /* how masks drop the spikes of a count */
 } mst_run_opts;
 

@@ -45,6 +45,7 @@ static void assert_same_graph(const mst_graph *a, const mst_graph *b)
     ck_assert(m->timesteps == k->timesteps && m->seed == k->seed && m->n_norm == k->n_norm);
     ck_assert(memcmp(m->mean, k->mean, sizeof m->mean) == 0 && memcmp(m->std, k->std, sizeof m->std) == 0);
     ck_assert(memcmp(&m->prepare, &k->prepare, sizeof m->prepare) == 0);
+    ck_assert(m->run == k->run && m->thinning == k->thinning);
     ck_assert(memcmp(m->source_sha256, k->source_sha256, 32) == 0);
     ck_assert_str_eq(m->source_name, k->source_name);
     ck_assert_str_eq(m->producer, k->producer);
@@ -120,6 +121,35 @@ START_TEST(test_random_round_trip)
     mst_graph *g = NULL;
     assert_ok(sample_random(NULL, (uint64_t)_i, &g, &err), &err);
     round_trip(g);
+}
+END_TEST
+
+static uint32_t required_of(const mst_graph *g)
+{
+    mst_err err = {0};
+    uint8_t *bytes;
+    size_t n;
+    assert_ok(snn_to_memory(g, &bytes, &n, &err), &err);
+    uint32_t required = mst_get_u32(bytes + 16);
+    free(bytes);
+    return required;
+}
+
+/* Levels and a way of running set their feature bit, each by itself; without them the bit is not there. */
+START_TEST(test_run_round_trip)
+{
+    for (int k = 0; k < 5; k++) {
+        mst_err err = {0};
+        mst_graph *g = NULL;
+        assert_ok(sample_tiny(NULL, &g, &err), &err);
+        ck_assert(g->nodes[2].op == MST_OP_NEURON && mst_node_levels(&g->nodes[2]) == g->nodes[2].ip[MST_NEURON_LEVELS]);
+        g->meta.run = k == 1 ? MST_RULE_COUNT : k == 2 ? MST_RULE_RADIX : MST_RULE_STEP;
+        g->meta.thinning = k == 3 ? MST_THIN_SYSTEMATIC : MST_THIN_BINOMIAL;
+        g->nodes[2].ip[MST_NEURON_TOP] = k == 4 ? 255 : 0;
+        ck_assert_int_eq(mst_node_levels(&g->nodes[2]), k == 4 ? 255 : g->nodes[2].ip[MST_NEURON_LEVELS]);
+        ck_assert_uint_eq(required_of(g), k == 0 ? 0 : SNN_LEVELS);
+        round_trip(g);
+    }
 }
 END_TEST
 
@@ -449,6 +479,7 @@ int main(void)
     tcase_add_test(memory, test_utf8);
     tcase_add_test(memory, test_every_op_round_trip);
     tcase_add_loop_test(memory, test_random_round_trip, 0, 100);
+    tcase_add_test(memory, test_run_round_trip);
     tcase_add_test(memory, test_overhead);
     tcase_add_test(memory, test_every_truncation);
     tcase_add_test(memory, test_every_flip);

@@ -201,7 +201,35 @@ START_TEST(neurons_and_masks)
     o.n->in[2] = MST_NONE;
     o.n->ip[MST_NEURON_LEVELS] = 0;
     expect_bad(&o, "LEVELS");
+    o.n->ip[MST_NEURON_LEVELS] = 300;
+    for (int top = -1; top <= 256; top++) {
+        o.n->ip[MST_NEURON_TOP] = top;
+        for (int rule = 0; rule < MST_N_RULES; rule++) {
+            o.g->meta.run = (mst_run_rule)rule;
+            if (top < 0 || top > 255)
+                expect_bad(&o, "TOP is not in 0..255");
+            else if (top == 0 && rule != MST_RULE_STEP)
+                expect_bad(&o, "at most 255 levels");
+            else
+                expect_ok(&o);
+        }
+    }
+    o.n->ip[MST_NEURON_TOP] = 0;
     o.n->ip[MST_NEURON_LEVELS] = 16;
+    o.g->meta.run = MST_RULE_RADIX;
+    expect_ok(&o);
+    o.g->meta.prepare.present = MST_PRESENT_STEPS, o.g->meta.prepare.frames = 1;
+    expect_ok(&o);
+    o.g->meta.prepare.frames = 2;
+    expect_bad(&o, "radix");
+    o.g->meta.run = MST_RULE_COUNT;
+    expect_ok(&o);
+    o.g->meta.run = (mst_run_rule)MST_N_RULES;
+    expect_bad(&o, "unknown mode");
+    o.g->meta.run = MST_RULE_STEP, o.g->meta.thinning = (mst_thinning)MST_N_THINNINGS;
+    expect_bad(&o, "thinning");
+    o.g->meta.thinning = MST_THIN_SYSTEMATIC;
+    expect_ok(&o);
     o.n->ip[MST_NEURON_SITE] = MST_SITE_COUNT;
     expect_bad(&o, "SITE");
     o.n->ip[MST_NEURON_SITE] = 0;
