@@ -88,6 +88,21 @@ class Model:
         return assemble(self.sections(), self.major, self.minor, self.required, self.optional)
 
 
+def mean_model(channels, h, w, classes=2, prepare=(0, 0, 0, 0, 0, 0, 0), norm=()):
+    """A network for tests that need one of that input: the mean of each channel, linear."""
+    m = Model()
+    m.norm, m.prepare, m.output = list(norm), prepare, 3
+    m.tensor("x", (1, channels, h, w))
+    m.tensor("mean", (1, channels, 1, 1))
+    m.tensor("flat", (1, channels))
+    m.tensor("logits", (1, classes))
+    m.tensor("w", (channels, classes), [0.5] * (channels * classes))
+    m.node(REDUCE, "mean", [0], 1, (0, 12))
+    m.node(RESHAPE, "flat", [1], 2)
+    m.node(LINEAR, "fc", [2, 4], 3)
+    return m
+
+
 def assemble(parts, major=1, minor=0, required=0, optional=0, order=None):
     order = sorted(parts) if order is None else order
     table, body, at = b"", b"", 64 + 32 * len(parts)

@@ -9,7 +9,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from support import ROOT, tool
+from built import ROOT, listed, tool
 
 sys.path.insert(0, str(ROOT / "tests" / "golden"))
 import make_snn  # noqa: E402
@@ -69,20 +69,13 @@ ALL = [(name.split(".")[0], *case) for name, case in sorted(STATIC.items())] + [
 IDS = [case[0] + "-" + case[1] for case in ALL]
 
 
+def test_every_format_has_a_case():
+    assert {case[0] for case in ALL} == {row[0] for row in listed("mstrun", "formats")}
+
+
 def model(folder, channels, classes=2, side=32):
-    """Mean of each channel, linear; 2 event frames."""
-    m = make_snn.Model()
-    m.norm, m.prepare, m.output = [], (0, 0, 0, 2, 0, 0, 0), 3
-    m.tensor("x", (1, channels, side, side))
-    m.tensor("mean", (1, channels, 1, 1))
-    m.tensor("flat", (1, channels))
-    m.tensor("logits", (1, classes))
-    m.tensor("w", (channels, classes), [0.5] * (channels * classes))
-    m.node(make_snn.REDUCE, "mean", [0], 1, (0, 12))
-    m.node(make_snn.RESHAPE, "flat", [1], 2)
-    m.node(make_snn.LINEAR, "fc", [2, 4], 3)
     path = folder / "m.bin"
-    path.write_bytes(m.bytes())
+    path.write_bytes(make_snn.mean_model(channels, side, side, classes, (0, 0, 0, 2, 0, 0, 0)).bytes())
     return path
 
 

@@ -59,20 +59,10 @@ def assert_same(got, want, size):
 
 # ---- models and images ----
 
-def model(folder, channels, h, w, classes=2, prepare=(0, 0, 0, 0, 0, 0, 0), norm=()):
+def model(folder, channels, h, w, classes=2, **more):
     """A network that takes [channels,h,w]; it is never run here, or on small inputs only."""
-    m = make_snn.Model()
-    m.norm, m.prepare, m.output = list(norm), prepare, 3
-    m.tensor("x", (1, channels, h, w))
-    m.tensor("mean", (1, channels, 1, 1))
-    m.tensor("flat", (1, channels))
-    m.tensor("logits", (1, classes))
-    m.tensor("w", (channels, classes), [0.5] * (channels * classes))
-    m.node(make_snn.REDUCE, "mean", [0], 1, (0, 12))
-    m.node(make_snn.RESHAPE, "flat", [1], 2)
-    m.node(make_snn.LINEAR, "fc", [2, 4], 3)
     path = folder / ("model-%d-%d-%d-%d.bin" % (channels, h, w, classes))
-    path.write_bytes(m.bytes())
+    path.write_bytes(make_snn.mean_model(channels, h, w, classes, **more).bytes())
     return path
 
 

@@ -83,20 +83,6 @@ def test_sites_are_those_of_the_table():
     assert list(sites["SITES"]) == masked and set(sites["KINDS"].values()) <= set(masked)
 
 
-def test_operators_of_the_format_are_those_of_ops_def():
-    ops, text = [], doc("runtime/include/mst/ops.def")
-    for kind, rest in re.findall(r"^MST_(OP_BEGIN|IP|FP)\((.*?)\)", text[text.index("*/"):], re.M):
-        args = [a.strip() for a in rest.split(",")]
-        if kind == "OP_BEGIN":
-            ops.append([args[1].strip('"'), [], []])
-        else:
-            field = args[1] + ("[%s]" % args[2] if kind == "IP" and args[2] != "1" else "")
-            ops[-1][1 if kind == "IP" else 2].append(field)
-    rows = cells(section(doc("docs/FORMAT.md"), "Operators"))[:len(ops)]
-    assert [[int(r[0]), r[1], r[3], r[4]] for r in rows] == [
-        [k, name, ", ".join(ip), ", ".join(fp)] for k, (name, ip, fp) in enumerate(ops)]
-
-
 @pytest.mark.parametrize("tool, lists", [
     ("mstconv", "ops, passes, sites, weights, interpolation, split or present"),
     ("mstrun", "formats, isa, sites, interpolation, split or present"),

@@ -170,17 +170,7 @@ def test_label_file_of_imagenets_size(tmp_path):
 def test_samples_read_ahead(tmp_path):
     """Eight threads hold a sample each, and a network with that input; what is read ahead is within the bound."""
     side, n = 1024, 24
-    m = make_snn.Model()
-    m.output = 3
-    m.tensor("x", (1, 4, side, side))
-    m.tensor("mean", (1, 4, 1, 1))
-    m.tensor("flat", (1, 4))
-    m.tensor("logits", (1, 2))
-    m.tensor("w", (4, 2), [0.5] * 8)
-    m.node(make_snn.REDUCE, "mean", [0], 1, (0, 12))
-    m.node(make_snn.RESHAPE, "flat", [1], 2)
-    m.node(make_snn.LINEAR, "fc", [2, 4], 3)
-    (tmp_path / "m.bin").write_bytes(m.bytes())
+    (tmp_path / "m.bin").write_bytes(make_snn.mean_model(4, side, side).bytes())
     sample = 4 * 4 * side * side
     path = sparse(tmp_path / "a.npy", npy_head((n, 4, side, side)), n * sample)
     used = peak_of(tmp_path / "m.bin", "npy:%s" % path, "-T", 1, "--threads", 8)
