@@ -11,7 +11,8 @@
 #include <string.h>
 
 #define HELP_COLUMN 26
-#define HELP_WIDTH 98u
+#define HELP_WIDTH 100u
+#define HELP_TEXT 4096
 
 bool mst_parse_uint(const char *text, uint64_t *out)
 {
@@ -71,36 +72,53 @@ static const mst_list *find_list(const mst_tool *tool, const char *name, size_t 
     return NULL;
 }
 
-/* The names, on lines that are not longer than the rest; column: where this one is. */
-static size_t print_names(const mst_list *l, size_t column)
+/* text with the names of its {LISTS} */
+static void fill_in(const mst_tool *tool, const char *text, char *out, size_t n)
 {
-    const char *cells[MST_LIST_COLUMNS];
-    for (size_t k = 0; l->row(k, cells); k++) {
-        if (k != 0)
-            column += (size_t)printf(",");
-        if (k != 0 && column + strlen(cells[0]) > HELP_WIDTH) {
-            printf("\n");
-            column = 0;
-        }
-        column += (size_t)printf("%s%s", k != 0 && column != 0 ? " " : "", cells[0]);
-    }
-    return column;
-}
-
-static void print_text(const mst_tool *tool, const char *text)
-{
-    size_t column = 0;
-    while (*text != '\0') {
-        size_t n = text[0] == '{' ? strcspn(text, "}") : 0;
-        const mst_list *l = n != 0 ? find_list(tool, text + 1, n - 1) : NULL;
-        if (l != NULL) {
-            column = print_names(l, column);
-            text += n + 1;
+    size_t used = 0;
+    while (*text != '\0' && used + 1 < n) {
+        size_t len = text[0] == '{' ? strcspn(text, "}") : 0;
+        const mst_list *l = len != 0 ? find_list(tool, text + 1, len - 1) : NULL;
+        if (l == NULL) {
+            out[used++] = *text++;
             continue;
         }
-        column = *text == '\n' ? 0 : column + 1;
-        putchar(*text++);
+        mst_list_names(l, out + used, n - used);
+        used += strlen(out + used);
+        text += len + 1;
     }
+    out[used] = '\0';
+}
+
+/* Word by word from column on; lines that get too long go on at column `indent`. */
+static void print_text(const mst_tool *tool, const char *text, size_t column, size_t indent)
+{
+    char filled[HELP_TEXT];
+    fill_in(tool, text, filled, sizeof filled);
+    for (const char *at = filled; *at != '\0';) {
+        size_t gap = strspn(at, " "), word = strcspn(at + gap, " \n");
+        if (column + gap + word > HELP_WIDTH && column > indent) {
+            printf("\n%*s", (int)indent, "");
+            column = indent;
+            at += gap;
+            gap = 0;
+        }
+        printf("%.*s", (int)(gap + word), at);
+        column += gap + word;
+        at += gap + word;
+        if (*at == '\n') {
+            putchar(*at++);
+            column = 0;
+        }
+    }
+}
+
+static void list_names(const mst_tool *tool, char *out, size_t n)
+{
+    size_t used = 0;
+    out[0] = '\0';
+    for (const mst_list *const *l = tool->lists; *l != NULL && used < n; l++)
+        used += (size_t)snprintf(out + used, n - used, "%s%s", l != tool->lists ? ", " : "", (*l)->name);
 }
 
 static int list(const mst_tool *tool, const char *name)
@@ -109,17 +127,15 @@ static int list(const mst_tool *tool, const char *name)
     mst_err err = {0};
     if (l != NULL)
         return mst_list_print(l, stdout, &err) == MST_OK ? MST_EXIT_DONE : mst_opts_failed(tool, &err);
-    char names[MST_LIST_TEXT] = "";
-    for (const mst_list *const *p = tool->lists; *p != NULL; p++)
-        snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s", p != tool->lists ? ", " : "",
-                 (*p)->name);
+    char names[MST_LIST_TEXT];
+    list_names(tool, names, sizeof names);
     return mst_opts_wrong(tool, "--list: expected one of %s, found '%s'", names, name);
 }
 
 static void print_help(const mst_tool *tool)
 {
     printf("usage: %s %s\n\n", tool->name, tool->synopsis);
-    print_text(tool, tool->about);
+    print_text(tool, tool->about, 0, 0);
     printf("\n\noptions:\n");
     for (size_t i = 0; i < tool->n_opts; i++) {
         const mst_opt *o = &tool->opts[i];
@@ -131,17 +147,19 @@ static void print_help(const mst_tool *tool)
         if (o->value != NULL)
             snprintf(left + n, sizeof left - (size_t)n, " %s", o->value);
         printf("%-*s ", HELP_COLUMN, left);
-        print_text(tool, o->help);
+        print_text(tool, o->help, HELP_COLUMN + 1, HELP_COLUMN + 1);
         printf("\n");
     }
-    printf("%-*s what this build knows: ", HELP_COLUMN, "  --list WHAT");
-    for (const mst_list *const *l = tool->lists; *l != NULL; l++)
-        printf("%s%s", l == tool->lists ? "" : l[1] == NULL ? " or " : ", ", (*l)->name);
+    char known[MST_LIST_TEXT], what[MST_LIST_TEXT + 32];
+    list_names(tool, known, sizeof known);
+    snprintf(what, sizeof what, "what this build knows: %s", known);
+    printf("%-*s ", HELP_COLUMN, "  --list WHAT");
+    print_text(tool, what, HELP_COLUMN + 1, HELP_COLUMN + 1);
     printf("\n%-*s %s\n%-*s %s\n", HELP_COLUMN, "  --help", "print this and exit", HELP_COLUMN, "  --version",
            "print the version and exit");
     if (tool->notes != NULL) {
         printf("\n");
-        print_text(tool, tool->notes);
+        print_text(tool, tool->notes, 0, 0);
         printf("\n");
     }
     printf("\nexit status: 0 done, 1 failed, 2 wrong usage\n");
