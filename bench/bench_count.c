@@ -44,28 +44,23 @@ PEAK(avxvnni, "avx2,avxvnni", __m256i, 12, _mm256_setzero_si256, _mm256_set1_epi
      a[j] = _mm256_dpbusd_avx_epi32(a[j], x, y))
 
 /* Eight steps of 16-bit sums, as counts of up to 16 allow, then one that widens them. */
+#define PEAK_LANES 6
 __attribute__((target("avx2"))) static void peak_avx2(void *ctx)
 {
-    __m256i a[6], s[6], x = _mm256_set1_epi32(0x01020304), y = _mm256_set1_epi32(0x01010101);
-    UNROLL for (int j = 0; j < 6; j++) s[j] = _mm256_setzero_si256();
+    __m256i a[PEAK_LANES], x[PEAK_LANES], s = _mm256_setzero_si256(), y = _mm256_set1_epi32(0x01010101);
+    UNROLL for (int j = 0; j < PEAK_LANES; j++) x[j] = _mm256_set1_epi32(j);
     for (unsigned i = 0; i < PEAK_STEPS / 8; i++) {
-        UNROLL for (int j = 0; j < 6; j++) a[j] = _mm256_setzero_si256();
+        UNROLL for (int j = 0; j < PEAK_LANES; j++) a[j] = _mm256_setzero_si256();
         UNROLL for (int k = 0; k < 8; k++)
-            UNROLL for (int j = 0; j < 6; j++)
+            UNROLL for (int j = 0; j < PEAK_LANES; j++)
             {
-                __m256i m = _mm256_maddubs_epi16(x, y);
-                __asm__ volatile("" : "+x"(m));
-                a[j] = _mm256_add_epi16(a[j], m);
+                __asm__ volatile("" : "+x"(x[j]), "+x"(a[j])); /* or the product would be made once */
+                a[j] = _mm256_add_epi16(a[j], _mm256_maddubs_epi16(x[j], y));
             }
-        UNROLL for (int j = 0; j < 6; j++)
-        {
-            s[j] = _mm256_add_epi32(s[j], _mm256_madd_epi16(a[j], y));
-            __asm__ volatile("" : "+x"(s[j]));
-        }
+        UNROLL for (int j = 0; j < PEAK_LANES; j++)
+            s = _mm256_add_epi32(s, _mm256_madd_epi16(a[j], y));
     }
-    for (int j = 1; j < 6; j++)
-        s[0] = _mm256_add_epi32(s[0], s[j]);
-    memcpy(ctx, &s[0], sizeof s[0]);
+    memcpy(ctx, &s, sizeof s);
 }
 #endif
 
@@ -79,7 +74,7 @@ static double peak(const char *set)
     if (strcmp(set, "avxvnni") == 0)
         return 32.0 * 12 * PEAK_STEPS / bench_time(peak_avxvnni, out, runs, least);
     if (strcmp(set, "avx2") == 0)
-        return 32.0 * 6 * PEAK_STEPS / bench_time(peak_avx2, out, runs, least);
+        return 32.0 * PEAK_LANES * PEAK_STEPS / bench_time(peak_avx2, out, runs, least);
 #endif
     (void)out;
     (void)set;

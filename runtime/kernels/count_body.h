@@ -81,8 +81,10 @@ static void run_panel(const job *j, place *at, size_t rows, finish_fn *finish)
     for (size_t i = 0; i < tiles; i++, at->row += at->height) {
         at->height = rows * (i + 1) / tiles - rows * i / tiles;
         d.height = at->height;
-        for (size_t r = 0; r < at->height; r++)
+        for (size_t r = 0; r < at->height; r++) {
             d.rows[r] = in->x + row_at(in->index, at->row + r) * in->ld;
+            NOT_IN_VECTORS;
+        }
         sum_tile(j, &d, sums);
         finish(j, at, sums);
     }

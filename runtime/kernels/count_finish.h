@@ -65,24 +65,35 @@ ALWAYS VF current_vec(const job *j, const mstc_affine *a, VF c, const int32_t *s
 
 static int is_plain(const job *j) { return j->digits == 1 && j->a->more == NULL; }
 
-ALWAYS void fire_tile(const job *j, const place *at, const int32_t *sums, const int gain, const int plain)
+/* Of one vector of outputs, all rows. live is a constant where all outputs are there. */
+ALWAYS void fire_column(const job *j, const place *at, const int32_t *sums, size_t o, VM live, uint8_t *const *to,
+                        const int gain, const int plain)
 {
     const mstc_affine a = *j->a;
-    const mstc_neuron q = *j->q;
-    const mstc_bytes y = *j->bytes;
-    const size_t height = at->height, row = at->row, end = at->o + at->n;
-    uint8_t *to[MSTC_TILE];
-    for (size_t r = 0; r < height; r++)
-        to[r] = y.y + row_at(y.index, row + r) * y.ld;
-    for (size_t o = at->o; o < end; o += VW, sums += VW) {
-        const VM live = v_live(end - o);
-        const VF c = v_load(a.c + o, live);
-        const neurons of = load_neurons(&q, o, live, gain);
-        for (size_t r = 0; r < height; r++) {
-            VF x = current_vec(j, &a, c, sums + r * MSTC_COLS, row + r, o, live, plain);
-            v_store_counts(to[r] + o, fire_vec(&of, x, gain), live);
-        }
+    const VF c = v_load(a.c + o, live);
+    const neurons of = load_neurons(j->q, o, live, gain);
+    const size_t height = at->height, row = at->row;
+#pragma GCC unroll 4
+    for (size_t r = 0; r < height; r++) {
+        VF x = current_vec(j, &a, c, sums + r * MSTC_COLS, row + r, o, live, plain);
+        v_store_counts(to[r] + o, fire_vec(&of, x, gain), live);
     }
+}
+
+ALWAYS void fire_tile(const job *j, const place *at, const int32_t *sums, const int gain, const int plain)
+{
+    const mstc_bytes y = *j->bytes;
+    const size_t end = at->o + at->n;
+    size_t o = at->o;
+    uint8_t *to[MSTC_TILE];
+    for (size_t r = 0; r < at->height; r++) {
+        to[r] = y.y + row_at(y.index, at->row + r) * y.ld;
+        NOT_IN_VECTORS;
+    }
+    for (; o + VW <= end; o += VW, sums += VW)
+        fire_column(j, at, sums, o, v_live(VW), to, gain, plain);
+    if (o < end)
+        fire_column(j, at, sums, o, v_live(end - o), to, gain, plain);
 }
 
 static void finish_fire(const job *j, const place *at, const int32_t *sums)

@@ -13,6 +13,9 @@
 
 ALWAYS size_t row_at(const uint32_t *index, size_t r) { return index != NULL ? index[r] : r; }
 
+/* In a loop over few pointers, that would take longer. */
+#define NOT_IN_VECTORS __asm__ volatile("")
+
 #define AT(type, p) (*(const type *)(const void *)(p))
 
 /* sums[r*32 + o] of height <= MSTC_TILE rows and the n <= 32 outputs of a panel. Sums behind n

@@ -26,8 +26,14 @@ ALWAYS VM v_live(size_t n)
     n = n < VW ? n : VW;
     return (VM){_mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)), n};
 }
-ALWAYS VF v_load(const float *x, VM live) { return _mm256_maskload_ps(x, live.lanes); }
-ALWAYS VI v_ints(const int32_t *x, VM live) { return _mm256_maskload_epi32(x, live.lanes); }
+ALWAYS VF v_load(const float *x, VM live)
+{
+    return live.n == VW ? _mm256_loadu_ps(x) : _mm256_maskload_ps(x, live.lanes);
+}
+ALWAYS VI v_ints(const int32_t *x, VM live)
+{
+    return live.n == VW ? _mm256_loadu_si256((const void *)x) : _mm256_maskload_epi32(x, live.lanes);
+}
 ALWAYS VI v_iadd(VI a, VI b) { return _mm256_add_epi32(a, b); }
 ALWAYS VI v_imul(VI a, VI b) { return _mm256_mullo_epi32(a, b); }
 ALWAYS VF v_float(VI x) { return _mm256_cvtepi32_ps(x); }

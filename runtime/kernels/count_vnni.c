@@ -21,8 +21,14 @@ ALWAYS VF v_div(VF a, VF b) { return _mm512_div_ps(a, b); }
 ALWAYS VF v_max(VF a, VF b) { return _mm512_max_ps(a, b); } /* b where a is NaN */
 ALWAYS VF v_min(VF a, VF b) { return _mm512_min_ps(a, b); }
 ALWAYS VM v_live(size_t n) { return (VM)(n >= VW ? 0xffffu : (1u << n) - 1); }
-ALWAYS VF v_load(const float *x, VM live) { return _mm512_maskz_loadu_ps(live, x); }
-ALWAYS VI v_ints(const int32_t *x, VM live) { return _mm512_maskz_loadu_epi32(live, x); }
+ALWAYS VF v_load(const float *x, VM live)
+{
+    return live == 0xffff ? _mm512_loadu_ps(x) : _mm512_maskz_loadu_ps(live, x);
+}
+ALWAYS VI v_ints(const int32_t *x, VM live)
+{
+    return live == 0xffff ? _mm512_loadu_si512(x) : _mm512_maskz_loadu_epi32(live, x);
+}
 ALWAYS VI v_counts(const uint8_t *x, VM live) { return _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(live, x)); }
 ALWAYS VI v_iadd(VI a, VI b) { return _mm512_add_epi32(a, b); }
 ALWAYS VI v_imul(VI a, VI b) { return _mm512_mullo_epi32(a, b); }
@@ -51,7 +57,18 @@ ALWAYS __m512i four(const uint8_t *x)
     return _mm512_set1_epi32(v);
 }
 
-/* height and vecs are constants where this is inlined, so that the sums stay in registers. */
+/* One step of 4 counts. Constants where inlined, so that the sums stay in registers: height, vecs. */
+ALWAYS void dot_step(const dot *d, const size_t height, const size_t vecs, size_t at, const int8_t *w,
+                     __m512i a[MSTC_TILE][2])
+{
+    __m512i u[2] = {_mm512_load_si512(w), _mm512_load_si512(w + 64)};
+    for (size_t r = 0; r < height; r++) {
+        __m512i x = four(d->rows[r] + at);
+        for (size_t j = 0; j < vecs; j++)
+            a[r][j] = _mm512_dpbusd_epi32(a[r][j], x, u[j]);
+    }
+}
+
 ALWAYS void dot_some(const dot *d, const size_t height, const size_t vecs, int32_t *sums)
 {
     __m512i a[MSTC_TILE][2];
@@ -62,22 +79,12 @@ ALWAYS void dot_some(const dot *d, const size_t height, const size_t vecs, int32
     for (size_t t = 0; t < d->n_taps; t++) {
         size_t at = d->taps[t], end = at + 4 * d->steps;
         for (; at + 8 <= end; at += 8, w += 8 * MSTC_COLS) {
-            __m512i u[4] = {_mm512_load_si512(w), _mm512_load_si512(w + 64), _mm512_load_si512(w + 128),
-                            _mm512_load_si512(w + 192)};
-            for (size_t r = 0; r < height; r++) {
-                __m512i x = four(d->rows[r] + at), x4 = four(d->rows[r] + at + 4);
-                for (size_t j = 0; j < vecs; j++)
-                    a[r][j] = _mm512_dpbusd_epi32(a[r][j], x, u[j]);
-                for (size_t j = 0; j < vecs; j++)
-                    a[r][j] = _mm512_dpbusd_epi32(a[r][j], x4, u[2 + j]);
-            }
+            dot_step(d, height, vecs, at, w, a);
+            dot_step(d, height, vecs, at + 4, w + 4 * MSTC_COLS, a);
         }
         if (at < end) {
-            __m512i u[2] = {_mm512_load_si512(w), _mm512_load_si512(w + 64)};
+            dot_step(d, height, vecs, at, w, a);
             w += 4 * MSTC_COLS;
-            for (size_t r = 0; r < height; r++)
-                for (size_t j = 0; j < vecs; j++)
-                    a[r][j] = _mm512_dpbusd_epi32(a[r][j], four(d->rows[r] + at), u[j]);
         }
     }
     for (size_t r = 0; r < height; r++)
