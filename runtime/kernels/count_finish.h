@@ -73,10 +73,25 @@ ALWAYS void fire_column(const job *j, const place *at, const int32_t *sums, size
     const VF c = v_load(a.c + o, live);
     const neurons of = load_neurons(j->q, o, live, gain);
     const size_t height = at->height, row = at->row;
-#pragma GCC unroll 4
     for (size_t r = 0; r < height; r++) {
         VF x = current_vec(j, &a, c, sums + r * MSTC_COLS, row + r, o, live, plain);
         v_store_counts(to[r] + o, fire_vec(&of, x, gain), live);
+    }
+}
+
+/* Two neighbouring vectors, which are stored as one. */
+ALWAYS void fire_columns(const job *j, const place *at, const int32_t *sums, size_t o, uint8_t *const *to,
+                         const int gain, const int plain)
+{
+    const mstc_affine a = *j->a;
+    const VM all = v_live(VW);
+    const VF c0 = v_load(a.c + o, all), c1 = v_load(a.c + o + VW, all);
+    const neurons of0 = load_neurons(j->q, o, all, gain), of1 = load_neurons(j->q, o + VW, all, gain);
+    const size_t height = at->height, row = at->row;
+    for (size_t r = 0; r < height; r++, sums += MSTC_COLS) {
+        VF x0 = current_vec(j, &a, c0, sums, row + r, o, all, plain);
+        VF x1 = current_vec(j, &a, c1, sums + VW, row + r, o + VW, all, plain);
+        v_store_both(to[r] + o, fire_vec(&of0, x0, gain), fire_vec(&of1, x1, gain));
     }
 }
 
@@ -90,6 +105,8 @@ ALWAYS void fire_tile(const job *j, const place *at, const int32_t *sums, const 
         to[r] = y.y + row_at(y.index, at->row + r) * y.ld;
         NOT_IN_VECTORS;
     }
+    for (; o + 2 * VW <= end; o += 2 * VW, sums += 2 * VW)
+        fire_columns(j, at, sums, o, to, gain, plain);
     for (; o + VW <= end; o += VW, sums += VW)
         fire_column(j, at, sums, o, v_live(VW), to, gain, plain);
     if (o < end)

@@ -29,8 +29,11 @@
  *
  * Residual streams are exact whole numbers below 2^31.
  * stream        x[r][o] += worth[o]*n[r][o], o < in.k (in NULL: nothing is added); then next, if
- *               not NULL, reads the columns o < n
+ *               not NULL, reads the columns o < n. Rows are taken in order; an index of x may name
+ *               a row again (a pool that sums)
  * stream_bytes  digits of x[r][o] (not negative), o < n, as a product's input wants them
+ *
+ * pool_max      y[r][i] = the largest of x[r][taps[t] + i] over the taps, i < k
  *
  * Counting. bits 0: the sum of counts n, bits 1: of their set bits. Sums below 2^32.
  * total         of n counts behind each other

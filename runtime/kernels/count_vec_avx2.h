@@ -71,6 +71,13 @@ ALWAYS void v_store_counts(uint8_t *y, VI n, VM live)
         memcpy(y, &bytes, live.n);
 }
 
+ALWAYS void v_store_both(uint8_t *y, VI n0, VI n1)
+{
+    __m256i n = _mm256_packs_epi32(n0, n1); /* 4 of n0, 4 of n1; 4 of n0, 4 of n1 */
+    n = _mm256_permutevar8x32_epi32(_mm256_packus_epi16(n, n), _mm256_setr_epi32(0, 4, 1, 5, 0, 4, 1, 5));
+    _mm_storeu_si128((void *)y, _mm256_castsi256_si128(n));
+}
+
 ALWAYS __m256i four(const uint8_t *x)
 {
     int32_t v;

@@ -50,6 +50,14 @@ ALWAYS void v_store_counts(uint8_t *y, VI x, VM live)
     live == 0xffff ? _mm_storeu_si128((void *)y, n) : _mm_mask_storeu_epi8(y, live, n);
 }
 
+ALWAYS void v_store_both(uint8_t *y, VI n0, VI n1)
+{
+    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 0, 4, 8, 12, 1, 5, 9, 13);
+    __m512i n = _mm512_packs_epi32(n0, n1); /* 4 of n0, 4 of n1, four times */
+    n = _mm512_permutexvar_epi32(order, _mm512_packus_epi16(n, n));
+    _mm256_storeu_si256((void *)y, _mm512_castsi512_si256(n));
+}
+
 ALWAYS __m512i four(const uint8_t *x)
 {
     int32_t v;
