@@ -50,12 +50,36 @@ START_TEST(constants_of_every_type)
 }
 END_TEST
 
+static const char *dtype_name(int t) { return mst_dtype_name((mst_dtype)t); }
+
+START_TEST(every_value_of_an_enum_has_a_name)
+{
+    static const struct {
+        const char *(*name)(int);
+        int count;
+    } enums[] = {{mst_binary_name, MST_BIN_COUNT}, {mst_reduce_name, MST_RED_COUNT}, {mst_unary_name, MST_UN_COUNT},
+                 {mst_site_name, MST_SITE_COUNT}, {dtype_name, MST_DTYPE_COUNT}, {mst_split_name, MST_SPLIT_COUNT},
+                 {mst_present_name, MST_PRESENT_COUNT}, {mst_interpolation_name, MST_INTERPOLATION_COUNT},
+                 {mst_run_rule_name, MST_N_RULES}, {mst_thinning_name, MST_N_THINNINGS}};
+    for (size_t e = 0; e < sizeof enums / sizeof enums[0]; e++) {
+        for (int i = 0; i < enums[e].count; i++) {
+            ck_assert_msg(enums[e].name(i) != NULL, "enum %zu, value %d", e, i);
+            for (int j = 0; j < i; j++)
+                ck_assert_str_ne(enums[e].name(i), enums[e].name(j));
+        }
+        ck_assert_ptr_null(enums[e].name(enums[e].count));
+        ck_assert_ptr_null(enums[e].name(-1));
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("graph");
     TCase *t = tcase_create("reading");
     tcase_add_test(t, producers_are_the_nodes);
     tcase_add_test(t, constants_of_every_type);
+    tcase_add_test(t, every_value_of_an_enum_has_a_name);
     suite_add_tcase(s, t);
     return run_tests(s);
 }
