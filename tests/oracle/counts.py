@@ -57,7 +57,7 @@ class CountSimulator(Simulator):
         super().__init__(graph, spiking=False, seed=seed, frames=frames)
         self.mode, self.rule = mode, thinning
         self.integer = any(t.data is not None and t.dtype == np.int8 for t in graph.tensors)
-        self.levels = {i: levels or graph.nodes[i].ip["TOP"] or graph.nodes[i].ip["LEVELS"] for i in self.neurons}
+        self.levels = {i: levels or graph.nodes[i].ip.get("TOP") or graph.nodes[i].ip["LEVELS"] for i in self.neurons}
         for i, l in self.levels.items():
             if not 1 <= l <= 255:
                 raise Refused("node '%s': %d levels, expected 1..255" % (graph.nodes[i].name, l))

@@ -87,14 +87,14 @@ class Graph:
     interpolation: str
     split: str
     present: str
-    mode: str      # to run it in by default
-    thinning: str  # of masks in count and radix mode
     source_sha256: bytes
     source_name: str
     producer: str
     class_names: list
     tensors: list
     nodes: list
+    mode: str = "step"          # to run it in by default
+    thinning: str = "binomial"  # of masks in count and radix mode
 
 
 def check(good, status, text):
