@@ -27,8 +27,13 @@ typedef struct mst_data_reader {
     mst_status (*shape)(const mst_data *d, size_t i, uint32_t shape[3], mst_err *err);
 } mst_data_reader;
 
-extern const mst_data_reader mst_data_idx, mst_data_cifar10, mst_data_cifar100, mst_data_npy, mst_data_npz,
-    mst_data_image, mst_data_event;
+/* Every format, in the order in which paths are recognized. */
+#define MST_DATA_READERS(READER) \
+    READER(idx) READER(cifar10) READER(cifar100) READER(npy) READER(npz) READER(image) READER(event)
+
+#define MST_DATA_DECLARE(name) extern const mst_data_reader mst_data_##name;
+MST_DATA_READERS(MST_DATA_DECLARE)
+#undef MST_DATA_DECLARE
 
 struct mst_data {
     const mst_data_reader *format;

@@ -15,10 +15,9 @@
 #define MAX_SPEC 8192u
 #define MAX_NAMES 256 /* of all kinds, in a message */
 
-static const mst_data_reader *const formats[] = {
-    &mst_data_idx, &mst_data_cifar10, &mst_data_cifar100, &mst_data_npy, &mst_data_npz, &mst_data_image,
-    &mst_data_event,
-};
+#define AT(name) &mst_data_##name,
+static const mst_data_reader *const formats[] = {MST_DATA_READERS(AT)};
+#undef AT
 #define N_FORMATS (sizeof formats / sizeof formats[0])
 
 /* Kind k and its reader: the formats, but for that of recordings, and then what kinds of those there are. */

@@ -68,6 +68,17 @@ def test_formats_are_those_of_the_table():
     assert re.findall(r"`([a-z0-9]+):", readme) == others
 
 
+def test_every_reader_is_in_the_table():
+    """One that is not would never be asked."""
+    made = {name for path in (ROOT / "runtime" / "data").glob("*.c")
+            for name in re.findall(r"^const mst_data_reader mst_data_(\w+) =", path.read_text(), re.M)}
+    assert made == set(re.findall(r"READER\((\w+)\)", doc("runtime/data/data_format.h")))
+    rows = doc("runtime/data/events/event_stream.c")
+    decoders = {name for path in (ROOT / "runtime" / "data" / "events").glob("*.c")
+                for name in re.findall(r"^const mst_event_decoder (\w+) =", path.read_text(), re.M)}
+    assert decoders == set(re.findall(r"^    \{.*?&(\w+),", rows, re.M))
+
+
 def test_sites_are_those_of_the_table():
     assert names("mstrun", "sites") == names("mstcalib", "sites") == names("mstconv", "sites")
     masked = names("mstrun", "sites")
