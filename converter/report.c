@@ -16,18 +16,25 @@ static const mst_node *maker(const tracer *t, uint32_t tensor)
     return t->producer[tensor] != MST_NONE ? &t->g->nodes[t->producer[tensor]] : NULL;
 }
 
+static bool has(const mst_node *n, uint32_t flag) { return (mst_op_get(n->op)->flags & flag) != 0; }
+
+/* Do all inputs that are not constant hold spikes? */
+static bool takes_spikes(const tracer *t, const mst_node *n)
+{
+    for (uint32_t k = 0; k < n->n_in; k++)
+        if (n->in[k] != MST_NONE && !mst_is_const(t->g, n->in[k]) && !t->spikes[n->in[k]])
+            return false;
+    return true;
+}
+
 static bool is_spiking(const tracer *t, uint32_t i)
 {
     const mst_node *n = &t->g->nodes[i];
-    if (n->op == MST_OP_NEURON)
+    if (has(n, MST_F_SPIKE) && has(n, MST_F_STATE))
         return true;
-    bool moves = (mst_op_get(n->op)->flags & MST_F_MOVE) != 0 || n->op == MST_OP_MASK;
     if (n->op == MST_OP_PAD && n->fp[MST_PAD_VALUE] != 0)
         return false;
-    for (uint32_t k = 0; k < n->n_in && moves; k++)
-        if (!mst_is_const(t->g, n->in[k]))
-            moves = t->spikes[n->in[k]];
-    return moves;
+    return has(n, MST_F_MOVE | MST_F_SPIKE) && takes_spikes(t, n);
 }
 
 static mst_status trace(const mst_graph *g, mst_arena *arena, tracer *t, mst_err *err)
@@ -42,50 +49,59 @@ static mst_status trace(const mst_graph *g, mst_arena *arena, tracer *t, mst_err
     return MST_OK;
 }
 
-/* Why a node is reported as not spiking; NULL: it is not reported. *linear: it keeps
- * the equality of rates (only its values are analog). */
-static const char *analog_reason(const tracer *t, const mst_node *n, bool *linear)
+/* Why a synapse does not run on spikes; NULL: it does. */
+static const char *synapse_reason(const tracer *t, const mst_node *n)
 {
-    *linear = true;
-    switch (n->op) {
-    case MST_OP_AFFINE: return "per-channel affine (BatchNorm) with readers that cannot take it; on analog values";
-    case MST_OP_LINEAR:
-    case MST_OP_CONV:
-        if (t->spikes[n->in[0]])
-            return NULL;
-        return n->in[0] == t->g->input || maker(t, n->in[0]) == NULL || maker(t, n->in[0])->in[0] == t->g->input
-                   ? "first layer: constant analog current"
-                   : "its input is an analog sum, not spikes";
-    case MST_OP_MATMUL:
+    if (n->op == MST_OP_MATMUL) {
         if (t->spikes[n->in[0]] && t->spikes[n->in[1]])
             return NULL;
         return t->spikes[n->in[0]] || t->spikes[n->in[1]] ? "product of spikes with analog values"
                                                           : "product of two analog values";
-    case MST_OP_BINARY:
-        if (mst_is_const(t->g, n->in[1])
-                ? n->ip[MST_BINARY_FN] == MST_BIN_MUL || n->ip[MST_BINARY_FN] == MST_BIN_DIV
-                : mst_is_const(t->g, n->in[0]) && n->ip[MST_BINARY_FN] == MST_BIN_MUL)
-            return "scaled by constants that differ from place to place";
-        break;
-    default: break;
     }
-    *linear = false;
+    if (takes_spikes(t, n))
+        return NULL;
+    return n->in[0] == t->g->input || maker(t, n->in[0]) == NULL || maker(t, n->in[0])->in[0] == t->g->input
+               ? "first layer: constant analog current"
+               : "its input is an analog sum, not spikes";
+}
+
+/* Sums, means and movement of analog values go without saying. */
+static const char *linear_reason(const mst_node *n)
+{
+    if (n->op == MST_OP_AFFINE)
+        return "per-channel affine (BatchNorm) with readers that cannot take it; on analog values";
+    if (n->op == MST_OP_BINARY && n->ip[MST_BINARY_FN] != MST_BIN_ADD && n->ip[MST_BINARY_FN] != MST_BIN_SUB)
+        return "scaled by constants that differ from place to place";
+    return NULL;
+}
+
+static const char *island_reason(const mst_node *n)
+{
     switch (n->op) {
     case MST_OP_SOFTMAX: return "softmax of each step: an analog island";
     case MST_OP_LAYERNORM: return "layer normalization of each step: an analog island";
     case MST_OP_CLIP: return "a bound (ReLU or clip) that is not part of a QCFS activation";
     case MST_OP_UNARY: return "a nonlinear function of analog values";
-    case MST_OP_BINARY:
-        if (n->ip[MST_BINARY_FN] == MST_BIN_ADD || n->ip[MST_BINARY_FN] == MST_BIN_SUB)
-            return NULL;
-        return "a product, quotient, minimum, maximum or power of analog values";
+    case MST_OP_BINARY: return "a product, quotient, minimum, maximum or power of analog values";
     case MST_OP_POOL:
-        return n->ip[MST_POOL_FN] == MST_RED_MAX ? "max pooling takes the maximum of each step, not of rates; "
-                                                   "train with average pooling"
-                                                 : NULL;
-    case MST_OP_REDUCE: return n->ip[MST_REDUCE_FN] == MST_RED_MAX ? "a maximum of each step, not of rates" : NULL;
-    default: return NULL;
+        return "max pooling takes the maximum of each step, not of rates; train with average pooling";
+    case MST_OP_REDUCE: return "a maximum of each step, not of rates";
+    default: return "an operator that is not known to be linear or to make spikes";
     }
+}
+
+/* Why a node is reported as not spiking; NULL: it is not reported. *linear: it keeps
+ * the equality of rates (only its values are analog). Told by the flags of operators, so that
+ * one that nobody described is reported. */
+static const char *analog_reason(const tracer *t, const mst_node *n, bool *linear)
+{
+    *linear = true;
+    if (has(n, MST_F_SPIKE))
+        return NULL;
+    if (has(n, MST_F_SYNAPSE))
+        return synapse_reason(t, n);
+    *linear = mst_node_is_linear(t->g, n);
+    return *linear ? linear_reason(n) : island_reason(n);
 }
 
 static const char *analog_kind(const mst_node *n)

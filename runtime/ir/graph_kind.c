@@ -24,7 +24,10 @@ const char *mst_graph_neuron_kind(const mst_graph *g, const uint32_t *producer, 
                 return "sum+IF";
             tensor = mst_is_const(g, n->in[0]) ? n->in[1] : n->in[0];
             break;
-        default: tensor = n->in[0];
+        default:
+            if ((mst_op_get(n->op)->flags & (MST_F_MOVE | MST_F_UNIT | MST_F_LINEAR)) == 0)
+                return "IF";
+            tensor = n->in[0];
         }
     }
     return "IF";

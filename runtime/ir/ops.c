@@ -17,7 +17,8 @@ static const mst_op_info op_table[MST_OP_COUNT] = {
 };
 
 #define MST_OP_BEGIN(id, text, min, max, fl)                                                       \
-    _Static_assert(MST_##id##_IP_COUNT <= MST_MAX_IP && MST_##id##_FP_COUNT <= MST_MAX_FP, text);
+    _Static_assert(MST_##id##_IP_COUNT <= MST_MAX_IP && MST_##id##_FP_COUNT <= MST_MAX_FP, text);      \
+    _Static_assert(((fl) & MST_F_PURE) == 0 || ((fl) & MST_F_STATE) == 0, text ": pure, yet it keeps state");
 #define MST_IP(id, field, n)
 #define MST_FP(id, field)
 #define MST_OP_END(id)

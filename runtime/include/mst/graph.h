@@ -224,6 +224,11 @@ MST_API bool mst_is_const(const mst_graph *g, uint32_t tensor);
 /* value i of a constant, of any type; of I8 without its scale */
 MST_API double mst_const_at(const mst_tensor *t, size_t i);
 
+/* Is the output of n linear in its data inputs, the others being constant, or linear but for an offset (a bias, a
+ * fill)? Then the mean of its outputs over time is its output for the mean of its inputs. By the flags of its
+ * operator: what nobody described is not. */
+MST_API bool mst_node_is_linear(const mst_graph *g, const mst_node *n);
+
 /* Which node makes each tensor: node indices [n_tensors] in the arena, MST_NONE for the graph's input and
  * constants. NULL: out of memory. */
 MST_API uint32_t *mst_graph_producers(const mst_graph *g, mst_arena *arena);
