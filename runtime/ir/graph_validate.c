@@ -3,31 +3,21 @@
 #include <math.h>
 #include <string.h>
 
-#include "mst/graph.h"
+#include "runtime/ir/graph_validate.h"
 
 #define FAIL(...) mst_fail(err, MST_EINVAL, __VA_ARGS__)
 
-typedef struct ctx {
-    const mst_graph *g;
-    const mst_node *n;
-    bool *made;       /* [n_tensors] a constant, the input, or made by an earlier node */
-    bool *mask_index; /* [n_nodes] MASK indices seen */
-    int64_t *top;     /* [n_tensors] constants that nodes may share are read once: 0 not yet, -1 bad,
-                         otherwise 1 + the largest index (GATHER) or 1 (theta, scales > 0; int8 in range) */
-    mst_err *err;
-} ctx;
-
-static const mst_tensor *in_tensor(const ctx *c, uint32_t k)
+static const mst_tensor *in_tensor(const mst_check *c, uint32_t k)
 {
     return k < c->n->n_in && c->n->in[k] != MST_NONE ? &c->g->tensors[c->n->in[k]] : NULL;
 }
 
-static const mst_tensor *out_tensor(const ctx *c)
+static const mst_tensor *out_tensor(const mst_check *c)
 {
     return &c->g->tensors[c->n->out];
 }
 
-static mst_status bad(const ctx *c, const char *what)
+static mst_status bad(const mst_check *c, const char *what)
 {
     return mst_fail(c->err, MST_EINVAL, "node '%s' (%s): %s", c->n->name, mst_op_get(c->n->op)->name, what);
 }
@@ -57,7 +47,7 @@ static double const_at(const mst_tensor *t, size_t i)
 }
 
 /* An input that must be a float constant of 1 or channels elements. */
-static mst_status check_channel_const(const ctx *c, uint32_t k, uint32_t channels, const char *what)
+static mst_status check_channel_const(const mst_check *c, uint32_t k, uint32_t channels, const char *what)
 {
     const mst_tensor *t = in_tensor(c, k);
     size_t n = t != NULL ? mst_tensor_elements(t) : 0;
@@ -66,14 +56,14 @@ static mst_status check_channel_const(const ctx *c, uint32_t k, uint32_t channel
     return MST_OK;
 }
 
-static mst_status check_RESHAPE(const ctx *c)
+mst_status mst_check_RESHAPE(const mst_check *c)
 {
     if (mst_tensor_elements(in_tensor(c, 0)) != mst_tensor_elements(out_tensor(c)))
         return bad(c, "element counts of input and output differ");
     return MST_OK;
 }
 
-static mst_status check_TRANSPOSE(const ctx *c)
+mst_status mst_check_TRANSPOSE(const mst_check *c)
 {
     const mst_tensor *x = in_tensor(c, 0), *y = out_tensor(c);
     const int32_t *perm = &c->n->ip[MST_TRANSPOSE_PERM];
@@ -90,7 +80,7 @@ static mst_status check_TRANSPOSE(const ctx *c)
     return MST_OK;
 }
 
-static mst_status check_SLICE(const ctx *c)
+mst_status mst_check_SLICE(const mst_check *c)
 {
     const mst_tensor *x = in_tensor(c, 0), *y = out_tensor(c);
     if (x->rank != y->rank)
@@ -104,12 +94,12 @@ static mst_status check_SLICE(const ctx *c)
     return MST_OK;
 }
 
-static mst_status check_axis(const ctx *c, int32_t axis, uint32_t rank)
+static mst_status check_axis(const mst_check *c, int32_t axis, uint32_t rank)
 {
     return axis < 0 || (uint32_t)axis >= rank ? bad(c, "AXIS outside the shape") : MST_OK;
 }
 
-static mst_status check_CONCAT(const ctx *c)
+mst_status mst_check_CONCAT(const mst_check *c)
 {
     const mst_tensor *y = out_tensor(c);
     int32_t axis = c->n->ip[MST_CONCAT_AXIS];
@@ -140,7 +130,7 @@ static int64_t largest_index(const mst_tensor *t)
     return top + 1;
 }
 
-static mst_status check_GATHER(const ctx *c)
+mst_status mst_check_GATHER(const mst_check *c)
 {
     const mst_tensor *x = in_tensor(c, 0), *idx = in_tensor(c, 1), *y = out_tensor(c);
     int32_t axis = c->n->ip[MST_GATHER_AXIS];
@@ -163,7 +153,7 @@ static mst_status check_GATHER(const ctx *c)
     return MST_OK;
 }
 
-static mst_status check_PAD(const ctx *c)
+mst_status mst_check_PAD(const mst_check *c)
 {
     const mst_tensor *x = in_tensor(c, 0), *y = out_tensor(c);
     if (x->rank != y->rank)
@@ -176,12 +166,12 @@ static mst_status check_PAD(const ctx *c)
     return isnan(c->n->fp[MST_PAD_VALUE]) ? bad(c, "VALUE is not a number") : MST_OK;
 }
 
-static mst_status check_EXPAND(const ctx *c)
+mst_status mst_check_EXPAND(const mst_check *c)
 {
     return broadcasts_to(in_tensor(c, 0), out_tensor(c), 0) ? MST_OK : bad(c, "shape does not broadcast");
 }
 
-static mst_status check_bias(const ctx *c, uint32_t k, uint32_t n)
+static mst_status check_bias(const mst_check *c, uint32_t k, uint32_t n)
 {
     const mst_tensor *b = in_tensor(c, k);
     if (b != NULL && (b->data == NULL || !is_float(b) || mst_tensor_elements(b) != n))
@@ -215,7 +205,7 @@ static bool no_minus_128(const mst_tensor *t)
 }
 
 /* A constant's property, looked up if another node has asked before. */
-static bool holds(const ctx *c, uint32_t k, bool (*property)(const mst_tensor *t))
+static bool holds(const mst_check *c, uint32_t k, bool (*property)(const mst_tensor *t))
 {
     int64_t *top = &c->top[c->n->in[k]];
     if (*top == 0)
@@ -224,7 +214,7 @@ static bool holds(const ctx *c, uint32_t k, bool (*property)(const mst_tensor *t
 }
 
 /* The scales of int8 weights w, [..][outputs]. */
-static mst_status check_scales(const ctx *c, const mst_tensor *w)
+static mst_status check_scales(const mst_check *c, const mst_tensor *w)
 {
     const mst_tensor *s = in_tensor(c, 3);
     uint32_t outputs = w->dims[w->rank - 1];
@@ -243,7 +233,7 @@ static mst_status check_scales(const ctx *c, const mst_tensor *w)
     return MST_OK;
 }
 
-static mst_status check_LINEAR(const ctx *c)
+mst_status mst_check_LINEAR(const mst_check *c)
 {
     const mst_tensor *x = in_tensor(c, 0), *w = in_tensor(c, 1), *y = out_tensor(c);
     if (!is_weight(w, 2))
@@ -256,7 +246,7 @@ static mst_status check_LINEAR(const ctx *c)
 }
 
 /* Window geometry shared by CONV and POOL: x and y are [1,H,W,C]. */
-static mst_status check_window(const ctx *c, const uint32_t kernel[2], const int32_t *stride, const int32_t *pad,
+static mst_status check_window(const mst_check *c, const uint32_t kernel[2], const int32_t *stride, const int32_t *pad,
                                const int32_t *dilation)
 {
     const mst_tensor *x = in_tensor(c, 0), *y = out_tensor(c);
@@ -274,7 +264,7 @@ static mst_status check_window(const ctx *c, const uint32_t kernel[2], const int
     return MST_OK;
 }
 
-static mst_status check_CONV(const ctx *c)
+mst_status mst_check_CONV(const mst_check *c)
 {
     const mst_tensor *x = in_tensor(c, 0), *w = in_tensor(c, 1), *y = out_tensor(c);
     const int32_t *ip = c->n->ip;
@@ -289,7 +279,7 @@ static mst_status check_CONV(const ctx *c)
     return check_bias(c, 2, w->dims[3]);
 }
 
-static mst_status check_MATMUL(const ctx *c)
+mst_status mst_check_MATMUL(const mst_check *c)
 {
     const mst_tensor *a = in_tensor(c, 0), *b = in_tensor(c, 1), *y = out_tensor(c);
     if (a->rank < 2 || b->rank < 2 || y->rank < 2 || !is_float(a) || !is_float(b))
@@ -309,12 +299,12 @@ static mst_status check_MATMUL(const ctx *c)
     return isfinite(c->n->fp[MST_MATMUL_ALPHA]) ? MST_OK : bad(c, "ALPHA is not finite");
 }
 
-static uint32_t axis_channels(const ctx *c, int32_t axis)
+static uint32_t axis_channels(const mst_check *c, int32_t axis)
 {
     return in_tensor(c, 0)->dims[axis];
 }
 
-static mst_status check_AFFINE(const ctx *c)
+mst_status mst_check_AFFINE(const mst_check *c)
 {
     int32_t axis = c->n->ip[MST_AFFINE_AXIS];
     bool scalar = in_tensor(c, 0)->rank == 0;
@@ -325,7 +315,7 @@ static mst_status check_AFFINE(const ctx *c)
     return check_channel_const(c, 2, channels, "h is not a constant of 1 or channels values");
 }
 
-static mst_status check_BINARY(const ctx *c)
+mst_status mst_check_BINARY(const mst_check *c)
 {
     const mst_tensor *a = in_tensor(c, 0), *b = in_tensor(c, 1), *y = out_tensor(c);
     if (mst_binary_name(c->n->ip[MST_BINARY_FN]) == NULL)
@@ -341,7 +331,7 @@ static mst_status check_BINARY(const ctx *c)
     return MST_OK;
 }
 
-static mst_status check_POOL(const ctx *c)
+mst_status mst_check_POOL(const mst_check *c)
 {
     const int32_t *ip = c->n->ip;
     if (ip[MST_POOL_FN] != MST_RED_MEAN && ip[MST_POOL_FN] != MST_RED_MAX)
@@ -353,7 +343,7 @@ static mst_status check_POOL(const ctx *c)
     return in_tensor(c, 0)->dims[3] == out_tensor(c)->dims[3] ? MST_OK : bad(c, "channels change");
 }
 
-static mst_status check_REDUCE(const ctx *c)
+mst_status mst_check_REDUCE(const mst_check *c)
 {
     const mst_tensor *x = in_tensor(c, 0), *y = out_tensor(c);
     uint32_t axes = (uint32_t)c->n->ip[MST_REDUCE_AXES];
@@ -369,23 +359,23 @@ static mst_status check_REDUCE(const ctx *c)
     return MST_OK;
 }
 
-static mst_status check_CLIP(const ctx *c)
+mst_status mst_check_CLIP(const mst_check *c)
 {
     float lo = c->n->fp[MST_CLIP_LO], hi = c->n->fp[MST_CLIP_HI];
     return isnan(lo) || isnan(hi) || lo > hi ? bad(c, "bounds are not ordered numbers") : MST_OK;
 }
 
-static mst_status check_UNARY(const ctx *c)
+mst_status mst_check_UNARY(const mst_check *c)
 {
     return mst_unary_name(c->n->ip[MST_UNARY_FN]) == NULL ? bad(c, "unknown FN") : MST_OK;
 }
 
-static mst_status check_SOFTMAX(const ctx *c)
+mst_status mst_check_SOFTMAX(const mst_check *c)
 {
     return check_axis(c, c->n->ip[MST_SOFTMAX_AXIS], in_tensor(c, 0)->rank);
 }
 
-static mst_status check_LAYERNORM(const ctx *c)
+mst_status mst_check_LAYERNORM(const mst_check *c)
 {
     const mst_tensor *x = in_tensor(c, 0);
     float eps = c->n->fp[MST_LAYERNORM_EPS];
@@ -397,13 +387,13 @@ static mst_status check_LAYERNORM(const ctx *c)
     return check_bias(c, 2, x->dims[x->rank - 1]);
 }
 
-static mst_status check_place(const ctx *c, int32_t site, int32_t stage, int32_t block)
+static mst_status check_place(const mst_check *c, int32_t site, int32_t stage, int32_t block)
 {
     return mst_site_name(site) == NULL || stage < -1 || block < -1 ? bad(c, "SITE, STAGE or BLOCK out of range")
                                                                    : MST_OK;
 }
 
-static mst_status check_NEURON(const ctx *c)
+mst_status mst_check_NEURON(const mst_check *c)
 {
     const int32_t *ip = c->n->ip;
     const mst_tensor *x = in_tensor(c, 0);
@@ -433,7 +423,7 @@ static mst_status check_NEURON(const ctx *c)
     return check_place(c, ip[MST_NEURON_SITE], ip[MST_NEURON_STAGE], ip[MST_NEURON_BLOCK]);
 }
 
-static mst_status check_MASK(const ctx *c)
+mst_status mst_check_MASK(const mst_check *c)
 {
     const int32_t *ip = c->n->ip;
     float ratio = c->n->fp[MST_MASK_RATIO], trained = c->n->fp[MST_MASK_TRAINED];
@@ -448,9 +438,9 @@ static mst_status check_MASK(const ctx *c)
     return check_place(c, ip[MST_MASK_SITE], ip[MST_MASK_STAGE], ip[MST_MASK_BLOCK]);
 }
 
-typedef mst_status (*check_fn)(const ctx *c);
+typedef mst_status (*check_fn)(const mst_check *c);
 static const check_fn checks[MST_OP_COUNT] = {
-#define MST_OP_BEGIN(id, name, min, max, flags) [MST_OP_##id] = check_##id,
+#define MST_OP_BEGIN(id, name, min, max, flags) [MST_OP_##id] = mst_check_##id,
 #define MST_IP(id, field, n)
 #define MST_FP(id, field)
 #define MST_OP_END(id)
@@ -479,7 +469,7 @@ static mst_status check_tensor(const mst_graph *g, uint32_t id, mst_err *err)
     return MST_OK;
 }
 
-static mst_status check_node(ctx *c, uint32_t i)
+static mst_status check_node(mst_check *c, uint32_t i)
 {
     mst_err *err = c->err;
     const mst_node *n = c->n = &c->g->nodes[i];
@@ -529,7 +519,7 @@ static mst_status check_meta(const mst_meta *m, mst_err *err)
     return MST_OK;
 }
 
-static mst_status check_all(ctx *c)
+static mst_status check_all(mst_check *c)
 {
     const mst_graph *g = c->g;
     mst_err *err = c->err;
@@ -552,7 +542,7 @@ mst_status mst_graph_validate(const mst_graph *g, mst_err *err)
     if (g->tensors[g->input].data != NULL || g->tensors[g->input].dtype != MST_F32)
         return FAIL("the graph's input is a constant or not float32");
     MST_TRY(check_meta(&g->meta, err));
-    ctx c = {.g = g, .err = err};
+    mst_check c = {.g = g, .err = err};
     c.made = mst_alloc_array(g->arena.alloc, g->n_tensors, sizeof *c.made);
     c.mask_index = mst_alloc_array(g->arena.alloc, g->n_nodes, sizeof *c.mask_index);
     c.top = mst_alloc_array(g->arena.alloc, g->n_tensors, sizeof *c.top);

@@ -32,10 +32,12 @@ static mst_status refuse_float64(const op_prep *c)
 /* Float mode has no state: its neurons are a staircase. */
 static mst_status check_state(const op_prep *c, const op_record *r, const op_node *n)
 {
-    bool told = (r->flags & MST_F_STATE) != 0, keeps = n->state_bytes != 0 || n->reset != NULL;
-    if (keeps && (!told || n->reset == NULL))
+    bool told = (r->flags & MST_F_STATE) != 0, bytes = n->state_bytes != 0, reset = n->reset != NULL;
+    if (!told && (bytes || reset))
         return mst_fail(c->err, MST_EINVAL, "the operator keeps state that ops.def does not tell of");
-    if (told && !keeps && c->mode == MST_RUN_SPIKING)
+    if (bytes != reset)
+        return mst_fail(c->err, MST_EINVAL, "the operator has state without a reset, or a reset without state");
+    if (told && !bytes && c->mode == MST_RUN_SPIKING)
         return mst_fail(c->err, MST_EINVAL, "ops.def tells of state that the operator does not keep");
     return MST_OK;
 }
