@@ -25,9 +25,9 @@ typedef struct cifar_kind {
 } cifar_kind;
 
 static const cifar_kind cifar10 = {"CIFAR-10", 1, {10}, "test_batch.bin",
-                                   "cifar-10-batches-bin/test_batch.bin", "data_batch_"};
+                                   "cifar-10-batches-bin/test_batch.bin", "data_batch_",};
 static const cifar_kind cifar100 = {"CIFAR-100", 2, {20, 100}, "test.bin", "cifar-100-binary/test.bin",
-                                    "train.bin"};
+                                    "train.bin",};
 
 static const uint32_t shape[3] = {3, 32, 32};
 

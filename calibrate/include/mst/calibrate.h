@@ -101,7 +101,8 @@ typedef struct mst_calib mst_calib;
 typedef struct mst_calib_worker mst_calib_worker;
 
 /* ann and opts->stored run in float mode, snn in spiking mode; all outlive the calibration. The graph
- * of stored is that of ann but for its weights. EINVAL names the layer that has no partner or another size. Turns GSL's own error handler (which aborts) off. */
+ * of stored is that of ann but for its weights. EINVAL names the layer that has no partner or another
+ * size. Turns GSL's own error handler (which aborts) off. */
 MST_API mst_status mst_calib_create(const mst_program *ann, const mst_program *snn,
                                     const mst_calib_opts *opts, mst_calib **out, mst_err *err);
 MST_API void mst_calib_destroy(mst_calib *c); /* after its workers */

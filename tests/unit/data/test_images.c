@@ -97,12 +97,10 @@ START_TEST(crops)
 {
     static const struct {
         uint32_t n, want, from, pad;
-    } cases[] = {{10, 4, 3, 0}, {9, 4, 2, 0}, {11, 4, 4, 0}, {7, 4, 2, 0}, {5, 4, 0, 0}, {4, 4, 0, 0}, {3, 6,
-                                                                                                        0, 1},
-                                                                                                        {4, 7,
-                                                                                                         0,
-                                                                                                         1},
-                 {1, 5, 0, 2}}; /* Python's round(x.5) goes to the even side */
+    } cases[] = {
+        {10, 4, 3, 0}, {9, 4, 2, 0}, {11, 4, 4, 0}, {7, 4, 2, 0}, {5, 4, 0, 0}, {4, 4, 0, 0}, {3, 6, 0, 1},
+        {4, 7, 0, 1}, {1, 5, 0, 2},
+    }; /* Python's round(x.5) goes to the even side */
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         mst_image im = {0}, out;
         mst_err err = {0};

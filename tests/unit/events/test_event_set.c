@@ -123,7 +123,7 @@ START_TEST(single_recordings)
 {
     static const char *const files[][2] = {{"dvs128.aedat", "aedat2"}, {"nmnist.bin", "nmnist"},
                                            {"cd.dat", "ncars"},        {"evt2.raw", "evt2"},
-                                           {"asl-zip.mat", "asldvs"},  {"gesture.aedat", "dvsgesture"}};
+                                           {"asl-zip.mat", "asldvs"},  {"gesture.aedat", "dvsgesture"},};
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         copy(files[i][0], files[i][0]);
         ck_assert_msg(open_set(files[i][0], NULL) == MST_OK, "%s", err.text);

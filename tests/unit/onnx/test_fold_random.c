@@ -49,7 +49,7 @@ static const char *const ints_attrs[] = {"axes",      "perm",  "split",        "
 static const struct {
     const char *name, *value;
 } string_attrs[] = {{"auto_pad", "SAME_LOWER"}, {"auto_pad", "SAME_UPPER"}, {"auto_pad", "VALID"},
-                    {"mode", "CRD"}, {"mode", "constant"}, {"reduction", "add"}, {"approximate", "tanh"}};
+                    {"mode", "CRD"}, {"mode", "constant"}, {"reduction", "add"}, {"approximate", "tanh"},};
 static const int dtypes[] = {OX_FLOAT, OX_INT64, OX_INT64, OX_FLOAT, OX_INT32, OX_BOOL, OX_UINT8, OX_INT8,
                              OX_DOUBLE, OX_FLOAT16, OX_BFLOAT16, OX_UINT64, OX_UINT32, OX_STRING};
 
