@@ -4,7 +4,7 @@
  *     bench_kernels [quick]
  *
  * Prints TSV: what, set, shape, rate, G adds/s, % of the add peak, dense-equivalent GMAC/s.
- * Calls kernels as runtime/block and runtime/exec do, without graphs and sessions. */
+ * Calls kernels as runtime/backend/cpu and runtime/ops do, without graphs and sessions. */
 #include <stdbool.h>
 
 #include "bench/bench_time.h"
@@ -13,7 +13,7 @@
 #include "runtime/kernels/kernels.h"
 
 #define STEPS 16u
-#define ROWS 8u    /* of a tile: 128 lists, as runtime/block has them */
+#define ROWS 8u    /* of a tile: 128 lists, as the back end has them */
 #define CHUNK 192u /* inputs whose weights for 64 outputs stay in the first cache */
 
 static unsigned runs = 9;
@@ -94,7 +94,7 @@ static void fill_input(layer *l, double rate)
     }
 }
 
-/* Weight of input i and output j in its panel, as runtime/block packs it. */
+/* Weight of input i and output j in its panel, as the back end packs it. */
 static void put_byte(layer *l, size_t i, size_t j, int w)
 {
     size_t first = j / 128 * 128, ld = l->blocks * 64 - first < 128 ? 64 : 128;

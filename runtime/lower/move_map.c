@@ -23,7 +23,7 @@ uint32_t low_move_base(const lowering *lo, uint32_t tensor)
 }
 
 /* A map is made by going back along all ways to what is not moved. Graphs have some dozen nodes there; where joins
- * double the ways over and over, or a chain has no end, the step handler keeps time, memory and stack within bounds. */
+ * double the ways over and over, or a chain has no end, the operator keeps time, memory and stack within bounds. */
 #define MOST_MOVES 256
 
 bool low_may_move(lowering *lo, const mst_node *n)

@@ -1,13 +1,13 @@
 /* How a synapse is cut into bands, strips and chunks. */
 #include "runtime/backend/cpu/cpu.h"
 
-/* An input of joined groups adds a row of the whole band, mostly zeros, where a step handler makes a list for its
+/* An input of joined groups adds a row of the whole band, mostly zeros, where an operator makes a list for its
  * group alone. How many more outputs a band may have than its group before that is slower: measured at
  * groups of 1 to 128 outputs, of which 5 to 30 % of the inputs fire. */
 #define MORE_FLOATS 128
 #define MORE_BYTES 512
 
-/* The fewest groups that fill whole words of bits and of outputs are a band. False where step handlers are
+/* The fewest groups that fill whole words of bits and of outputs are a band. False where operators are
  * faster; where the lists cannot hold a band's inputs, which 16 bits number; and where a weight of -0 might
  * change a sum, as at values below 0. */
 static bool make_bands(const rt_synapse *syn, cpu_synapse *how)

@@ -1,5 +1,5 @@
 /* Which convolutions with groups the block schedule runs itself, and how it joins their groups: results would
- * be the same if the step handlers ran them, so the other tests cannot tell. */
+ * be the same if the operator ran them, so the other tests cannot tell. */
 #include <check.h>
 
 #include "runtime/backend/cpu/cpu.h"
@@ -9,7 +9,7 @@
 static mst_err err_;
 static const mst_dtype types[] = {MST_F32, MST_F16, MST_I8};
 enum {
-    MORE = 128, /* outputs of joined groups than of one; with yet more, step handlers are faster */
+    MORE = 128, /* outputs of joined groups than of one; with yet more, the operator is faster */
     MOST_OUT = 1024
 };
 
@@ -21,7 +21,7 @@ static mst_program *compiled(const mst_graph *g)
     return p;
 }
 
-/* The synapse of the block schedule that a node became; NULL: the step handler runs it. */
+/* The synapse of the block schedule that a node became; NULL: its operator runs it. */
 static const rt_synapse *synapse_of(const mst_program *p, uint32_t node)
 {
     const rt_synapse *found = NULL;

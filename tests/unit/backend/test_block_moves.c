@@ -67,7 +67,7 @@ START_TEST(many)
 }
 END_TEST
 
-static size_t step_handlers(const mst_graph *g)
+static size_t run_by_operators(const mst_graph *g)
 {
     mst_program *p = NULL;
     mst_run_opts o = {.schedule = MST_SCHEDULE_BLOCK};
@@ -89,7 +89,7 @@ START_TEST(how_far)
     } cases[] = {{ROLLS, 6, true}, {ROLLS, 7, false}, {SHAPES, 256, true}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         mst_graph *g = moved(cases[i].way, cases[i].times, false);
-        ck_assert_msg((step_handlers(g) == 0) == cases[i].bits, "case %zu", i);
+        ck_assert_msg((run_by_operators(g) == 0) == cases[i].bits, "case %zu", i);
         mst_graph_destroy(g);
     }
 }

@@ -1,4 +1,4 @@
-/* Layers that share weights have panels of their own: as many as there is room for, step handlers for the others,
+/* Layers that share weights have panels of their own: as many as there is room for, operators for the others,
  * and the same spikes. */
 #include <check.h>
 

@@ -1,6 +1,6 @@
 /* Every kernel of every instruction set against scalar, bit for bit: kernels.def
  * calls try_<kernel> below for each, so that a kernel without one does not build.
- * What scalar computes is checked by the tests of runtime/exec. */
+ * What scalar computes is checked by the tests of runtime/ops. */
 #include <check.h>
 #include <math.h>
 #include <stdbool.h>

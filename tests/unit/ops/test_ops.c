@@ -434,7 +434,7 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("exec_ops");
+    Suite *suite = suite_create("operators");
     TCase *tc = tcase_create("against the naive reference");
     tcase_set_timeout(tc, 300);
     tcase_add_loop_test(tc, equals_naive, 0, (int)(sizeof cases / sizeof cases[0]));

@@ -1,7 +1,7 @@
 /* docs/EXECUTION.md a second time, for tests: one output element at a time, by
- * its index, with no thought of speed. Shares no code with runtime/exec. */
-#ifndef TEST_EXEC_NAIVE_H
-#define TEST_EXEC_NAIVE_H
+ * its index, with no thought of speed. Shares no code with the runtime. */
+#ifndef TEST_NAIVE_RUN_H
+#define TEST_NAIVE_RUN_H
 
 #include <Random123/philox.h>
 #include <math.h>

@@ -1,6 +1,6 @@
-/* Shared by the tests of runtime/exec: random numbers and small random graphs. */
-#ifndef TEST_EXEC_GRAPHS_H
-#define TEST_EXEC_GRAPHS_H
+/* Shared by the tests of operators, sessions and back ends: random numbers and small random graphs. */
+#ifndef TEST_SESSION_GRAPHS_H
+#define TEST_SESSION_GRAPHS_H
 
 #include <check.h>
 #include <math.h>
