@@ -11,7 +11,7 @@ struct mst_calib_worker {
     mst_session *ann, *snn, *stored;
     float *x;              /* [input] */
     float **activation;    /* [layers][neurons] of the ANN */
-    float **with_stored;   /* the same with the stored weights; activation where there is none */
+    float **with_stored;   /* the same with the stored weights, or activation */
     uint32_t **count;      /* [layers][neurons] spikes */
     double *logits;        /* [classes] of the ANN */
     float *mean;           /* [classes] */
