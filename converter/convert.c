@@ -23,7 +23,7 @@ typedef struct pass {
     const char *about;
 } pass;
 
-/* In this order: lower makes the graph, mst_convert runs mask and weights. */
+/* In this order: lower makes the graph, mst_convert runs mask, levels and weights. */
 static const pass passes[] = {
     {"lower", NULL, true, "ONNX nodes to nodes of the graph, one by one"},
     {"clean", pass_clean, false, "movement that moves nothing, and chains of it"},
@@ -37,6 +37,7 @@ static const pass passes[] = {
     {"sites", pass_sites, false, "where each neuron sits: site, stage, block"},
     {"narrow", pass_narrow, true, "float64 constants to float32: without it nothing could be stored or run"},
     {"mask", NULL, false, "Random Spike Masking as the policy says"},
+    {"levels", NULL, false, "mode, thinning and levels of count and radix runs as the policy says"},
     {"weights", NULL, false, "weights of Linear and Conv to the type asked for"},
 };
 #define N_PASSES (sizeof passes / sizeof passes[0])
@@ -170,7 +171,7 @@ static mst_status check_policy(const mst_policy *p, mst_err *err)
 
 mst_status mst_convert(mst_graph *g, const mst_convert_opts *opts, mst_report *report, mst_err *err)
 {
-    const size_t mask = number_of("mask"), weights = number_of("weights");
+    const size_t mask = number_of("mask"), levels = number_of("levels"), weights = number_of("weights");
     mst_convert_opts o = {0};
     if (opts != NULL)
         MST_TRY(MST_TAKE_OPTS(mst_convert_opts, &o, opts, weights, weights, err));
@@ -179,6 +180,10 @@ mst_status mst_convert(mst_graph *g, const mst_convert_opts *opts, mst_report *r
     if (!stopped(o.stop_after, mask)) {
         MST_TRY(pass_mask(g, o.policy, err));
         MST_TRY(after_pass(g, o.dump_dir, mask, err));
+    }
+    if (!stopped(o.stop_after, levels)) {
+        MST_TRY(pass_levels(g, o.policy, err));
+        MST_TRY(after_pass(g, o.dump_dir, levels, err));
     }
     mst_status st = mst_report_fill(g, report, err);
     for (uint32_t i = 0; i < report->n_rows && st == MST_OK && o.require_spiking; i++) {

@@ -123,6 +123,7 @@ static void fill_neuron(const tracer *t, const mst_node *n, mst_report_row *row)
         row->theta_max = fmax(row->theta_max, mst_const_at(theta, i));
     }
     row->levels = n->ip[MST_NEURON_LEVELS];
+    row->run_levels = mst_node_levels(n);
     row->site = (mst_site)n->ip[MST_NEURON_SITE];
     row->stage = n->ip[MST_NEURON_STAGE];
     row->block = n->ip[MST_NEURON_BLOCK];

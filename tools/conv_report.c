@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <string.h>
 
 #include "tools/tool_model.h"
 #include "tools/tool_output.h"
@@ -23,7 +24,16 @@ static void theta_cell(mst_table *t, const mst_report_row *r)
         mst_table_cell(t, "%.3g..%.3g", r->theta_min, r->theta_max);
 }
 
-static void add_row(mst_table *t, const mst_report_row *r)
+/* Has a layer other levels in count and radix mode than its L? */
+static bool has_levels(const mst_report *r)
+{
+    bool found = false;
+    for (uint32_t i = 0; i < r->n_rows; i++)
+        found |= r->rows[i].spiking && r->rows[i].run_levels != r->rows[i].levels;
+    return found;
+}
+
+static void add_row(mst_table *t, const mst_report_row *r, bool levels)
 {
     mst_table_cell(t, "%s", r->name);
     mst_table_cell(t, "%s", r->kind);
@@ -33,6 +43,8 @@ static void add_row(mst_table *t, const mst_report_row *r)
         mst_table_cell(t, "%d", r->levels);
     else
         mst_table_cell(t, "-");
+    if (levels)
+        mst_table_real(t, r->spiking ? (double)r->run_levels : (double)NAN, 0);
     mst_table_cell(t, "%s", r->spiking &&
                    mst_site_name((int)r->site) != NULL ? mst_site_name((int)r->site) : "-");
     mst_table_real(t, r->spiking && r->ratio >= 0 ? r->ratio : NAN, 2);
@@ -62,21 +74,33 @@ static void print_weights(const mst_report *r, FILE *f)
 
 mst_status mst_conv_print(const mst_conv_facts *c, FILE *f, mst_err *err)
 {
-    static const char *const heads[] = {"layer", "kind", ">neurons", ">theta", ">L", "site", ">mask",
-                                        ">trained",
-                                        "does not spike because"};
+    static const char *const all[] = {"layer", "kind", ">neurons", ">theta", ">L", ">levels", "site", ">mask",
+                                      ">trained",
+                                      "does not spike because"};
+    const char *heads[sizeof all / sizeof all[0]];
     const mst_report *r = c->report;
+    const mst_meta *m = &c->graph->meta;
+    bool levels = has_levels(r);
+    size_t n = 0;
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        if (levels || strcmp(all[i], ">levels") != 0)
+            heads[n++] = all[i];
     mst_table t;
-    mst_table_begin(&t, sizeof heads / sizeof heads[0], heads);
+    mst_table_begin(&t, n, heads);
     for (int spiking = 1; spiking >= 0; spiking--)
         for (uint32_t i = 0; i < r->n_rows; i++)
             if (r->rows[i].spiking == (spiking == 1))
-                add_row(&t, &r->rows[i]);
+                add_row(&t, &r->rows[i], levels);
     MST_TRY(mst_table_end(&t, f, err));
     fprintf(f, "\n%u layers spike, %u nodes are nonlinear and do not, %u masks; attention: %s; ",
             r->n_neuron_layers,
             r->n_non_spiking, r->n_masks, r->attention != NULL ? r->attention : "none");
-    fprintf(f, "BatchNorm not folded: %u; T = %u\n", r->bn_kept, c->graph->meta.timesteps);
+    fprintf(f, "BatchNorm not folded: %u; T = %u", r->bn_kept, m->timesteps);
+    if (m->run != MST_RULE_STEP)
+        fprintf(f, "; mode: %s", mst_run_rule_name((int)m->run));
+    if (m->thinning != MST_THIN_BINOMIAL)
+        fprintf(f, "; thinning: %s", mst_thinning_name((int)m->thinning));
+    fprintf(f, "\n");
     print_weights(r, f);
     fprintf(f, "%" PRIu64 " parameters; ", r->parameters);
     if (c->bytes != 0)
@@ -99,11 +123,11 @@ static json_t *json_row(const mst_report_row *r)
                          mst_json_text(r->kind),
                          "outputs", mst_json_whole(r->neurons), "reason", mst_json_text(r->reason));
     const char *site = mst_site_name((int)r->site);
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:i, s:o, s:i, s:i, s:o, s:o}", "name",
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:i, s:i, s:o, s:i, s:i, s:o, s:o}", "name",
                      mst_json_text(r->name), "kind",
                      mst_json_text(r->kind), "neurons", mst_json_whole(r->neurons), "theta_min",
                      mst_json_real(r->theta_min), "theta_max", mst_json_real(r->theta_max), "L", r->levels,
-                     "site",
+                     "levels", r->run_levels, "site",
                      mst_json_text(site), "stage", r->stage, "block", r->block, "ratio", json_ratio(r->ratio),
                      "trained",
                      json_ratio(r->trained));
@@ -137,12 +161,13 @@ mst_status mst_conv_json(const mst_conv_facts *c, const char *path, mst_err *err
     char hash[65];
     mst_hash_text(m->source_sha256, hash);
     json_t *root = json_pack(
-        "{s:o, s:s, s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:i, s:i, s:i, s:i, s:o, s:o, s:o}", "source",
+        "{s:o, s:s, s:o, s:o, s:o, s:o, s:i, s:s, s:s, s:o, s:o, s:i, s:i, s:i, s:i, s:o, s:o, s:o}", "source",
         mst_json_text(m->source_name), "source_sha256", hash, "output",
         c->bytes != 0 ? mst_json_text(c->output) : json_null(), "bytes",
         c->bytes != 0 ? mst_json_whole(c->bytes) : json_null(), "parameters", mst_json_whole(r->parameters),
         "bytes_over_float32", c->bytes != 0 ? mst_json_real(size_ratio(c)) : json_null(), "T",
-        (int)m->timesteps, "seed",
+        (int)m->timesteps, "mode", mst_run_rule_name((int)m->run), "thinning",
+        mst_thinning_name((int)m->thinning), "seed",
         mst_json_whole(m->seed), "attention", mst_json_text(r->attention != NULL ? r->attention : "none"),
         "spiking_layers", (int)r->n_neuron_layers, "non_spiking_nodes", (int)r->n_non_spiking, "masks",
         (int)r->n_masks,

@@ -9,6 +9,7 @@
 #include "tools/conv_meta.h"
 #include "tools/conv_report.h"
 #include "tools/policy_yaml.h"
+#include "tools/tool_mode.h"
 #include "tools/tool_opts.h"
 #include "tools/tool_output.h"
 #include "tools/tool_prepare.h"
@@ -18,15 +19,23 @@ static struct {
     const char *output, *policy, *report, *dump_dir, *stop_after, *shape, *classes, *weights;
     mst_opt_uint timesteps, seed;
     mst_prepare_opts prepare;
+    mst_mode_opts mode;
 } o;
 
 static const mst_opt options[] = {
     {NULL, 'o', MST_OPT_STRING, &o.output, "OUT.bin", "the file to write", 0, 0},
-    {"policy", 0, MST_OPT_STRING, &o.policy, "P.yaml", "Random Spike Masking policy (examples/policies)", 0,
+    {"policy", 0, MST_OPT_STRING, &o.policy, "P.yaml", "masks and the way of running, a policy (examples/policies)", 0,
      0},
     {"timesteps", 0, MST_OPT_UINT, &o.timesteps, "T", "time steps that mstrun takes by default", 1,
      MST_MAX_TIMESTEPS},
     {"seed", 0, MST_OPT_UINT, &o.seed, "S", "seed of the masks (default: the policy's)", 0, UINT64_MAX},
+    {"mode", 0, MST_OPT_STRING, &o.mode.mode, "NAME",
+     "how mstrun runs the network by default: {modes} (default: the policy's, else the first)", 0, 0},
+    {"levels", 0, MST_OPT_UINT, &o.mode.levels, "N",
+     "levels of all layers in count and radix mode (default: the policy's, else each layer's L)", 1, 255},
+    {"bits", 0, MST_OPT_UINT, &o.mode.bits, "K", "the same as --levels 2^K - 1", 1, 8},
+    {"thinning", 0, MST_OPT_STRING, &o.mode.thinning, "NAME",
+     "how masks thin counts by default: {thinnings} (systematic is not the paper's)", 0, 0},
     MST_PREPARE_OPTIONS(o.prepare),
     {"classes", 0, MST_OPT_STRING, &o.classes, "FILE|A,B", "class names: a file with one a line, or a list",
      0, 0},
@@ -45,14 +54,14 @@ static const mst_opt options[] = {
     {"quiet", 0, MST_OPT_FLAG, &o.quiet, NULL, "no table; errors and --report stay", 0, 0},
 };
 
-static const mst_list *const lists[] = {&mst_list_ops, &mst_list_passes, &mst_list_sites, &mst_list_weights, MST_PREPARE_LISTS,
-                                        NULL};
+static const mst_list *const lists[] = {&mst_list_ops, &mst_list_passes, &mst_list_sites, &mst_list_weights, &mst_list_modes,
+                                        &mst_list_thinnings, MST_PREPARE_LISTS, NULL};
 
 static const mst_tool tool = {
     "mstconv",
     "MODEL.onnx -o OUT.bin [options]",
     "Converts an ONNX model with QCFS activations to a spiking network: each activation becomes an\n"
-    "integrate-and-fire neuron, BatchNorm is folded, masks are set as the policy says.",
+    "integrate-and-fire neuron, BatchNorm is folded, masks and levels are set as the policy says.",
     options, sizeof options / sizeof options[0],
     "--list ops: folded: evaluated where the inputs are constant; runs: on live data.",
     lists,
@@ -84,7 +93,39 @@ static int check_usage(size_t n_args, const char *model, mst_import_opts *iopts)
     int code = o.weights != NULL ? check_name("--weights", &mst_list_weights, o.weights) : -1;
     if (code < 0 && o.stop_after != NULL)
         code = check_name("--stop-after", &mst_list_passes, o.stop_after);
+    if (code < 0 && o.mode.mode != NULL)
+        code = check_name("--mode", &mst_list_modes, o.mode.mode);
+    if (code < 0 && o.mode.thinning != NULL)
+        code = check_name("--thinning", &mst_list_thinnings, o.mode.thinning);
+    if (code < 0 && o.mode.levels.set && o.mode.bits.set)
+        code = mst_opts_wrong(&tool, "--levels and --bits: expected one of them");
     return code;
+}
+
+/* Which of the names text is; it is one. */
+static int number_of(const char *(*name)(int), const char *text)
+{
+    int k = 0;
+    while (name(k) != NULL && strcmp(name(k), text) != 0)
+        k++;
+    return k;
+}
+
+/* What the command line says of count and radix runs, over what the policy says. */
+static void set_run(mst_policy *p)
+{
+    if (o.mode.mode != NULL) {
+        p->has_run = true;
+        p->run = (mst_run_rule)number_of(mst_run_rule_name, o.mode.mode);
+    }
+    if (o.mode.thinning != NULL) {
+        p->has_thinning = true;
+        p->thinning = (mst_thinning)number_of(mst_thinning_name, o.mode.thinning);
+    }
+    if (o.mode.levels.set || o.mode.bits.set) {
+        p->levels = o.mode.levels.set ? (int)o.mode.levels.value : (1 << o.mode.bits.value) - 1;
+        p->n_level_rules = 0; /* of all layers */
+    }
 }
 
 static mst_status write_output(mst_graph *g, uint64_t *bytes, mst_err *err)
@@ -112,7 +153,9 @@ static mst_status set_meta(mst_graph *g, mst_err *err)
     mst_prepare_misfit(g, misfit, sizeof misfit);
     if (misfit[0] != '\0')
         fprintf(stderr, "mstconv: warning: --frames: %s\n", misfit);
-    return o.classes != NULL ? mst_meta_set_classes(g, o.classes, err) : MST_OK;
+    if (o.classes != NULL)
+        MST_TRY(mst_meta_set_classes(g, o.classes, err));
+    return mst_graph_validate(g, err); /* a mode may not go with frames, written or not */
 }
 
 static mst_status report(mst_graph *g, const mst_report *r, uint64_t bytes, mst_err *err)
@@ -153,7 +196,7 @@ int main(int argc, char **argv)
     size_t n_args;
     mst_import_opts iopts = {0};
     mst_graph *graph = NULL;
-    mst_policy policy = {0};
+    mst_policy policy = {.file = ""};
     mst_err err = {0};
     int code = mst_opts_parse(&tool, argc, argv, args, 1, &n_args);
     if (code < 0)
@@ -165,10 +208,11 @@ int main(int argc, char **argv)
     mst_status st = make_dump_dir(&err);
     if (st == MST_OK && o.policy != NULL)
         st = mst_policy_load(o.policy, &policy, &err);
+    set_run(&policy);
     if (st == MST_OK)
         st = mst_onnx_import(args[0], &iopts, &graph, &err);
     if (st == MST_OK)
-        st = convert(graph, o.policy != NULL ? &policy : NULL, &err);
+        st = convert(graph, &policy, &err);
     mst_policy_free(&policy);
     mst_graph_destroy(graph);
     return st == MST_OK ? MST_EXIT_DONE : mst_opts_failed(&tool, &err);

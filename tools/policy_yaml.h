@@ -1,5 +1,5 @@
-/* The masking policy as a YAML file (Section 3.4 of the MST paper; what the keys
- * mean is in examples/policies/). Knows nothing of graphs.
+/* The policy as a YAML file: masks (Section 3.4 of the MST paper), and how the network is run; what the
+ * keys mean is in examples/policies/. Knows nothing of graphs.
  */
 #ifndef MST_POLICY_YAML_H
 #define MST_POLICY_YAML_H

@@ -1,6 +1,7 @@
 /* mstrun --info: what is in a model file. */
 #include <inttypes.h>
 #include <math.h>
+#include <string.h>
 
 #include "tools/run_report.h"
 #include "tools/tool_model.h"
@@ -8,13 +9,32 @@
 #include "tools/tool_prepare.h"
 #include "tools/tool_table.h"
 
+static const mst_node *neuron_of(const mst_program *p, size_t k)
+{
+    return &mst_program_graph(p)->nodes[mst_program_layer(p, k)->node];
+}
+
+/* Has a layer other levels in count and radix mode than its L? */
+static bool has_levels(const mst_program *p)
+{
+    bool found = false;
+    for (size_t k = 0; k < mst_program_layers(p); k++)
+        found |= mst_node_levels(neuron_of(p, k)) != neuron_of(p, k)->ip[MST_NEURON_LEVELS];
+    return found;
+}
+
 static mst_status print_layers(const mst_program *p, FILE *f, mst_err *err)
 {
-    static const char *const heads[] = {"layer", "kind", "site", ">stage", ">block", ">neurons", ">theta",
-                                        ">L",
-                                        ">mask", ">trained"};
+    static const char *const all[] = {"layer", "kind", "site", ">stage", ">block", ">neurons", ">theta",
+                                      ">L", ">levels", ">mask", ">trained"};
+    const char *heads[sizeof all / sizeof all[0]];
+    bool levels = has_levels(p);
+    size_t n = 0;
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        if (levels || strcmp(all[i], ">levels") != 0)
+            heads[n++] = all[i];
     mst_table t;
-    mst_table_begin(&t, sizeof heads / sizeof heads[0], heads);
+    mst_table_begin(&t, n, heads);
     const char **kinds = mst_model_kinds(p, &t.arena);
     for (size_t k = 0; kinds != NULL && k < mst_program_layers(p); k++) {
         const mst_layer *l = mst_program_layer(p, k);
@@ -25,7 +45,9 @@ static mst_status print_layers(const mst_program *p, FILE *f, mst_err *err)
         mst_table_real(&t, l->block >= 0 ? (double)l->block : (double)NAN, 0);
         mst_table_cell(&t, "%" PRIu64, l->neurons);
         mst_table_cell(&t, "%.4g%s", l->theta, l->theta_per_channel ? "*" : "");
-        mst_table_cell(&t, "%d", l->levels);
+        mst_table_cell(&t, "%d", (int)neuron_of(p, k)->ip[MST_NEURON_LEVELS]);
+        if (levels)
+            mst_table_cell(&t, "%d", mst_node_levels(neuron_of(p, k)));
         mst_table_real(&t, l->masked ? l->ratio : NAN, 2);
         mst_table_real(&t, l->trained >= 0 ? l->trained : NAN, 2);
     }
@@ -53,6 +75,8 @@ mst_status mst_info_print(const mst_program *p, const char *model, FILE *f, mst_
     for (uint32_t i = 0; i < g->meta.n_classes; i++)
         fprintf(f, "%s%s", i != 0 ? ", " : ": ", g->meta.class_names[i]);
     fprintf(f, "\nT             %u, seed %" PRIu64 "\n", g->meta.timesteps, g->meta.seed);
+    fprintf(f, "mode          %s, %s thinning\n", mst_run_rule_name((int)g->meta.run),
+            mst_thinning_name((int)g->meta.thinning));
     fprintf(f, "size          %" PRIu64 " parameters, weights %s, %u nodes, %zu spiking layers\n",
             mst_model_parameters(g), mst_model_weights(g),
             g->n_nodes, mst_program_layers(p));
@@ -63,14 +87,14 @@ mst_status mst_info_print(const mst_program *p, const char *model, FILE *f, mst_
 
 /* ---- JSON ---- */
 
-static json_t *json_layer(const mst_layer *l, const char *kind)
+static json_t *json_layer(const mst_layer *l, const mst_node *neuron, const char *kind)
 {
-    return json_pack("{s:o, s:s, s:s, s:i, s:i, s:o, s:o, s:b, s:i, s:b, s:o, s:o, s:o}", "name",
+    return json_pack("{s:o, s:s, s:s, s:i, s:i, s:o, s:o, s:b, s:i, s:i, s:b, s:o, s:o, s:o}", "name",
                      mst_json_text(l->name),
                      "kind", kind, "site", mst_site_name((int)l->site), "stage", l->stage, "block", l->block,
                      "neurons",
                      mst_json_whole(l->neurons), "theta", mst_json_real(l->theta), "theta_per_channel",
-                     l->theta_per_channel, "L", l->levels, "mask", l->masked, "ratio",
+                     l->theta_per_channel, "L", (int)neuron->ip[MST_NEURON_LEVELS], "levels", mst_node_levels(neuron), "mask", l->masked, "ratio",
                      mst_json_real(l->ratio), "trained",
                      l->trained >= 0 ? mst_json_real(l->trained) : json_null(), "dense_in",
                      mst_json_whole(l->dense_in));
@@ -82,7 +106,7 @@ static json_t *json_layers(const mst_program *p)
     const char **kinds = mst_model_kinds(p, &arena);
     json_t *list = kinds != NULL ? json_array() : NULL;
     for (size_t k = 0; list != NULL && k < mst_program_layers(p); k++)
-        mst_json_append(&list, json_layer(mst_program_layer(p, k), kinds[k]));
+        mst_json_append(&list, json_layer(mst_program_layer(p, k), neuron_of(p, k), kinds[k]));
     mst_arena_release(&arena);
     return list;
 }
@@ -128,7 +152,7 @@ mst_status mst_info_json(const mst_program *p, const char *model, const char *pa
     char hash[65];
     mst_hash_text(g->meta.source_sha256, hash);
     json_t *root = json_pack(
-        "{s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:s, s:i, s:o, s:o, s:o, s:s, s:o}",
+        "{s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:s, s:s, s:o, s:o, s:s, s:i, s:o, s:o, s:o, s:s, s:o}",
         "model",
         mst_json_text(model), "producer", mst_json_text(g->meta.producer), "source",
         mst_json_text(g->meta.source_name),
@@ -136,7 +160,8 @@ mst_status mst_info_json(const mst_program *p, const char *model, const char *pa
         "std",
         json_reals(g->meta.std, g->meta.n_norm), "prepare", json_prepare(&g->meta.prepare), "classes",
         mst_json_whole(mst_tensor_elements(&g->tensors[g->output])), "class_names", json_names(g), "T",
-        (int)g->meta.timesteps, "seed", mst_json_whole(g->meta.seed), "parameters",
+        (int)g->meta.timesteps, "mode", mst_run_rule_name((int)g->meta.run), "thinning",
+        mst_thinning_name((int)g->meta.thinning), "seed", mst_json_whole(g->meta.seed), "parameters",
         mst_json_whole(mst_model_parameters(g)), "weights", mst_model_weights(g), "nodes", (int)g->n_nodes, "dense_ops",
         mst_json_whole(mst_program_dense_ops(p)), "dense_ops_static",
         mst_json_whole(mst_program_dense_ops_static(p)),

@@ -27,6 +27,8 @@ mst_status pass_narrow(mst_graph *g, mst_err *err);
 
 /* pass_mask.c: Random Spike Masking as the policy says (MST paper, Section 3.4) */
 mst_status pass_mask(mst_graph *g, mst_policy *policy, mst_err *err);
+/* pass_levels.c: mode, thinning and levels of count and radix runs as the policy says */
+mst_status pass_levels(mst_graph *g, mst_policy *policy, mst_err *err);
 /* pass_weights.c: weights of LINEAR and CONV -> F16, or I8 with scales (F32: nothing to do); fills the
  * report's part about weights */
 mst_status pass_weights(mst_graph *g, mst_dtype type, mst_report *report, mst_err *err);

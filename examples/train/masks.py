@@ -168,7 +168,7 @@ def closeness(rule):
 
 def ratios(policy, model):
     """[(module, name, ratio)] that the `masks` section of a policy gives to the sites of a model."""
-    known(policy, ("version", "seed", "timesteps", "neuron", "masks", "trained"), "policy")
+    known(policy, ("version", "seed", "timesteps", "neuron", "masks", "trained", "run"), "policy")
     found, used, rows = expand(policy.get("masks", {})), set(), []
     for module, name, kind, block, stage in sites(model):
         matching = [i for i, rule in enumerate(found) if rule.get("site", kind) == kind

@@ -87,7 +87,8 @@ def test_fused_noise_is_the_noise(dtype):
 
 def test_policies_give_ratios():
     model = zoo.build(RECIPES["cifar10"]["swin"][0], **RECIPES["cifar10"]["swin"][1])
-    for name, kinds, ratio in (("sa75", ("q", "k", "attn"), 0.75), ("mlp50", ("mlp_fc1",), 0.5)):
+    for name, kinds, ratio in (("sa75", ("q", "k", "attn"), 0.75), ("sa75-radix", ("q", "k", "attn"), 0.75),
+                               ("mlp50", ("mlp_fc1",), 0.5)):
         masks.apply(masks.load(POLICIES / (name + ".yaml")), model)
         for module, _, kind, _, _ in masks.sites(model):
             assert module.ratio == (ratio if kind in kinds else 0.0)

@@ -6,12 +6,13 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void check_rules(const mst_rule *rules, uint32_t n)
+static void check_rules(const mst_rule *rules, uint32_t n, bool levels)
 {
     for (uint32_t i = 0; i < n; i++) {
         const mst_rule *r = &rules[i];
         bool good = r->ratio >= 0 && r->ratio < 1 && r->block_lo <= r->block_hi && r->line > 0 &&
-                    (r->site == -1 || mst_site_name(r->site) != NULL);
+                    (r->site == -1 || mst_site_name(r->site) != NULL) &&
+                    (levels ? r->levels >= 1 && r->levels <= MST_MAX_RUN_LEVELS : r->levels == 0);
         if (!good)
             abort();
     }
@@ -26,10 +27,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             abort();
         return 0;
     }
-    if (p.n_rules > MST_MAX_RULES || p.n_trained > MST_MAX_RULES)
+    if (p.n_rules > MST_MAX_RULES || p.n_trained > MST_MAX_RULES || p.n_level_rules > MST_MAX_RULES)
         abort();
-    check_rules(p.rules, p.n_rules);
-    check_rules(p.trained, p.n_trained);
+    if (p.levels < 0 || p.levels > MST_MAX_RUN_LEVELS || mst_run_rule_name((int)p.run) == NULL)
+        abort();
+    check_rules(p.rules, p.n_rules, false);
+    check_rules(p.trained, p.n_trained, false);
+    check_rules(p.level_rules, p.n_level_rules, true);
     mst_policy_free(&p);
     return 0;
 }

@@ -15,15 +15,16 @@ extern "C" {
 
 #define MST_MAX_RULES 256
 
-/* Random Spike Masking policy (MST paper, Section 3.4). Rules are applied in order of
+/* Random Spike Masking policy (MST paper, Section 3.4), and levels in count and radix mode. Rules are applied in order of
  * specificity: default, then site, then stage, then block range, then node. A
  * rule applies to a neuron if every field that it sets matches. */
 typedef struct mst_rule {
-    int site;               /* enum mst_site; -1: every mask site */
+    int site;               /* enum mst_site; -1: every mask site, for levels any */
     int stage;              /* -1: any */
     int block_lo, block_hi; /* inclusive, counted over the network; -1: any */
     const char *node;       /* ONNX node name (fnmatch pattern); NULL: any */
-    double ratio;           /* [0,1) */
+    double ratio;           /* of masks: [0,1) */
+    int levels;             /* of level_rules: 1..255 */
     int line;               /* in the policy file, for messages */
     unsigned used;          /* out: neurons that it matched */
 } mst_rule;
@@ -40,6 +41,12 @@ typedef struct mst_policy {
     uint64_t seed;
     uint32_t timesteps;
     double shift; /* overrides v(0)/theta of every neuron */
+    bool has_run, has_thinning;
+    mst_run_rule run;      /* how the model is run by default */
+    mst_thinning thinning; /* of masks in count and radix mode */
+    int levels;            /* of every neuron in count and radix mode; 0: each its L */
+    mst_rule level_rules[MST_MAX_RULES]; /* of single ones: closer than that */
+    uint32_t n_level_rules;
 } mst_policy;
 
 typedef struct mst_import_opts {
@@ -66,7 +73,8 @@ typedef struct mst_report_row {
     uint32_t node;
     uint64_t neurons;        /* outputs, for a node that does not spike */
     double theta_min, theta_max;
-    int levels;
+    int levels;              /* L */
+    int run_levels;          /* in count and radix mode */
     mst_site site;
     int stage, block;
     double ratio, trained;   /* mask; -1: none / not known */
@@ -99,13 +107,13 @@ typedef struct mst_report {
 
 typedef struct mst_convert_opts {
     size_t size;                 /* sizeof(mst_convert_opts): mst/status.h */
-    mst_policy *policy;          /* NULL: no masks but those in the graph; rule.used is set */
+    mst_policy *policy;          /* NULL: no masks but those in the graph, step mode; rule.used is set */
     const char *dump_dir, *stop_after;
     bool require_spiking;        /* a node that does not spike is an error */
     mst_dtype weights;           /* F32, F16 or I8: how weights of LINEAR and CONV are stored */
 } mst_convert_opts;
 
-/* opts NULL: all of them 0. Insert masks, label sites, fill the report (released with mst_report_free), store
+/* opts NULL: all of them 0. Insert masks, label sites, set levels and the way of running, fill the report (released with mst_report_free), store
  * weights in the type asked for. EINVAL with file and line where a rule matches nothing;
  * EUNSUPPORTED names the node whose weights the type cannot hold. */
 MST_API mst_status mst_convert(mst_graph *g, const mst_convert_opts *opts, mst_report *report,

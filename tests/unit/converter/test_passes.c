@@ -8,6 +8,7 @@
 #include "converter/passes/passes.h"
 #include "mst/session.h"
 #include "tests/support/run_tests.h"
+#include "tests/support/sample_graphs.h"
 #include "tests/support/test_alloc.h"
 
 static mst_err err;
@@ -208,6 +209,44 @@ START_TEST(infinite_weights_are_refused)
 }
 END_TEST
 
+/* Levels of all, then the closest rule, at any site; what count and radix mode cannot take is refused by name. */
+START_TEST(levels)
+{
+    static mst_policy p;
+    mst_graph *g = NULL;
+    ck_assert_int_eq(sample_tiny(NULL, &g, &err), MST_OK);
+    int32_t *ip = g->nodes[2].ip;
+    ck_assert_int_eq(g->nodes[2].op, MST_OP_NEURON);
+    ip[MST_NEURON_SITE] = MST_SITE_AV, ip[MST_NEURON_STAGE] = 2, ip[MST_NEURON_LEVELS] = 300;
+    p = (mst_policy){.file = "p.yaml", .n_level_rules = 2, .level_rules = {
+        {.site = MST_SITE_AV, .stage = -1, .block_lo = -1, .block_hi = -1, .levels = 7},
+        {.site = -1, .stage = 2, .block_lo = -1, .block_hi = -1, .levels = 9},
+    }};
+    ck_assert_int_eq(pass_levels(g, NULL, &err), MST_OK);
+    ck_assert(ip[MST_NEURON_TOP] == 0 && g->meta.run == MST_RULE_STEP);
+    ck_assert_int_eq(pass_levels(g, &p, &err), MST_OK);
+    ck_assert_int_eq(ip[MST_NEURON_TOP], 9);
+    p.n_level_rules = 1;
+    ck_assert_int_eq(pass_levels(g, &p, &err), MST_OK);
+    ck_assert_int_eq(ip[MST_NEURON_TOP], 7);
+    p = (mst_policy){.file = "", .levels = 255, .has_run = true, .run = MST_RULE_COUNT};
+    ck_assert_int_eq(pass_levels(g, &p, &err), MST_OK);
+    ck_assert(ip[MST_NEURON_TOP] == 255 && g->meta.run == MST_RULE_COUNT);
+    ip[MST_NEURON_TOP] = 0;
+    p.levels = 0, p.run = MST_RULE_RADIX;
+    ck_assert_int_eq(pass_levels(g, &p, &err), MST_EUNSUPPORTED);
+    ck_assert_ptr_nonnull(strstr(err.text, g->nodes[2].name));
+    ck_assert_ptr_nonnull(strstr(err.text, "its L is 300, and radix mode has at most 255 levels"));
+    p = (mst_policy){.file = "p.yaml", .n_level_rules = 1, .level_rules = {
+        {.site = MST_SITE_Q, .stage = -1, .block_lo = -1, .block_hi = -1, .levels = 7, .line = 3},
+    }};
+    g->meta.run = MST_RULE_STEP;
+    ck_assert_int_eq(pass_levels(g, &p, &err), MST_EINVAL);
+    ck_assert_ptr_nonnull(strstr(err.text, "p.yaml:3: this rule matches no neuron of the model; it has sites: av;"));
+    mst_graph_destroy(g);
+}
+END_TEST
+
 /* ---- the whole way ---- */
 
 static mst_status convert(const char *path, const mst_allocator *alloc)
@@ -279,6 +318,7 @@ int main(void)
     tcase_add_test(small, a_floor_without_bounds_is_refused);
     tcase_add_test(small, a_mask_moves_before_movement);
     tcase_add_test(small, infinite_weights_are_refused);
+    tcase_add_test(small, levels);
     tcase_set_timeout(whole, 120);
     tcase_add_loop_test(whole, every_allocation_fails, 0, sizeof models / sizeof models[0]);
     tcase_add_test(whole, dump_into_nowhere);

@@ -41,7 +41,17 @@ START_TEST(everything)
                                "    - node: '/blocks.*/q'\n"
                                "      ratio: 0\n"
                                "trained:\n"
-                               "  sites: {q: 0.5}\n";
+                               "  sites: {q: 0.5}\n"
+                               "run:\n"
+                               "  mode: radix\n"
+                               "  bits: 4\n"
+                               "  thinning: systematic\n"
+                               "  overrides:\n"
+                               "    - {stage: 3, levels: 7}\n"
+                               "    - {site: v, bits: 8}\n"
+                               "    - {blocks: 0-4, sites: {q: 1, other: 255}}\n"
+                               "    - {block: 2, sites: [proj, av], levels: 12}\n"
+                               "    - {node: '/head*', bits: 1}\n";
     mst_policy p;
     parse_ok(text, &p);
     ck_assert(p.has_seed && p.seed == UINT64_MAX && p.has_timesteps && p.timesteps == 32);
@@ -63,9 +73,26 @@ START_TEST(everything)
     ck_assert_int_eq(p.rules[4].line, 10);
     ck_assert_uint_eq(p.n_trained, 1);
     assert_rule(&p.trained[0], MST_SITE_Q, -1, -1, -1, 0.5);
+    ck_assert(p.has_run && p.run == MST_RULE_RADIX && p.has_thinning && p.thinning == MST_THIN_SYSTEMATIC);
+    ck_assert_int_eq(p.levels, 15);
+    static const struct { int site, stage, lo, hi, levels; } levels[] = {
+        {-1, 3, -1, -1, 7}, {MST_SITE_V, -1, -1, -1, 255}, {MST_SITE_OTHER, -1, 0, 4, 255}, {MST_SITE_Q, -1, 0, 4, 1},
+        {MST_SITE_AV, -1, 2, 2, 12}, {MST_SITE_PROJ, -1, 2, 2, 12}, {-1, -1, -1, -1, 1},
+    };
+    ck_assert_uint_eq(p.n_level_rules, sizeof levels / sizeof levels[0]);
+    for (size_t i = 0; i < p.n_level_rules; i++) {
+        assert_rule(&p.level_rules[i], levels[i].site, levels[i].stage, levels[i].lo, levels[i].hi, 0);
+        ck_assert_int_eq(p.level_rules[i].levels, levels[i].levels);
+    }
+    ck_assert_str_eq(p.level_rules[6].node, "/head*");
+    ck_assert_int_eq(p.level_rules[0].line, 25);
     mst_policy_free(&p);
     parse_ok("{version: 1}", &p);
     ck_assert(p.n_rules == 0 && !p.has_seed && !p.has_timesteps && !p.has_shift);
+    ck_assert(!p.has_run && !p.has_thinning && p.levels == 0 && p.n_level_rules == 0);
+    mst_policy_free(&p);
+    parse_ok("version: 1\nrun: {mode: step, levels: 255}\n", &p);
+    ck_assert(p.has_run && p.run == MST_RULE_STEP && !p.has_thinning && p.levels == 255);
     mst_policy_free(&p);
 }
 END_TEST
@@ -83,7 +110,7 @@ static const bad_case bad_cases[] = {
     {"version: 2\n", MST_EVERSION, "p.yaml:1: version: expected 1, found 2"},
     {"version: one\n", MST_EINVAL, "p.yaml:1: policy.version: expected 1, found 'one'"},
     {"version: 1\nmask: {}\n", MST_EINVAL,
-     "p.yaml:2: policy: unknown key 'mask', valid: version, seed, timesteps, neuron, masks, trained"},
+     "p.yaml:2: policy: unknown key 'mask', valid: version, seed, timesteps, neuron, masks, trained, run"},
     {"version: 1\nseed: 1\nseed: 2\n", MST_EINVAL, "p.yaml:3: policy: key 'seed' again, first on line 2"},
     {"version: 1\nseed: -1\n", MST_EINVAL, "policy.seed: expected a whole number"},
     {"version: 1\nseed: 18446744073709551616\n", MST_EINVAL, "policy.seed"},
@@ -120,6 +147,35 @@ static const bad_case bad_cases[] = {
     {"version: 1\nmasks:\n  overrides:\n    - {blocks: 1-, ratio: 0}\n", MST_EINVAL, "a range of blocks"},
     {"version: 1\nmasks:\n  overrides:\n    - {block: 1-2, ratio: 0}\n", MST_EINVAL, "a block number"},
     {"version: 1\nmasks:\n  overrides:\n    - {node: '', ratio: 0}\n", MST_EINVAL, "node name"},
+    {"version: 1\nrun: count\n", MST_EINVAL, "policy.run: expected a mapping (key: value), found 'count'"},
+    {"version: 1\nrun: {modes: count}\n", MST_EINVAL,
+     "p.yaml:2: policy.run: unknown key 'modes', valid: mode, levels, bits, thinning, overrides"},
+    {"version: 1\nrun: {mode: fast}\n", MST_EINVAL,
+     "policy.run.mode: expected one of step, count, radix, found 'fast'"},
+    {"version: 1\nrun: {mode: [step]}\n", MST_EINVAL, "policy.run.mode: expected one of step, count, radix"},
+    {"version: 1\nrun: {thinning: count}\n", MST_EINVAL,
+     "policy.run.thinning: expected one of binomial, systematic, found 'count'"},
+    {"version: 1\nrun: {levels: 0}\n", MST_EINVAL, "policy.run.levels: expected a whole number 1..255, found '0'"},
+    {"version: 1\nrun: {levels: 256}\n", MST_EINVAL, "expected a whole number 1..255, found '256'"},
+    {"version: 1\nrun: {levels: 7.5}\n", MST_EINVAL, "expected a whole number 1..255, found '7.5'"},
+    {"version: 1\nrun: {bits: 0}\n", MST_EINVAL, "policy.run.bits: expected a whole number 1..8, found '0'"},
+    {"version: 1\nrun: {bits: 9}\n", MST_EINVAL, "expected a whole number 1..8, found '9'"},
+    {"version: 1\nrun: {bits: 4, levels: 15}\n", MST_EINVAL, "policy.run.levels: expected levels or bits, not both"},
+    {"version: 1\nrun: {overrides: {stage: 1}}\n", MST_EINVAL, "policy.run.overrides: expected a list"},
+    {"version: 1\nrun:\n  overrides:\n    - {stage: 1, ratio: 0.5}\n", MST_EINVAL,
+     "p.yaml:4: policy.run.overrides: unknown key 'ratio', valid: stage, block, blocks, node, site, sites, levels, bits"},
+    {"version: 1\nmasks:\n  overrides:\n    - {stage: 1, levels: 5}\n", MST_EINVAL,
+     "unknown key 'levels', valid: stage, block, blocks, node, site, sites, ratio"},
+    {"version: 1\nrun:\n  overrides:\n    - {stage: 1}\n", MST_EINVAL,
+     "p.yaml:4: policy.run.overrides: expected 'levels' or 'bits' or 'sites' with levels each, found neither"},
+    {"version: 1\nrun:\n  overrides:\n    - {stage: 1, bits: 2, sites: {q: 3}}\n", MST_EINVAL, "found both"},
+    {"version: 1\nrun:\n  overrides:\n    - {stage: 1, bits: 2, levels: 3}\n", MST_EINVAL, "levels or bits, not both"},
+    {"version: 1\nrun:\n  overrides:\n    - {levels: 3}\n", MST_EINVAL,
+     "expected one of stage, block, blocks, node, site or sites, found none"},
+    {"version: 1\nrun:\n  overrides:\n    - {site: w, levels: 3}\n", MST_EINVAL,
+     "expected one of other, q, k, v, attn, av, proj, mlp_fc1, mlp_fc2, conv, found 'w'"},
+    {"version: 1\nrun:\n  overrides:\n    - {site: k, sites: {q: 3}}\n", MST_EINVAL, "site 'k' has no levels"},
+    {"version: 1\nrun:\n  overrides:\n    - {stage: 1, levels: 256}\n", MST_EINVAL, "1..255, found '256'"},
     {"version: 1\nmasks: &a {}\n", MST_EFORMAT, "p.yaml:2: expected plain values, found an anchor"},
     {"version: 1\nmasks: *a\n", MST_EFORMAT, "p.yaml:2: expected plain values, found an alias"},
     {"version: !!int 1\n", MST_EFORMAT, "a tag"},
