@@ -42,12 +42,21 @@ static mst_status check_state(const op_prep *c, const op_record *r, const op_nod
     return MST_OK;
 }
 
+/* Count and radix mode have one step for all: nothing that may depend on the time, but neurons and masks. */
+static mst_status check_time(const op_prep *c, const op_record *r)
+{
+    if (op_counts(c->mode) && (r->flags & (MST_F_PURE | MST_F_SPIKE)) == 0)
+        return mst_fail(c->err, MST_EUNSUPPORTED, "may give something else at each time step: use step");
+    return MST_OK;
+}
+
 static mst_status prepare(op_prep *c, const op_record *r, op_node *n)
 {
     n->in = mst_arena_array(c->arena, n->n_in, sizeof *n->in);
     if (n->in == NULL)
         return op_no_memory(c->err);
     MST_TRY(refuse_float64(c));
+    MST_TRY(check_time(c, r));
     MST_TRY(r->prepare(c, n));
     if (op_counts(c->mode))
         MST_TRY(op_prepare_events(c, n));

@@ -196,6 +196,27 @@ START_TEST(schedules_agree)
 }
 END_TEST
 
+/* Counts have no time. */
+START_TEST(counts_need_purity)
+{
+    static const mst_op ops[] = {MST_OP_TOY, MST_OP_TOY_SUM, MST_OP_TOY_HALF};
+    for (unsigned i = 0; i < 3; i++)
+        for (int radix = 0; radix < 2; radix++) {
+            mst_graph *g = wide_graph();
+            rng r = {5};
+            mst_program *p = NULL;
+            mst_err err = {0};
+            add_like(g, ops[i], INPUTS(add_layer(g, &r, g->input)));
+            mst_run_opts o = {.mode = radix != 0 ? MST_RUN_RADIX : MST_RUN_COUNT};
+            mst_status st = mst_program_create(g, &o, &p, &err);
+            ck_assert_msg(st == (ops[i] == MST_OP_TOY_HALF ? MST_OK : MST_EUNSUPPORTED), "%s", err.text);
+            ck_assert(st == MST_OK || strstr(err.text, "use step") != NULL);
+            mst_program_destroy(p);
+            mst_graph_destroy(g);
+        }
+}
+END_TEST
+
 /* ---- conversion --------------------------------------------------------------------- */
 
 static const struct {
@@ -249,6 +270,7 @@ int main(void)
     tcase_add_test(t, state_must_be_told);
     tcase_add_test(t, state_lives_from_step_to_step);
     tcase_add_test(t, schedules_agree);
+    tcase_add_test(t, counts_need_purity);
     tcase_add_loop_test(t, report_names_what_is_not_told, 0, (int)(sizeof toys / sizeof toys[0]));
     suite_add_tcase(s, t);
     return run_tests(s);
