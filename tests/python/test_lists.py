@@ -1,5 +1,6 @@
 """Lists in the documents and in other code, against the tables that the tools print."""
 import ast
+import ctypes
 import re
 import subprocess
 
@@ -92,6 +93,35 @@ def test_sites_are_those_of_the_table():
     sites = {t.id: ast.literal_eval(n.value) for n in tree.body if isinstance(n, ast.Assign) for t in n.targets
              if t.id in ("SITES", "KINDS")}
     assert list(sites["SITES"]) == masked and set(sites["KINDS"].values()) <= set(masked)
+
+
+def library_names(lib, function):
+    """What mst_..._name gives from 0 on."""
+    call, out = getattr(lib, function), []
+    call.restype = ctypes.c_char_p
+    while call(len(out)) is not None:
+        out.append(call(len(out)).decode())
+    return out
+
+
+@pytest.mark.skipif(not (BUILD / "libmst.so").exists(), reason="libmst.so is not built")
+def test_numbers_of_the_format_are_those_of_the_library():
+    lib, text = ctypes.CDLL(str(BUILD / "libmst.so")), doc("docs/FORMAT.md")
+    rows = {r[0]: r[1] for r in cells(text) if len(r) == 2}
+    fields = {r[2].split(":")[0]: r[2] for r in cells(text) if len(r) == 3 and ":" in r[2]}
+    for where, function in (
+            (rows["FN of binary"], "mst_binary_name"), (rows["FN of pool, reduce"], "mst_reduce_name"),
+            (rows["FN of unary"], "mst_unary_name"), (rows["SITE"], "mst_site_name"),
+            (fields["interpolation of the resize"], "mst_interpolation_name"), (fields["type"], "mst_dtype_name"),
+            (fields["run"].split("Bits 4..7")[0].split("does not say:")[1], "mst_run_rule_name"),
+            (fields["run"].split("radix mode:")[1], "mst_thinning_name")):
+        numbered = {}
+        for n, name in re.findall(r"(\d+),? ([a-z]\w*)", where):
+            numbered.setdefault(int(n), name)
+        expected = dict(enumerate(library_names(lib, function)))
+        if function == "mst_dtype_name":  # of which one is never stored
+            numbered[2] = {"float64": "f64"}[numbered[2]]
+        assert numbered == expected, function
 
 
 @pytest.mark.parametrize("tool", ["mstconv", "mstrun", "mstcalib"])
