@@ -115,9 +115,9 @@ static int check_usage(size_t n_args, const char *const *args)
 static int settle_steps(const mst_graph *g, const mst_run_opts *r, uint32_t *steps)
 {
     if (mst_mode_counts(r->mode)) {
-        if (o.at.n != 0 || by_step() || o.latency)
+        if (o.at.n != 0)
             return mst_opts_wrong(&tool, "--%s: expected --mode step with it: in %s mode a sample is one window a layer",
-                                  o.at.n != 0 ? "at" : o.latency ? "latency" : "schedule", mst_mode_name(r->mode));
+                                  "at", mst_mode_name(r->mode));
         o.at = (mst_opt_uints){1, {1}};
         *steps = 1;
         return -1;

@@ -30,7 +30,8 @@ struct mst_session {
 
 typedef struct rt_backend {
     const char *name;
-    const low_target *target;
+    /* What it fuses in the program's mode; NULL: nothing. int8: there are int8 weights. */
+    const low_target *(*target)(const mst_program *p, bool int8);
     /* Hang what lowering and runs need on p->how. Takes isa from p->k. ENOMEM. */
     mst_status (*open)(mst_program *p, mst_err *err);
     void (*close)(mst_program *p);

@@ -190,9 +190,8 @@ static inline size_t mstc_weight_at(size_t o, size_t t, size_t i, size_t n_taps,
 
 /* Thresholds of binomial thinning; less[n][k] is table[k*mstc_thin_row(levels) + n - 1], for
  * n = 1..levels and k < n the chance of at most k, in parts of 2^32; UINT32_MAX where k >= n. Float64,
- * each operation rounded, r = ratio, s = 1 - r: P(0,0) = 1; P(n,k) = r*P(n-1,k) + s*P(n-1,k-1), of
- * which k = 0 has the first term only and k = n the second; C(n,k) = P(n,0) + .. + P(n,k) in that
- * order; less = floor(C*2^32 + 0.5), at most 2^32 - 1. ratio: 0..1. */
+ * each operation rounded, r = ratio, s = 1 - r: F(n,k) = r*F(n-1,k) + s*F(n-1,k-1), F(n,k) = 1 for k >= n, of
+ * which k = 0 has the first term only; less = round(F*2^32), half away from zero, at most 2^32 - 1. ratio: 0..1. */
 void mstc_thin_table(unsigned levels, double ratio, uint32_t *table);
 
 /* Entries of a row of the table, which has `levels` rows. */

@@ -9,17 +9,16 @@ void mstc_thin_table(unsigned levels, double ratio, uint32_t *table)
 {
     const double keep = 1.0 - ratio;
     const size_t row = mstc_thin_row(levels);
-    double p[MSTC_LEVELS + 1] = {1.0}; /* of n spikes, k stay */
+    double most[MSTC_LEVELS + 1]; /* of n spikes, at most k stay; 1 for k >= n */
     memset(table, 0xff, levels * row * sizeof *table);
+    most[0] = 1.0;
     for (unsigned n = 1; n <= levels; n++) {
-        double sum = 0;
-        p[n] = keep * p[n - 1];
+        most[n] = 1.0;
         for (unsigned k = n - 1; k > 0; k--)
-            p[k] = ratio * p[k] + keep * p[k - 1];
-        p[0] = ratio * p[0];
+            most[k] = ratio * most[k] + keep * most[k - 1];
+        most[0] = ratio * most[0];
         for (unsigned k = 0; k < n; k++) {
-            sum = sum + p[k];
-            double least = floor(sum * 0x1p32 + 0.5);
+            double least = round(most[k] * 0x1p32);
             table[k * row + n - 1] = least < 0x1p32 ? (uint32_t)least : UINT32_MAX;
         }
     }

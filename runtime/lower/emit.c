@@ -38,21 +38,26 @@ mst_status low_new_bits(lowering *lo, uint32_t tensor, rt_value *bits)
 {
     const mst_tensor *t = &lo->g->tensors[tensor];
     uint32_t cols = rt_last_dim(t);
-    *bits = (rt_value){.form = MST_FORM_BITS,
+    const rt_value *v = &lo->p->facts[tensor].value;
+    bool counts = op_counts(lo->p->mode);
+    *bits = (rt_value){.form = counts ? MST_FORM_COUNT : MST_FORM_BITS,
                        .cols = cols,
                        .rows = mst_tensor_elements(t) / cols,
-                       .words = (cols + 63) / 64,
-                       .scale = lo->p->facts[tensor].value.scale};
+                       .words = counts ? cols : (cols + 63) / 64,
+                       .scale = v->scale,
+                       .levels = v->levels};
     bits->step = bits->rows * bits->words;
+    if (counts)
+        return low_new_buf(lo, bits->step + RT_COUNT_SLACK, &bits->buf);
     if (bits->step >= UINT32_MAX / RT_COLS) /* rt_move counts bits with 32 bits */
         return mst_fail(lo->err, MST_ELIMIT, "tensor '%s': more than 2^32 bits of spikes in whole words", t->name);
     return low_new_buf(lo, bits->step * sizeof(uint64_t), &bits->buf);
 }
 
-static void use_expr(lowering *lo, const rt_expr *e)
+void low_use_expr(lowering *lo, const rt_expr *e)
 {
     if (e->syn != NULL && e->syn->from != NULL)
-        use_expr(lo, e->syn->from);
+        low_use_expr(lo, e->syn->from);
     else if (e->syn != NULL)
         low_use_buf(lo, e->syn->has_bits ? e->syn->bits.buf : e->syn->buf);
     if (e->prod != NULL) {
@@ -78,7 +83,7 @@ mst_status low_new_floats(lowering *lo, uint32_t tensor, rt_value *out)
 
 mst_status low_new_layer(lowering *lo, uint32_t tensor, const rt_expr *e, rt_op **op)
 {
-    use_expr(lo, e);
+    low_use_expr(lo, e);
     MST_TRY(low_new_op(lo, RT_OP_LAYER, tensor, op));
     (*op)->expr = e;
     (*op)->head = (uint32_t)lo->p->n_ops - 1;

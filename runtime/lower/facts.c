@@ -87,7 +87,7 @@ static void note_node(lowering *lo, op_prep *c, uint32_t i)
         out->layer = (uint32_t)lo->p->n_layers++;
 }
 
-static bool has_int8(const mst_graph *g)
+bool low_has_int8(const mst_graph *g)
 {
     for (uint32_t i = 0; i < g->n_tensors; i++)
         if (g->tensors[i].dtype == MST_I8)
@@ -103,7 +103,7 @@ static op_prep prep_of(const lowering *lo)
                      .mode = p->mode,
                      .levels = p->levels,
                      .thinning = p->thinning,
-                     .int8 = has_int8(lo->g),
+                     .int8 = low_has_int8(lo->g),
                      .facts = p->facts,
                      .arena = &p->arena,
                      .err = lo->err};

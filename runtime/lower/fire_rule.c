@@ -8,7 +8,8 @@
 static mst_status padded(lowering *lo, const float *from, size_t n, bool each, float rest,
                          const float **out)
 {
-    size_t room = ((each ? n : 0) + 2 * RT_COLS - 1) / RT_COLS * RT_COLS;
+    bool all = each || op_counts(lo->p->mode); /* rows of counts are read as a whole */
+    size_t room = ((all ? n : 0) + 2 * RT_COLS - 1) / RT_COLS * RT_COLS;
     float *to = mst_arena_array(&lo->p->arena, room, sizeof *to);
     *out = to;
     if (to == NULL)
@@ -88,7 +89,7 @@ static mst_status neuron_constants(lowering *lo, const op_neuron *q, uint32_t co
     MST_TRY(neuron_constant(lo, fire, q->k.theta, cols, 1.0f, &fire->theta));
     MST_TRY(neuron_constant(lo, fire, q->k.gain, cols, 0.0f, &fire->gain));
     MST_TRY(neuron_constant(lo, fire, q->k.bias, cols, 0.0f, &fire->bias));
-    return first_membranes(lo, fire, q, cols);
+    return fire->rule == RT_FIRE_IF ? first_membranes(lo, fire, q, cols) : MST_OK;
 }
 
 /* A neuron behind movement (heads split off) runs where its current is made: *base is that tensor. */
@@ -118,15 +119,19 @@ mst_status low_compile_neuron(lowering *lo, uint32_t node)
     const op_node *pre = &lo->p->nodes[node];
     const rt_fact *fact = &lo->p->facts[n->out];
     uint32_t cols = rt_last_dim(&lo->g->tensors[n->out]), base;
-    rt_fire fire = {.rule = RT_FIRE_IF};
+    rt_fire fire = {.rule = rt_is_count(fact) ? RT_FIRE_COUNT : RT_FIRE_IF,
+                    .levels = pre->u.neuron.k.levels,
+                    .shift = pre->u.neuron.k.shift};
     rt_value out;
     rt_expr *e;
     rt_op *op;
-    if (!rt_has_scale(fact) || !lo->target->fuses(fact->value.form, fire.rule) ||
-        !neuron_layout(&pre->u.neuron.ch, cols, &fire))
+    if (!rt_one_worth(fact) || !lo->target->fuses(fact->value.form, fire.rule) ||
+        !neuron_layout(&pre->u.neuron.ch, cols, &fire) || (rt_is_count(fact) && fire.each == RT_EACH_ROW))
         return low_fall_back(lo, node);
-    MST_TRY(neuron_constants(lo, &pre->u.neuron, cols, &fire));
     MST_TRY(neuron_before_move(lo, n, &fire, &base));
+    if (base != MST_NONE) /* rows of what makes the current, which may be longer */
+        cols = lo->values[base].expr->cols;
+    MST_TRY(neuron_constants(lo, &pre->u.neuron, cols, &fire));
     lo->values[n->out].kind = base != MST_NONE ? LOW_MOVED : LOW_BITS;
     if (base != MST_NONE)
         e = lo->values[base].expr;
@@ -135,6 +140,7 @@ mst_status low_compile_neuron(lowering *lo, uint32_t node)
     base = base != MST_NONE ? base : n->out;
     MST_TRY(low_new_bits(lo, base, &out));
     out.scale = fact->value.scale;
+    out.levels = fact->value.levels;
     MST_TRY(low_new_layer(lo, n->out, e, &op));
     op->node = pre;
     op->out = out;

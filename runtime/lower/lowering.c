@@ -76,7 +76,7 @@ static mst_status add_both(lowering *lo, uint32_t out, uint32_t a, uint32_t b, r
         return low_add_term(lo, out, a, x, &y->terms[0], e);
     if (is_one_term(x)) /* sums commute, to the bit */
         return low_add_term(lo, out, b, y, &x->terms[0], e);
-    rt_term t = {.kind = RT_TERM_FLOAT};
+    rt_term t = {.kind = RT_TERM_FLOAT, .tensor = b};
     MST_TRY(low_as_float(lo, b, &t.buf));
     return low_add_term(lo, out, a, x, &t, e);
 }

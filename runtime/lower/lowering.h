@@ -32,10 +32,10 @@ typedef struct low_value {
     low_kind kind;
     uint32_t readers; /* inputs of nodes that run each step, and the graph's output */
     rt_value bits; /* BITS; also cached for MOVED and EXPR where it exists (has_bits) */
-    bool has_bits, has_buf;
+    bool has_bits, has_buf, has_events;
     rt_expr *expr;
     uint32_t buf; /* FLOAT; also cached where it exists (has_buf) */
-    uint32_t events; /* buffer of what its elements are made of; only where its fact says so */
+    uint32_t events; /* buffer of what its elements are made of (has_events) */
     uint32_t moves; /* MOVED: nodes on all ways back to what is not moved */
 } low_value;
 
@@ -51,6 +51,7 @@ struct lowering {
 
 /* ---- stages, in their order (session/program.c calls them) -------------------------------- */
 
+bool low_has_int8(const mst_graph *g); /* weights of it, anywhere */
 /* What is known of tensors; p->facts, n_layers. EUNSUPPORTED, ENOMEM. */
 mst_status low_note_facts(lowering *lo);
 /* p->nodes, layers, dense, dense_static: every node by its operator. */
@@ -71,22 +72,25 @@ mst_status low_no_memory(lowering *lo);
 /* A buffer of bytes per time step, first written by the next operation. */
 mst_status low_new_buf(lowering *lo, size_t bytes, uint32_t *buf);
 void low_use_buf(lowering *lo, uint32_t buf); /* by the next operation */
+void low_use_expr(lowering *lo, const rt_expr *e); /* all that it reads, likewise */
 mst_status low_new_op(lowering *lo, rt_op_kind kind, uint32_t tensor, rt_op **op);
 /* Without terms, but with room for them. */
 mst_status low_new_expr(lowering *lo, uint32_t tensor, uint32_t room, rt_expr **e);
 /* An operation that computes e; its output buffer has just been made. */
 mst_status low_new_layer(lowering *lo, uint32_t tensor, const rt_expr *e, rt_op **op);
 /* The tensor's values as bits, as floats, in a buffer of their own. */
-mst_status low_new_bits(lowering *lo, uint32_t tensor, rt_value *bits);
+mst_status low_new_bits(lowering *lo, uint32_t tensor, rt_value *bits); /* or as counts */
 mst_status low_new_floats(lowering *lo, uint32_t tensor, rt_value *out);
 
 /* ---- values and their forms (value_forms.c) ------------------------------------------------ */
 
-/* The tensor as bits, as an expression, as floats in a buffer; BITS fails with *ok
+/* The tensor as bits (or counts), as an expression, as floats in a buffer; bits fail with *ok
  * false where the tensor has no such form. */
 mst_status low_as_bits(lowering *lo, uint32_t tensor, rt_value *bits, bool *ok);
 mst_status low_as_expr(lowering *lo, uint32_t tensor, bool last, rt_expr **expr); /* last: nothing is added */
 mst_status low_as_float(lowering *lo, uint32_t tensor, uint32_t *buf);
+/* What its elements are made of; its fact says that they are. */
+mst_status low_as_events(lowering *lo, uint32_t tensor, uint32_t *buf);
 /* *out = e + t, for tensor; e, the expression of `of`, may belong to others and stays as it is. */
 mst_status low_add_term(lowering *lo, uint32_t tensor, uint32_t of, const rt_expr *e, const rt_term *t,
                         rt_expr **out);

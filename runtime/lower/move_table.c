@@ -63,7 +63,8 @@ static mst_status make_table(lowering *lo, const low_map *m, const rt_value *in,
     while (!rows && !unit_fits(m, in, cols, units[u]))
         u++;
     uint32_t unit = rows ? cols : units[u];
-    if (unit == 1) {
+    bool counts = in[0].form == MST_FORM_COUNT;
+    if (unit == 1 && !counts) {
         MST_TRY(columns_table(lo, m, in, cols, q));
         if (q->from != NULL)
             return MST_OK;
@@ -77,8 +78,9 @@ static mst_status make_table(lowering *lo, const low_map *m, const rt_value *in,
         uint32_t at = m->at[i * unit], k = m->source[i * unit];
         from[i] = at;
         if (at != UINT32_MAX)
-            from[i] =
-                rows ? at / cols : (uint32_t)((at / in[k].cols * in[k].words * 64 + at % in[k].cols) / unit);
+            from[i] = rows     ? at / cols
+                      : counts ? at / unit
+                               : (uint32_t)((at / in[k].cols * in[k].words * 64 + at % in[k].cols) / unit);
         if (source != NULL)
             source[i] = (uint8_t)k;
     }

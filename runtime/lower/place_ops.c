@@ -37,7 +37,7 @@ mst_status low_place_ops(lowering *lo)
 {
     mst_program *p = lo->p;
     size_t arena, at = p->transient; /* what static nodes pass to each other is not needed at the same time */
-    p->steps = lo->target == NULL ? 1 : lo->steps > RT_MAX_STEPS ? RT_MAX_STEPS : lo->steps;
+    p->steps = lo->target == NULL || op_counts(p->mode) ? 1 : lo->steps > RT_MAX_STEPS ? RT_MAX_STEPS : lo->steps;
     if (p->steps == 0)
         MST_TRY(lo->target->choose_steps(lo, &p->steps));
     MST_TRY(size_buffers(lo));

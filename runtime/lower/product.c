@@ -38,7 +38,7 @@ mst_status low_make_product(lowering *lo, uint32_t node, rt_expr **expr)
     bool a_ok, b_ok = false;
     rt_value a, b;
     *expr = NULL;
-    if (m->rule != OP_COINCIDE || m->k > UINT16_MAX)
+    if ((m->rule != OP_COINCIDE && m->rule != OP_COUNTS) || m->k > UINT16_MAX)
         return MST_OK;
     MST_TRY(low_as_bits(lo, n->in[0], &a, &a_ok));
     if (a_ok)

@@ -6,8 +6,8 @@
  * or nothing), terms that are added to it, and what becomes of the sum (the fire rule).
  *
  * What passes from operation to operation is in buffers: a spike tensor with one theta as bits,
- * [step][row][words], a row being the last axis, its words ceil(cols/64), bits past cols 0;
- * everything else as float32, [step][element].
+ * [step][row][words], a row being the last axis, its words ceil(cols/64), bits past cols 0; counts of one
+ * worth as bytes; everything else as float32, [step][element].
  *
  * This says what is computed. How (panels of weights, tiles, threads) is the back end's business,
  * which hangs what it needs on the `how` pointers.
@@ -32,7 +32,7 @@ typedef struct rt_term {
     rt_ref ref; /* ROWS: constant or static values */
     const uint32_t *row; /* ROWS: where each row starts; NULL: row r at r * cols */
     bool one; /* ROWS: one value per row; AFFINE: one constant for all */
-    uint32_t buf; /* FLOAT */
+    uint32_t buf, tensor, events; /* FLOAT: where, whose values; and, for EVENTS, what they are made of */
     const float *g, *h; /* AFFINE, [cols rounded up to 64] */
 } rt_term;
 
@@ -83,13 +83,16 @@ typedef struct rt_fire {
     const float *first; /* v(0), which is not written to memory before the first block */
     rt_each each;
     size_t channels, per_channel; /* EACH_ROW: row r has the constants of r/per_channel%channels */
+    float levels, shift; /* FIRE_COUNT */
     const uint32_t *piece_at; /* neuron of each `piece` columns of the sum; NULL: in order */
     uint32_t piece;
 } rt_fire;
 
 /* ---- operations ---------------------------------------------------------------------- */
 
-typedef enum rt_op_kind { RT_OP_NODE, RT_OP_MOVE, RT_OP_MASK, RT_OP_LAYER } rt_op_kind;
+/* EVENTS: what the elements of a sum, or of counts, are made of, as numbers. COUNTS: those of counts that an
+ * operator's function made, as bytes. */
+typedef enum rt_op_kind { RT_OP_NODE, RT_OP_MOVE, RT_OP_MASK, RT_OP_LAYER, RT_OP_EVENTS, RT_OP_COUNTS } rt_op_kind;
 
 #define RT_MOVE_COLUMNS 128u
 
@@ -109,10 +112,10 @@ typedef struct rt_op {
     uint32_t tensor; /* whose values it makes; MST_NONE: a moved copy, or a sum that no tensor is */
     const uint32_t *in_buf; /* NODE: float buffers of the inputs; MST_NONE: as the node has it */
     const uint32_t *in_events; /* NODE: buffers of their events; MST_NONE: analog */
-    uint32_t events; /* NODE: buffer of what the output is made of; MST_NONE: analog */
+    uint32_t events; /* NODE, EVENTS: buffer of what the output is made of; COUNTS: of the input; MST_NONE: analog */
     rt_value in, out; /* MASK: bits; MOVE: out; NODE and LAYER: what it makes */
     rt_move move;
-    const rt_expr *expr; /* LAYER */
+    const rt_expr *expr; /* LAYER, EVENTS */
     rt_fire fire; /* LAYER */
     uint32_t head, joined; /* LAYER: see layer_group.c; head: index of the group's first operation,
                               which has the number of the others */
@@ -162,6 +165,9 @@ struct mst_program {
     const struct rt_backend *backend;
     void *how;
 };
+
+/* Bytes behind a tensor of counts that kernels may read. */
+#define RT_COUNT_SLACK 64
 
 /* Does the input change from step to step? */
 static inline bool rt_has_frames(const mst_program *p) { return p->frames > 1 && p->mode == MST_RUN_SPIKING; }

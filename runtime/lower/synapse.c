@@ -28,9 +28,9 @@ static mst_status plan(lowering *lo, const mst_node *n, rt_synapse *syn, bool *o
     MST_TRY(low_as_bits(lo, n->in[0], &syn->bits, &syn->has_bits));
     /* Where int8 weights meet spikes that are not bits, the operator sums integers: float weights would not
      * give its bits. */
-    if (syn->node->weights->c != NULL && !syn->has_bits)
+    if ((syn->node->weights->c != NULL || syn->node->weights->unit_c != NULL) && !syn->has_bits)
         return MST_OK;
-    if (!lo->target->fuses(syn->has_bits ? MST_FORM_BITS : MST_FORM_FLOAT, RT_STORE))
+    if (!lo->target->fuses(syn->has_bits ? syn->bits.form : MST_FORM_FLOAT, RT_STORE))
         return MST_OK;
     MST_TRY(lo->target->plan_synapse(lo, syn, ok));
     if (*ok) { /* from here on it owns memory */

@@ -30,12 +30,28 @@ static mst_status moved_bits(lowering *lo, uint32_t tensor, bool *ok)
     return st;
 }
 
+/* An operator's function made them as numbers. */
+static mst_status packed_counts(lowering *lo, uint32_t tensor, bool *ok)
+{
+    low_value *v = &lo->values[tensor];
+    rt_op *op;
+    low_use_buf(lo, v->events);
+    MST_TRY(low_new_bits(lo, tensor, &v->bits));
+    MST_TRY(low_new_op(lo, RT_OP_COUNTS, MST_NONE, &op));
+    op->events = v->events;
+    op->out = v->bits;
+    v->has_bits = *ok = true;
+    return MST_OK;
+}
+
 mst_status low_as_bits(lowering *lo, uint32_t tensor, rt_value *bits, bool *ok)
 {
     low_value *v = &lo->values[tensor];
     *ok = v->has_bits;
-    if (!*ok && v->kind == LOW_MOVED && rt_has_scale(&lo->p->facts[tensor]))
+    if (!*ok && v->kind == LOW_MOVED && rt_one_worth(&lo->p->facts[tensor]))
         MST_TRY(moved_bits(lo, tensor, ok));
+    if (!*ok && v->has_events && rt_has_unit(&lo->p->facts[tensor]))
+        MST_TRY(packed_counts(lo, tensor, ok));
     if (*ok)
         *bits = v->bits;
     return MST_OK;
@@ -122,9 +138,54 @@ mst_status low_as_expr(lowering *lo, uint32_t tensor, bool last, rt_expr **expr)
     } else if (v->kind == LOW_STATIC) {
         *t = (rt_term){.kind = RT_TERM_ROWS, .ref = static_ref(lo, tensor)};
     } else {
-        t->kind = RT_TERM_FLOAT;
+        *t = (rt_term){.kind = RT_TERM_FLOAT, .tensor = tensor};
         MST_TRY(low_as_float(lo, tensor, &t->buf));
     }
+    return MST_OK;
+}
+
+/* The sum that the tensor is, or its counts as the only term; NULL where an operator's function made it. */
+static mst_status sum_of(lowering *lo, uint32_t tensor, rt_expr **e)
+{
+    const low_value *v = &lo->values[tensor];
+    rt_value bits;
+    bool ok;
+    *e = v->expr;
+    if (*e != NULL)
+        return MST_OK;
+    MST_TRY(low_as_bits(lo, tensor, &bits, &ok));
+    if (v->kind == LOW_MOVED && !ok)
+        return expr_of_moved(lo, tensor, false, e);
+    return ok ? low_as_expr(lo, tensor, false, e) : MST_OK;
+}
+
+static mst_status add_up_events(lowering *lo, uint32_t tensor, rt_expr *e)
+{
+    low_value *v = &lo->values[tensor];
+    rt_op *op;
+    for (uint32_t i = 0; i < e->n_terms; i++)
+        if (e->terms[i].kind == RT_TERM_FLOAT)
+            MST_TRY(low_as_events(lo, e->terms[i].tensor, &e->terms[i].events));
+    low_use_expr(lo, e);
+    for (uint32_t i = 0; i < e->n_terms; i++)
+        if (e->terms[i].kind == RT_TERM_FLOAT)
+            low_use_buf(lo, e->terms[i].events);
+    MST_TRY(low_new_buf(lo, e->rows * e->cols * sizeof(uint32_t), &v->events));
+    MST_TRY(low_new_op(lo, RT_OP_EVENTS, MST_NONE, &op));
+    op->expr = e;
+    op->events = v->events;
+    v->has_events = true;
+    return MST_OK;
+}
+
+mst_status low_as_events(lowering *lo, uint32_t tensor, uint32_t *buf)
+{
+    rt_expr *e;
+    if (!lo->values[tensor].has_events) {
+        MST_TRY(sum_of(lo, tensor, &e));
+        MST_TRY(e != NULL ? add_up_events(lo, tensor, e) : low_fall_back(lo, lo->p->facts[tensor].producer));
+    }
+    *buf = lo->values[tensor].events;
     return MST_OK;
 }
 
@@ -178,10 +239,11 @@ mst_status low_fall_back(lowering *lo, uint32_t node)
             continue;
         MST_TRY(low_as_float(lo, n->in[k], &in[k]));
         if (lo->p->facts[n->in[k]].events)
-            events[k] = lo->values[n->in[k]].events;
+            MST_TRY(low_as_events(lo, n->in[k], &events[k]));
     }
     v->kind = LOW_FLOAT;
     v->has_buf = true;
+    v->has_events = lo->p->facts[n->out].events;
     v->events = events[0];
     if (pre->run == NULL) { /* RESHAPE: the same values */
         v->buf = in[0];
@@ -210,7 +272,8 @@ mst_status low_set_expr(lowering *lo, uint32_t tensor, rt_expr *e)
     uint32_t buf;
     v->kind = LOW_EXPR;
     v->expr = e;
-    if ((e->syn != NULL || e->prod != NULL) && v->readers != 1)
+    /* counts are decoded term by term, so that a stream of them, read twice, is better kept */
+    if ((e->syn != NULL || e->prod != NULL || op_counts(lo->p->mode)) && v->readers != 1)
         MST_TRY(low_as_float(lo, tensor, &buf));
     if (v->has_buf)
         v->kind = LOW_FLOAT;
@@ -224,7 +287,7 @@ mst_status low_add_term(lowering *lo, uint32_t tensor, uint32_t of, const rt_exp
     MST_TRY(low_new_expr(lo, tensor, full ? 2 : e->n_terms + 1, out));
     rt_term *terms = (*out)->terms;
     if (full) {
-        terms[0].kind = RT_TERM_FLOAT;
+        terms[0] = (rt_term){.kind = RT_TERM_FLOAT, .tensor = of};
         (*out)->n_terms = 1;
         MST_TRY(low_as_float(lo, of, &terms[0].buf));
     } else {

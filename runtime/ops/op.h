@@ -34,8 +34,8 @@ typedef struct rt_value {
     uint32_t levels; /* COUNT: of all that it holds; 0: not the same for all */
     uint32_t cols; /* of a row, the last axis */
     size_t rows;
-    size_t words; /* BITS: 64-bit words of a row, bits past cols are 0 */
-    size_t step;  /* BITS: words of a time step */
+    size_t words; /* of a row. BITS: of 64 bits, those past cols are 0; COUNT: bytes */
+    size_t step;  /* words of a time step; FLOAT: numbers */
     uint32_t buf; /* of the program, where it has one */
 } rt_value;
 
@@ -60,6 +60,7 @@ static inline bool rt_has_unit(const rt_fact *f)
 static inline double rt_unit(const rt_fact *f) { return (double)f->value.scale / (double)f->value.levels; }
 /* Spikes that are all worth the same. */
 static inline bool rt_has_scale(const rt_fact *f) { return rt_is_spike(f) && f->value.scale != 0.0f; }
+static inline bool rt_one_worth(const rt_fact *f) { return rt_has_scale(f) || rt_has_unit(f); }
 
 /* ---- parameters of the operators -------------------------------------- */
 
@@ -132,7 +133,7 @@ typedef struct op_mask {
     float keep; /* 1 - RATIO */
     const op_neuron *of; /* count: what the counts are worth; NULL: theta and levels */
     float theta, levels;
-    const uint32_t *table; /* binomial thinning: [levels + 1][levels] thresholds; NULL: systematic, or ratio 0 */
+    const uint32_t *table; /* binomial thinning (mstc_thin_table); NULL: systematic, or ratio 0 */
     uint32_t ld, step;     /* columns of the table; systematic: what a spike adds */
     bool digits;           /* radix: spikes are digits */
 } op_mask;

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "runtime/core/philox.h"
+#include "runtime/kernels/count_kernels.h"
 #include "runtime/ops/op.h"
 
 static void run_mask(op_call *c)
@@ -40,9 +41,8 @@ static uint32_t thin(const op_mask *q, uint32_t n, uint32_t word)
 {
     if (q->table == NULL)
         return (uint32_t)(((uint64_t)n * q->step + word) >> 32);
-    const uint32_t *t = q->table + (size_t)n * q->ld;
     uint32_t left = 0;
-    while (left < n && t[left] <= word)
+    while (left < n && q->table[left * q->ld + n - 1] <= word)
         left++;
     return left;
 }
@@ -71,26 +71,14 @@ static void run_thin(op_call *c)
     }
 }
 
-/* t[n][j]: how far a word may be for at most j of n to survive, by the recurrence over n. */
 static mst_status binomial_table(op_prep *c, op_mask *q, double ratio, uint32_t levels)
 {
-    double keep = 1.0 - ratio, *f = mst_arena_array(c->arena, (size_t)levels + 1, sizeof *f);
-    uint32_t *t = mst_arena_array(c->arena, ((size_t)levels + 1) * levels, sizeof *t);
-    if (f == NULL || t == NULL)
+    uint32_t *t = mst_arena_array(c->arena, mstc_thin_row(levels) * levels, sizeof *t);
+    if (t == NULL)
         return op_no_memory(c->err);
-    for (uint32_t n = 1; n <= levels; n++) {
-        f[n - 1] = 1; /* F[n-1][j] for j >= n-1 */
-        for (uint32_t j = n; j-- > 0;) {
-            double more = ratio * f[j], less = j != 0 ? keep * f[j - 1] : 0;
-            f[j] = more + less;
-        }
-        for (uint32_t j = 0; j < n; j++) {
-            double word = round(f[j] * 4294967296.0);
-            t[(size_t)n * levels + j] = word < 4294967295.0 ? (uint32_t)word : UINT32_MAX;
-        }
-    }
+    mstc_thin_table(levels, ratio, t);
     q->table = t;
-    q->ld = levels;
+    q->ld = (uint32_t)mstc_thin_row(levels);
     return MST_OK;
 }
 

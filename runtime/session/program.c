@@ -4,10 +4,9 @@
 
 static mst_status compile(mst_program *p, const mst_run_opts *o, mst_arena *tmp, mst_err *err)
 {
-    bool fuse = o->schedule == MST_SCHEDULE_BLOCK && p->mode == MST_RUN_SPIKING;
     lowering lo = {.p = p,
                    .g = p->g,
-                   .target = fuse ? p->backend->target : NULL,
+                   .target = o->schedule == MST_SCHEDULE_BLOCK ? p->backend->target(p, low_has_int8(p->g)) : NULL,
                    .steps = o->block_steps,
                    .tmp = tmp,
                    .err = err};

@@ -5,7 +5,7 @@
 typedef struct tapped {
     const rt_value *value;   /* NULL: floats, n of them */
     const void *data;        /* of the first step */
-    const uint32_t *counts;  /* COUNT: n of each */
+    const uint32_t *counts;  /* COUNT, as numbers: n of each; NULL: data has them as bytes */
     const uint32_t *piece_at; /* where each `piece` columns belong; NULL: in order */
     uint32_t piece;
 } tapped;
@@ -30,7 +30,7 @@ void rt_tap_op(const mst_session *s, const rt_op *op, uint32_t steps)
     const rt_fact *f = &s->p->facts[op->tensor];
     tapped how = {.value = &op->out,
                   .data = rt_buf_at(s, op->out.buf),
-                  .counts = rt_is_count(f) ? rt_buf_at(s, op->events) : NULL,
+                  .counts = rt_is_count(f) && op->events != MST_NONE ? rt_buf_at(s, op->events) : NULL,
                   .piece_at = op->fire.piece_at,
                   .piece = op->fire.piece};
     mst_tap t = {.node = f->producer,
@@ -53,6 +53,7 @@ static size_t place_of(const tapped *how, size_t i)
 }
 
 static bool is_bits(const tapped *how) { return how->value != NULL && how->value->form == MST_FORM_BITS; }
+static bool is_bytes(const tapped *how) { return how->value != NULL && how->value->form == MST_FORM_COUNT; }
 
 static size_t columns_of(const rt_value *v, size_t word)
 {
@@ -64,6 +65,11 @@ void mst_tap_values(const mst_tap *t, uint32_t i, float *out)
     const tapped *how = t->how;
     const rt_value *v = how->value;
     i = i < t->steps ? i : 0;
+    if (is_bytes(how)) {
+        for (size_t k = 0; k < t->n; k++)
+            out[place_of(how, k)] = v->scale * ((float)((const uint8_t *)how->data)[k] / (float)v->levels);
+        return;
+    }
     if (!is_bits(how)) {
         memcpy(out, (const float *)how->data + i * t->n, t->n * sizeof *out);
         return;
@@ -133,7 +139,9 @@ void mst_tap_count(const mst_tap *t, uint32_t *count)
         count_bits(t, count);
         return;
     }
-    for (uint32_t i = 0; i < t->steps; i++)
+    for (size_t k = 0; is_bytes(how) && k < t->n; k++)
+        count[place_of(how, k)] += ((const uint8_t *)how->data)[k];
+    for (uint32_t i = 0; !is_bytes(how) && i < t->steps; i++)
         for (size_t k = 0; k < t->n; k++)
             count[k] += how->counts != NULL ? how->counts[k] : ((const float *)how->data)[i * t->n + k] != 0.0f;
 }

@@ -5,6 +5,7 @@
 
 #include "runtime/backend/backend.h"
 #include "runtime/kernels/block_kernels.h"
+#include "runtime/kernels/count_kernels.h"
 
 #define CPU_PAIRS 128 /* (row, step) lists of a tile */
 #define CPU_CHUNK 192 /* inputs whose weights for 64 outputs stay in the first caches */
@@ -15,6 +16,7 @@ _Static_assert(RT_COLS == MSTB_COLS, "constants are padded to strips");
 /* mst_program.how */
 typedef struct cpu_program {
     mst_block_kernels k;
+    mst_count_kernels count;
     size_t panel_room; /* bytes that panels may still take (cpu_panel.c) */
 } cpu_program;
 
@@ -95,6 +97,9 @@ mst_status cpu_choose_steps(lowering *lo, uint32_t *steps);
 void cpu_run_move(const cpu_job *job, unsigned part, unsigned thread);
 void cpu_run_mask(const cpu_job *job, unsigned part, unsigned thread);
 void cpu_run(mst_session *s, const rt_op *op, uint32_t steps); /* and those joined to op */
+/* A node by its operator's function: all steps in order, or one of them. */
+void cpu_run_node(const cpu_job *job, unsigned part, unsigned thread);
+void cpu_run_node_steps(const cpu_job *job);
 
 /* Where part `part` of job->parts begins among n things. */
 static inline size_t cpu_split(size_t n, unsigned part, unsigned parts) { return n * part / parts; }

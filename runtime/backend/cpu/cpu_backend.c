@@ -1,5 +1,5 @@
 /* The CPU back end's record: what it fuses, and what it keeps for programs and sessions. */
-#include "runtime/backend/cpu/cpu.h"
+#include "runtime/backend/cpu/cpu_count.h"
 
 /* Bits that fire or are stored, floats that are stored. Counts and signed spikes run by their operators. */
 static bool fuses(mst_form source, rt_rule rule)
@@ -23,6 +23,7 @@ static mst_status open_program(mst_program *p, mst_err *err)
         return mst_fail(err, MST_ENOMEM, "out of memory: no room for a program");
     p->threads = p->threads < 1 ? 1 : p->threads > CPU_MAX_THREADS ? CPU_MAX_THREADS : p->threads;
     mst_block_kernels_select(p->k.isa, &how->k);
+    MST_TRY(mst_count_kernels_select(mst_count_kernels_of(p->k.isa), &how->count, err));
     how->panel_room = cpu_panel_room(p->g);
     return MST_OK;
 }
@@ -30,7 +31,7 @@ static mst_status open_program(mst_program *p, mst_err *err)
 static void close_program(mst_program *p)
 {
     for (rt_synapse *syn = p->synapses; syn != NULL; syn = syn->next)
-        cpu_free_panels(p->alloc, syn);
+        op_counts(p->mode) ? cpu_count_free(p->alloc, syn) : cpu_free_panels(p->alloc, syn);
     mst_free(p->alloc, p->how, sizeof(cpu_program));
 }
 
@@ -53,7 +54,15 @@ static void end(mst_session *s)
     mst_free(s->p->alloc, how, sizeof *how);
 }
 
-static const low_target target = {
+static void run(mst_session *s, const rt_op *op, uint32_t steps)
+{
+    if (op_counts(s->p->mode))
+        cpu_count_run(s, op);
+    else
+        cpu_run(s, op, steps);
+}
+
+static const low_target spikes_target = {
     .fuses = fuses,
     .plan_synapse = cpu_plan_synapse,
     .pack_synapse = cpu_pack_synapse,
@@ -62,13 +71,21 @@ static const low_target target = {
     .layer_scratch = cpu_layer_scratch,
 };
 
+/* Counts have kernels where weights are int8. */
+static const low_target *target(const mst_program *p, bool int8)
+{
+    if (op_counts(p->mode))
+        return int8 ? &cpu_count_target : NULL;
+    return p->mode == MST_RUN_SPIKING ? &spikes_target : NULL;
+}
+
 const rt_backend rt_backend_cpu = {
     .name = "cpu",
-    .target = &target,
+    .target = target,
     .open = open_program,
     .close = close_program,
     .begin = begin,
     .end = end,
     .session_bytes = session_bytes,
-    .run = cpu_run,
+    .run = run,
 };

@@ -42,26 +42,6 @@ static void add_spikes(const cpu_job *job, const rt_op *op)
     }
 }
 
-/* ---- nodes by their operators' functions ---------------------------------------------- */
-
-/* A part for each step. */
-static void run_node(const cpu_job *job, unsigned part, unsigned thread)
-{
-    const mst_session *s = job->s;
-    const rt_op *op = job->op;
-    job->ops[thread] +=
-        rt_call_node(job->s, op->node, op, part, s->mem + s->p->scratch + thread * s->p->scratch_bytes);
-}
-
-/* In order, as state and random numbers depend on the time. */
-static void run_node_steps(const cpu_job *job)
-{
-    if (job->s->time == 0 && job->op->node->reset != NULL)
-        job->op->node->reset(job->op->node, job->s->mem + job->op->node->state);
-    for (uint32_t t = 0; t < job->steps; t++)
-        run_node(job, t, 0);
-}
-
 /* ---- layers ----------------------------------------------------------------------------- */
 
 static void run_terms(const cpu_job *job, unsigned part, unsigned thread)
@@ -143,7 +123,7 @@ static void split(cpu_job *job)
 void cpu_run(mst_session *s, const rt_op *op, uint32_t steps)
 {
     static const cpu_work work[] = {
-        [RT_OP_NODE] = run_node,
+        [RT_OP_NODE] = cpu_run_node,
         [RT_OP_MOVE] = cpu_run_move,
         [RT_OP_MASK] = cpu_run_mask,
         [RT_OP_LAYER] = run_layer,
@@ -156,7 +136,7 @@ void cpu_run(mst_session *s, const rt_op *op, uint32_t steps)
     if (job.parts > 1)
         cpu_pool_run(cs->pool, &job);
     else if (op->kind == RT_OP_NODE)
-        run_node_steps(&job);
+        cpu_run_node_steps(&job);
     else
         job.work(&job, 0, 0);
     if (op->kind == RT_OP_NODE || op->kind == RT_OP_LAYER)

@@ -1,0 +1,101 @@
+/* Moves, thins and unpacks counts. */
+#include <string.h>
+
+#include "runtime/backend/cpu/cpu_count.h"
+
+static void move_rows(const cpu_job *job, size_t r0, size_t r1)
+{
+    const rt_op *op = job->op;
+    const rt_move *q = &op->move;
+    uint8_t *to = cpu_counts_at(job->s, &op->out);
+    size_t cols = op->out.cols;
+    for (size_t r = r0; r < r1; r++) {
+        const uint8_t *from = cpu_counts_at(job->s, &q->in[q->source != NULL ? q->source[r] : 0]);
+        if (q->from[r] == UINT32_MAX)
+            memset(to + r * cols, 0, cols);
+        else
+            memcpy(to + r * cols, from + q->from[r] * cols, cols);
+    }
+}
+
+static inline __attribute__((always_inline)) void move_units(const cpu_job *job, size_t u0, size_t u1, size_t unit)
+{
+    const rt_op *op = job->op;
+    const rt_move *q = &op->move;
+    const uint8_t *in[RT_MAX_SOURCES];
+    uint8_t *to = cpu_counts_at(job->s, &op->out);
+    for (uint32_t k = 0; k < q->n_in; k++)
+        in[k] = cpu_counts_at(job->s, &q->in[k]);
+    for (size_t u = u0; u < u1; u++) {
+        if (q->from[u] == UINT32_MAX)
+            memset(to + u * unit, 0, unit);
+        else
+            memcpy(to + u * unit, in[q->source != NULL ? q->source[u] : 0] + (size_t)q->from[u] * unit, unit);
+    }
+}
+
+void cpu_count_move(const cpu_job *job, unsigned part, unsigned thread)
+{
+    (void)thread;
+    const rt_op *op = job->op;
+    size_t r0 = cpu_split(op->out.rows, part, job->parts), r1 = cpu_split(op->out.rows, part + 1, job->parts),
+           per = op->move.unit != 0 ? op->out.cols / op->move.unit : 1;
+    switch (op->move.unit) {
+    case 0: move_rows(job, r0, r1); break;
+    case 64: move_units(job, r0 * per, r1 * per, 64); break;
+    case 32: move_units(job, r0 * per, r1 * per, 32); break;
+    case 16: move_units(job, r0 * per, r1 * per, 16); break;
+    case 8: move_units(job, r0 * per, r1 * per, 8); break;
+    default: move_units(job, r0 * per, r1 * per, 1);
+    }
+}
+
+void cpu_count_mask(const cpu_job *job, unsigned part, unsigned thread)
+{
+    (void)thread;
+    const rt_op *op = job->op;
+    const mst_session *s = job->s;
+    const op_mask *q = &op->node->u.mask;
+    size_t n = op->out.step, from = cpu_split(n / 4, part, job->parts) * 4,
+           to = part + 1 == job->parts ? n : cpu_split(n / 4, part + 1, job->parts) * 4;
+    const uint8_t *in = cpu_counts_at(s, &op->in) + from;
+    uint8_t *out = cpu_counts_at(s, &op->out) + from;
+    mstc_thin m = {.seed = s->p->seed, .sample = s->sample, .index = q->index, .levels = (unsigned)op->in.levels,
+                   .table = q->table, .keep = q->step};
+    if (q->keep == 1.0f) /* nothing is drawn */
+        memcpy(out, in, to - from);
+    else
+        cpu_count_kernels(s->p)->thin(&m, from, to - from, in, out);
+}
+
+/* From numbers, which an operator's function made, to bytes. */
+void cpu_count_pack(const cpu_job *job, unsigned part, unsigned thread)
+{
+    (void)thread;
+    const uint32_t *from = cpu_events_at(job->s, job->op->events);
+    uint8_t *to = cpu_counts_at(job->s, &job->op->out);
+    for (size_t i = cpu_split(job->op->out.step, part, job->parts);
+         i < cpu_split(job->op->out.step, part + 1, job->parts); i++)
+        to[i] = (uint8_t)from[i];
+}
+
+/* What the elements of a sum are made of: those of its terms together; of counts alone, their own number. */
+void cpu_count_events(const cpu_job *job, unsigned part, unsigned thread)
+{
+    (void)thread;
+    const rt_expr *e = job->op->expr;
+    const mst_session *s = job->s;
+    size_t n = e->rows * e->cols, from = cpu_split(n, part, job->parts), to = cpu_split(n, part + 1, job->parts);
+    uint32_t *events = cpu_events_at(s, job->op->events);
+    bool alone = e->n_terms == 1 && e->terms[0].kind == RT_TERM_BITS, digits = s->p->mode == MST_RUN_RADIX && !alone;
+    memset(events + from, 0, (to - from) * sizeof *events);
+    for (uint32_t k = 0; k < e->n_terms; k++) {
+        const rt_term *t = &e->terms[k];
+        const uint8_t *counts = t->kind == RT_TERM_BITS ? cpu_counts_at(s, &t->bits) : NULL;
+        const uint32_t *more = t->kind == RT_TERM_FLOAT ? cpu_events_at(s, t->events) : NULL;
+        for (size_t i = from; i < to && counts != NULL; i++)
+            events[i] += op_spikes_of(counts[i], digits);
+        for (size_t i = from; i < to && more != NULL; i++)
+            events[i] += more[i];
+    }
+}

@@ -1,0 +1,75 @@
+/* Runs an operation on counts, shared by threads, and adds up what it counts. */
+#include "runtime/backend/cpu/cpu_count.h"
+
+/* Below this many outputs, threads cost more than they do. */
+#define MIN_SHARED 8192
+#define PARTS 4 /* a thread: one that is held up leaves the rest to the others */
+
+static const cpu_work work[] = {
+    [RT_OP_NODE] = cpu_run_node,     [RT_OP_MOVE] = cpu_count_move,     [RT_OP_MASK] = cpu_count_mask,
+    [RT_OP_LAYER] = cpu_count_layer, [RT_OP_EVENTS] = cpu_count_events, [RT_OP_COUNTS] = cpu_count_pack,
+};
+
+static size_t rows_of(const rt_op *op)
+{
+    if (op->expr != NULL)
+        return op->expr->prod != NULL ? op->expr->prod->n_groups : op->expr->rows;
+    return op->out.rows;
+}
+
+static void split(cpu_job *job, unsigned threads)
+{
+    const rt_op *op = job->op;
+    size_t outputs = op->expr != NULL ? op->expr->rows * op->expr->cols : op->out.step, rows = rows_of(op);
+    job->parts = 1;
+    if (threads == 1 || op->kind == RT_OP_NODE || outputs < MIN_SHARED)
+        return;
+    job->parts = rows >= (size_t)threads * PARTS ? threads * PARTS : rows >= threads ? threads : 1;
+}
+
+static void add_ops(const cpu_job *job)
+{
+    const rt_op *op = job->op;
+    uint64_t n = 0;
+    for (unsigned i = 0; i < job->s->p->threads; i++) {
+        n += job->ops[i];
+        job->ops[i] = 0;
+    }
+    const op_node *node = op->kind == RT_OP_NODE         ? op->node
+                          : op->kind != RT_OP_LAYER      ? NULL
+                          : op->expr->syn != NULL        ? op->expr->syn->node
+                          : op->expr->prod != NULL       ? op->expr->prod->node
+                                                         : NULL;
+    if (node != NULL)
+        job->s->node_ops[node->index] += n;
+}
+
+static void add_spikes(const cpu_job *job)
+{
+    const rt_op *op = job->op;
+    mst_session *s = job->s;
+    if (op->kind == RT_OP_NODE || op->node == NULL || op->node->layer == MST_NONE)
+        return;
+    uint64_t n = cpu_count_kernels(s->p)->total(cpu_counts_at(s, &op->out), op->out.step, s->p->mode == MST_RUN_RADIX);
+    if (op->kind == RT_OP_MASK)
+        rt_count_spikes(s, op->node->layer, 0, n);
+    else
+        rt_count_fired(s, op->node->layer, 0, n);
+}
+
+void cpu_count_run(mst_session *s, const rt_op *op)
+{
+    cpu_session *cs = s->how;
+    cpu_job job = {.s = s, .ops = cs->ops, .op = op, .steps = 1, .by_rows = true, .work = work[op->kind]};
+    split(&job, cpu_pool_threads(cs->pool));
+    if (op->kind == RT_OP_LAYER && op->expr->syn != NULL)
+        cpu_count_border(s, op->expr->syn);
+    if (job.parts > 1)
+        cpu_pool_run(cs->pool, &job);
+    else if (op->kind == RT_OP_NODE)
+        cpu_run_node_steps(&job);
+    else
+        job.work(&job, 0, 0);
+    add_ops(&job);
+    add_spikes(&job);
+}
