@@ -99,12 +99,26 @@ static void apply_terms(const cpu_job *job, const rt_expr *e, size_t row, bool f
     }
 }
 
-static void fire_row(const rt_fire *f, const float *x, uint8_t *y, size_t n)
+/* Where a row of the sum starts in the neurons' tensor, and which of its columns that is. */
+static size_t element_of(const rt_op *op, size_t row)
 {
-    const float levels = f->levels, shift = f->shift, *theta = f->theta, *g = f->gain, *h = f->bias;
+    return op->expr->to != NULL ? op->expr->to[row] : row * op->expr->cols;
+}
+
+static size_t column_of(const rt_op *op, size_t row) { return element_of(op, row) % op->out.cols; }
+
+static mstc_neuron neuron_of(const rt_fire *f, size_t column)
+{
+    return (mstc_neuron){f->theta + column, f->gain != NULL ? f->gain + column : NULL,
+                         f->gain != NULL ? f->bias + column : NULL, f->levels, f->shift};
+}
+
+static void fire_row(const mstc_neuron *q, const float *x, uint8_t *y, size_t n)
+{
+    const float levels = q->levels, shift = q->shift;
     for (size_t j = 0; j < n; j++) {
-        float current = g != NULL ? g[j] * x[j] + h[j] : x[j];
-        float z = current * levels / theta[j] + shift;
+        float current = q->gain != NULL ? q->gain[j] * x[j] + q->bias[j] : x[j];
+        float z = current * levels / q->theta[j] + shift;
         y[j] = (uint8_t)(z >= levels ? (int32_t)levels : z >= 1.0f ? (int32_t)z : 0);
     }
 }
@@ -116,11 +130,12 @@ static void finish_rows(const cpu_job *job, size_t row, size_t rows, bool first,
     const rt_expr *e = op->expr;
     for (size_t r = 0; r < rows; r++, x += e->cols) {
         apply_terms(job, e, row + r, first, x);
-        if (op->fire.rule == RT_STORE)
+        if (op->fire.rule == RT_STORE) {
             memcpy((float *)rt_buf_at(job->s, op->out.buf) + (row + r) * e->cols, x, e->cols * sizeof *x);
-        else
-            fire_row(&op->fire, x,
-                     cpu_counts_at(job->s, &op->out) + (e->to != NULL ? e->to[row + r] : (row + r) * e->cols), e->cols);
+            continue;
+        }
+        mstc_neuron q = neuron_of(&op->fire, op->fire.each == RT_EACH_COLUMN ? column_of(op, row + r) : 0);
+        fire_row(&q, x, cpu_counts_at(job->s, &op->out) + element_of(op, row + r), e->cols);
     }
 }
 
@@ -131,12 +146,6 @@ static void run_terms(const cpu_job *job, size_t r0, size_t r1, unsigned thread)
         n = r1 - r < ROWS ? r1 - r : ROWS;
         finish_rows(job, r, n, true, x);
     }
-}
-
-static mstc_neuron neuron_of(const rt_fire *f, size_t o)
-{
-    return (mstc_neuron){f->theta + o, f->gain != NULL ? f->gain + o : NULL, f->gain != NULL ? f->bias + o : NULL,
-                         f->levels, f->shift};
 }
 
 /* ---- synapses ------------------------------------------------------------------------------------- */
@@ -270,6 +279,17 @@ static const float *bias_of(const cpu_job *job, size_t batch, const float *none,
     return (const float *)rt_at(job->s, t->ref) + (t->row != NULL ? t->row[row] : row * e->cols);
 }
 
+/* The column that all rows of the batch start at; false where they differ. */
+static bool one_column(const rt_op *op, size_t batch, size_t *column)
+{
+    size_t row = batch * op->expr->prod->m;
+    *column = op->fire.each == RT_EACH_COLUMN ? column_of(op, row) : 0;
+    for (size_t i = 1; op->fire.each == RT_EACH_COLUMN && i < op->expr->prod->m; i++)
+        if (column_of(op, row + i) != *column)
+            return false;
+    return true;
+}
+
 /* Pairs of spikes. */
 static uint64_t count_pairs(const cpu_job *job, const mstc_input *a, const mstc_input *b, const rt_product *q, uint32_t *sums)
 {
@@ -315,9 +335,10 @@ static void run_batch(const cpu_job *job, unsigned thread, size_t batch)
     mstc_weights w = {.panels = panels, .n = q->n, .most = lift != 0 ? 128 : (unsigned)q->b.levels, .lift = lift};
     size_t apart, row = batch * q->m;
     const float *bias = bias_of(job, batch, none, &apart);
-    if (op->fire.rule == RT_FIRE_COUNT && bias != NULL) {
+    size_t column;
+    if (op->fire.rule == RT_FIRE_COUNT && bias != NULL && one_column(op, batch, &column)) {
         mstc_affine affine = {.c = c, .b = bias, .b_step = apart};
-        mstc_neuron neuron = neuron_of(&op->fire, 0);
+        mstc_neuron neuron = neuron_of(&op->fire, column);
         mstc_bytes y = {cpu_counts_at(job->s, &op->out), e->to != NULL ? 1 : e->cols, NULL};
         if (e->to != NULL)
             y.index = e->to + row;
