@@ -10,13 +10,13 @@
 #define MST_IMAGE_PATH 8192u /* bytes of a path, its end included */
 
 /* ImageNet's training set has 1.28 million of these, so they are small: texts are kept once for a folder,
- * without gaps, and are named by their place (block, byte) in the list's blocks. */
+ * without gaps, and are named by their place (page, byte) in the list's pages. */
 typedef struct mst_image_item {
     uint32_t folder, name;
     int32_t label; /* -1: none */
 } mst_image_item;
 
-/* Pointers, to blocks of the list among others: what they point to stays where it is when one is added. */
+/* Pointers, to pages of the list among others: what they point to stays where it is when one is added. */
 typedef struct mst_image_pointers {
     void **p;
     size_t n, room;
@@ -30,7 +30,7 @@ void mst_image_pointers_free(mst_image_pointers *list);
 typedef struct mst_image_list {
     mst_image_pointers items, texts;
     size_t n;         /* items */
-    size_t text_used; /* of the last block of texts */
+    size_t text_used; /* of the last page of texts */
     mst_arena paths;  /* of folders on the way */
 } mst_image_list;
 
