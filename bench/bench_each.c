@@ -61,6 +61,10 @@ static void do_fire_each_f32(data *d) { sink = d->k.fire_each_f32(neuron(d), d->
 static void do_fire_same_f32(data *d) { sink = d->k.fire_same_f32(neuron(d), d->x, d->v, d->y, N); }
 static void do_stair_each_f32(data *d) { sink = d->k.stair_each_f32(neuron(d), d->x, d->y, N); }
 static void do_stair_same_f32(data *d) { sink = d->k.stair_same_f32(neuron(d), d->x, d->y, N); }
+static void do_level_each_u8(data *d) { d->k.level_each_u8(neuron(d), d->x, (uint8_t *)d->y, N); }
+static void do_level_same_u8(data *d) { d->k.level_same_u8(neuron(d), d->x, (uint8_t *)d->y, N); }
+static void do_worth_u8(data *d) { d->k.worth_u8(1.5f, 16, (const uint8_t *)d->x, d->y, N); }
+static void do_add_worth_u8(data *d) { d->k.add_worth_u8(1.5f, 16, (const uint8_t *)d->x, d->y, N); }
 static void do_affine_each_f32(data *d) { d->k.affine_each_f32(d->one, d->one, d->x, d->y, N); }
 static void do_affine_same_f32(data *d) { d->k.affine_same_f32(d->one, d->one, d->x, d->y, N); }
 static void do_binary_f32(data *d)
@@ -178,6 +182,10 @@ static const bench_case cases[] = {
     {"fire_same_f32", do_fire_same_f32, N, "4096", "neuron steps"},
     {"stair_each_f32", do_stair_each_f32, N, "4096", "neurons"},
     {"stair_same_f32", do_stair_same_f32, N, "4096", "neurons"},
+    {"level_each_u8", do_level_each_u8, N, "4096", "neurons"},
+    {"level_same_u8", do_level_same_u8, N, "4096", "neurons"},
+    {"worth_u8", do_worth_u8, N, "4096", "counts"},
+    {"add_worth_u8", do_add_worth_u8, N, "4096", "counts"},
     {"affine_each_f32", do_affine_each_f32, N, "4096", "values"},
     {"affine_same_f32", do_affine_same_f32, N, "4096", "values"},
     {"binary_f32", do_binary_f32, N, "4096, add", "values"},

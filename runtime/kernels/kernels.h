@@ -21,6 +21,9 @@
  *           returns how many fired. I = gain*x + bias, or x without gain.
  * stair     QCFS: theta * (clip(floor(I*levels/theta + shift), 0, levels) / levels);
  *           returns how many are not zero
+ * level     the same staircase as counts: how many of 1..levels are <= I*levels/theta + shift;
+ *           levels at most 255, 0 for NaN
+ * worth     y = theta*(x/levels) of counts x; add_worth: y += that
  * affine    y = g*x + h
  * binary    y = fn(a, b), enum mst_binary_fn; stride[0], stride[1] are 0 or 1
  * clip      y = x < lo ? lo : x > hi ? hi : x

@@ -270,6 +270,42 @@ static size_t FN(stair_same_f32)(const mstk_neuron *p, const float *x, float *y,
     return p->gain != NULL ? stair_loop(p, x, y, n, 0, 1) : stair_loop(p, x, y, n, 0, 0);
 }
 
+static inline void level_loop(const mstk_neuron *p, const float *restrict x, uint8_t *restrict y, size_t n, size_t step,
+                              int gain)
+{
+    const float *theta = p->theta, *g = p->gain, *h = p->bias;
+    const float levels = p->levels, shift = p->shift;
+    for (size_t i = 0; i < n; i++) {
+        float current = gain ? g[i * step] * x[i] + h[i * step] : x[i];
+        float z = current * levels / theta[i * step] + shift;
+        z = z < levels ? z : levels; /* NaN becomes levels here */
+        int32_t count = z >= 1.0f ? (int32_t)z : 0;
+        y[i] = (uint8_t)(current == current ? count : 0);
+    }
+}
+
+static void FN(level_each_u8)(const mstk_neuron *p, const float *x, uint8_t *y, size_t n)
+{
+    p->gain != NULL ? level_loop(p, x, y, n, 1, 1) : level_loop(p, x, y, n, 1, 0);
+}
+
+static void FN(level_same_u8)(const mstk_neuron *p, const float *x, uint8_t *y, size_t n)
+{
+    p->gain != NULL ? level_loop(p, x, y, n, 0, 1) : level_loop(p, x, y, n, 0, 0);
+}
+
+static void FN(worth_u8)(float theta, float levels, const uint8_t *restrict x, float *restrict y, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] = theta * ((float)x[i] / levels);
+}
+
+static void FN(add_worth_u8)(float theta, float levels, const uint8_t *restrict x, float *restrict y, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] += theta * ((float)x[i] / levels);
+}
+
 /* ---- elementwise ------------------------------------------------------ */
 
 static void FN(affine_each_f32)(const float *g, const float *h, const float *x, float *restrict y, size_t n)

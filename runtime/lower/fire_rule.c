@@ -126,7 +126,7 @@ mst_status low_compile_neuron(lowering *lo, uint32_t node)
     rt_expr *e;
     rt_op *op;
     if (!rt_one_worth(fact) || !lo->target->fuses(fact->value.form, fire.rule) ||
-        !neuron_layout(&pre->u.neuron.ch, cols, &fire) || (rt_is_count(fact) && fire.each == RT_EACH_ROW))
+        !neuron_layout(&pre->u.neuron.ch, cols, &fire))
         return low_fall_back(lo, node);
     MST_TRY(neuron_before_move(lo, n, &fire, &base));
     if (base != MST_NONE) /* rows of what makes the current, which may be longer */

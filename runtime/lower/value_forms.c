@@ -3,33 +3,6 @@
 
 #include "runtime/lower/lowering.h"
 
-static bool same_scale(const lowering *lo, const low_map *m)
-{
-    for (uint32_t k = 0; k < m->n_sources; k++)
-        if (!lo->values[m->sources[k]].has_bits)
-            return false;
-    return true;
-}
-
-static mst_status moved_bits(lowering *lo, uint32_t tensor, bool *ok)
-{
-    low_value *v = &lo->values[tensor];
-    low_map map;
-    rt_value in[RT_MAX_SOURCES];
-    MST_TRY(low_map_make(lo, tensor, &map, ok));
-    *ok = *ok && same_scale(lo, &map);
-    mst_status st = MST_OK;
-    for (uint32_t k = 0; *ok && k < map.n_sources; k++)
-        in[k] = lo->values[map.sources[k]].bits;
-    if (*ok && low_map_is_same(lo, &map, tensor))
-        v->bits = in[0];
-    else if (*ok)
-        st = low_move_bits(lo, tensor, &map, in, &v->bits);
-    low_map_free(lo, &map);
-    v->has_bits = *ok && st == MST_OK;
-    return st;
-}
-
 /* An operator's function made them as numbers. */
 static mst_status packed_counts(lowering *lo, uint32_t tensor, bool *ok)
 {
@@ -42,6 +15,30 @@ static mst_status packed_counts(lowering *lo, uint32_t tensor, bool *ok)
     op->out = v->bits;
     v->has_bits = *ok = true;
     return MST_OK;
+}
+
+/* Those of all sources. */
+static mst_status bits_of_sources(lowering *lo, const low_map *m, rt_value *in, bool *ok)
+{
+    for (uint32_t k = 0; k < m->n_sources && *ok; k++)
+        MST_TRY(low_as_bits(lo, m->sources[k], &in[k], ok));
+    return MST_OK;
+}
+
+static mst_status moved_bits(lowering *lo, uint32_t tensor, bool *ok)
+{
+    low_value *v = &lo->values[tensor];
+    low_map map;
+    rt_value in[RT_MAX_SOURCES];
+    MST_TRY(low_map_make(lo, tensor, &map, ok));
+    mst_status st = *ok ? bits_of_sources(lo, &map, in, ok) : MST_OK;
+    if (*ok && st == MST_OK && low_map_is_same(lo, &map, tensor))
+        v->bits = in[0];
+    else if (*ok && st == MST_OK)
+        st = low_move_bits(lo, tensor, &map, in, &v->bits);
+    low_map_free(lo, &map);
+    v->has_bits = *ok && st == MST_OK;
+    return st;
 }
 
 mst_status low_as_bits(lowering *lo, uint32_t tensor, rt_value *bits, bool *ok)

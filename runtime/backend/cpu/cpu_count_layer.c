@@ -58,15 +58,6 @@ static void add_row(const mst_kernels *k, bool first, const float *from, float *
         k->add_to_f32(from, x, n);
 }
 
-static void add_counts(const rt_value *v, const uint8_t *from, bool first, float *x, size_t n)
-{
-    float theta = v->scale, levels = (float)v->levels;
-    for (size_t j = 0; j < n; j++) {
-        float y = theta * ((float)from[j] / levels);
-        x[j] = first ? y : x[j] + y;
-    }
-}
-
 static void add_same(bool first, float value, float *x, size_t n)
 {
     for (size_t j = 0; j < n; j++)
@@ -82,7 +73,8 @@ static void apply_terms(const cpu_job *job, const rt_expr *e, size_t row, bool f
         const float *from;
         switch (t->kind) {
         case RT_TERM_BITS:
-            add_counts(&t->bits, cpu_counts_at(s, &t->bits) + row * e->cols, first, x, e->cols);
+            (first ? k->worth_u8 : k->add_worth_u8)(t->bits.scale, (float)t->bits.levels,
+                                                    cpu_counts_at(s, &t->bits) + row * e->cols, x, e->cols);
             break;
         case RT_TERM_ROWS:
             from = (const float *)rt_at(s, t->ref) + (t->row != NULL ? t->row[row] : row * e->cols);
@@ -113,14 +105,17 @@ static mstc_neuron neuron_of(const rt_fire *f, size_t column)
                          f->gain != NULL ? f->bias + column : NULL, f->levels, f->shift};
 }
 
-static void fire_row(const mstc_neuron *q, const float *x, uint8_t *y, size_t n)
+static void fire_row(const cpu_job *job, size_t row, const float *x, uint8_t *y)
 {
-    const float levels = q->levels, shift = q->shift;
-    for (size_t j = 0; j < n; j++) {
-        float current = q->gain != NULL ? q->gain[j] * x[j] + q->bias[j] : x[j];
-        float z = current * levels / q->theta[j] + shift;
-        y[j] = (uint8_t)(z >= levels ? (int32_t)levels : z >= 1.0f ? (int32_t)z : 0);
-    }
+    const rt_op *op = job->op;
+    const rt_fire *f = &op->fire;
+    const mst_kernels *k = &job->s->p->k;
+    size_t column = f->each == RT_EACH_COLUMN ? column_of(op, row)
+                    : f->each == RT_EACH_ROW  ? row / f->per_channel % f->channels * RT_COLS
+                                              : 0;
+    mstk_neuron q = {f->theta + column, f->gain != NULL ? f->gain + column : NULL,
+                     f->gain != NULL ? f->bias + column : NULL, f->levels, f->shift};
+    (f->each == RT_EACH_COLUMN ? k->level_each_u8 : k->level_same_u8)(&q, x, y, op->expr->cols);
 }
 
 /* Rows row..row+rows-1, whose source is in x, or which have none. */
@@ -134,8 +129,7 @@ static void finish_rows(const cpu_job *job, size_t row, size_t rows, bool first,
             memcpy((float *)rt_buf_at(job->s, op->out.buf) + (row + r) * e->cols, x, e->cols * sizeof *x);
             continue;
         }
-        mstc_neuron q = neuron_of(&op->fire, op->fire.each == RT_EACH_COLUMN ? column_of(op, row + r) : 0);
-        fire_row(&q, x, cpu_counts_at(job->s, &op->out) + element_of(op, row + r), e->cols);
+        fire_row(job, row + r, x, cpu_counts_at(job->s, &op->out) + element_of(op, row + r));
     }
 }
 
@@ -245,7 +239,7 @@ static void run_synapse(const cpu_job *job, unsigned part, unsigned thread)
     float *x = (float *)(void *)(scratch + at.x);
     job->ops[thread] += count_rows(job, cpu_split(in_rows, part, job->parts), cpu_split(in_rows, part + 1, job->parts),
                                    (uint32_t *)(void *)(scratch + at.sums));
-    if (op->fire.rule == RT_FIRE_COUNT && e->n_terms == 0) {
+    if (op->fire.rule == RT_FIRE_COUNT && op->fire.each != RT_EACH_ROW && e->n_terms == 0) {
         for (size_t g = 0; g < how->groups; g++)
             fire_rows(job, g, r0, r1);
         return;
@@ -336,7 +330,7 @@ static void run_batch(const cpu_job *job, unsigned thread, size_t batch)
     size_t apart, row = batch * q->m;
     const float *bias = bias_of(job, batch, none, &apart);
     size_t column;
-    if (op->fire.rule == RT_FIRE_COUNT && bias != NULL && one_column(op, batch, &column)) {
+    if (op->fire.rule == RT_FIRE_COUNT && op->fire.each != RT_EACH_ROW && bias != NULL && one_column(op, batch, &column)) {
         mstc_affine affine = {.c = c, .b = bias, .b_step = apart};
         mstc_neuron neuron = neuron_of(&op->fire, column);
         mstc_bytes y = {cpu_counts_at(job->s, &op->out), e->to != NULL ? 1 : e->cols, NULL};

@@ -190,6 +190,30 @@ static void try_stair_same_f32(const mst_kernels *k, trial *t)
     t->result = k->stair_same_f32(&p, t->a, t->out, t->n);
 }
 
+static void try_level_each_u8(const mst_kernels *k, trial *t)
+{
+    mstk_neuron p = neurons(t);
+    p.levels = (float)(1 + rnd(t) % 255);
+    k->level_each_u8(&p, t->a, (uint8_t *)t->out, t->n);
+}
+
+static void try_level_same_u8(const mst_kernels *k, trial *t)
+{
+    mstk_neuron p = neurons(t);
+    p.levels = (float)(1 + rnd(t) % 255);
+    k->level_same_u8(&p, t->a, (uint8_t *)t->out, t->n);
+}
+
+static void try_worth_u8(const mst_kernels *k, trial *t)
+{
+    k->worth_u8(t->b[0], (float)(1 + rnd(t) % 255), (const uint8_t *)t->w, t->out, t->n);
+}
+
+static void try_add_worth_u8(const mst_kernels *k, trial *t)
+{
+    k->add_worth_u8(t->b[0], (float)(1 + rnd(t) % 255), (const uint8_t *)t->w, t->out, t->n);
+}
+
 static void try_affine_each_f32(const mst_kernels *k, trial *t)
 {
     k->affine_each_f32(t->b, t->c, t->a, t->out, t->n);
