@@ -8,9 +8,12 @@
 #define MSTC_OWN_PACK
 #include "runtime/kernels/count_pack.h"
 
-ALWAYS __m256i lowered(const uint8_t *x, __m256i by)
+/* 32 counts of row r; nothing where there is no such row. */
+ALWAYS __m256i row_part(const mstc_input *in, size_t rows, size_t r, size_t from, __m256i lift)
 {
-    return _mm256_sub_epi8(_mm256_loadu_si256((const void *)x), by);
+    if (r >= rows)
+        return _mm256_setzero_si256();
+    return _mm256_sub_epi8(_mm256_loadu_si256((const void *)(in->x + row_at(in->index, r) * in->ld + from)), lift);
 }
 
 /* Eight rows of 8 fours: to[s] of all rows, s the step. */
@@ -40,26 +43,24 @@ static void FN(pack_rows)(const mstc_input *in, size_t rows, unsigned lift, int8
     const __m256i by = _mm256_set1_epi8((char)lift);
     for (size_t o = 0; o < (rows + MSTC_COLS - 1) / MSTC_COLS * MSTC_COLS; o += 8) {
         int8_t *to = panels + o / MSTC_COLS * steps * 4 * MSTC_COLS + o % MSTC_COLS * 4;
-        size_t done = o + 8 <= rows ? whole : 0;
-        for (size_t s = 0; s < done; s += 8) {
+        for (size_t s = 0; s < whole; s += 8) {
             __m256i v[8];
             for (size_t i = 0; i < 8; i++)
-                v[i] = lowered(in->x + row_at(in->index, o + i) * in->ld + 4 * s, by);
+                v[i] = row_part(in, rows, o + i, 4 * s, by);
             transpose_fours(v);
             for (size_t i = 0; i < 8; i++)
                 _mm256_store_si256((void *)(to + (s + i) * 4 * MSTC_COLS), v[i]);
         }
-        for (size_t i = 0; i < 8 && done < steps; i++)
-            pack_rows_edge(in, rows, o + i, done, lift, panels);
+        for (size_t i = 0; i < 8 && whole < steps; i++)
+            pack_rows_edge(in, rows, o + i, whole, lift, panels);
     }
 }
 
-/* Four rows of 32 counts: the fours of 32 columns. */
-ALWAYS void pack_quad(const uint8_t *const x[4], __m256i by, int8_t *to)
+/* The fours of 4 rows and 32 columns. */
+ALWAYS void pack_quad(const __m256i r[4], int8_t *to)
 {
-    __m256i r0 = lowered(x[0], by), r1 = lowered(x[1], by), r2 = lowered(x[2], by), r3 = lowered(x[3], by);
-    __m256i a = _mm256_unpacklo_epi8(r0, r1), b = _mm256_unpacklo_epi8(r2, r3),
-            c = _mm256_unpackhi_epi8(r0, r1), d = _mm256_unpackhi_epi8(r2, r3);
+    __m256i a = _mm256_unpacklo_epi8(r[0], r[1]), b = _mm256_unpacklo_epi8(r[2], r[3]),
+            c = _mm256_unpackhi_epi8(r[0], r[1]), d = _mm256_unpackhi_epi8(r[2], r[3]);
     __m256i v[4] = {_mm256_unpacklo_epi16(a, b), _mm256_unpackhi_epi16(a, b), _mm256_unpacklo_epi16(c, d),
                     _mm256_unpackhi_epi16(c, d)};
     _mm256_store_si256((void *)to, _mm256_permute2x128_si256(v[0], v[1], 0x20));
@@ -73,14 +74,14 @@ static void FN(pack_columns)(const mstc_input *in, size_t rows, unsigned lift, i
     const __m256i by = _mm256_set1_epi8((char)lift);
     for (size_t o = 0; o < in->k; o += MSTC_COLS)
         for (size_t s = 0; 4 * s < rows; s++, panels += 4 * MSTC_COLS) {
-            const uint8_t *x[4];
-            if (4 * s + 4 > rows || o + MSTC_COLS > in->k) {
+            __m256i r[4];
+            if (o + MSTC_COLS > in->k) {
                 pack_columns_edge(in, rows, s, o, lift, panels);
                 continue;
             }
             for (size_t i = 0; i < 4; i++)
-                x[i] = in->x + row_at(in->index, 4 * s + i) * in->ld + o;
-            pack_quad(x, by, panels);
+                r[i] = row_part(in, rows, 4 * s + i, o, by);
+            pack_quad(r, panels);
         }
 }
 

@@ -16,6 +16,10 @@ ALWAYS size_t row_at(const uint32_t *index, size_t r) { return index != NULL ? i
 /* In a loop over few pointers, that would take longer. */
 #define NOT_IN_VECTORS __asm__ volatile("")
 
+/* Of loops over a tile's sums: GCC unrolls too late by itself to keep them out of memory before and
+ * after the loop over inputs. */
+#define UNROLLED _Pragma("GCC unroll 16")
+
 #define AT(type, p) (*(const type *)(const void *)(p))
 
 /* sums[r*32 + o] of height <= MSTC_TILE rows and the n <= 32 outputs of a panel. Sums behind n

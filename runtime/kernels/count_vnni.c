@@ -70,9 +70,9 @@ ALWAYS void dot_step(const dot *d, const size_t height, const size_t vecs, size_
                      __m512i a[MSTC_TILE][2])
 {
     __m512i u[2] = {_mm512_load_si512(w), _mm512_load_si512(w + 64)};
-    for (size_t r = 0; r < height; r++) {
+    UNROLLED for (size_t r = 0; r < height; r++) {
         __m512i x = four(d->rows[r] + at);
-        for (size_t j = 0; j < vecs; j++)
+        UNROLLED for (size_t j = 0; j < vecs; j++)
             a[r][j] = _mm512_dpbusd_epi32(a[r][j], x, u[j]);
     }
 }
@@ -81,8 +81,8 @@ ALWAYS void dot_some(const dot *d, const size_t height, const size_t vecs, int32
 {
     __m512i a[MSTC_TILE][2];
     const int8_t *w = d->panel;
-    for (size_t r = 0; r < height; r++)
-        for (size_t j = 0; j < vecs; j++)
+    UNROLLED for (size_t r = 0; r < height; r++)
+        UNROLLED for (size_t j = 0; j < vecs; j++)
             a[r][j] = _mm512_setzero_si512();
     for (size_t t = 0; t < d->n_taps; t++) {
         size_t at = d->taps[t], end = at + 4 * d->steps;
@@ -95,8 +95,8 @@ ALWAYS void dot_some(const dot *d, const size_t height, const size_t vecs, int32
             w += 4 * MSTC_COLS;
         }
     }
-    for (size_t r = 0; r < height; r++)
-        for (size_t j = 0; j < vecs; j++)
+    UNROLLED for (size_t r = 0; r < height; r++)
+        UNROLLED for (size_t j = 0; j < vecs; j++)
             _mm512_store_si512(sums + r * MSTC_COLS + 16 * j, a[r][j]);
 }
 
