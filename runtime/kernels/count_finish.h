@@ -164,41 +164,49 @@ ALWAYS VI read_vec(const reading *by, VI x)
     return by->gain ? fire_vec(&by->of, f, 1) : fire_vec(&by->of, f, 0);
 }
 
-ALWAYS VI collect_vec(const mstc_stream *x, int32_t *at, VI worth, VI n, VM live)
+ALWAYS VI collect_vec(int start, int32_t *at, VI worth, VI n, VM live)
 {
     VI sum = v_imul(worth, n);
-    sum = x->start ? sum : v_iadd(v_ints(at, live), sum);
+    sum = start ? sum : v_iadd(v_ints(at, live), sum);
     v_store_ints(at, sum, live);
     return sum;
 }
 
-ALWAYS void into_tile(const job *j, const place *at, const int32_t *sums, const int gain, const int plain)
+/* Of one vector of outputs, all rows. live is a constant where all outputs are there. */
+ALWAYS void into_column(const job *j, const place *at, const int32_t *sums, size_t o, VM live, const int gain,
+                        const int plain)
 {
     const mstc_affine a = *j->a;
-    const mstc_neuron q = *j->q;
     const mstc_into into = *j->into;
     const mstc_stream stream = *into.x;
-    const size_t end = at->o + at->n;
-    for (size_t o = at->o; o < end; o += VW, sums += VW) {
-        const VM live = v_live(end - o);
-        const VF c = v_load(a.c + o, live);
-        const VI worth = v_ints(stream.worth + o, live);
-        const neurons of = load_neurons(&q, o, live, gain);
-        reading by = {0};
-        if (into.next != NULL)
-            by = load_reading(into.next, o, live);
-        for (size_t i = 0; i < at->height; i++) {
-            const size_t r = at->row + i;
-            VI n = fire_vec(&of, current_vec(j, &a, c, sums + i * MSTC_COLS, r, o, live, plain), gain);
-            if (into.y != NULL)
-                v_store_counts(into.y->y + row_at(into.y->index, r) * into.y->ld + o, n, live);
-            n = collect_vec(&stream, stream.x + row_at(stream.index, r) * stream.ld + o, worth, n, live);
-            if (into.next == NULL)
-                continue;
-            const mstc_bytes *y = into.next->y;
-            v_store_counts(y->y + row_at(y->index, r) * y->ld + o, read_vec(&by, n), live);
-        }
+    const mstc_bytes own = into.y != NULL ? *into.y : (mstc_bytes){0};
+    const mstc_bytes read = into.next != NULL ? *into.next->y : (mstc_bytes){0};
+    const VF c = v_load(a.c + o, live);
+    const VI worth = v_ints(stream.worth + o, live);
+    const neurons of = load_neurons(j->q, o, live, gain);
+    const size_t row = at->row, height = at->height;
+    reading by = {0};
+    if (read.y != NULL)
+        by = load_reading(into.next, o, live);
+    for (size_t i = 0; i < height; i++, sums += MSTC_COLS) {
+        const size_t r = row + i;
+        VI n = fire_vec(&of, current_vec(j, &a, c, sums, r, o, live, plain), gain);
+        if (own.y != NULL)
+            v_store_counts(own.y + row_at(own.index, r) * own.ld + o, n, live);
+        n = collect_vec(stream.start, stream.x + row_at(stream.index, r) * stream.ld + o, worth, n, live);
+        if (read.y != NULL)
+            v_store_counts(read.y + row_at(read.index, r) * read.ld + o, read_vec(&by, n), live);
     }
+}
+
+ALWAYS void into_tile(const job *j, const place *at, const int32_t *sums, const int gain, const int plain)
+{
+    const size_t end = at->o + at->n;
+    size_t o = at->o;
+    for (; o + VW <= end; o += VW, sums += VW)
+        into_column(j, at, sums, o, v_live(VW), gain, plain);
+    if (o < end)
+        into_column(j, at, sums, o, v_live(end - o), gain, plain);
 }
 
 static void finish_into(const job *j, const place *at, const int32_t *sums)
@@ -220,7 +228,7 @@ static void stream_columns(const mstc_input *in, size_t rows, const mstc_stream 
         int32_t *at = x->x + row_at(x->index, r) * x->ld + o;
         VI sum;
         if (in != NULL)
-            sum = collect_vec(x, at, worth, v_counts(in->x + row_at(in->index, r) * in->ld + o, live), live);
+            sum = collect_vec(x->start, at, worth, v_counts(in->x + row_at(in->index, r) * in->ld + o, live), live);
         else
             sum = v_ints(at, live);
         if (next != NULL)
