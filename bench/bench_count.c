@@ -5,7 +5,7 @@
  *
  * Prints TSV: network, set, layer, rows x inputs x outputs, how many such layers, GMAC/s, % of the
  * peak; then a line for each network's products together. One sample, counts of at most 16. Then the
- * other kernels: kernel, set, what, G elements/s. */
+ * other kernels: kernel, set, what, G elements/s. scalar has no peak of its own (0 %). */
 #include "bench/bench_time.h"
 #include "runtime/kernels/count_kernels.h"
 
@@ -367,7 +367,8 @@ static void run_others(const mst_count_kernels *k)
 
 static void run_set(const mst_count_kernels *k)
 {
-    printf("int8 peak\t%s\tregisters\t-\t-\t%.1f\t100\n", k->isa, peak(k->isa) * 1e-9);
+    if (peak(k->isa) > 0)
+        printf("int8 peak\t%s\tregisters\t-\t-\t%.1f\t100\n", k->isa, peak(k->isa) * 1e-9);
     for (size_t i = 0; i < N_SHAPES;) {
         const char *network = shapes[i].network;
         double seconds[2] = {0, 0}, macs = 0; /* as measured, and at the peak */
