@@ -138,7 +138,7 @@ static mst_status calibrate(const char *const *args, const networks *n, mst_err 
     return st;
 }
 
-int main(int argc, char **argv)
+static int work(int argc, char **argv)
 {
     const char *args[3];
     size_t n_args;
@@ -159,4 +159,9 @@ int main(int argc, char **argv)
     mst_graph_destroy(n.snn_graph);
     mst_graph_destroy(n.ann_graph);
     return st == MST_OK ? MST_EXIT_DONE : mst_opts_failed(&tool, &err);
+}
+
+int main(int argc, char **argv)
+{
+    return mst_tool_main(tool.name, work, argc, argv);
 }

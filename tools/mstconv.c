@@ -190,7 +190,7 @@ static mst_status make_dump_dir(mst_err *err)
     return MST_OK;
 }
 
-int main(int argc, char **argv)
+static int work(int argc, char **argv)
 {
     const char *args[1] = {NULL};
     size_t n_args;
@@ -216,4 +216,9 @@ int main(int argc, char **argv)
     mst_policy_free(&policy);
     mst_graph_destroy(graph);
     return st == MST_OK ? MST_EXIT_DONE : mst_opts_failed(&tool, &err);
+}
+
+int main(int argc, char **argv)
+{
+    return mst_tool_main(tool.name, work, argc, argv);
 }

@@ -205,7 +205,7 @@ static int show(const char *const *args, size_t n_args)
     return st == MST_OK ? MST_EXIT_DONE : mst_opts_failed(&tool, &err);
 }
 
-int main(int argc, char **argv)
+static int work(int argc, char **argv)
 {
     const char *args[3];
     size_t n_args;
@@ -246,4 +246,9 @@ int main(int argc, char **argv)
     if (st != MST_OK)
         return mst_opts_failed(&tool, &err);
     return code >= 0 ? code : MST_EXIT_DONE;
+}
+
+int main(int argc, char **argv)
+{
+    return mst_tool_main(tool.name, work, argc, argv);
 }

@@ -1,7 +1,8 @@
-/* Files written whole, JSON values, the progress bar. */
+/* Files written whole, stdout that must be written, JSON values, the progress bar. */
 #include "tools/tool_output.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,9 +26,38 @@ static mst_status find_target(mst_outfile *o, mst_err *err)
     return MST_OK;
 }
 
+static const char *why_not(int why)
+{
+    return why != 0 ? strerror(why) : "an earlier write failed";
+}
+
 bool mst_is_stdout(const char *path)
 {
     return path != NULL && strcmp(path, "-") == 0;
+}
+
+/* The number of a closed stream must not go to a file that is opened later: what is printed would land there.
+ * Each gets a place that refuses what the stream is for. */
+static void hold_streams(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF &&
+            open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+            return; /* out of numbers: whatever is opened next says so */
+}
+
+int mst_tool_main(const char *name, int (*work)(int, char **), int argc, char **argv)
+{
+    hold_streams();
+    int code = work(argc, argv);
+    bool bad = ferror(stdout) != 0;
+    errno = 0;
+    if (fclose(stdout) != 0)
+        bad = true;
+    if (code != 0 || !bad)
+        return code;
+    fprintf(stderr, "%s: error: stdout: cannot write: %s\n", name, why_not(errno));
+    return 1;
 }
 
 mst_status mst_outfile_open(mst_outfile *o, const char *path, mst_err *err)
@@ -62,6 +92,7 @@ mst_status mst_outfile_open(mst_outfile *o, const char *path, mst_err *err)
 
 mst_status mst_outfile_commit(mst_outfile *o, mst_err *err)
 {
+    errno = 0; /* of a write that failed before this, nothing is known any more */
     bool bad = fflush(o->f) != 0 || ferror(o->f) || (o->temporary[0] != '\0' && fsync(fileno(o->f)) != 0);
     int why = errno;
     if (o->f != stdout) {
@@ -77,7 +108,7 @@ mst_status mst_outfile_commit(mst_outfile *o, mst_err *err)
     }
     if (bad) {
         mst_outfile_discard(o);
-        return mst_fail(err, MST_EIO, "%s: cannot write: %s", o->path, strerror(why));
+        return mst_fail(err, MST_EIO, "%s: cannot write: %s", o->path, why_not(why));
     }
     o->f = NULL;
     o->temporary[0] = '\0';

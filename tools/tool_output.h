@@ -24,6 +24,10 @@ mst_status mst_outfile_open(mst_outfile *o, const char *path, mst_err *err);
 mst_status mst_outfile_commit(mst_outfile *o, mst_err *err);
 void mst_outfile_discard(mst_outfile *o); /* after commit, or on a zeroed one: nothing */
 
+/* What a main returns: what work returned, but 1 after a line on stderr where that is 0 and stdout could not
+ * be written. stdin, stdout and stderr that are closed never become a file that work opens. */
+int mst_tool_main(const char *name, int (*work)(int, char **), int argc, char **argv);
+
 /* JSON values that any input can be put into: text that is not UTF-8 gets '?' for the
  * bytes that are not, a number that is not finite becomes null. NULL when out of memory. */
 json_t *mst_json_text(const char *s);
