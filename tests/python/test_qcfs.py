@@ -296,3 +296,36 @@ def test_refused(theta, levels, lo, hi, words, tmp_path):
     text = refused(floor_model(theta, levels, lo, hi), tmp_path)
     for word in words + ["node '"]:
         assert word in text, text
+
+
+def nearly(n, what, off):
+    """QCFS of one theta a channel and 8 levels, but for one constant that is off."""
+    theta, shift = np.full((6, 1, 1), 1.5, np.float32), np.full((6, 1, 1), 0.5, np.float32)
+    low, high, gain = np.float32(0), np.float32(8), theta / 8
+    if what == "shift of a channel":
+        shift[3:] += off
+    elif what == "gain of a channel":
+        gain[3:] *= 1 + off
+    elif what == "gain":
+        gain = gain * (1 + off)
+    elif what == "low":
+        low = np.float32(off)
+    else:
+        high = np.float32(8 + off)
+    y = n.op("Floor", n.op("Add", n.op("Div", n.x, n.const(theta / 8)), n.const(shift)))
+    return n.op("Mul", n.op("Clip", y, n.const(low), n.const(high)), n.const(gain))
+
+
+@pytest.mark.parametrize("what", ["shift of a channel", "gain of a channel", "gain", "low", "high"])
+def test_constants_off_by_more_than_rounding(what, tmp_path):
+    """Constants a thousandth or a hundredth off are not QCFS's: a bound is refused, with the rest the network
+    still computes what it says. (The upper bound may be a hundredth of a level off.)"""
+    shape = LAYOUTS["image"][0]
+    for off in (2e-2, 1e-1) if what == "high" else (1e-3, 1e-2):
+        n = Net(shape, 13)
+        model = n.model(n.op("Flatten", nearly(n, what, np.float32(off))))
+        if what in ("low", "high"):
+            assert "bound is" in refused(model, tmp_path)
+            continue
+        x = steps_away_from_ties(shape, np.float32(1.5), 8, 0.5, np.random.default_rng(1))
+        assert error(float_run(model, tmp_path, x), runtime(model, x)) < 1e-6
