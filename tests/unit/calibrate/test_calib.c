@@ -1,4 +1,4 @@
-/* Conversion error: the parts add up, known cases come out as known, and two
+/* Conversion error: the parts are those of simulated neurons, known cases come out as known, and two
  * programs of one graph are measured right.
  */
 #include <check.h>
@@ -19,25 +19,50 @@ static void assert_near(double a, double b)
     ck_assert_msg(fabs(a - b) <= 1e-9 * (1 + fabs(a)), "%.17g against %.17g", a, b);
 }
 
-START_TEST(parts_add_up)
+/* Whole steps of theta/n below x, within 0..n. */
+static double stairs(double x, double theta, double n)
+{
+    double k = 0;
+    while (k < n && theta * (k + 0.5) <= x * n)
+        k++;
+    return theta * k / n;
+}
+
+/* A neuron fires for currents that come, evenly or not; of what kind its error is follows from the currents. */
+START_TEST(parts_of_simulated_neurons)
 {
     uint64_t state = 1;
+    unsigned clipped = 0, uneven = 0;
     for (int i = 0; i < 20000; i++) {
-        double theta = 0.1 + (double)(sample_next(&state) % 1000) / 100,
-        steps = 1 + (double)(sample_next(&state) % 64);
-        double levels = 1 + (double)(sample_next(&state) % 32), spikes = (double)(sample_next(&state) % 65);
-        double a = theta * (double)(sample_next(&state) % 33) / 32;
+        double theta = 0.25 * (double)(1 + sample_next(&state) % 8), v = theta / 2, spikes = 0, sum = 0;
+        int steps = 1 << sample_next(&state) % 6, levels = 1 << sample_next(&state) % 5, even = i % 2;
+        double current = theta / 64 * ((double)(sample_next(&state) % 128) - 32); /* sums are exact */
+        for (int t = 0; t < steps; t++) {
+            double in = even ? current : theta / 64 * ((double)(sample_next(&state) % 192) - 64);
+            sum += in;
+            v += in;
+            if (v >= theta) {
+                v -= theta;
+                spikes++;
+            }
+        }
+        double m = sum / steps, a = theta * (double)(sample_next(&state) % 33) / 32;
         double stored = theta * (double)(sample_next(&state) % 33) / 32;
-        double v = theta * ((double)(sample_next(&state) % 2000) / 500 - 2);
-        spikes = spikes > steps ? steps : spikes;
         calib_error x = mst_calib_split(theta, levels, 0.5, steps, spikes, a, stored, v);
-        double sum = 0;
-        for (int p = 0; p < MST_PART_COUNT; p++)
-            sum += x.part[p];
-        assert_near(sum, theta * spikes / steps - a);
-        assert_near(x.e, sum);
-        ck_assert(x.part[MST_PART_CLIPPING] == 0 || x.part[MST_PART_UNEVENNESS] == 0);
+        double late = theta * spikes / steps - stairs(m, theta, steps);
+        bool outside = m < 0 || m > theta;
+        assert_near(x.part[MST_PART_CLIPPING], outside ? late : 0);
+        assert_near(x.part[MST_PART_UNEVENNESS], outside ? 0 : late);
+        ck_assert(!even || late == 0); /* an even current fires as the staircase says */
+        assert_near(x.part[MST_PART_QUANTIZATION], stairs(m, theta, steps) - stairs(m, theta, levels));
+        assert_near(x.part[MST_PART_INHERITED], stairs(m, theta, levels) - stored);
+        assert_near(x.part[MST_PART_WEIGHTS], stored - a);
+        assert_near(x.residual, m - theta * spikes / steps);
+        assert_near(x.e, theta * spikes / steps - a);
+        clipped += outside && late != 0;
+        uneven += !outside && late != 0;
     }
+    ck_assert_msg(clipped > 100 && uneven > 1000, "clipped %u, uneven %u", clipped, uneven);
 }
 END_TEST
 
@@ -342,7 +367,7 @@ int main(void)
 {
     Suite *s = suite_create("calibrate");
     TCase *t = tcase_create("calibrate");
-    tcase_add_test(t, parts_add_up);
+    tcase_add_test(t, parts_of_simulated_neurons);
     tcase_add_test(t, known_cases);
     tcase_add_test(t, measures_what_the_api_shows);
     tcase_add_test(t, order_of_work_does_not_matter);
