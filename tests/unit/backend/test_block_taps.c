@@ -6,7 +6,7 @@
 #include "tests/support/run_tests.h"
 #include "tests/unit/backend/block_graphs.h"
 
-enum { STEPS = 70, NETS = 12 }; /* more than the longest block */
+enum { STEPS = 70, NETS = 8 }; /* more than the longest block */
 
 /* Of a node. */
 typedef struct seen {
