@@ -3,9 +3,9 @@
 #ifndef MST_COUNT_THIN_H
 #define MST_COUNT_THIN_H
 
-#include <Random123/philox.h>
 #include <string.h>
 
+#include "runtime/core/philox.h"
 #include "runtime/kernels/count_set.h"
 
 ALWAYS uint8_t thinned(const mstc_thin *m, uint8_t n, uint32_t word)
@@ -19,21 +19,12 @@ ALWAYS uint8_t thinned(const mstc_thin *m, uint8_t n, uint32_t word)
     return k;
 }
 
-/* Counter based: only groups of four that hold a spike need their words. */
+/* All spikes of the one step. */
 static void thin_each(const mstc_thin *m, uint64_t first, size_t n, const uint8_t *in, uint8_t *out)
 {
-    philox4x32_key_t key = {{(uint32_t)m->seed, (uint32_t)(m->seed >> 32)}};
-    philox4x32_ctr_t word = {{0}};
-    uint64_t group = UINT64_MAX;
-    for (size_t i = 0; i < n; i++) {
-        uint64_t e = first + i;
-        if (in[i] != 0 && e / 4 != group) {
-            philox4x32_ctr_t at = {{m->sample, 1, m->index, (uint32_t)(e / 4)}};
-            group = e / 4;
-            word = philox4x32_R(10, at, key);
-        }
-        out[i] = in[i] != 0 ? thinned(m, in[i], word.v[e % 4]) : 0;
-    }
+    mst_draw d = {.seed = m->seed, .group = UINT64_MAX, .sample = m->sample, .time = 1, .index = m->index};
+    for (size_t i = 0; i < n; i++)
+        out[i] = in[i] != 0 ? thinned(m, in[i], mst_draw_word(&d, first + i)) : 0;
 }
 
 #ifdef THIN_GROUPS

@@ -57,14 +57,12 @@ static float worth(const op_mask *q, size_t e, uint32_t n)
 static void run_thin(op_call *c)
 {
     const op_mask *q = &c->node->u.mask;
-    uint32_t counter[4] = {c->sample, 1, q->index, 0}, word[4] = {0};
+    mst_draw d = {.seed = c->seed, .group = UINT64_MAX, .sample = c->sample, .time = 1, .index = q->index};
     const uint32_t *from = c->events[0];
     for (size_t e = 0; e < c->node->n; e++) {
-        if (e % 4 == 0)
-            counter[3] = (uint32_t)(e / 4);
-        if (e % 4 == 0 && q->keep != 1.0f)
-            mst_philox(counter, c->seed, word);
-        uint32_t n = q->keep != 1.0f ? thin(q, from[e], word[e % 4]) : from[e];
+        uint32_t n = from[e];
+        if (n != 0 && q->keep != 1.0f)
+            n = thin(q, n, mst_draw_word(&d, e));
         c->out_events[e] = n;
         c->out[e] = worth(q, e, n);
         c->active += op_spikes_of(n, q->digits);
