@@ -109,6 +109,22 @@ class Bench:
                     self.table.add("networks", model, label, threads, note="not measured: " + why)
                     continue
                 yield self.make.ours(label, model, w, schedule="block", steps=steps, **options)
+        yield from self.counts(model, threads)
+
+    def counts(self, model, threads):
+        """A sample in count mode, 16 levels: one window, so one pass is all; by each instruction set on one thread."""
+        for w in self.weights:
+            if self.convert(model, w) if w else "":
+                continue
+            options = {"steps": 1, "mode": "count", "levels": LEVELS}
+            label = "ours count %s, one pass" % (w or "f32")
+            if threads > 1:
+                yield self.make.ours(label + ", samples", model, w, workers=threads, **options)
+                yield self.make.ours(label + ", latency", model, w, threads=threads, **options)
+                continue
+            yield self.make.ours(label, model, w, **options)
+            for isa in ("avx2", "scalar") if w == "int8" else ():
+                yield self.make.ours(label + ", " + isa, model, w, isa=isa, **options)
 
     def networks(self, model, threads):
         group = take_turns(list(self.peers(model, threads)) + list(self.ours(model, threads)), self.plan["rounds"])
@@ -128,7 +144,11 @@ class Bench:
             self.table.add("networks", model, c.label, threads, note="not measured: %s" % c.error)
             return
         passes, notes = "one pass" in c.label, []
-        if c.label.startswith("ours") and ort is not None and ort.wall:
+        if "count" in c.label:
+            same = self.found.get((model, threads, "ours count int8, one pass"))
+            if same is not None and "int8" in c.label and same is not c and threads == 1 and c.facts.get("hash"):
+                notes.append("same bits" if same.facts.get("hash") == c.facts["hash"] else "NOT THE SAME BITS")
+        elif c.label.startswith("ours") and ort is not None and ort.wall:
             notes.append("T = 64 takes %.1f ANN passes (fp32)" % (64 * c.wall / ort.wall))
         if "block" in c.label and "f32" in c.label:
             step = next((self.found[k] for k in self.found if k[:2] == (model, threads) and "step f32" in k[2]), None)

@@ -18,8 +18,8 @@
 #define MAX_WORKERS 64
 
 typedef struct options {
-    const char *model, *input, *schedule, *isa;
-    unsigned steps, threads, workers, block;
+    const char *model, *input, *schedule, *isa, *mode;
+    unsigned steps, threads, workers, block, levels;
 } options;
 
 typedef struct worker {
@@ -54,10 +54,10 @@ static double now(clockid_t clock)
 
 static int parse(int argc, char **argv, options *o)
 {
-    *o = (options){.schedule = "block", .steps = 8, .threads = 1, .workers = 1};
+    *o = (options){.schedule = "block", .mode = "step", .steps = 8, .threads = 1, .workers = 1};
     if (argc < 3)
         return fail("usage", "bench_session MODEL.bin INPUT.f32 [schedule=step|block] [isa=NAME] [steps=N] "
-                             "[threads=N] [workers=N] [block=N]");
+                             "[threads=N] [workers=N] [block=N] [mode=step|count|radix] [levels=N]");
     o->model = argv[1];
     o->input = argv[2];
     for (int i = 3; i < argc; i++) {
@@ -77,6 +77,10 @@ static int parse(int argc, char **argv, options *o)
             o->workers = (unsigned)strtoul(value, NULL, 10);
         else if (strcmp(argv[i], "block") == 0)
             o->block = (unsigned)strtoul(value, NULL, 10);
+        else if (strcmp(argv[i], "mode") == 0)
+            o->mode = value;
+        else if (strcmp(argv[i], "levels") == 0)
+            o->levels = (unsigned)strtoul(value, NULL, 10);
         else
             return fail(argv[i], "unknown option");
     }
@@ -89,7 +93,11 @@ static mst_status open_model(bench *b, mst_err *err)
 {
     bool step = strcmp(b->o.schedule, "step") == 0;
     MST_TRY(mst_graph_load(b->o.model, NULL, &b->graph, err));
-    mst_run_opts opts = {.mode = MST_RUN_SPIKING,
+    mst_run_opts opts = {.size = sizeof opts,
+                         .mode = strcmp(b->o.mode, "count") == 0   ? MST_RUN_COUNT
+                                 : strcmp(b->o.mode, "radix") == 0 ? MST_RUN_RADIX
+                                                                   : MST_RUN_SPIKING,
+                         .levels = b->o.levels,
                          .isa = b->o.isa,
                          .seed = b->graph->meta.seed,
                          .schedule = step ? MST_SCHEDULE_STEP : MST_SCHEDULE_BLOCK,
