@@ -49,6 +49,10 @@ extern const rt_backend rt_backend_cpu;
 /* ---- what back ends share -------------------------------------------------------------------- */
 
 static inline void *rt_buf_at(const mst_session *s, uint32_t buf) { return s->mem + s->p->bufs[buf].at; }
+static inline char *rt_scratch(const mst_session *s, const rt_op *op, unsigned thread)
+{
+    return s->mem + op->scratch + thread * s->p->scratch_bytes;
+}
 static inline uint64_t *rt_words(const mst_session *s, const rt_value *b) { return rt_buf_at(s, b->buf); }
 
 static inline const void *rt_at(const mst_session *s, rt_ref ref)

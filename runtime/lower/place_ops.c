@@ -15,37 +15,72 @@ static mst_status size_buffers(lowering *lo)
     return MST_OK;
 }
 
-/* Static nodes run before operations do, so they share it. */
-static void size_scratch(lowering *lo)
+/* Scratch memory of an operation, of one thread. */
+static size_t scratch_of(const lowering *lo, const rt_op *op)
+{
+    if (op->kind == RT_OP_LAYER)
+        return lo->target->layer_scratch(lo->p, op->expr);
+    return op->kind == RT_OP_NODE ? op->node->scratch_bytes : 0;
+}
+
+/* Fused layers go over theirs again and again: all have the same, for each thread. */
+static mst_status place_shared(lowering *lo, size_t *arena)
 {
     mst_program *p = lo->p;
-    size_t most = 0;
-    for (uint32_t i = 0; i < p->n_static; i++)
-        if (p->nodes[p->static_nodes[i]].scratch_bytes > most)
-            most = p->nodes[p->static_nodes[i]].scratch_bytes;
-    for (size_t i = 0; i < p->n_ops; i++) {
-        const rt_op *op = &p->ops[i];
-        size_t need = op->kind == RT_OP_LAYER  ? lo->target->layer_scratch(p, op->expr)
-                      : op->kind == RT_OP_NODE ? op->node->scratch_bytes
-                                               : 0;
-        most = need > most ? need : most;
+    for (size_t i = 0; i < p->n_ops; i++)
+        if (scratch_of(lo, &p->ops[i]) > p->scratch_bytes)
+            p->scratch_bytes = scratch_of(lo, &p->ops[i]);
+    p->scratch_bytes = (p->scratch_bytes + 127) / 128 * 128;
+    MST_TRY(plan_memory(p->bufs, p->n_bufs, (uint32_t)p->n_ops + 1, lo->tmp, arena, lo->err));
+    MST_TRY(op_add_bytes(lo->err, p->scratch_bytes, p->threads, &p->scratch, &p->bytes));
+    for (size_t i = 0; i < p->n_ops; i++)
+        p->ops[i].scratch = p->scratch;
+    return MST_OK;
+}
+
+/* Nodes that run one after the other on one thread: scratch memory is planned as buffers are. *scratch: where, in
+ * the arena. */
+static mst_status place_each(lowering *lo, size_t *arena)
+{
+    mst_program *p = lo->p;
+    plan_buf *all = mst_arena_array(lo->tmp, p->n_bufs + p->n_ops, sizeof *all);
+    size_t n = 0, b = 0;
+    if (all == NULL)
+        return low_no_memory(lo);
+    for (uint32_t i = 0; i < p->n_ops; i++) {
+        for (; b < p->n_bufs && p->bufs[b].first <= i; b++)
+            all[n++] = p->bufs[b];
+        all[n++] = (plan_buf){scratch_of(lo, &p->ops[i]), i, i, 0};
     }
-    p->scratch_bytes = (most + 127) / 128 * 128;
+    for (; b < p->n_bufs; b++)
+        all[n++] = p->bufs[b];
+    MST_TRY(plan_memory(all, n, (uint32_t)p->n_ops + 1, lo->tmp, arena, lo->err));
+    b = n = 0;
+    for (uint32_t i = 0; i < p->n_ops; i++) {
+        for (; b < p->n_bufs && p->bufs[b].first <= i; b++)
+            p->bufs[b].at = all[n++].at;
+        p->ops[i].scratch = all[n++].at;
+    }
+    for (; b < p->n_bufs; b++)
+        p->bufs[b].at = all[n++].at;
+    return MST_OK;
 }
 
 mst_status low_place_ops(lowering *lo)
 {
     mst_program *p = lo->p;
     size_t arena, at = p->transient; /* what static nodes pass to each other is not needed at the same time */
-    p->steps = lo->target == NULL || op_counts(p->mode) ? 1 : lo->steps > RT_MAX_STEPS ? RT_MAX_STEPS : lo->steps;
+    bool each = lo->target == NULL;
+    p->steps = each || op_counts(p->mode) ? 1 : lo->steps > RT_MAX_STEPS ? RT_MAX_STEPS : lo->steps;
     if (p->steps == 0)
         MST_TRY(lo->target->choose_steps(lo, &p->steps));
     MST_TRY(size_buffers(lo));
-    size_scratch(lo);
-    MST_TRY(plan_memory(p->bufs, p->n_bufs, (uint32_t)p->n_ops + 1, lo->tmp, &arena, lo->err));
+    MST_TRY(each ? place_each(lo, &arena) : place_shared(lo, &arena));
     if (at > p->transient_end || arena > p->transient_end - at)
         MST_TRY(op_add_bytes(lo->err, arena, 1, &at, &p->bytes));
     for (size_t i = 0; i < p->n_bufs; i++)
         p->bufs[i].at += at;
-    return op_add_bytes(lo->err, p->scratch_bytes, p->threads, &p->scratch, &p->bytes);
+    for (size_t i = 0; i < p->n_ops && each; i++)
+        p->ops[i].scratch += at;
+    return MST_OK;
 }

@@ -41,14 +41,18 @@ static void note_lives(const lowering *lo, life *lives)
     note_use(lo, lives, g->output, turn, false);
 }
 
-/* In order of their first turn: kept ones first, which are there all the time. */
-static size_t list_bufs(const lowering *lo, life *lives, plan_buf *bufs)
+/* In order of their first turn: kept ones first, which are there all the time; scratch[i]: that of static node i. */
+static size_t list_bufs(const lowering *lo, life *lives, plan_buf *bufs, uint32_t *scratch)
 {
     const mst_program *p = lo->p;
     size_t n = 0;
     for (int keep = 1; keep >= 0; keep--)
         for (uint32_t i = 0; i < p->n_static; i++) {
             uint32_t t = lo->g->nodes[p->static_nodes[i]].out;
+            if (keep == 0) {
+                scratch[i] = (uint32_t)n;
+                bufs[n++] = (plan_buf){p->nodes[p->static_nodes[i]].scratch_bytes, i, i, 0};
+            }
             if (!is_made(lo, t) || lives[t].keep != (keep != 0))
                 continue;
             lives[t].buf = (uint32_t)n;
@@ -96,12 +100,13 @@ mst_status low_place_static(lowering *lo)
     mst_program *p = lo->p;
     const mst_graph *g = lo->g;
     life *lives = mst_arena_array(lo->tmp, g->n_tensors, sizeof *lives);
-    plan_buf *bufs = mst_arena_array(lo->tmp, p->n_static, sizeof *bufs);
+    plan_buf *bufs = mst_arena_array(lo->tmp, 2 * (size_t)p->n_static, sizeof *bufs);
+    uint32_t *scratch = mst_arena_array(lo->tmp, p->n_static, sizeof *scratch);
     size_t at, arena;
-    if (lives == NULL || bufs == NULL)
+    if (lives == NULL || bufs == NULL || scratch == NULL)
         return low_no_memory(lo);
     note_lives(lo, lives);
-    size_t n = list_bufs(lo, lives, bufs);
+    size_t n = list_bufs(lo, lives, bufs, scratch);
     MST_TRY(plan_memory(bufs, n, p->n_static, lo->tmp, &arena, lo->err));
     p->input_n = mst_tensor_elements(&g->tensors[g->input]);
     p->output_n = mst_tensor_elements(&g->tensors[g->output]);
@@ -115,6 +120,8 @@ mst_status low_place_static(lowering *lo)
             op->in[k] = ref_of(lo, lives, bufs, at, g->nodes[i].in[k]);
         op->out = ref_of(lo, lives, bufs, at, g->nodes[i].out);
     }
+    for (uint32_t i = 0; i < p->n_static; i++)
+        p->nodes[p->static_nodes[i]].scratch = at + bufs[scratch[i]].at;
     p->output = ref_of(lo, lives, bufs, at, g->output);
     if (rt_has_frames(p))
         MST_TRY(op_add_bytes(lo->err, p->input_n * sizeof(float), p->frames, &p->frames_at, &p->bytes));

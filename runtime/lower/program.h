@@ -117,6 +117,7 @@ typedef struct rt_op {
     rt_move move;
     const rt_expr *expr; /* LAYER, EVENTS */
     rt_fire fire; /* LAYER */
+    size_t scratch; /* of thread i: scratch + i * scratch_bytes of the program */
     uint32_t head, joined; /* LAYER: see layer_group.c; head: index of the group's first operation,
                               which has the number of the others */
 } rt_op;
@@ -157,7 +158,7 @@ struct mst_program {
 
     size_t bytes; /* of a session's memory; the graph's input is at 0 */
     size_t transient, transient_end; /* part of it that holds nothing from one step to the next */
-    size_t scratch, scratch_bytes; /* of thread i: scratch + i * scratch_bytes */
+    size_t scratch, scratch_bytes; /* of fused layers, which reuse it while it is in the cache; for each thread */
     size_t input_n, output_n;
     uint32_t frames; /* 1: the input is constant */
     size_t frames_at; /* where a session keeps them; spiking mode with more than one */

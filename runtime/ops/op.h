@@ -207,6 +207,7 @@ struct op_node {
     size_t scratch_bytes; /* set by prepare, as are those below */
     size_t state_bytes;
     size_t state;         /* where a session keeps them */
+    size_t scratch;       /* static nodes: likewise */
     uint64_t dense;       /* multiply-adds of one pass */
     op_weights *weights; /* LINEAR, CONV */
     union {

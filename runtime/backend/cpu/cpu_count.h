@@ -42,7 +42,7 @@ void cpu_count_events(const cpu_job *job, unsigned part, unsigned thread);
 void cpu_count_pack(const cpu_job *job, unsigned part, unsigned thread);
 void cpu_count_layer(const cpu_job *job, unsigned part, unsigned thread);
 /* Before the parts: what they all read. */
-void cpu_count_border(const mst_session *s, const rt_synapse *syn);
+void cpu_count_border(const mst_session *s, const rt_op *op);
 
 static inline uint8_t *cpu_counts_at(const mst_session *s, const rt_value *v) { return rt_buf_at(s, v->buf); }
 static inline uint32_t *cpu_events_at(const mst_session *s, uint32_t buf) { return rt_buf_at(s, buf); }

@@ -43,11 +43,6 @@ size_t cpu_count_scratch(const mst_program *p, const rt_expr *e)
     return area_of(e).bytes;
 }
 
-static char *scratch_of(const cpu_job *job, unsigned thread)
-{
-    return job->s->mem + job->s->p->scratch + thread * job->s->p->scratch_bytes;
-}
-
 /* ---- terms and neurons, row by row --------------------------------------------------------------- */
 
 static void add_row(const mst_kernels *k, bool first, const float *from, float *x, size_t n)
@@ -135,7 +130,7 @@ static void finish_rows(const cpu_job *job, size_t row, size_t rows, bool first,
 
 static void run_terms(const cpu_job *job, size_t r0, size_t r1, unsigned thread)
 {
-    float *x = (float *)(void *)(scratch_of(job, thread) + area_of(job->op->expr).x);
+    float *x = (float *)(void *)(rt_scratch(job->s, job->op, thread) + area_of(job->op->expr).x);
     for (size_t r = r0, n; r < r1; r += n) {
         n = r1 - r < ROWS ? r1 - r : ROWS;
         finish_rows(job, r, n, true, x);
@@ -144,13 +139,14 @@ static void run_terms(const cpu_job *job, size_t r0, size_t r1, unsigned thread)
 
 /* ---- synapses ------------------------------------------------------------------------------------- */
 
-void cpu_count_border(const mst_session *s, const rt_synapse *syn)
+void cpu_count_border(const mst_session *s, const rt_op *op)
 {
+    const rt_synapse *syn = op->expr->syn;
     const cpu_count_synapse *how = cpu_count_of(syn);
     if (!how->bordered)
         return;
     const op_conv *q = &syn->node->u.conv;
-    uint8_t *to = (uint8_t *)s->mem + s->p->scratch;
+    uint8_t *to = (uint8_t *)rt_scratch(s, op, 0);
     const uint8_t *from = cpu_counts_at(s, &syn->bits);
     size_t height = (size_t)q->h.size, width = (size_t)q->w.size, cut = how->left + width;
     memset(to, 0, how->border_bytes);
@@ -166,7 +162,7 @@ static mstc_input input_of(const cpu_job *job, const rt_synapse *syn, size_t gro
     mstc_input in = {.x = cpu_counts_at(job->s, &syn->bits), .ld = syn->bits.cols, .taps = how->taps,
                      .n_taps = how->n_taps, .k = how->k, .most = (unsigned)syn->bits.levels};
     if (how->bordered)
-        in.x = (const uint8_t *)job->s->mem + job->s->p->scratch;
+        in.x = (const uint8_t *)rt_scratch(job->s, job->op, 0);
     in.x += group * syn->group_in;
     if (how->index != NULL)
         in.index = how->index + row;
@@ -234,7 +230,7 @@ static void run_synapse(const cpu_job *job, unsigned part, unsigned thread)
     const cpu_count_synapse *how = cpu_count_of(e->syn);
     size_t r0 = cpu_split(e->rows, part, job->parts), r1 = cpu_split(e->rows, part + 1, job->parts),
            in_rows = e->syn->bits.rows;
-    char *scratch = scratch_of(job, thread);
+    char *scratch = rt_scratch(job->s, job->op, thread);
     area at = area_of(e);
     float *x = (float *)(void *)(scratch + at.x);
     job->ops[thread] += count_rows(job, cpu_split(in_rows, part, job->parts), cpu_split(in_rows, part + 1, job->parts),
@@ -309,7 +305,7 @@ static void run_batch(const cpu_job *job, unsigned thread, size_t batch)
     const rt_product *q = e->prod;
     const mst_count_kernels *k = cpu_count_kernels(job->s->p);
     area at = area_of(e);
-    char *scratch = scratch_of(job, thread);
+    char *scratch = rt_scratch(job->s, job->op, thread);
     float *c = (float *)(void *)(scratch + at.c), *none = c + q->n, *x = (float *)(void *)(scratch + at.x);
     int8_t *panels = (int8_t *)(scratch + at.panels);
     mstc_input a = {.x = cpu_counts_at(job->s, &q->a) + (size_t)q->a_row[batch] * q->a.cols, .ld = q->a.cols,

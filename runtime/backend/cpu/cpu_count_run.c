@@ -63,7 +63,7 @@ void cpu_count_run(mst_session *s, const rt_op *op)
     cpu_job job = {.s = s, .ops = cs->ops, .op = op, .steps = 1, .by_rows = true, .work = work[op->kind]};
     split(&job, cpu_pool_threads(cs->pool));
     if (op->kind == RT_OP_LAYER && op->expr->syn != NULL)
-        cpu_count_border(s, op->expr->syn);
+        cpu_count_border(s, op);
     if (job.parts > 1)
         cpu_pool_run(cs->pool, &job);
     else if (op->kind == RT_OP_NODE)

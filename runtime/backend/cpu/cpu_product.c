@@ -50,7 +50,7 @@ void cpu_run_product(const cpu_job *job, unsigned part, unsigned thread)
     const rt_expr *e = job->op->expr;
     const mst_program *p = job->s->p;
     cpu_tile tile;
-    cpu_tile_layout(p, e, job->s->mem + p->scratch + thread * p->scratch_bytes, &tile);
+    cpu_tile_layout(p, e, rt_scratch(job->s, job->op, thread), &tile);
     size_t g0 = cpu_split(e->prod->n_groups, part, job->parts),
            g1 = cpu_split(e->prod->n_groups, part + 1, job->parts);
     for (size_t i = e->prod->group[g0]; i < e->prod->group[g1]; i++)

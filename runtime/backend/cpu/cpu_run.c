@@ -49,7 +49,7 @@ static void run_terms(const cpu_job *job, unsigned part, unsigned thread)
     const rt_expr *e = job->op->expr;
     const mst_program *p = job->s->p;
     cpu_tile tile;
-    cpu_tile_layout(p, e, job->s->mem + p->scratch + thread * p->scratch_bytes, &tile);
+    cpu_tile_layout(p, e, rt_scratch(job->s, job->op, thread), &tile);
     size_t blocks = (e->cols + MSTB_COLS - 1) / MSTB_COLS;
     for (size_t r = cpu_split(e->rows, part, job->parts); r < cpu_split(e->rows, part + 1, job->parts); r++)
         for (size_t j = 0; j < blocks; j++)

@@ -196,7 +196,7 @@ void cpu_run_synapse(const cpu_job *job, unsigned part, unsigned thread)
 {
     const mst_program *p = job->s->p;
     cpu_tile tile;
-    cpu_tile_layout(p, job->op->expr, job->s->mem + p->scratch + thread * p->scratch_bytes, &tile);
+    cpu_tile_layout(p, job->op->expr, rt_scratch(job->s, job->op, thread), &tile);
     size_t rows = tile.rows * p->steps / job->steps; /* of fewer steps there is room for more */
     tile.rows = rows < job->op->expr->rows ? rows : job->op->expr->rows;
     for (size_t band = 0; band < cpu_of(job->op->expr->syn)->bands; band++)
