@@ -221,10 +221,10 @@ static int work(int argc, char **argv)
         return code;
     if (o.show)
         return show(args, n_args);
-    if (mst_mode_take(&o.mode, &o.steps, &ropts, &err) != MST_OK)
-        return mst_opts_wrong(&tool, "%s", err.text);
     mst_status st = mst_model_load(args[0], &c, &graph, &err);
-    if (st == MST_OK && !o.info)
+    if (st == MST_OK && mst_mode_take(&o.mode, graph, &o.steps, &ropts, &err) != MST_OK)
+        code = mst_opts_wrong(&tool, "%s", err.text);
+    if (st == MST_OK && code < 0 && !o.info)
         code = settle_steps(graph, &ropts, &steps);
     if (st == MST_OK && code < 0) {
         char differs[600];

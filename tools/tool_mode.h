@@ -14,7 +14,7 @@ typedef struct mst_mode_opts {
 #define MST_MODE_OPTIONS(m)                                                                                 \
     {"mode", 0, MST_OPT_STRING, &(m).mode, "NAME",                                                          \
      "{modes}: the paper's time steps, counts of spikes that a layer fires once it has its whole input, or " \
-     "their binary digits (docs/EXECUTION.md)", 0, 0},                                                      \
+     "their binary digits (docs/EXECUTION.md; default: the model file's)", 0, 0},                           \
     {"levels", 0, MST_OPT_UINT, &(m).levels, "N",                                                           \
      "count, radix: levels of all layers (default: each layer's own)", 1, 255},                             \
     {"bits", 0, MST_OPT_UINT, &(m).bits, "K", "radix: 2^K - 1 levels for all layers", 1, 8},                \
@@ -23,9 +23,10 @@ typedef struct mst_mode_opts {
 
 extern const mst_list mst_list_modes, mst_list_thinnings;
 
-/* Fill mode, levels and thinning of o; steps: what -T says, which count takes as its levels. EINVAL with what is
- * wrong. */
-mst_status mst_mode_take(const mst_mode_opts *m, const mst_opt_uint *steps, mst_run_opts *o, mst_err *err);
+/* Fill mode, levels and thinning of o: as the options say, otherwise as g has them stored. steps: what -T says, which
+ * count takes as its levels. EINVAL with what is wrong. */
+mst_status mst_mode_take(const mst_mode_opts *m, const mst_graph *g, const mst_opt_uint *steps, mst_run_opts *o,
+                         mst_err *err);
 
 /* "count": as --mode has it. */
 const char *mst_mode_name(mst_run_mode mode);

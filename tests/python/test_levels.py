@@ -162,3 +162,23 @@ def test_stored_levels_run(mode, weights, by_policy, snnkit, tmp_path):
     other.step()
     with pytest.raises(AssertionError):
         assert_values(other, found)
+
+
+def test_the_stored_mode_is_what_runs(by_policy, tmp_path):
+    """mstrun without --mode: mode and thinning of the file, which options override."""
+    convert(tmp_path, "--policy", by_policy / "p.yaml", "--quiet", model="swin-masked-ts")
+    np.save(tmp_path / "x.npy", np.load(FIXTURES / "swin.npz")["x"][:2].astype(np.float32))
+
+    def trace(*args):
+        tool("mstrun", tmp_path / "m.bin", tmp_path / "x.npy", "--quiet", "--trace", tmp_path / "t.csv", *args)
+        return (tmp_path / "t.csv").read_text()
+
+    stored = trace()
+    assert stored == trace("--mode", "radix", "--thinning", "systematic")
+    others = [trace("--mode", "count"), trace("--thinning", "binomial"), trace("--levels", 3),
+              trace("--mode", "step", "-T", 1)]
+    assert len({stored, *others}) == 5
+    for args, says in ((("-T", 4), "-T: radix has no time steps"), (("--mode", "fast"), "--mode: expected one of step,"),
+                       (("--thinning", "none"), "--thinning: expected one of binomial,"),
+                       (("--mode", "step", "--levels", 4), "--levels: expected --mode count or radix")):
+        assert says in tool("mstrun", tmp_path / "m.bin", tmp_path / "x.npy", *args, code=2).stderr
