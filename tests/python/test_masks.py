@@ -270,6 +270,17 @@ def test_specific_rules_win(tmp_path):
     assert {k: round(v, 6) for k, v in found.items()} == expected
 
 
+def test_shift_of_a_policy(tmp_path):
+    """Every neuron starts at the policy's share of theta; without one, at the model's."""
+    n, y = start()
+    model = finish(n, y)
+    shifts = []
+    for text in ("neuron: {shift: 0.25}\n", "seed: 1\n"):
+        _, graph = convert(model, tmp_path, "--policy", policy(tmp_path, text))
+        shifts.append([node.fp["SHIFT"] for node in graph.nodes if node.op == "neuron"])
+    assert shifts == [[0.25], [0.5]]
+
+
 def test_trained_section(tmp_path):
     p = policy(tmp_path, "masks:\n  sites: {q: 0.5}\ntrained:\n  sites: {q: 0.75, attn: 0.25}\n")
     rows = convert(FIXTURES / "swin-ts.onnx", tmp_path, "--policy", p)[0]["layers"]

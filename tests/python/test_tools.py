@@ -203,6 +203,25 @@ def test_run_text(swin):
     assert run_json(swin / "swin.bin", swin / "x.npy", "-T", 2)["top1"][0]["top1"] is None
 
 
+def test_figures_follow_from_counts(swin):
+    """What text and JSON derive, from what they say themselves."""
+    args = (swin / "masked.bin", data(swin), "--energy-ac", "2", "--energy-mac", "3")
+    done = tool("mstrun", *args, "-T", 16, "--json", "-")
+    long, short = json.loads(done.stdout), run_json(*args, "-T", 8)
+    assert long["break_even"] == 1.5 and "above 1.5" in done.stderr.lower().replace("below", "above")
+    for r in (long, short):
+        assert r["ann_energy_pj"] == pytest.approx(3 * r["dense_ops_per_pass"])  # one pass, whatever T is
+        assert r["power_alpha_watts_per_step"] == pytest.approx(r["power_alpha_watts"] / r["T"])
+        assert r["dense_ops_per_pass"] < r["dense_ops_per_sample"] <= r["T"] * r["dense_ops_per_pass"]
+    rows = {line.split()[0]: line.split() for line in done.stderr.splitlines() if line.split()}
+    for a, b in zip(long["layers"], short["layers"]):
+        if a["input_ops"] != 0 and a["input_rate"] is not None:  # operations / (dense * T)
+            assert a["input_rate"] * 16 / a["input_ops"] == pytest.approx(b["input_rate"] * 8 / b["input_ops"])
+        spikes, masked = (int(v) for v in rows[a["name"]][-2:])
+        assert abs(spikes - a["spikes"] / 8) <= 0.51 and abs(masked - a["masked"] / 8) <= 0.51
+    assert any(l["masked"] for l in long["layers"]) and any(l["input_rate"] for l in long["layers"])
+
+
 def test_threads_do_not_matter(swin, tmp_path):
     results, traces = [], []
     for threads in (1, 2, 3):
@@ -311,6 +330,13 @@ def test_calib_json(swin):
     one = json.loads(tool("mstcalib", *args, "--json", "-", "--quiet", "--threads", 1).stdout)
     two = json.loads(tool("mstcalib", *args, "--json", "-", "--quiet", "--threads", 2).stdout)
     assert one == two == r
+
+
+def test_calib_marks_the_worst_layers(swin):
+    done = tool("mstcalib", ONNX / "swin-ts.onnx", swin / "swin.bin", data(swin), "-T", 4, "--json", "-")
+    layers = sorted(json.loads(done.stdout)["layers"], key=lambda l: -l["rel_l2"])
+    marked = {line.split()[1] for line in done.stderr.splitlines() if line.startswith("! ")}
+    assert 0 < len(marked) < len(layers) and marked == {l["name"] for l in layers[:len(marked)]}
 
 
 def test_calib_first_layer_has_no_error_at_t_equal_l(swin):

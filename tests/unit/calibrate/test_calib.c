@@ -155,7 +155,7 @@ static mst_calib_report run(const pair *p, const uint32_t *at, uint32_t n_at, si
 
 /* The neuron's activation, spikes and mean current of one sample, from the public API alone. */
 typedef struct direct {
-    double mae, bias, error_sq, ann_sq, max, residual, spikes;
+    double mae, bias, error_sq, ann_sq, max, residual, spikes, within;
     size_t n;
 } direct;
 
@@ -207,6 +207,7 @@ static direct measure_directly(const pair *p, uint32_t steps, size_t samples)
             double count = round((double)snn.sum[i] / l->theta),
             e = l->theta * count / steps - (double)ann.sum[i];
             d.mae += fabs(e);
+            d.within += fabs(e) <= l->theta / (2 * l->levels);
             d.bias += e;
             d.error_sq += e * e;
             d.ann_sq += (double)ann.sum[i] * (double)ann.sum[i];
@@ -233,6 +234,7 @@ START_TEST(measures_what_the_api_shows)
     assert_near(l->mae, d.mae / n);
     assert_near(l->bias, d.bias / n);
     assert_near(l->max, d.max);
+    assert_near(l->within, d.within / n);
     assert_near(l->residual, d.residual / n);
     assert_near(l->rate, d.spikes / (n * steps));
     if (d.ann_sq > 0)
