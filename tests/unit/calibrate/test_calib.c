@@ -250,6 +250,21 @@ START_TEST(measures_what_the_api_shows)
 }
 END_TEST
 
+/* Errors of three steps against eight levels are on either side of half a level, and of a whole one. */
+START_TEST(within_half_a_level)
+{
+    pair p;
+    const uint32_t at[] = {3};
+    open_pair(&p);
+    mst_calib_report r = run(&p, at, 1, 40, false);
+    direct d = measure_directly(&p, 3, 40);
+    ck_assert(d.within > 0 && d.within < (double)d.n);
+    assert_near(r.layers[0].within, d.within / (double)d.n);
+    mst_calib_report_free(&r);
+    close_pair(&p);
+}
+END_TEST
+
 START_TEST(order_of_work_does_not_matter)
 {
     pair p;
@@ -372,6 +387,7 @@ int main(void)
     tcase_add_test(t, parts_of_simulated_neurons);
     tcase_add_test(t, known_cases);
     tcase_add_test(t, measures_what_the_api_shows);
+    tcase_add_test(t, within_half_a_level);
     tcase_add_test(t, order_of_work_does_not_matter);
     tcase_add_test(t, stored_weights_are_a_part);
     tcase_add_test(t, mistakes);

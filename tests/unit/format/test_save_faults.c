@@ -3,6 +3,7 @@
 #include <check.h>
 #include <dirent.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "tests/support/faulty_io.h"
@@ -114,6 +115,16 @@ START_TEST(short_writes)
 }
 END_TEST
 
+/* The rights of any new file, whatever those of a temporary one are. */
+START_TEST(rights)
+{
+    struct stat st;
+    umask(027);
+    ck_assert_int_eq(mst_graph_save(small, path, &err), MST_OK);
+    ck_assert(stat(path, &st) == 0 && (st.st_mode & 0777) == 0640);
+}
+END_TEST
+
 /* kill -9 in each call in turn: what is there is the old file before the rename and the new one after it. */
 START_TEST(killed_anywhere)
 {
@@ -147,6 +158,7 @@ int main(void)
     tcase_add_loop_test(t, failures, 0, 5);
     tcase_add_test(t, folder_without_fsync);
     tcase_add_test(t, short_writes);
+    tcase_add_test(t, rights);
     tcase_add_test(t, killed_anywhere);
     suite_add_tcase(s, t);
     return run_tests(s);

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "tests/support/faulty_io.h"
@@ -131,6 +132,18 @@ START_TEST(descriptor_gone)
 }
 END_TEST
 
+/* The rights of any new file, whatever those of a temporary one are. */
+START_TEST(rights)
+{
+    struct stat st;
+    umask(027);
+    mst_outfile o;
+    ck_assert_int_eq(mst_outfile_open(&o, path, &err), MST_OK);
+    ck_assert_int_eq(mst_outfile_commit(&o, &err), MST_OK);
+    ck_assert(stat(path, &st) == 0 && (st.st_mode & 0777) == 0640);
+}
+END_TEST
+
 START_TEST(killed_in_commit)
 {
     for (unsigned at = 1; at <= 2; at++) { /* fsync, rename */
@@ -169,6 +182,7 @@ int main(void)
     tcase_add_loop_test(t, fsync_or_rename_fails, 0, 2);
     tcase_add_loop_test(t, disk_full, 0, 2);
     tcase_add_test(t, descriptor_gone);
+    tcase_add_test(t, rights);
     tcase_add_test(t, killed_in_commit);
     tcase_add_test(t, json);
     suite_add_tcase(s, t);
