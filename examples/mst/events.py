@@ -1,4 +1,4 @@
-"""Event recordings: N-MNIST's files, frames, and a simulated event camera.
+"""Event recordings: frames, and a simulated event camera. NumPy only.
 
 An event is (t in microseconds, x, y, p); a recording is four arrays of one length.
 The camera looks at MNIST digits the way N-MNIST was recorded (Orchard et al. 2015):
@@ -6,11 +6,9 @@ three saccades of 100 ms over a sensor of 34x34. What a real camera does at each
 is simulated: the logarithm of the light, slowed by the photoreceptor, gives an event
 each time it has moved by the pixel's threshold.
 """
-import pathlib
-
 import numpy as np
 
-from . import digits
+from . import files
 
 SENSOR, PIXELS = 34, 28
 TEST_EACH = 2  # recordings of each digit in the generated test set
@@ -30,22 +28,6 @@ NOISE_HZ = 0.8                     # events of a pixel without a cause, a second
 DARK_STROKES = True                # in N-MNIST a stroke's leading edge gives polarity 0
 
 
-def read_bin(path):
-    """An ATIS 40-bit file as (t, x, y, p), int64; N-MNIST has no overflow records."""
-    data = np.fromfile(path, np.uint8)
-    if data.size % 5:
-        raise ValueError("%s: %d bytes are no whole number of 5-byte events" % (path, data.size))
-    b = data.reshape(-1, 5).astype(np.int64)
-    return (b[:, 2] & 127) << 16 | b[:, 3] << 8 | b[:, 4], b[:, 0], b[:, 1], b[:, 2] >> 7
-
-
-def write_bin(path, events):
-    """(t, x, y, p) as an ATIS 40-bit file."""
-    t, x, y, p = (np.asarray(a, np.int64) for a in events)
-    records = np.stack([x, y, p << 7 | t >> 16, t >> 8 & 255, t & 255], 1)
-    pathlib.Path(path).write_bytes(records.astype(np.uint8).tobytes())
-
-
 def frames(events, n, split="time", side=SENSOR):
     """[2n, side, side] event counts, channel 2f darker and 2f + 1 brighter, cut as docs/EVENTS.md says."""
     t, x, y, p = events
@@ -58,19 +40,14 @@ def frames(events, n, split="time", side=SENSOR):
     return out
 
 
-def recordings(folder):
-    """[(path, digit)] of N-MNIST's layout FOLDER/<digit>/<nnnnn>.bin, in the order of the runtime's reader."""
-    return [(path, digit) for digit in range(10) for path in sorted((pathlib.Path(folder) / str(digit)).glob("*.bin"))]
-
-
 def test_digits(each=TEST_EACH):
     """(images, labels) of the generated test set: `each` of every digit of the bundled set.
 
-    make_digits_subset.py takes the first 200 images of a class in MNIST's order and shuffles
+    make_test_sets.py takes the first 200 images of a class in MNIST's order and shuffles
     them all. The last of each class lie behind MNIST's first 1,000 images, those whose N-MNIST
     recordings the model is trained on.
     """
-    images, labels = digits.read_idx(digits.TEST_IMAGES), digits.read_idx(digits.TEST_LABELS)
+    images, labels = files.read_digits(files.BUNDLED)
     place = np.random.RandomState(2023).permutation(len(images))  # image i was image place[i]
     chosen = np.flatnonzero(place % 200 >= 200 - each)
     chosen = chosen[np.argsort(place[chosen])]

@@ -43,7 +43,7 @@ class Lab:
         self.lib = libmst.load((args.build / "libmst.so").resolve())
         self.threads = args.threads or os.cpu_count()
         here = pathlib.Path(__file__).parent
-        self.code = "".join(sha256(here / name) for name in ("libmst.py", "probes.py", "cifar.py"))
+        self.code = "".join(sha256(here / name) for name in ("libmst.py", "probes.py", "../mst/files.py"))
 
     def hash(self, path):
         if path not in self.hashes:

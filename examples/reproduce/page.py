@@ -2,12 +2,12 @@
 import csv
 import statistics
 
-import cifar
 import experiments
 import figures
 import paper
 import probes
 from experiments import RUNS
+from mst import files
 
 TITLES = {name: run[2] for name, run in RUNS.items()}
 
@@ -352,7 +352,7 @@ class Page:
             return self.absent("swin")
         r = self.found["fig7"]
         names = [n for n in experiments.MAP_MODELS if n in self.models]
-        pictures, _ = cifar.read(self.args.data / "test_batch.bin", max(experiments.SHOWN) + 1)
+        pictures, _ = files.read_cifar10(self.args.data / "test_batch.bin", max(experiments.SHOWN) + 1)
         rows = []
         for m, name in enumerate(names):
             for t, at in enumerate(r["at"]):
@@ -364,7 +364,7 @@ class Page:
               [[TITLES[n], layer, side, number(same)] for n, layers in zip(names, r["layers"])
                for layer, side, same in layers])
         shown = experiments.shown(r["images"])
-        self.picture("fig7", figures.maps, r, names, TITLES, [pictures[i] for i in shown], cifar.CLASSES, shown)
+        self.picture("fig7", figures.maps, r, names, TITLES, [pictures[i] for i in shown], files.CIFAR10_CLASSES, shown)
         self.add("Layer %s, %d x %d tokens: what enters the last stage. M(t) is the sum over channels of N(t) S(t): "
                  "S(t) is 1 where a neuron fires at t, N(t) the sum of exp(-%g (t - t')) over its earlier spikes t' "
                  "%s; each map is scaled by itself. Below an image: its class -> what the network says after %d "

@@ -2,9 +2,9 @@
 distributions of activations and potentials (Fig. 3), spike activation maps (Fig. 7)."""
 import math
 
-import cifar
 import libmst
 import numpy as np
+from mst import files
 
 BINS = 60            # of potentials, over LOW..HIGH thetas
 LOW, HIGH = -1.0, 2.0
@@ -14,8 +14,8 @@ GAMMA = 0.4          # of the spike activation map: exp(-GAMMA * age of a spike)
 
 def ann(lib, networks, data, images, threads):
     """Accuracy of the quantized ANN, networks[0] without masks, in percent."""
-    pictures, labels = cifar.read(data, images)
-    share = libmst.ann_accuracy(lib, networks[0], cifar.normalized(pictures), labels, threads)
+    pictures, labels = files.read_cifar10(data, images)
+    share = libmst.ann_accuracy(lib, networks[0], files.normalized(pictures), labels, threads)
     return {"top1": 100 * share, "images": len(labels)}
 
 
@@ -23,12 +23,12 @@ def distributions(lib, networks, data, images, _threads, steps):
     """Over all neurons and images, in units of theta: histograms of the ANN's activation a, of the
     accumulated potential per step m = (v(T) - v(0) + theta * spikes) / T, of both together, and how far
     the spikes' mean, phi = theta * spikes / T, is from a."""
-    pictures, _ = cifar.read(data, images)
+    pictures, _ = files.read_cifar10(data, images)
     both, sums, n = np.zeros(LEVELS * BINS), np.zeros(9), 0
     with libmst.Network(lib, networks[0], libmst.FLOAT) as ann_net, libmst.Network(lib, networks[0]) as net:
         layers = net.layers
         with libmst.Session(ann_net, layers) as the_ann, libmst.Session(net, layers) as session:
-            for i, x in enumerate(cifar.normalized(pictures)):
+            for i, x in enumerate(files.normalized(pictures)):
                 the_ann.begin(x, i)
                 the_ann.step()
                 session.begin(x, i)
@@ -122,8 +122,8 @@ def activation_maps(lib, networks, data, images, _threads, at, shown):
     the mean correlation of a map with the first network's (same), with the first network's of the next image (other:
     what any two images have in common), and with the firing rates up to that step (rate); of every layer, same
     at the last step (layers)."""
-    pictures, labels = cifar.read(data, images)
-    x, first = cifar.normalized(pictures), None
+    pictures, labels = files.read_cifar10(data, images)
+    x, first = files.normalized(pictures), None
     result = {"at": list(at), "images": len(x), "labels": labels.tolist(), "maps": [], "said": [], "same": [],
               "other": [], "rate": [], "layers": []}
     for network in networks:

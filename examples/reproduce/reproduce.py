@@ -12,7 +12,8 @@ import argparse
 import pathlib
 import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+EXAMPLES = pathlib.Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(EXAMPLES / "reproduce"), str(EXAMPLES)]
 try:
     import numpy  # noqa: F401
 except ImportError:
@@ -21,8 +22,6 @@ import experiments  # noqa: E402
 import figures  # noqa: E402
 import lab  # noqa: E402
 import page  # noqa: E402
-
-EXAMPLES = pathlib.Path(__file__).resolve().parents[1]
 
 
 def positive(text):

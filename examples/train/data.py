@@ -1,15 +1,17 @@
-"""Data sets in memory as bytes, and augmentation of whole batches on whatever device they are on."""
+"""Data sets in memory as they are stored, and augmentation of whole batches on whatever device they are on."""
+import contextlib
+import functools
 import pathlib
 import sys
+import zlib
 
 import numpy as np
 import torch
 
 import trivial
-from mst import digits
+from mst import events, files
 
-MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
-RECORD = 1 + 3 * 32 * 32
+HELD = {"cifar10": 5000, "digits": 5000, "nmnist": 200}
 
 
 def refuse(message):
@@ -27,62 +29,125 @@ def check_folder(path):
         refuse("%s: no such folder" % pathlib.Path(path).parent)
 
 
-def read_cifar10(folder, names):
-    """(x [B, 3, 32, 32] bytes, y [B]) of CIFAR-10's binary files."""
-    parts = []
-    for name in names:
-        path = pathlib.Path(folder) / name
-        try:
-            data = np.fromfile(path, np.uint8)
-        except OSError as error:
-            refuse("%s: %s" % (path, error.strerror))
-        if data.size == 0 or data.size % RECORD:
-            refuse("%s: not a CIFAR-10 binary file (%d bytes, not a multiple of %d)" % (path, data.size, RECORD))
-        parts.append(data.reshape(-1, RECORD))
-    records = np.concatenate(parts)
-    if records[:, 0].max() > 9:
-        refuse("%s: a label above 9" % folder)
-    x = torch.from_numpy(records[:, 1:].reshape(-1, 3, 32, 32).copy())
-    return x, torch.from_numpy(records[:, 0].astype(np.int64))
+@contextlib.contextmanager
+def reading(folder):
+    """What cannot be read of a folder ends the program with one line."""
+    try:
+        yield
+    except OSError as error:
+        refuse("%s: %s" % (error.filename or folder, error.strerror or error))
+    except (ValueError, EOFError, IndexError, zlib.error) as error:
+        refuse(first_line(error) if str(folder) in str(error) else "%s: %s" % (folder, first_line(error)))
+
+
+def tensors(x, y):
+    return torch.from_numpy(np.array(x)), torch.from_numpy(np.asarray(y, np.int64))
+
+
+def add_options(p):
+    """Options of a data set."""
+    p.add_argument("--dataset", choices=sorted(HELD), default="cifar10")
+    g = p.add_argument_group("recordings (nmnist)")
+    g.add_argument("--frames", type=int, default=3, help="frames that a recording is cut into (default 3)")
+    g.add_argument("--split", choices=("number", "time"), default="time", help="how it is cut (default time)")
+    g.add_argument("--present", choices=("channels", "steps"), default="channels",
+                   help="frames together as channels (default), or one after another: the ANN then sees their mean")
+    g.add_argument("--simulate", type=int, default=0,
+                   help="train on so many recordings of a simulated camera, too (mst/events.py); --digits says of what")
+    g.add_argument("--digits", help="folder of MNIST's IDX files, of whose training images the bundled ones are left out")
+    g.add_argument("--repeat", type=int, default=1, help="times that an epoch has each real recording (default 1)")
 
 
 class DataSet:
-    """train and held: (x bytes [B, C, S, S], y [B]); held is a fixed part of the training set."""
+    """train and held: (x [B, C, S, S], y [B]), x bytes or counts of events; held is a fixed part of the training set.
 
-    def __init__(self, name, folder, held, seed=0):
-        self.name = name
-        if name == "cifar10":
-            x, y = read_cifar10(folder, ["data_batch_%d.bin" % i for i in range(1, 6)])
-            self.mean, self.std, self.flips = MEAN, STD, True
-        else:
-            x, y = self.read_digits(folder, "train")
-            self.mean, self.std, self.flips = (digits.MEAN,), (digits.STD,), False
-        if not 0 < held < len(x):
-            refuse("%d images cannot be held out of %d" % (held, len(x)))
-        order = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))
-        self.folder = folder
-        self.held = x[order[:held]], y[order[:held]]
-        self.train = x[order[held:]], y[order[held:]]
+    A file is read when it is asked for. args: what add_options has of recordings.
+    """
 
-    @staticmethod
-    def read_digits(folder, part):
-        files = [pathlib.Path(folder) / ("%s-%s-idx%d-ubyte" % (part, kind, dims))
-                 for kind, dims in (("images", 3), ("labels", 1))]
-        files = [f if f.exists() else f.with_name(f.name + ".gz") for f in files]
-        try:
-            images, labels = [digits.read_idx(f) for f in files]
-        except (OSError, ValueError, EOFError) as error:
-            refuse(str(error))
-        return torch.from_numpy(images.copy())[:, None], torch.from_numpy(labels.astype(np.int64))
+    def __init__(self, name, folder, held, args=None):
+        self.name, self.folder, self.count, self.args = name, pathlib.Path(folder), held, args
+        self.flips = name == "cifar10"
+        self.mean, self.std = (files.CIFAR10_MEAN, files.CIFAR10_STD) if self.flips else ((0.1307,), (0.3081,))
+
+    @functools.cached_property
+    def train(self):
+        return self.parts[0]
+
+    @functools.cached_property
+    def held(self):
+        return self.parts[1]
+
+    @functools.cached_property
+    def parts(self):
+        with reading(self.folder):
+            if self.name == "cifar10":
+                found = [files.read_cifar10(self.folder / ("data_batch_%d.bin" % i)) for i in range(1, 6)]
+                x, y = tensors(*[np.concatenate(part) for part in zip(*found)])
+            elif self.name == "digits":
+                images, labels = files.read_digits(self.folder, "train")
+                keep = files.not_bundled(images)
+                x, y = tensors(images[keep][:, None], labels[keep])
+            else:
+                x, y = self.recordings("Train")
+        if not 0 < self.count < len(x):
+            refuse("%d images cannot be held out of %d" % (self.count, len(x)))
+        order = torch.randperm(len(x), generator=torch.Generator().manual_seed(0))
+        held, rest = order[:self.count], order[self.count:]
+        if self.name == "nmnist" and self.args.simulate:
+            with reading(self.args.digits):
+                return self.with_simulated(x[rest], y[rest]), (x[held], y[held])
+        return (x[rest], y[rest]), (x[held], y[held])
 
     def test(self):
-        """The official test images: for the last figure, never to choose by."""
-        if self.name == "cifar10":
-            return read_cifar10(self.folder, ["test_batch.bin"])
-        return self.read_digits(self.folder, "t10k")
+        """The official test images: for the last figure, never to choose by. Of a folder like the bundled one, those in it."""
+        with reading(self.folder):
+            if self.name == "cifar10":
+                return tensors(*files.read_cifar10(self.folder / "test_batch.bin"))
+            if self.name == "digits":
+                images, labels = files.read_digits(self.folder)
+                return tensors(images[:, None], labels)
+            return self.recordings("Test" if (self.folder / "Test").is_dir() else ".")
+
+    def counts(self, recording):
+        """[2 frames, S, S] counts of events"""
+        return np.minimum(events.frames(recording, self.args.frames, self.args.split), 32767).astype(np.int16)
+
+    def recordings(self, part):
+        found = files.recordings(self.folder / part)
+        if not found:
+            raise ValueError("%s: no recordings <digit>/<number>.bin" % (self.folder / part))
+        return tensors([self.counts(files.read_bin(path)) for path, _ in found], [label for _, label in found])
+
+    def with_simulated(self, x, y):
+        """Recordings of the simulated camera, and `repeat` times the real ones; no digit of the bundled ones is in them."""
+        images, labels = files.read_digits(self.args.digits, "train")
+        # N-MNIST's file nnnnn is of MNIST's image nnnnn - 1
+        real = [int(path.stem) - 1 for path, _ in files.recordings(self.folder / "Train")]
+        if set(files.digests(images[real])) & set(files.digests(events.test_digits()[0])):
+            raise ValueError("%s: a recording of a digit that the bundled recordings show, too" % self.folder)
+        rng = np.random.default_rng(self.args.seed)
+        chosen = rng.permutation(np.flatnonzero(files.not_bundled(images)))[:self.args.simulate]
+        made = []
+        for i in range(0, len(chosen), 100):
+            made += [self.counts(r) for r in events.record(images[chosen[i:i + 100]], rng)]
+            if i % 5000 == 0:
+                print("simulated camera: %d of %d recordings" % (i, len(chosen)), flush=True)
+        made = tensors(made, labels[chosen])
+        x, y = [torch.cat([m] + [r] * self.args.repeat) for m, r in zip(made, (x, y))]
+        order = torch.randperm(len(x), generator=torch.Generator().manual_seed(self.args.seed))
+        return x[order], y[order]
+
+    def options(self):
+        """What the data say of a network that is to be made for them."""
+        if self.name != "nmnist":
+            return {}
+        return {"channels": 2 if self.args.present == "steps" else 2 * self.args.frames}
 
     def normalize(self, x):
-        """Bytes [B, C, S, S] -> floats"""
+        """[B, C, S, S] as stored -> floats as the network takes them"""
+        if self.name == "nmnist":
+            x = x.float()
+            return x.unflatten(1, (-1, 2)).mean(1) if self.args.present == "steps" else x
         mean, std = [torch.tensor(v, device=x.device).reshape(1, -1, 1, 1) for v in (self.mean, self.std)]
         return (x.float() / 255 - mean) / std
 

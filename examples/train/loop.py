@@ -1,6 +1,7 @@
 """The training loop: schedule, mixed precision, shared gradients, checkpoints that resume."""
 import contextlib
 import copy
+import math
 import os
 import time
 
@@ -9,7 +10,28 @@ from torch.nn import functional as F
 
 from data import first_line, refuse
 from mst import calibrate, qcfs, timesteps
-from mst.training import learning_rate, optimizer_for
+
+
+def optimizer_for(model, args):
+    """AdamW; weight decay on the matrices only, not on theta, norms, biases, position bias.
+
+    Thetas learn more slowly, so that they stay near where the quantile put them.
+    """
+    thetas = [a.theta for _, a in qcfs.activations(model)]
+    decayed = [p for n, p in model.named_parameters() if n.endswith(".weight") and p.dim() > 1]
+    chosen = {id(p) for p in decayed + thetas}
+    plain = [p for p in model.parameters() if id(p) not in chosen]
+    return torch.optim.AdamW([{"params": decayed, "weight_decay": args.weight_decay, "share": 1.0},
+                              {"params": plain, "weight_decay": 0.0, "share": 1.0},
+                              {"params": thetas, "weight_decay": 0.0, "share": args.theta_lr}], lr=args.lr)
+
+
+def learning_rate(step, total, top):
+    """5 % warm-up, then a cosine to nothing."""
+    warm = max(1, total // 20)
+    if step < warm:
+        return top * (step + 1) / warm
+    return top * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, total - warm)))
 
 
 def precision(args):

@@ -2,10 +2,17 @@
 
 The sites of a model are its SpikeMask modules; a policy gives each of them a ratio.
 """
+import sys
+
 from torch import nn
 
 from mst.layers import ConvBN, SpikeMask
 from mst.swin import Block, Merge
+
+try:
+    import yaml
+except ImportError:
+    sys.exit("error: PyYAML is not installed (train/requirements.txt)")
 
 KINDS = {"q_mask": "q", "k_mask": "k", "attn_mask": "attn", "fc1_mask": "mlp_fc1"}
 SITES = ("q", "k", "attn", "mlp_fc1", "conv")
@@ -38,88 +45,21 @@ def sites(model):
     return rows
 
 
-def _items(text):
-    """The parts of a flow map or list between its own commas, not those of one inside it."""
-    parts, depth = [""], 0
-    for c in text:
-        depth += (c in "{[") - (c in "}]")
-        if c == "," and depth == 0:
-            parts.append("")
-        else:
-            parts[-1] += c
-    return [part for part in parts if part.strip()]
-
-
-def _scalar(text):
-    text = text.strip()
-    if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
-        return text[1:-1]
-    if text.startswith("{") and text.endswith("}"):
-        pairs = [p.partition(":") for p in _items(text[1:-1])]
-        return {k.strip(): _scalar(v) for k, _, v in pairs}
-    if text.startswith("[") and text.endswith("]"):
-        return [_scalar(v) for v in _items(text[1:-1])]
-    try:
-        return float(text) if any(c in text for c in ".eE") else int(text)
-    except ValueError:
-        return text
-
-
 def parse(text):
-    """The part of YAML that policies use: nested maps by indentation, lists of maps, flow maps, scalars."""
-    rows = []
-    for line in text.splitlines():
-        line = line.split(" #")[0].rstrip() if not line.lstrip().startswith("#") else ""
-        if line:
-            body = line.lstrip()
-            rows.append((len(line) - len(body), body))
-
-    def item(indent):
-        """The map or list whose lines start at `indent`."""
-        result = [] if rows[0][1].startswith("- ") else {}
-        while rows and rows[0][0] == indent:
-            body = rows[0][1]
-            if isinstance(result, list):
-                if not body.startswith("- "):
-                    raise ValueError("expected '- ': " + body)
-                body = body[2:].strip()
-                if body.startswith("{"):
-                    rows.pop(0)
-                    result.append(_scalar(body))
-                else:
-                    rows[0] = (indent + 2, body)
-                    result.append(item(indent + 2))
-                continue
-            key, colon, value = body.partition(":")
-            if not colon:
-                raise ValueError("expected 'key: value': " + body)
-            rows.pop(0)
-            if value.strip():
-                result[key.strip()] = _scalar(value)
-            else:
-                result[key.strip()] = item(rows[0][0]) if rows and rows[0][0] > indent else {}
-        return result
-
-    tree = item(rows[0][0]) if rows else {}
-    if rows:
-        raise ValueError("unexpected indentation: " + rows[0][1])
+    """The text of a policy file as a dictionary."""
+    try:
+        tree = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(str(error).splitlines()[0])
+    if not isinstance(tree, dict) or not isinstance(tree.get("masks", {}), dict):
+        raise ValueError("not a masking policy")
     return tree
 
 
 def load(path):
-    """A policy file as a dictionary; PyYAML reads it where it is installed."""
+    """A policy file as a dictionary."""
     with open(path) as f:
-        text = f.read()
-    try:
-        import yaml
-        tree = yaml.safe_load(text)
-    except ImportError:
-        tree = parse(text)
-    except Exception as error:
-        raise ValueError("%s: %s" % (path, str(error).splitlines()[0]))
-    if not isinstance(tree, dict) or not isinstance(tree.get("masks", {}), dict):
-        raise ValueError("%s: not a masking policy" % path)
-    return tree
+        return parse(f.read())
 
 
 def span(value):

@@ -5,6 +5,8 @@ SWIN = dict(image=32, channels=3, stem=STEM, embed=96, depths=[3, 1], heads=[3, 
             mask_mlp=True)
 DIGITS = dict(stem=[(16, 2, 3), (32, 1, 1)], embed=32, depths=[2, 1], heads=[2, 4], window=4, mlp_ratio=2,
               final_if=False, mask_mlp=True)
+# The reduction layer before it keeps the side: 34x34 frames to 16x16 tokens, then 8x8.
+EVENTS = dict(DIGITS, image=34, stem=[(16, 2, 0), (32, 1, 1)])
 
 RECIPES = {
     "cifar10": {
@@ -15,4 +17,5 @@ RECIPES = {
         "vgg16": ("vgg16", dict(width=16)),
     },
     "digits": {"swin": ("swin", DIGITS), "swin-ln": ("swin", dict(DIGITS, norm="ln"))},
+    "nmnist": {"swin": ("event-swin", EVENTS)},
 }

@@ -1,4 +1,5 @@
-"""Tests of the training code on made-up data: python3 -m pytest examples/train"""
+"""Tests of the training code on made-up data: make train-check, or python3 -m pytest examples/train"""
+import argparse
 import copy
 import math
 import pathlib
@@ -14,8 +15,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 import fused  # noqa: E402
 import masks  # noqa: E402
-from data import DataSet  # noqa: E402
-from mst import export, from_onnx, layers, qcfs, thinning, timesteps, zoo  # noqa: E402
+from data import DataSet, add_options  # noqa: E402
+from mst import events, export, files, from_onnx, layers, qcfs, thinning, timesteps, zoo  # noqa: E402
 from recipes import RECIPES  # noqa: E402
 
 POLICIES = HERE.parent / "policies"
@@ -237,6 +238,68 @@ def test_augmentation_is_its_seed(folder):
              for s in (1, 1, 2)]
     assert torch.equal(draws[0], draws[1]) and not torch.equal(draws[0], draws[2])
     assert draws[0].shape == x.shape and draws[0].dtype == torch.uint8
+
+
+def defaults(*arguments):
+    p = argparse.ArgumentParser()
+    add_options(p)
+    return p.parse_args(arguments)
+
+
+@pytest.fixture(scope="session")
+def digits(tmp_path_factory):
+    """MNIST's training files with 30 digits of noise, and among them 10 of the bundled set."""
+    folder, draw = tmp_path_factory.mktemp("mnist"), np.random.default_rng(0)
+    images = draw.integers(0, 256, (40, 28, 28)).astype(np.uint8)
+    images[20:40:2] = files.read_digits(files.BUNDLED)[0][:10]
+    files.write_idx_gz(folder / "train-images-idx3-ubyte.gz", images)
+    files.write_idx_gz(folder / "train-labels-idx1-ubyte.gz", np.arange(40, dtype=np.uint8) % 10)
+    return folder
+
+
+def test_no_digit_of_the_bundled_set_is_trained_on(digits):
+    data = DataSet("digits", digits, 5)
+    assert [len(part[0]) for part in (data.train, data.held)] == [25, 5]
+    images = torch.cat([data.train[0], data.held[0]])[:, 0].numpy()
+    assert files.not_bundled(images).all() and len(set(files.digests(images))) == 30
+    assert not files.not_bundled(files.read_digits(digits, "train")[0]).all()
+    assert [len(part) for part in DataSet("digits", files.BUNDLED, 5).test()] == [2000, 2000]
+
+
+def test_networks_for_recordings(digits, tmp_path):
+    """Of real recordings and simulated ones of digits that are not bundled, to a file that takes 3 frames."""
+    shutil.copytree(files.BUNDLED / "event-digits", tmp_path / "Train")
+    common = ["--dataset", "nmnist", "--data", tmp_path, "--held", 4, "--batch", 16, "--epochs", 1]
+    out = tmp_path / "x.pt"
+    result = run("train", *common, "--digits", digits, "--simulate", 50, "--repeat", 2, "--out", out)
+    assert result.returncode == 0, result.stderr
+    assert "event-swin, 67180 parameters, 62 training images, 4 held out" in result.stdout  # 30 simulated, 2 x 16 real
+    result = run(out, "--dataset", "nmnist", "--accuracy", files.BUNDLED / "event-digits", "--count", 5, "--spiking", 2,
+                 program="export.py")
+    assert result.returncode == 0 and "SNN at T = 2: accuracy" in result.stdout, result.stderr
+    result = run("train", *common, "--frames", 2, "--present", "steps", "--out", tmp_path / "steps.pt")
+    assert result.returncode == 0 and torch.load(tmp_path / "steps.pt")["options"]["channels"] == 2, result.stderr
+
+
+def test_frames_one_after_another_are_seen_as_their_mean():
+    path, _ = files.recordings(files.BUNDLED / "event-digits")[0]
+    frames = events.frames(files.read_bin(path), 3)
+    for present, expected in (("channels", frames), ("steps", frames.reshape(3, 2, 34, 34).mean(0))):
+        data = DataSet("nmnist", files.BUNDLED / "event-digits", 1, defaults("--present", present))
+        x, y = data.test()
+        assert x.dtype == torch.int16 and len(x) == 20 and y.tolist() == [i // 2 for i in range(20)]
+        assert torch.allclose(data.normalize(x[:1])[0], torch.from_numpy(expected))
+
+
+def test_random_networks_are_exported(tmp_path):
+    onnx, out = pytest.importorskip("onnx"), tmp_path / "x.onnx"
+    result = run("resnet18", "--set", "width=4", "levels=7", "--out", out, program="export.py")
+    assert result.returncode == 0, result.stderr
+    assert from_onnx.tables(out)[1]["if1"] == 7
+    assert not any(node.op_type == "BatchNormalization" for node in onnx.load(str(out)).graph.node)
+    result = run("resnet18", "--set", "wide=4", "--out", out, program="export.py")
+    assert result.returncode == 1 and "resnet18 of these options" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize("options", [[], ["--policy", POLICIES / "conv50.yaml", "--steps", 8],

@@ -3,6 +3,7 @@
 
   train.py train --data cifar-10-batches-bin --model swin --epochs 24 --out swin.pt
   train.py finetune --data ... --teacher swin.pt --policy ../policies/sa75.yaml --epochs 4 --lr 1e-3 --out sa75.pt
+--dataset digits and nmnist train the small Swins for handwritten digits, as pictures and as event recordings.
 The epoch to keep is chosen on images held out of the training set. OUT.state is written
 after each epoch; the same command again goes on from there (--restart: from the beginning).
 --workers N shares each batch among N processes of --threads threads.
@@ -23,7 +24,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import fused  # noqa: E402
 import loop  # noqa: E402
 import masks  # noqa: E402
-from data import DataSet, check_folder, first_line, refuse  # noqa: E402
+from data import HELD, DataSet, add_options, check_folder, first_line, refuse  # noqa: E402
 from mst import calibrate, from_onnx, layers, qcfs, thinning, timesteps, zoo  # noqa: E402
 from recipes import RECIPES  # noqa: E402
 
@@ -31,8 +32,8 @@ from recipes import RECIPES  # noqa: E402
 def parse():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("task", choices=("train", "finetune"))
-    p.add_argument("--data", required=True, help="folder of CIFAR-10's binary files, or of MNIST's IDX files")
-    p.add_argument("--dataset", choices=sorted(RECIPES), default="cifar10")
+    p.add_argument("--data", required=True, help="folder of CIFAR-10's binary files, MNIST's IDX files, or N-MNIST's Train")
+    add_options(p)
     p.add_argument("--out", required=True, help="checkpoint to write")
     p.add_argument("--model", help="a name of recipes.py: what to train (default swin), or what an .onnx file holds")
     p.add_argument("--teacher", help="finetune: checkpoint to learn from and to start from, or an .onnx file of export.py")
@@ -53,7 +54,7 @@ def parse():
     p.add_argument("--strong", action="store_true", help="augmentation: TrivialAugment too (for 100 epochs and more)")
     p.add_argument("--erase", type=int, default=0, help="augmentation: side of a random square to paint over")
     p.add_argument("--clip", type=float, default=5.0, help="largest gradient norm")
-    p.add_argument("--held", type=int, default=5000, help="images held out to choose the epoch (default 5000)")
+    p.add_argument("--held", type=int, help="images held out to choose the epoch (default 5000, of recordings 200)")
     p.add_argument("--levels", type=int, help="L of every activation (default 16; finetune: as it is)")
     p.add_argument("--theta-lr", type=float, default=0.3, help="learning rate of the thetas, as a share of --lr")
     p.add_argument("--limit", type=int, help="train on so many images only (to try things)")
@@ -65,6 +66,11 @@ def parse():
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--restart", action="store_true")
     args = p.parse_args()
+    args.held = HELD[args.dataset] if args.held is None else args.held
+    if args.dataset == "nmnist" and (args.strong or args.frames < 1):
+        p.error("--frames is 1 or more, and --strong is for pictures")
+    if args.simulate and (args.dataset != "nmnist" or not args.digits):
+        p.error("--simulate is for --dataset nmnist, and needs --digits")
     if args.task == "finetune" and not args.teacher:
         p.error("finetune needs --teacher")
     if args.steps < 0 or (args.steps and not args.policy):
@@ -132,7 +138,7 @@ def start(args, data):
             activation.train()  # the same values, in one pass over memory where it is fused
     else:
         name, options = known(args, args.model or "swin")
-        options = dict(options, levels=args.levels or 16)
+        options = dict(options, levels=args.levels or 16, **data.options())
         model = zoo.build(name, **options)
     if args.levels:
         options = dict(options, levels=args.levels)
@@ -161,7 +167,7 @@ def work(rank, args, meeting):
         sys.stdout = open(os.devnull, "w")
     if args.device == "cpu" and not fused.install():
         print("no C compiler: training with PyTorch's own operations, slower", flush=True)
-    data = DataSet(args.dataset, args.data, args.held)
+    data = DataSet(args.dataset, args.data, args.held, args)
     if args.limit:
         data.train = tuple(part[:args.limit] for part in data.train)
     model, teacher, name, options = start(args, data)

@@ -19,7 +19,7 @@ from built import BUILD, ROOT
 FOLDER, EXAMPLES = ROOT / "examples" / "reproduce", ROOT / "examples"
 NORMALIZED = ["--mean", ".4914,.4822,.4465", "--std", ".2470,.2435,.2616"]
 COUNT, FEW, SEEDS, STEPS = 7, 6, 2, 12
-sys.path.insert(0, str(FOLDER))
+sys.path[:0] = [str(FOLDER), str(EXAMPLES)]
 import libmst  # noqa: E402
 import page  # noqa: E402
 import probes  # noqa: E402
@@ -64,7 +64,7 @@ def folder(tmp_path_factory):
     labels = []
     with libmst.Network(libmst.load(BUILD / "libmst.so"), folder / "swin.bin", libmst.FLOAT) as network, \
             libmst.Session(network) as session:
-        for i, x in enumerate(probes.cifar.normalized(coarse)):
+        for i, x in enumerate(probes.files.normalized(coarse)):
             session.begin(x, i)
             session.step()
             labels.append((int(session.logits().argmax()) + (i % 3 == 2)) % 10)
@@ -152,7 +152,7 @@ def test_fig5_and_fig6(folder):
 def test_what_libmst_shows_is_what_mstrun_counts(folder):
     """libmst.py: names, shapes, thetas, spikes of each layer as the tools have them, and Fig. 3's sums."""
     result = run(folder, "swin", 1)
-    x = probes.cifar.normalized(probes.cifar.read(folder / "test_batch.bin", 1)[0])[0]
+    x = probes.files.normalized(probes.files.read_cifar10(folder / "test_batch.bin", 1)[0])[0]
     with libmst.Network(libmst.load(BUILD / "libmst.so"), folder / "swin.bin") as network:
         assert network.names() == [layer["name"] for layer in result["layers"]]
         counts = [0] * len(network.layers)

