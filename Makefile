@@ -168,6 +168,15 @@ pytest: all $(KIT_BIN) $(VENV)/ok ## test the tools against the oracles (ONNX Ru
 	@if [ -e $(VENV)/ok ]; then MST_BUILD=$(B) $(VENV)/bin/python -m pytest -q -rs tests/python $(PYTEST_ARGS); \
 	else echo "SKIP: Python tests: the packages of tests/requirements.txt could not be installed"; fi
 
+# PyTorch as PyPI has it for Linux does not load without 3 GB of CUDA's libraries; in CI Debian's, for CPUs, is installed (147 MB).
+TRAIN_PYTHON ?= $(if $(filter true,$(CI)),/usr/bin/python3,$(PYTHON))
+.PHONY: train-check
+train-check: ## test the training code, where TRAIN_PYTHON (PYTHON) has PyTorch
+	@test "$(CI)" != true || sh third_party/deps.sh python3-torch python3-onnx python3-pytest python3-yaml || \
+	  echo "make: PyTorch could not be installed" >&2
+	@if $(TRAIN_PYTHON) -c 'import torch, yaml, pytest' 2>/dev/null; then $(TRAIN_PYTHON) -m pytest -q -rs -p no:cacheprovider examples/train; \
+	else echo "SKIP: tests of the training code: $(TRAIN_PYTHON) lacks PyTorch, PyYAML or pytest (examples/train/requirements.txt)"; fi
+
 .PHONY: check
 check: deps ## build and pass every test: what CI runs
 	$(MAKE) lint
@@ -178,6 +187,7 @@ check: deps ## build and pass every test: what CI runs
 	else echo "SKIP: clang is not installed"; fi
 	$(MAKE) -j2 MODE=tsan unit-threads
 	$(MAKE) -j2 MODE=release pytest
+	$(MAKE) train-check
 
 .PHONY: unit-threads
 unit-threads: $(filter %/test_threads %/test_session %/test_block_schedule,$(UNIT_BIN)) ## the tests that use threads (MODE=tsan)

@@ -1,10 +1,10 @@
 #!/bin/sh
 # Install the packages that the build and the tests need and that are missing.
-# Debian and Ubuntu; elsewhere it names them and what they are for.
+# So are those that its arguments name. Debian and Ubuntu; elsewhere it names them and what they are for.
 set -eu
 packages="gcc make pkg-config libc6-dev libprotobuf-c-dev protobuf-c-compiler libonnx-dev libgsl-dev
 check libsubunit-dev libyaml-dev libjansson-dev librandom123-dev libmd-dev zlib1g-dev libmatio-dev
-libjpeg62-turbo-dev libpng-dev libzip-dev python3 python3-venv clang libclang-rt-14-dev"
+libjpeg62-turbo-dev libpng-dev libzip-dev python3 python3-venv clang libclang-rt-14-dev $*"
 
 if ! command -v dpkg-query >/dev/null 2>&1; then
     echo "deps: this system has no dpkg; install the equivalents of these Debian packages:" $packages >&2
