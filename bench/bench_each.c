@@ -61,6 +61,8 @@ static void do_fire_each_f32(data *d) { sink = d->k.fire_each_f32(neuron(d), d->
 static void do_fire_same_f32(data *d) { sink = d->k.fire_same_f32(neuron(d), d->x, d->v, d->y, N); }
 static void do_stair_each_f32(data *d) { sink = d->k.stair_each_f32(neuron(d), d->x, d->y, N); }
 static void do_stair_same_f32(data *d) { sink = d->k.stair_same_f32(neuron(d), d->x, d->y, N); }
+static void do_count_each_u32(data *d) { d->k.count_each_u32(neuron(d), d->x, d->y, (uint32_t *)d->v, N); }
+static void do_count_same_u32(data *d) { d->k.count_same_u32(neuron(d), d->x, d->y, (uint32_t *)d->v, N); }
 static void do_level_each_u8(data *d) { d->k.level_each_u8(neuron(d), d->x, (uint8_t *)d->y, N); }
 static void do_level_same_u8(data *d) { d->k.level_same_u8(neuron(d), d->x, (uint8_t *)d->y, N); }
 static void do_worth_u8(data *d) { d->k.worth_u8(1.5f, 16, (const uint8_t *)d->x, d->y, N); }
@@ -182,6 +184,8 @@ static const bench_case cases[] = {
     {"fire_same_f32", do_fire_same_f32, N, "4096", "neuron steps"},
     {"stair_each_f32", do_stair_each_f32, N, "4096", "neurons"},
     {"stair_same_f32", do_stair_same_f32, N, "4096", "neurons"},
+    {"count_each_u32", do_count_each_u32, N, "4096", "neurons"},
+    {"count_same_u32", do_count_same_u32, N, "4096", "neurons"},
     {"level_each_u8", do_level_each_u8, N, "4096", "neurons"},
     {"level_same_u8", do_level_same_u8, N, "4096", "neurons"},
     {"worth_u8", do_worth_u8, N, "4096", "counts"},

@@ -23,6 +23,7 @@
  *           returns how many are not zero
  * level     the same staircase as counts: how many of 1..levels are <= I*levels/theta + shift;
  *           levels at most 255, 0 for NaN
+ * count     the same as numbers, and y: what they are worth
  * worth     y = theta*(x/levels) of counts x; add_worth: y += that
  * affine    y = g*x + h
  * binary    y = fn(a, b), enum mst_binary_fn; stride[0], stride[1] are 0 or 1

@@ -270,18 +270,52 @@ static size_t FN(stair_same_f32)(const mstk_neuron *p, const float *x, float *y,
     return p->gain != NULL ? stair_loop(p, x, y, n, 0, 1) : stair_loop(p, x, y, n, 0, 0);
 }
 
+static inline float level_of(const mstk_neuron *p, float x, size_t i, int gain)
+{
+    float current = gain ? p->gain[i] * x + p->bias[i] : x;
+    float z = current * p->levels / p->theta[i] + p->shift;
+    z = z < p->levels ? z : p->levels; /* NaN becomes levels here */
+    return current == current && z >= 1.0f ? z : 0.0f;
+}
+
 static inline void level_loop(const mstk_neuron *p, const float *restrict x, uint8_t *restrict y, size_t n, size_t step,
                               int gain)
 {
-    const float *theta = p->theta, *g = p->gain, *h = p->bias;
-    const float levels = p->levels, shift = p->shift;
-    for (size_t i = 0; i < n; i++) {
-        float current = gain ? g[i * step] * x[i] + h[i * step] : x[i];
-        float z = current * levels / theta[i * step] + shift;
-        z = z < levels ? z : levels; /* NaN becomes levels here */
-        int32_t count = z >= 1.0f ? (int32_t)z : 0;
-        y[i] = (uint8_t)(current == current ? count : 0);
+    const mstk_neuron q = *p;
+    for (size_t i = 0; i < n; i++)
+        y[i] = (uint8_t)(int32_t)level_of(&q, x[i], i * step, gain);
+}
+
+/* By way of bytes, which compilers vectorize. */
+static inline void count_loop(const mstk_neuron *p, const float *restrict x, float *restrict y, uint32_t *restrict counts,
+                              size_t n, size_t step, int gain)
+{
+    enum { AT_ONCE = 64 };
+    mstk_neuron q = *p;
+    uint8_t level[AT_ONCE];
+    for (size_t i = 0, take; i < n; i += take) {
+        take = n - i < AT_ONCE ? n - i : AT_ONCE;
+        level_loop(&q, x + i, level, take, step, gain);
+        for (size_t j = 0; j < take; j++) {
+            counts[i + j] = level[j];
+            y[i + j] = q.theta[j * step] * ((float)level[j] / q.levels);
+        }
+        q.theta += take * step;
+        if (gain) {
+            q.gain += take * step;
+            q.bias += take * step;
+        }
     }
+}
+
+static void FN(count_each_u32)(const mstk_neuron *p, const float *x, float *y, uint32_t *counts, size_t n)
+{
+    p->gain != NULL ? count_loop(p, x, y, counts, n, 1, 1) : count_loop(p, x, y, counts, n, 1, 0);
+}
+
+static void FN(count_same_u32)(const mstk_neuron *p, const float *x, float *y, uint32_t *counts, size_t n)
+{
+    p->gain != NULL ? count_loop(p, x, y, counts, n, 0, 1) : count_loop(p, x, y, counts, n, 0, 0);
 }
 
 static void FN(level_each_u8)(const mstk_neuron *p, const float *x, uint8_t *y, size_t n)

@@ -61,19 +61,20 @@ static void run_stair(op_call *c)
 static void run_count(op_call *c)
 {
     const op_neuron *q = &c->node->u.neuron;
-    const float *x = op_in(c, 0), levels = q->k.levels, shift = q->k.shift;
-    for (size_t o = 0, at = 0; o < q->ch.outer; o++)
-        for (size_t i = 0; i < q->ch.channels; i++)
-            for (size_t j = 0; j < q->ch.inner; j++, at++) {
-                float theta = q->k.theta[i], current = x[at];
-                if (q->k.gain != NULL)
-                    current = q->k.gain[i] * current + q->k.bias[i];
-                float z = current * levels / theta + shift;
-                uint32_t n = z >= levels ? (uint32_t)levels : z >= 1.0f ? (uint32_t)z : 0;
-                c->out_events[at] = n;
-                c->out[at] = theta * ((float)n / levels);
-                c->active += op_spikes_of(n, q->digits);
-            }
+    const float *x = op_in(c, 0);
+    for (size_t o = 0, at = 0; o < q->ch.outer; o++) {
+        if (q->ch.inner == 1) {
+            c->k->count_each_u32(&q->k, x + at, c->out + at, c->out_events + at, q->ch.channels);
+            at += q->ch.channels;
+            continue;
+        }
+        for (size_t i = 0; i < q->ch.channels; i++, at += q->ch.inner) {
+            mstk_neuron of = at_channel(&q->k, i);
+            c->k->count_same_u32(&of, x + at, c->out + at, c->out_events + at, q->ch.inner);
+        }
+    }
+    for (size_t i = 0; i < c->node->n; i++)
+        c->active += op_spikes_of(c->out_events[i], q->digits);
 }
 
 /* Membranes to v(0). */

@@ -190,6 +190,20 @@ static void try_stair_same_f32(const mst_kernels *k, trial *t)
     t->result = k->stair_same_f32(&p, t->a, t->out, t->n);
 }
 
+static void try_count_each_u32(const mst_kernels *k, trial *t)
+{
+    mstk_neuron p = neurons(t);
+    p.levels = (float)(1 + rnd(t) % 255);
+    k->count_each_u32(&p, t->a, t->out, (uint32_t *)t->out + MAX_N + GUARD, t->n);
+}
+
+static void try_count_same_u32(const mst_kernels *k, trial *t)
+{
+    mstk_neuron p = neurons(t);
+    p.levels = (float)(1 + rnd(t) % 255);
+    k->count_same_u32(&p, t->a, t->out, (uint32_t *)t->out + MAX_N + GUARD, t->n);
+}
+
 static void try_level_each_u8(const mst_kernels *k, trial *t)
 {
     mstk_neuron p = neurons(t);
