@@ -111,6 +111,25 @@ START_TEST(too_many)
 }
 END_TEST
 
+/* Lists number inputs with 16 bits: one input more, and the operator's function runs the layer. */
+START_TEST(many_inputs)
+{
+    for (uint32_t more = 0; more < 2; more++) {
+        uint32_t n = UINT16_MAX + more;
+        mst_graph *g = graph_with_input(DIMS(1, 1, 1, n));
+        rng r = {3};
+        add_spikes_of(g, add_value(g, 0.2f));
+        uint32_t w = add_random(g, &r, DIMS(n, 2), -0.5f, 0.5f), spikes = g->output;
+        add_node(g, MST_OP_LINEAR, INPUTS(spikes, w), DIMS(1, 1, 1, 2));
+        add_spikes_of(g, add_value(g, 1.0f));
+        mst_program *p = compiled(g);
+        ck_assert((synapse_of(p, 1) != NULL) == (more == 0));
+        mst_program_destroy(p);
+        mst_graph_destroy(g);
+    }
+}
+END_TEST
+
 /* Values that are not spikes with one theta: weights of -0 might change their sums. */
 START_TEST(values)
 {
@@ -209,6 +228,7 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_test(t, bands);
     tcase_add_test(t, too_many);
+    tcase_add_test(t, many_inputs);
     tcase_add_test(t, values);
     tcase_add_test(t, signs_of_zero);
     tcase_add_test(t, random_nets);

@@ -217,6 +217,36 @@ START_TEST(only_int8_is_fused)
 }
 END_TEST
 
+/* A chain of three neurons, a shortcut around two of them. */
+START_TEST(latency)
+{
+    static const struct {
+        mst_run_mode mode;
+        uint32_t levels, window;
+    } cases[] = {{MST_RUN_COUNT, 0, 16}, {MST_RUN_COUNT, 5, 5},  {MST_RUN_RADIX, 0, 5},  {MST_RUN_RADIX, 15, 4},
+                 {MST_RUN_RADIX, 1, 1},  {MST_RUN_RADIX, 7, 3},  {MST_RUN_RADIX, 8, 4},  {MST_RUN_RADIX, 255, 8}};
+    static const int32_t levels[] = {4, 16, 9};
+    mst_graph *g = graph_with_input(DIMS(1, 6));
+    uint32_t theta = add_value(g, 0.7f), shortcut = 0;
+    for (int i = 0; i < 3; i++) {
+        add_neuron(g, g->output, theta, 0.5f);
+        g->nodes[g->n_nodes - 1].ip[MST_NEURON_LEVELS] = levels[i];
+        shortcut = i == 0 ? g->output : shortcut;
+    }
+    mst_node *sum = add_node(g, MST_OP_BINARY, INPUTS(g->output, shortcut), DIMS(1, 6));
+    sum->ip[MST_BINARY_FN] = MST_BIN_ADD;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        mst_run_opts o = {.size = sizeof o, .mode = cases[i].mode, .levels = cases[i].levels};
+        mst_program *p = NULL;
+        OK(mst_program_create(g, &o, &p, &err_));
+        ck_assert_uint_eq(mst_program_depth(p), 3);
+        ck_assert_uint_eq(mst_program_window(p), cases[i].window);
+        mst_program_destroy(p);
+    }
+    mst_graph_destroy(g);
+}
+END_TEST
+
 START_TEST(every_allocation_may_fail)
 {
     mst_graph *g = block_net(30 + (uint64_t)_i);
@@ -255,6 +285,7 @@ int main(void)
     tcase_add_test(t, sample_graphs);
     tcase_add_loop_test(t, converted_models, 0, (int)(sizeof models / sizeof models[0]));
     tcase_add_test(t, only_int8_is_fused);
+    tcase_add_test(t, latency);
     tcase_add_loop_test(t, every_allocation_may_fail, 0, 3);
     suite_add_tcase(s, t);
     return run_tests(s);

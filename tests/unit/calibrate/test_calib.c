@@ -251,6 +251,51 @@ START_TEST(measures_what_the_api_shows)
 END_TEST
 
 /* Errors of three steps against eight levels are on either side of half a level, and of a whole one. */
+/* Accuracy and logit error are those of the steps asked for, in either schedule. */
+START_TEST(points_are_those_of_their_steps)
+{
+    pair p;
+    const uint32_t at[] = {1, 3, 8, 16, 20};
+    open_pair(&p);
+    mst_run_opts o = {.mode = MST_RUN_SPIKING, .schedule = _i == 0 ? MST_SCHEDULE_STEP : MST_SCHEDULE_BLOCK};
+    mst_program_destroy(p.snn);
+    ck_assert_int_eq(mst_program_create(p.g, &o, &p.snn, NULL), MST_OK);
+    mst_calib_report r = run(&p, at, 5, 10, false);
+    double off[5] = {0}, whole = 0;
+    size_t agree[5] = {0};
+    mst_session *ann, *snn;
+    ck_assert(mst_session_create(p.ann, &ann, NULL) == MST_OK && mst_session_create(p.snn, &snn, NULL) == MST_OK);
+    for (size_t i = 0; i < 10; i++) {
+        float x[INPUT], a[CLASSES], y[CLASSES];
+        sample_input(i, x);
+        mst_session_begin(ann, x, (uint32_t)i);
+        mst_session_step(ann);
+        mst_session_mean_logits(ann, MST_LAST, a);
+        mst_session_begin(snn, x, (uint32_t)i);
+        for (uint32_t t = 1, k = 0; t <= 20; t++) {
+            mst_session_step(snn);
+            if (t != at[k])
+                continue;
+            mst_session_mean_logits(snn, MST_LAST, y);
+            for (int c = 0; c < CLASSES; c++)
+                off[k] += ((double)y[c] - (double)a[c]) * ((double)y[c] - (double)a[c]);
+            agree[k++] += mst_argmax(y, CLASSES) == mst_argmax(a, CLASSES);
+        }
+        for (int c = 0; c < CLASSES; c++)
+            whole += (double)a[c] * (double)a[c];
+    }
+    for (int k = 0; k < 5; k++) {
+        ck_assert_uint_eq(r.points[k].t, at[k]);
+        assert_near(r.points[k].logit_rel_l2, sqrt(off[k] / whole));
+        assert_near(r.points[k].agreement, (double)agree[k] / 10);
+    }
+    mst_session_destroy(ann);
+    mst_session_destroy(snn);
+    mst_calib_report_free(&r);
+    close_pair(&p);
+}
+END_TEST
+
 START_TEST(within_half_a_level)
 {
     pair p;
@@ -387,6 +432,7 @@ int main(void)
     tcase_add_test(t, parts_of_simulated_neurons);
     tcase_add_test(t, known_cases);
     tcase_add_test(t, measures_what_the_api_shows);
+    tcase_add_loop_test(t, points_are_those_of_their_steps, 0, 2);
     tcase_add_test(t, within_half_a_level);
     tcase_add_test(t, order_of_work_does_not_matter);
     tcase_add_test(t, stored_weights_are_a_part);

@@ -36,6 +36,30 @@ START_TEST(blocks_do_not_overlap)
 }
 END_TEST
 
+/* More holes at a time than the planner remembers: every second block dies, then larger ones come. */
+START_TEST(very_many_holes)
+{
+    enum { MANY = 4000 };
+    static plan_buf b[2 * MANY];
+    mst_arena tmp = {0};
+    size_t total = 0;
+    for (uint32_t i = 0; i < MANY; i++)
+        b[i] = (plan_buf){64 + 64 * (i % 3), 0, i % 2 == 0 ? 0 : 3, 0};
+    for (uint32_t i = 0; i < MANY; i++)
+        b[MANY + i] = (plan_buf){64, 1, 2, 0};
+    OK(plan_memory(b, 2 * MANY, 4, &tmp, &total, &err_));
+    for (uint32_t i = 1; i < MANY; i += 2) /* those that live on, and all that came */
+        for (uint32_t j = MANY; j < 2 * MANY; j++)
+            if (b[i].at < b[j].at + b[j].bytes && b[j].at < b[i].at + b[i].bytes)
+                ck_abort_msg("blocks %u and %u overlap", i, j);
+    size_t most = 0;
+    for (uint32_t i = 0; i < 2 * MANY; i++)
+        most = b[i].at + b[i].bytes > most ? b[i].at + b[i].bytes : most;
+    ck_assert_uint_le(most, total);
+    mst_arena_release(&tmp);
+}
+END_TEST
+
 START_TEST(chain_needs_two_blocks)
 {
     plan_buf b[STEPS];
@@ -64,6 +88,7 @@ int main(void)
     Suite *suite = suite_create("plan");
     TCase *tc = tcase_create("plan");
     tcase_add_loop_test(tc, blocks_do_not_overlap, 0, 8);
+    tcase_add_test(tc, very_many_holes);
     tcase_add_test(tc, chain_needs_two_blocks);
     tcase_add_test(tc, sizes_that_overflow_are_refused);
     suite_add_tcase(suite, tc);
