@@ -56,14 +56,14 @@ bool low_has_int8(const mst_graph *g); /* weights of it, anywhere */
 mst_status low_note_facts(lowering *lo);
 /* p->nodes, layers, dense, dense_static: every node by its operator. */
 mst_status low_prepare_nodes(lowering *lo);
-/* Memory of the input, of static nodes and of states; p->bytes. */
+/* Memory of the input and of static nodes; p->bytes. */
 mst_status low_place_static(lowering *lo);
 /* The SYNAPSE nodes that feed each layer, and their dense_in. */
 mst_status low_feed_layers(lowering *lo);
 /* p->ops and their buffers; adds to p->bytes. */
 mst_status low_make_ops(lowering *lo);
 
-/* The memory of p->ops (place_ops.c). */
+/* The memory of p->ops, and of states (place_ops.c). */
 mst_status low_place_ops(lowering *lo);
 
 /* ---- new operations, buffers, expressions (emit.c) --------------------------------------------- */

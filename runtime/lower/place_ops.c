@@ -31,11 +31,7 @@ static mst_status place_shared(lowering *lo, size_t *arena)
         if (scratch_of(lo, &p->ops[i]) > p->scratch_bytes)
             p->scratch_bytes = scratch_of(lo, &p->ops[i]);
     p->scratch_bytes = (p->scratch_bytes + 127) / 128 * 128;
-    MST_TRY(plan_memory(p->bufs, p->n_bufs, (uint32_t)p->n_ops + 1, lo->tmp, arena, lo->err));
-    MST_TRY(op_add_bytes(lo->err, p->scratch_bytes, p->threads, &p->scratch, &p->bytes));
-    for (size_t i = 0; i < p->n_ops; i++)
-        p->ops[i].scratch = p->scratch;
-    return MST_OK;
+    return plan_memory(p->bufs, p->n_bufs, (uint32_t)p->n_ops + 1, lo->tmp, arena, lo->err);
 }
 
 /* Nodes that run one after the other on one thread: scratch memory is planned as buffers are. *scratch: where, in
@@ -66,21 +62,35 @@ static mst_status place_each(lowering *lo, size_t *arena)
     return MST_OK;
 }
 
+static mst_status place_states(lowering *lo)
+{
+    for (uint32_t i = 0; i < lo->g->n_nodes; i++) {
+        op_node *n = &lo->p->nodes[i];
+        if (n->state_bytes != 0)
+            MST_TRY(op_add_bytes(lo->err, n->state_bytes, 1, &n->state, &lo->p->bytes));
+    }
+    return MST_OK;
+}
+
+/* Behind what static nodes keep: buffers, which may lie where static nodes pass values to each other, as those run
+ * before; then scratch memory, frames, states. */
 mst_status low_place_ops(lowering *lo)
 {
     mst_program *p = lo->p;
-    size_t arena, at = p->transient; /* what static nodes pass to each other is not needed at the same time */
+    size_t arena, at, scratch;
     bool each = lo->target == NULL;
     p->steps = each || op_counts(p->mode) ? 1 : lo->steps > RT_MAX_STEPS ? RT_MAX_STEPS : lo->steps;
     if (p->steps == 0)
         MST_TRY(lo->target->choose_steps(lo, &p->steps));
     MST_TRY(size_buffers(lo));
     MST_TRY(each ? place_each(lo, &arena) : place_shared(lo, &arena));
-    if (at > p->transient_end || arena > p->transient_end - at)
-        MST_TRY(op_add_bytes(lo->err, arena, 1, &at, &p->bytes));
+    MST_TRY(op_add_bytes(lo->err, arena > p->passed ? arena : p->passed, 1, &at, &p->bytes));
+    MST_TRY(op_add_bytes(lo->err, p->scratch_bytes, p->threads, &scratch, &p->bytes));
     for (size_t i = 0; i < p->n_bufs; i++)
         p->bufs[i].at += at;
-    for (size_t i = 0; i < p->n_ops && each; i++)
-        p->ops[i].scratch += at;
-    return MST_OK;
+    for (size_t i = 0; i < p->n_ops; i++)
+        p->ops[i].scratch = each ? p->ops[i].scratch + at : scratch;
+    if (rt_has_frames(p))
+        MST_TRY(op_add_bytes(lo->err, p->input_n * sizeof(float), p->frames, &p->frames_at, &p->bytes));
+    return place_states(lo);
 }

@@ -1,4 +1,4 @@
-/* Memory that does not depend on operations: the input, what static nodes make, states. */
+/* Memory of the input and of what static nodes make. */
 #include "runtime/lower/lowering.h"
 
 /* How long the memory of each root tensor of static nodes is needed. */
@@ -85,16 +85,6 @@ static rt_ref ref_of(const lowering *lo, const life *lives, const plan_buf *bufs
     return (rt_ref){NULL, is_made(lo, root) ? base + bufs[lives[root].buf].at : 0};
 }
 
-static mst_status place_states(lowering *lo)
-{
-    for (uint32_t i = 0; i < lo->g->n_nodes; i++) {
-        op_node *n = &lo->p->nodes[i];
-        if (n->state_bytes != 0)
-            MST_TRY(op_add_bytes(lo->err, n->state_bytes, 1, &n->state, &lo->p->bytes));
-    }
-    return MST_OK;
-}
-
 mst_status low_place_static(lowering *lo)
 {
     mst_program *p = lo->p;
@@ -102,7 +92,7 @@ mst_status low_place_static(lowering *lo)
     life *lives = mst_arena_array(lo->tmp, g->n_tensors, sizeof *lives);
     plan_buf *bufs = mst_arena_array(lo->tmp, 2 * (size_t)p->n_static, sizeof *bufs);
     uint32_t *scratch = mst_arena_array(lo->tmp, p->n_static, sizeof *scratch);
-    size_t at, arena;
+    size_t at, arena, kept;
     if (lives == NULL || bufs == NULL || scratch == NULL)
         return low_no_memory(lo);
     note_lives(lo, lives);
@@ -111,9 +101,9 @@ mst_status low_place_static(lowering *lo)
     p->input_n = mst_tensor_elements(&g->tensors[g->input]);
     p->output_n = mst_tensor_elements(&g->tensors[g->output]);
     MST_TRY(op_add_bytes(lo->err, p->input_n, sizeof(float), &at, &p->bytes));
-    MST_TRY(op_add_bytes(lo->err, arena, 1, &at, &p->bytes));
-    p->transient_end = at + arena;
-    p->transient = at + kept_end(lo, bufs, n);
+    kept = kept_end(lo, bufs, n);
+    MST_TRY(op_add_bytes(lo->err, kept, 1, &at, &p->bytes));
+    p->passed = arena > kept ? arena - kept : 0;
     for (uint32_t i = 0; i < g->n_nodes; i++) {
         op_node *op = &p->nodes[i];
         for (uint32_t k = 0; k < op->n_in; k++)
@@ -123,7 +113,5 @@ mst_status low_place_static(lowering *lo)
     for (uint32_t i = 0; i < p->n_static; i++)
         p->nodes[p->static_nodes[i]].scratch = at + bufs[scratch[i]].at;
     p->output = ref_of(lo, lives, bufs, at, g->output);
-    if (rt_has_frames(p))
-        MST_TRY(op_add_bytes(lo->err, p->input_n * sizeof(float), p->frames, &p->frames_at, &p->bytes));
-    return place_states(lo);
+    return MST_OK;
 }

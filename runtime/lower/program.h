@@ -157,8 +157,8 @@ struct mst_program {
     rt_ref output;
 
     size_t bytes; /* of a session's memory; the graph's input is at 0 */
-    size_t transient, transient_end; /* part of it that holds nothing from one step to the next */
-    size_t scratch, scratch_bytes; /* of fused layers, which reuse it while it is in the cache; for each thread */
+    size_t passed; /* what static nodes pass to each other takes, behind what they keep; nothing is left there */
+    size_t scratch_bytes; /* of fused layers, which reuse it while it is in the cache; for each thread */
     size_t input_n, output_n;
     uint32_t frames; /* 1: the input is constant */
     size_t frames_at; /* where a session keeps them; spiking mode with more than one */
