@@ -292,11 +292,11 @@ def test_frames_one_after_another_are_seen_as_their_mean():
 
 
 def test_random_networks_are_exported(tmp_path):
-    onnx, out = pytest.importorskip("onnx"), tmp_path / "x.onnx"
+    pytest.importorskip("onnx")
+    out = tmp_path / "x.onnx"
     result = run("resnet18", "--set", "width=4", "levels=7", "--out", out, program="export.py")
     assert result.returncode == 0, result.stderr
     assert from_onnx.tables(out)[1]["if1"] == 7
-    assert not any(node.op_type == "BatchNormalization" for node in onnx.load(str(out)).graph.node)
     result = run("resnet18", "--set", "wide=4", "--out", out, program="export.py")
     assert result.returncode == 1 and "resnet18 of these options" in result.stderr
     assert len(result.stderr.splitlines()) == 1
