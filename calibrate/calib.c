@@ -11,9 +11,16 @@
 
 const char *mst_calib_part_name(mst_calib_part part)
 {
-    static const char *const names[MST_PART_COUNT] = {"clipping", "unevenness", "quantization", "inherited",
+    static const char *const names[MST_PART_COUNT] = {"clipping", "unevenness", "quantization", "masks", "inherited",
                                                       "weights"};
     return (unsigned)part < MST_PART_COUNT ? names[part] : NULL;
+}
+
+static bool is_count(mst_run_mode mode) { return mode == MST_RUN_COUNT || mode == MST_RUN_RADIX; }
+
+bool mst_calib_has_part(mst_run_mode mode, mst_calib_part part)
+{
+    return part != (is_count(mode) ? MST_PART_UNEVENNESS : MST_PART_MASKS);
 }
 
 /* The k-th ANN layer of that name, k = how many layers of that name the SNN has had so far. */
@@ -27,6 +34,18 @@ static uint32_t find_partner(const mst_program *ann, const mst_program *snn, siz
         if (strcmp(mst_program_layer(ann, i)->name, name) == 0 && skip-- == 0)
             return (uint32_t)i;
     return MST_NONE;
+}
+
+static void set_current(calib_pair *p, const mst_graph *g, const mst_node *node)
+{
+    p->next = MST_NONE;
+    if (node->n_in < 4 || node->in[2] == MST_NONE)
+        return;
+    const mst_tensor *gain = &g->tensors[node->in[2]], *bias = &g->tensors[node->in[3]];
+    p->gain = gain->data;
+    p->gains = mst_tensor_elements(gain);
+    p->bias = bias->data;
+    p->biases = mst_tensor_elements(bias);
 }
 
 static void set_threshold(calib_pair *p, const mst_graph *g, const mst_node *node)
@@ -60,6 +79,8 @@ static mst_status pair_layer(mst_calib *c, size_t k, mst_err *err)
     p->neurons = (size_t)snn->neurons;
     const mst_graph *g = mst_program_graph(c->snn);
     set_threshold(p, g, &g->nodes[snn->node]);
+    set_current(p, g, &g->nodes[snn->node]);
+    p->run_levels = c->counts ? snn->levels : 0;
     c->snn_of_node[snn->node] = (uint32_t)k;
     c->ann_of_node[ann->node] = (uint32_t)k;
     return MST_OK;
@@ -67,9 +88,6 @@ static mst_status pair_layer(mst_calib *c, size_t k, mst_err *err)
 
 static mst_status pair_layers(mst_calib *c, mst_err *err)
 {
-    const mst_graph *ga = mst_program_graph(c->ann), *gs = mst_program_graph(c->snn);
-    memset(c->ann_of_node, 0xff, ga->n_nodes * sizeof *c->ann_of_node);
-    memset(c->snn_of_node, 0xff, gs->n_nodes * sizeof *c->snn_of_node);
     for (size_t k = 0; k < c->n_layers; k++)
         MST_TRY(pair_layer(c, k, err));
     for (size_t k = 0; k < mst_program_layers(c->ann); k++) {
@@ -120,6 +138,31 @@ static mst_status check_steps(const mst_calib_opts *opts, mst_err *err)
     return MST_OK;
 }
 
+/* [n] numbers, all MST_NONE. */
+static uint32_t *nothing(mst_arena *a, size_t n)
+{
+    uint32_t *list = mst_arena_array(a, n != 0 ? n : 1, sizeof *list);
+    if (list != NULL)
+        memset(list, 0xff, n * sizeof *list);
+    return list;
+}
+
+static bool allocate_maps(mst_calib *c, size_t n)
+{
+    size_t ann = mst_program_graph(c->ann)->n_nodes, snn = mst_program_graph(c->snn)->n_nodes;
+    mst_arena *a = &c->arena;
+    c->ann_of_node = nothing(a, ann);
+    c->ann_mask_of = nothing(a, ann);
+    c->snn_of_node = nothing(a, snn);
+    c->snn_mask_of = nothing(a, snn);
+    c->reader_of = nothing(a, snn);
+    c->given = nothing(a, n);
+    c->ann_masked = mst_arena_array(a, n, sizeof *c->ann_masked);
+    c->snn_masked = mst_arena_array(a, n, sizeof *c->snn_masked);
+    return c->ann_of_node != NULL && c->ann_mask_of != NULL && c->snn_of_node != NULL && c->snn_mask_of != NULL &&
+           c->reader_of != NULL && c->given != NULL && c->ann_masked != NULL && c->snn_masked != NULL;
+}
+
 static bool allocate(mst_calib *c)
 {
     mst_arena *a = &c->arena;
@@ -127,13 +170,11 @@ static bool allocate(mst_calib *c)
     c->opts.at = mst_arena_copy(a, c->opts.at, n_at * sizeof *c->opts.at);
     c->pairs = mst_arena_array(a, n, sizeof *c->pairs);
     c->totals = mst_arena_array(a, n, sizeof *c->totals);
-    c->ann_of_node = mst_arena_array(a, mst_program_graph(c->ann)->n_nodes, sizeof *c->ann_of_node);
-    c->snn_of_node = mst_arena_array(a, mst_program_graph(c->snn)->n_nodes, sizeof *c->snn_of_node);
     c->right = mst_arena_array(a, n_at, sizeof *c->right);
     c->agree = mst_arena_array(a, n_at, sizeof *c->agree);
     c->logit_sq = mst_arena_array(a, n_at, sizeof *c->logit_sq);
-    if (c->opts.at == NULL || c->pairs == NULL || c->totals == NULL || c->ann_of_node == NULL ||
-        c->snn_of_node == NULL || c->right == NULL || c->agree == NULL || c->logit_sq == NULL)
+    if (c->opts.at == NULL || c->pairs == NULL || c->totals == NULL || !allocate_maps(c, n) || c->right == NULL ||
+        c->agree == NULL || c->logit_sq == NULL)
         return false;
     for (size_t k = 0; k < c->n_layers; k++)
         if ((c->totals[k].mae = gsl_rstat_alloc()) == NULL)
@@ -141,13 +182,27 @@ static bool allocate(mst_calib *c)
     return true;
 }
 
+static mst_status check_modes(const mst_program *ann, const mst_program *snn, const mst_program *stored, mst_err *err)
+{
+    bool fine = ann != NULL && snn != NULL && mst_program_mode(ann) == MST_RUN_FLOAT &&
+                mst_program_mode(snn) != MST_RUN_FLOAT && (stored == NULL || mst_program_mode(stored) == MST_RUN_FLOAT);
+    return fine ? MST_OK : mst_fail(err, MST_EINVAL, "calibration: expected ANNs in float mode, and a spiking network");
+}
+
 mst_status mst_calib_create(const mst_program *ann, const mst_program *snn, const mst_calib_opts *opts,
                             mst_calib **out, mst_err *err)
 {
     *out = NULL;
+    static const uint32_t once = 1;
     mst_calib_opts own = {0};
     MST_TRY(MST_TAKE_OPTS(mst_calib_opts, &own, opts, stored, stored, err));
+    bool counts = snn != NULL && is_count(mst_program_mode(snn));
+    if (counts) {
+        own.at = &once;
+        own.n_at = 1;
+    }
     MST_TRY(check_steps(&own, err));
+    MST_TRY(check_modes(ann, snn, own.stored, err));
     gsl_set_error_handler_off();
     mst_calib *c = mst_alloc(NULL, sizeof *c);
     if (c == NULL)
@@ -156,6 +211,8 @@ mst_status mst_calib_create(const mst_program *ann, const mst_program *snn, cons
     c->snn = snn;
     c->opts = own;
     c->stored = own.stored;
+    c->mode = mst_program_mode(snn);
+    c->counts = counts;
     c->steps = own.at[own.n_at - 1];
     c->n_layers = mst_program_layers(snn);
     mst_status st = allocate(c) ? MST_OK : mst_fail(err, MST_ENOMEM, "out of memory for %zu layers",
@@ -166,6 +223,8 @@ mst_status mst_calib_create(const mst_program *ann, const mst_program *snn, cons
         st = pair_layers(c, err);
     if (st == MST_OK)
         st = check_stored(c, err);
+    if (st == MST_OK && counts)
+        st = mst_calib_wire(c, err);
     if (st != MST_OK)
         mst_calib_destroy(c);
     else
@@ -189,6 +248,17 @@ static double share(double part, double whole)
     return whole > 0 ? part / whole : NAN;
 }
 
+/* The most spikes that a neuron of layer k fires for a sample. */
+static double most_spikes(const mst_calib *c, size_t k)
+{
+    unsigned levels = (unsigned)c->pairs[k].run_levels, digits = 0;
+    if (!c->counts)
+        return c->steps;
+    for (unsigned l = levels; l != 0; l /= 2)
+        digits++;
+    return c->mode == MST_RUN_RADIX ? digits : levels;
+}
+
 static void fill_layer(const mst_calib *c, size_t k, mst_calib_layer *out)
 {
     const mst_layer *l = mst_program_layer(c->snn, k);
@@ -196,8 +266,8 @@ static void fill_layer(const mst_calib *c, size_t k, mst_calib_layer *out)
     double n = (double)c->samples;
     *out = (mst_calib_layer){
         .name = l->name, .site = l->site, .stage = l->stage, .block = l->block, .neurons = l->neurons,
-        .theta = l->theta, .levels = l->levels,
-        .rate = t->spikes / (n * (double)l->neurons * c->steps),
+        .theta = l->theta, .levels = (int)c->pairs[k].levels, .run_levels = c->pairs[k].run_levels,
+        .rate = t->spikes / (n * (double)l->neurons * most_spikes(c, k)),
         .mae = gsl_rstat_mean(t->mae), .mae_se = c->samples > 1 ? gsl_rstat_sd_mean(t->mae) : NAN,
         .rel_l2 = sqrt(share(t->error_sq, t->ann_sq)), .max = t->max, .bias = t->bias / n,
         .within = t->within / n, .residual = t->residual / n,
@@ -219,6 +289,9 @@ mst_status mst_calib_report_make(const mst_calib *c, mst_calib_report *out, mst_
         mst_arena_release(&out->arena);
         return mst_fail(err, MST_ENOMEM, "out of memory for the report");
     }
+    out->mode = c->mode;
+    out->depth = c->counts ? mst_program_depth(c->snn) : 0;
+    out->window = c->counts ? mst_program_window(c->snn) : 0;
     out->samples = c->samples;
     out->labelled = c->labelled;
     out->ann_top1 = share((double)c->ann_right, (double)c->labelled);

@@ -13,6 +13,12 @@ typedef struct calib_pair {
     const float *theta;            /* [channels] */
     size_t channels, inner;        /* neuron i has theta[(i / inner) % channels] */
     double levels, shift;
+    /* count and radix mode */
+    int run_levels;
+    const float *gain, *bias;      /* [gains], [biases], along the axis of theta; NULL: none */
+    size_t gains, biases;
+    uint32_t source;               /* tensor of the spiking network whose values are its input */
+    uint32_t next;                 /* pair that has the same source; MST_NONE */
 } calib_pair;
 
 /* What one sample says of one layer: means over its neurons. */
@@ -34,10 +40,17 @@ struct mst_calib {
     mst_arena arena;
     const mst_program *ann, *snn, *stored; /* stored: NULL, or with ann's nodes */
     mst_calib_opts opts;      /* at points into the arena */
-    uint32_t steps;           /* T */
+    mst_run_mode mode;        /* of snn */
+    bool counts;              /* count or radix */
+    uint32_t steps;           /* T; 1 in count and radix mode */
     size_t n_layers, classes, input_size;
     calib_pair *pairs;        /* [n_layers] */
     uint32_t *ann_of_node, *snn_of_node; /* node -> pair, MST_NONE: not a NEURON */
+    uint32_t *ann_mask_of, *snn_mask_of; /* node -> pair whose spikes it masks, MST_NONE: no mask of a pair */
+    bool *ann_masked, *snn_masked; /* [n_layers] has a mask behind it */
+    uint32_t *reader_of;      /* node of the spiking network -> first pair whose input it makes, MST_NONE */
+    uint32_t *given;          /* [n_given] pairs whose input no node makes */
+    size_t n_given;
     calib_total *totals;      /* [n_layers] */
     size_t samples, labelled, ann_right, stored_right;
     size_t *right, *agree;    /* [n_at] */
@@ -52,6 +65,12 @@ typedef struct calib_error {
 calib_error mst_calib_split(double theta, double levels, double shift, double steps, double spikes, double a,
                             double stored, double v_end);
 
+/* A neuron in count and radix mode (calibrate.h): U, y, y', a, b, k. */
+typedef struct calib_counted {
+    float current, fired, left, a, stored, kept;
+} calib_counted;
+calib_error mst_calib_split_count(float theta, float levels, float shift, const calib_counted *x);
+
 /* What one sample gave in a layer, each [neurons]: spikes, activations of the ANN and of the ANN with
  * the stored weights, v(T). */
 typedef struct calib_values {
@@ -59,7 +78,16 @@ typedef struct calib_values {
     const float *a, *stored, *v;
 } calib_values;
 
+/* The same in count and radix mode, as calib_counted has it; input: U before gain and bias. */
+typedef struct calib_counts {
+    const float *input, *fired, *left, *a, *stored, *kept;
+} calib_counts;
+
 /* Reduce a layer on one sample, in one pass. */
 void mst_calib_reduce(const calib_pair *p, double steps, const calib_values *x, calib_sample *out);
+void mst_calib_reduce_counts(const calib_pair *p, const calib_counts *x, calib_sample *out);
+
+/* Find where the inputs of neurons come from, and the masks behind them. ENOMEM. */
+mst_status mst_calib_wire(mst_calib *c, mst_err *err);
 
 #endif

@@ -36,6 +36,29 @@ calib_error mst_calib_split(double theta, double levels, double shift, double st
     return split(theta, levels, shift, steps, spikes, a, stored, v_end);
 }
 
+/* As EXECUTION.md has it for NEURON: the roundings are the network's, so that the same current gives the same value. */
+static inline float stair(float current, float theta, float levels, float shift)
+{
+    float z = current * levels / theta + shift;
+    float n = z >= levels ? levels : z >= 1.0f ? floorf(z) : 0.0f;
+    return theta * (n / levels);
+}
+
+calib_error mst_calib_split_count(float theta, float levels, float shift, const calib_counted *x)
+{
+    calib_error r = {0};
+    double asked = (double)stair(x->current, theta, levels, shift);
+    double fired = (double)x->fired, left = (double)x->left, a = (double)x->a, kept = (double)x->kept;
+    bool clipped = x->current < 0 || x->current > theta;
+    r.e = left - kept;
+    r.residual = (double)x->current - fired;
+    r.part[clipped ? MST_PART_CLIPPING : MST_PART_QUANTIZATION] = fired - asked;
+    r.part[MST_PART_MASKS] = (left - fired) - (kept - a);
+    r.part[MST_PART_INHERITED] = asked - (double)x->stored;
+    r.part[MST_PART_WEIGHTS] = (double)x->stored - a;
+    return r;
+}
+
 /* Add one neuron's error to the sums of its layer. */
 static inline void add_error(const calib_error *x, double a, double half_level, calib_sample *out)
 {
@@ -67,19 +90,39 @@ static void add_errors(const calib_pair *p, double theta, double steps, const ca
     *out = sum;
 }
 
+/* Sums to means. */
+static void divide(calib_sample *s, double n)
+{
+    s->mae /= n;
+    s->bias /= n;
+    s->residual /= n;
+    s->within /= n;
+    for (int k = 0; k < MST_PART_COUNT; k++) {
+        s->part_mean[k] /= n;
+        s->part_abs[k] /= n;
+    }
+}
+
 void mst_calib_reduce(const calib_pair *p, double steps, const calib_values *in, calib_sample *out)
 {
-    double n = (double)p->neurons;
     size_t same = p->channels != 1 ? p->inner : p->neurons;
     *out = (calib_sample){.max = 0};
     for (size_t i = 0, c = 0; i < p->neurons; i += same, c = c + 1 < p->channels ? c + 1 : 0)
         add_errors(p, (double)p->theta[c], steps, in, i, i + same, out);
-    out->mae /= n;
-    out->bias /= n;
-    out->residual /= n;
-    out->within /= n;
-    for (int k = 0; k < MST_PART_COUNT; k++) {
-        out->part_mean[k] /= n;
-        out->part_abs[k] /= n;
+    divide(out, (double)p->neurons);
+}
+
+void mst_calib_reduce_counts(const calib_pair *p, const calib_counts *in, calib_sample *out)
+{
+    calib_sample sum = {0};
+    for (size_t i = 0; i < p->neurons; i++) {
+        float theta = p->theta[i / p->inner % p->channels], current = in->input[i];
+        if (p->gain != NULL)
+            current = p->gain[i / p->inner % p->gains] * current + p->bias[i / p->inner % p->biases];
+        calib_counted x = {current, in->fired[i], in->left[i], in->a[i], in->stored[i], in->kept[i]};
+        calib_error e = mst_calib_split_count(theta, (float)p->levels, (float)p->shift, &x);
+        add_error(&e, (double)x.kept, (double)theta / (2 * p->levels), &sum);
     }
+    *out = sum;
+    divide(out, (double)p->neurons);
 }

@@ -12,7 +12,9 @@ struct mst_calib_worker {
     float *x;              /* [input] */
     float **activation;    /* [layers][neurons] of the ANN */
     float **with_stored;   /* the same with the stored weights, or activation */
-    uint32_t **count;      /* [layers][neurons] spikes */
+    uint32_t **count;      /* [layers][neurons] spikes; NULL in count and radix mode, which has instead: */
+    float **input, **fired, **left, **kept; /* [layers][neurons] (calib_counts) */
+    size_t seen;           /* inputs of layers that have been seen since the sample began */
     double *logits;        /* [classes] of the ANN */
     float *mean;           /* [classes] */
     calib_sample *layers;  /* [layers] */
@@ -20,10 +22,10 @@ struct mst_calib_worker {
     double ann_logit_sq, stored_logit_sq, *logit_sq; /* [n_at] */
 };
 
-/* to: [layers][neurons] */
-static void keep(const mst_calib_worker *w, const mst_tap *t, float **to)
+/* pair_of: [nodes], to: [layers][neurons] */
+static void keep(const uint32_t *pair_of, const mst_tap *t, float **to)
 {
-    uint32_t k = w->c->ann_of_node[t->node];
+    uint32_t k = pair_of[t->node];
     if (k != MST_NONE)
         mst_tap_values(t, 0, to[k]);
 }
@@ -32,14 +34,16 @@ static void on_ann(void *ctx, const mst_session *s, const mst_tap *t)
 {
     (void)s;
     mst_calib_worker *w = ctx;
-    keep(w, t, w->activation);
+    keep(w->c->ann_of_node, t, w->activation);
+    if (w->c->counts)
+        keep(w->c->ann_mask_of, t, w->kept);
 }
 
 static void on_stored(void *ctx, const mst_session *s, const mst_tap *t)
 {
     (void)s;
     mst_calib_worker *w = ctx;
-    keep(w, t, w->with_stored);
+    keep(w->c->ann_of_node, t, w->with_stored);
 }
 
 static void on_snn(void *ctx, const mst_session *s, const mst_tap *t)
@@ -51,33 +55,68 @@ static void on_snn(void *ctx, const mst_session *s, const mst_tap *t)
         mst_tap_count(t, w->count[k]);
 }
 
+static void on_window(void *ctx, const mst_session *s, const mst_tap *t)
+{
+    (void)s;
+    mst_calib_worker *w = ctx;
+    const mst_calib *c = w->c;
+    keep(c->snn_of_node, t, w->fired);
+    keep(c->snn_mask_of, t, w->left);
+    for (uint32_t k = c->reader_of[t->node]; k != MST_NONE; k = c->pairs[k].next, w->seen++)
+        mst_tap_values(t, 0, w->input[k]);
+}
+
+/* [layers][neurons]; where own is given, rows of layers that are not in it are those of `others`. */
+static float **allocate_rows(mst_calib_worker *w, const bool *own, float **others)
+{
+    const mst_calib *c = w->c;
+    float **rows = mst_arena_array(&w->arena, c->n_layers != 0 ? c->n_layers : 1, sizeof *rows);
+    for (size_t k = 0; rows != NULL && k < c->n_layers; k++) {
+        bool mine = own == NULL || own[k];
+        rows[k] = mine ? mst_arena_array(&w->arena, c->pairs[k].neurons, sizeof **rows) : others[k];
+        if (rows[k] == NULL)
+            return NULL;
+    }
+    return rows;
+}
+
+static bool allocate_counts(mst_calib_worker *w)
+{
+    const mst_calib *c = w->c;
+    w->input = allocate_rows(w, NULL, NULL);
+    w->fired = allocate_rows(w, NULL, NULL);
+    w->left = w->fired != NULL ? allocate_rows(w, c->snn_masked, w->fired) : NULL;
+    w->kept = allocate_rows(w, c->ann_masked, w->activation);
+    return w->input != NULL && w->left != NULL && w->kept != NULL;
+}
+
+static bool allocate_steps(mst_calib_worker *w)
+{
+    const mst_calib *c = w->c;
+    w->count = mst_arena_array(&w->arena, c->n_layers != 0 ? c->n_layers : 1, sizeof *w->count);
+    for (size_t k = 0; w->count != NULL && k < c->n_layers; k++)
+        if ((w->count[k] = mst_arena_array(&w->arena, c->pairs[k].neurons, sizeof **w->count)) == NULL)
+            return false;
+    return w->count != NULL;
+}
+
 static bool allocate(mst_calib_worker *w)
 {
     const mst_calib *c = w->c;
     mst_arena *a = &w->arena;
     size_t n = c->n_layers != 0 ? c->n_layers : 1;
     w->x = mst_arena_array(a, c->input_size, sizeof *w->x);
-    w->activation = mst_arena_array(a, n, sizeof *w->activation);
-    w->with_stored = c->stored != NULL ? mst_arena_array(a, n, sizeof *w->with_stored) : w->activation;
-    w->count = mst_arena_array(a, n, sizeof *w->count);
+    w->activation = allocate_rows(w, NULL, NULL);
+    w->with_stored = c->stored != NULL ? allocate_rows(w, NULL, NULL) : w->activation;
     w->layers = mst_arena_array(a, n, sizeof *w->layers);
     w->logits = mst_arena_array(a, c->classes, sizeof *w->logits);
     w->mean = mst_arena_array(a, c->classes, sizeof *w->mean);
     w->snn_class = mst_arena_array(a, c->opts.n_at, sizeof *w->snn_class);
     w->logit_sq = mst_arena_array(a, c->opts.n_at, sizeof *w->logit_sq);
-    if (w->x == NULL || w->activation == NULL || w->with_stored == NULL || w->count == NULL || w->layers == NULL ||
-        w->logits == NULL || w->mean == NULL ||
-        w->snn_class == NULL || w->logit_sq == NULL)
+    if (w->x == NULL || w->activation == NULL || w->with_stored == NULL || w->layers == NULL || w->logits == NULL ||
+        w->mean == NULL || w->snn_class == NULL || w->logit_sq == NULL)
         return false;
-    for (size_t k = 0; k < c->n_layers; k++) {
-        w->activation[k] = mst_arena_array(a, c->pairs[k].neurons, sizeof **w->activation);
-        w->count[k] = mst_arena_array(a, c->pairs[k].neurons, sizeof **w->count);
-        if (c->stored != NULL)
-            w->with_stored[k] = mst_arena_array(a, c->pairs[k].neurons, sizeof **w->with_stored);
-        if (w->activation[k] == NULL || w->count[k] == NULL || w->with_stored[k] == NULL)
-            return false;
-    }
-    return true;
+    return c->counts ? allocate_counts(w) : allocate_steps(w);
 }
 
 mst_status mst_calib_worker_create(mst_calib *c, mst_calib_worker **out, mst_err *err)
@@ -100,7 +139,7 @@ mst_status mst_calib_worker_create(mst_calib *c, mst_calib_worker **out, mst_err
         return st;
     }
     mst_session_tap(w->ann, on_ann, w);
-    mst_session_tap(w->snn, on_snn, w);
+    mst_session_tap(w->snn, c->counts ? on_window : on_snn, w);
     if (w->stored != NULL)
         mst_session_tap(w->stored, on_stored, w);
     *out = w;
@@ -163,7 +202,8 @@ static void read_out(mst_calib_worker *w, uint32_t i, uint32_t at)
 static void run_snn(mst_calib_worker *w, uint32_t sample)
 {
     const mst_calib *c = w->c;
-    for (size_t k = 0; k < c->n_layers; k++)
+    w->seen = 0;
+    for (size_t k = 0; !c->counts && k < c->n_layers; k++)
         memset(w->count[k], 0, c->pairs[k].neurons * sizeof **w->count);
     mst_session_begin(w->snn, w->x, sample);
     uint32_t at = 0;
@@ -172,6 +212,45 @@ static void run_snn(mst_calib_worker *w, uint32_t sample)
         for (; at < c->opts.n_at && c->opts.at[at] <= t + n; at++)
             read_out(w, c->opts.at[at] - t - 1, at);
     }
+}
+
+/* The mean of frames, as the network has it: added up in order, each sum rounded, then divided. */
+static void mean_frame(const mst_calib_worker *w, size_t n, float *out)
+{
+    size_t frames = w->c->input_size / n;
+    for (size_t i = 0; i < n; i++) {
+        out[i] = w->x[i];
+        for (size_t f = 1; f < frames; f++)
+            out[i] += w->x[f * n + i];
+        out[i] = frames > 1 ? out[i] / (float)frames : out[i];
+    }
+}
+
+/* Inputs that no node makes: the sample, or constants. */
+static void give_inputs(mst_calib_worker *w)
+{
+    const mst_calib *c = w->c;
+    const mst_graph *g = mst_program_graph(c->snn);
+    for (size_t i = 0; i < c->n_given; i++) {
+        const calib_pair *p = &c->pairs[c->given[i]];
+        if (p->source == g->input)
+            mean_frame(w, p->neurons, w->input[c->given[i]]);
+        else
+            memcpy(w->input[c->given[i]], g->tensors[p->source].data, p->neurons * sizeof **w->input);
+    }
+}
+
+static void reduce(mst_calib_worker *w, size_t k)
+{
+    const calib_pair *p = &w->c->pairs[k];
+    if (w->c->counts) {
+        calib_counts x = {w->input[k], w->fired[k], w->left[k], w->activation[k], w->with_stored[k], w->kept[k]};
+        mst_calib_reduce_counts(p, &x, &w->layers[k]);
+    } else {
+        calib_values x = {w->count[k], w->activation[k], w->with_stored[k], mst_session_potential(w->snn, p->snn_layer)};
+        mst_calib_reduce(p, w->c->steps, &x, &w->layers[k]);
+    }
+    w->layers[k].spikes = mst_session_layer_spikes(w->snn, MST_LAST, p->snn_layer);
 }
 
 mst_status mst_calib_measure(mst_calib_worker *w, size_t i, mst_err *err)
@@ -184,12 +263,14 @@ mst_status mst_calib_measure(mst_calib_worker *w, size_t i, mst_err *err)
     if (w->stored != NULL)
         run_stored(w, (uint32_t)i);
     run_snn(w, (uint32_t)i);
-    for (size_t k = 0; k < c->n_layers; k++) {
-        calib_values x = {w->count[k], w->activation[k], w->with_stored[k],
-                          mst_session_potential(w->snn, c->pairs[k].snn_layer)};
-        mst_calib_reduce(&c->pairs[k], c->steps, &x, &w->layers[k]);
-        w->layers[k].spikes = mst_session_layer_spikes(w->snn, MST_LAST, c->pairs[k].snn_layer);
+    if (c->counts) {
+        give_inputs(w);
+        if (w->seen + c->n_given != c->n_layers)
+            return mst_fail(err, MST_EINVAL, "calibration: expected the currents of %zu layers, saw %zu: count and radix "
+                            "mode need the step schedule", c->n_layers, w->seen + c->n_given);
     }
+    for (size_t k = 0; k < c->n_layers; k++)
+        reduce(w, k);
     return MST_OK;
 }
 

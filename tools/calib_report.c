@@ -4,14 +4,19 @@
 #include <inttypes.h>
 #include <math.h>
 
+#include "tools/tool_mode.h"
 #include "tools/tool_output.h"
 #include "tools/tool_table.h"
 
 #define WORST 3 /* layers marked in the table */
+#define LEVELS_COLUMN 4
+
+static uint64_t latency_of(const mst_calib_report *r) { return (uint64_t)r->depth * r->window; }
 
 static mst_status print_network(const mst_calib_report *r, FILE *f, mst_err *err)
 {
     static const char *const heads[] = {">t", ">SNN top-1 %", ">agreement %", ">logit error (rel. L2)"};
+    size_t from = mst_mode_counts(r->mode) ? 1 : 0; /* no time to show */
     mst_table t;
     if (r->labelled != 0)
         fprintf(f, "ANN top-1 %.2f %%\n", 100 * r->ann_top1);
@@ -23,9 +28,10 @@ static mst_status print_network(const mst_calib_report *r, FILE *f, mst_err *err
     }
     if (r->labelled != 0 || !isnan(r->stored_logit_rel_l2))
         fputc('\n', f);
-    mst_table_begin(&t, sizeof heads / sizeof heads[0], heads);
+    mst_table_begin(&t, sizeof heads / sizeof heads[0] - from, heads + from);
     for (uint32_t i = 0; i < r->n_points; i++) {
-        mst_table_cell(&t, "%u", r->points[i].t);
+        if (from == 0)
+            mst_table_cell(&t, "%u", r->points[i].t);
         mst_table_real(&t, 100 * r->points[i].top1, 2);
         mst_table_real(&t, 100 * r->points[i].agreement, 2);
         mst_table_real(&t, r->points[i].logit_rel_l2, 4);
@@ -46,21 +52,39 @@ static bool among_worst(const mst_calib_report *r, size_t layer)
     return larger < WORST;
 }
 
+/* Heads of the columns of layers, [MST_TABLE_MAX_COLUMNS]; returns how many. parts: room for names, lent to heads. */
+static size_t layer_heads(const mst_calib_report *r, const char **heads, char parts[MST_PART_COUNT][16])
+{
+    static const char *const fixed[] = {
+        "", "layer", ">theta", ">L", ">levels", ">rate %", ">mae", ">rel. L2", ">max", ">bias", ">in theta/2L %",
+        ">residual",
+    };
+    size_t n = 0;
+    for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++)
+        if (i != LEVELS_COLUMN || mst_mode_counts(r->mode))
+            heads[n++] = fixed[i];
+    for (int p = 0; p < MST_PART_COUNT; p++)
+        if (mst_calib_has_part(r->mode, (mst_calib_part)p)) {
+            snprintf(parts[p], sizeof parts[p], ">%s", mst_calib_part_name((mst_calib_part)p));
+            heads[n++] = parts[p];
+        }
+    return n;
+}
+
 static mst_status print_layers(const mst_calib_report *r, FILE *f, mst_err *err)
 {
-    static const char *const heads[] = {
-        "", "layer", ">theta", ">L", ">rate %", ">mae", ">rel. L2", ">max", ">bias", ">in theta/2L %",
-        ">residual",
-        ">clipping", ">unevenness", ">quantization", ">inherited", ">weights",
-    };
+    const char *heads[MST_TABLE_MAX_COLUMNS];
+    char parts[MST_PART_COUNT][16];
     mst_table t;
-    mst_table_begin(&t, sizeof heads / sizeof heads[0], heads);
+    mst_table_begin(&t, layer_heads(r, heads, parts), heads);
     for (size_t k = 0; k < r->n_layers; k++) {
         const mst_calib_layer *l = &r->layers[k];
         mst_table_cell(&t, "%s", among_worst(r, k) ? "!" : "");
         mst_table_cell(&t, "%s", l->name);
         mst_table_cell(&t, "%.4g", l->theta);
         mst_table_cell(&t, "%d", l->levels);
+        if (mst_mode_counts(r->mode))
+            mst_table_cell(&t, "%d", l->run_levels);
         mst_table_real(&t, 100 * l->rate, 2);
         mst_table_real(&t, l->mae, 4);
         mst_table_real(&t, l->rel_l2, 4);
@@ -69,7 +93,8 @@ static mst_status print_layers(const mst_calib_report *r, FILE *f, mst_err *err)
         mst_table_real(&t, 100 * l->within, 2);
         mst_table_real(&t, l->residual, 4);
         for (int p = 0; p < MST_PART_COUNT; p++)
-            mst_table_real(&t, l->part_abs[p], 4);
+            if (mst_calib_has_part(r->mode, (mst_calib_part)p))
+                mst_table_real(&t, l->part_abs[p], 4);
     }
     return mst_table_end(&t, f, err);
 }
@@ -78,71 +103,114 @@ mst_status mst_calib_print(const mst_calib_facts *c, FILE *f, mst_err *err)
 {
     const mst_calib_report *r = c->report;
     fprintf(f, "%s against %s on %s: %zu samples\n\n", c->model, c->onnx, c->data, r->samples);
+    if (mst_mode_counts(r->mode))
+        fprintf(f, "mode %s, %s thinning; latency %" PRIu64 " steps (%u layers one after another, windows of %u)\n\n",
+                mst_mode_name(r->mode), mst_thinning_name((int)c->thinning), latency_of(r), r->depth, r->window);
     MST_TRY(print_network(r, f, err));
     MST_TRY(print_layers(r, f, err));
+    fputc('\n', f);
+    if (!mst_mode_counts(r->mode))
+        fprintf(f, "At t = %u. ", r->points[r->n_points - 1].t);
     fprintf(f,
-            "\nAt t = %u. ! marks the %d layers with the largest relative error. The last five columns are "
-            "the mean\n"
-            "absolute parts of the error: see mstcalib --help.\n", r->points[r->n_points - 1].t, WORST);
+            "! marks the %d layers with the largest relative error. The last five columns are the mean\n"
+            "absolute parts of the error: see mstcalib --help.\n", WORST);
     return MST_OK;
 }
 
 /* ---- JSON ---- */
+
+/* value: taken; NULL: out of memory, and on any failure *object is released and NULL. */
+static void set(json_t **object, const char *key, json_t *value)
+{
+    if (*object == NULL) {
+        json_decref(value);
+    } else if (json_object_set_new(*object, key, value) != 0) {
+        json_decref(*object);
+        *object = NULL;
+    }
+}
 
 static json_t *json_points(const mst_calib_report *r)
 {
     json_t *list = json_array();
     for (uint32_t i = 0; list != NULL && i < r->n_points; i++) {
         const mst_calib_point *p = &r->points[i];
-        mst_json_append(&list, json_pack("{s:i, s:o, s:o, s:o}", "t", (int)p->t, "top1",
-                                         mst_json_real(p->top1),
-                                         "agreement", mst_json_real(p->agreement), "logit_rel_l2",
-                                         mst_json_real(p->logit_rel_l2)));
+        json_t *point = json_object();
+        if (!mst_mode_counts(r->mode))
+            set(&point, "t", json_integer(p->t));
+        set(&point, "top1", mst_json_real(p->top1));
+        set(&point, "agreement", mst_json_real(p->agreement));
+        set(&point, "logit_rel_l2", mst_json_real(p->logit_rel_l2));
+        mst_json_append(&list, point);
     }
     return list;
 }
 
-static json_t *json_parts(const double *values)
+static json_t *json_parts(mst_run_mode mode, const double *values)
 {
     json_t *parts = json_object();
-    for (int p = 0; parts != NULL && p < MST_PART_COUNT; p++)
-        if (json_object_set_new(parts, mst_calib_part_name((mst_calib_part)p),
-                                mst_json_real(values[p])) != 0) {
-            json_decref(parts);
-            return NULL;
-        }
+    for (int p = 0; p < MST_PART_COUNT; p++)
+        if (mst_calib_has_part(mode, (mst_calib_part)p))
+            set(&parts, mst_calib_part_name((mst_calib_part)p), mst_json_real(values[p]));
     return parts;
 }
 
-static json_t *json_layer(const mst_calib_layer *l)
+static json_t *json_layer(mst_run_mode mode, const mst_calib_layer *l)
 {
-    return json_pack("{s:o, s:s, s:i, s:i, s:o, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
-                     "name",
-                     mst_json_text(l->name), "site", mst_site_name((int)l->site), "stage", l->stage, "block",
-                     l->block,
-                     "neurons", mst_json_whole(l->neurons), "theta", mst_json_real(l->theta), "L", l->levels,
-                     "rate",
-                     mst_json_real(l->rate), "mae", mst_json_real(l->mae), "mae_se", mst_json_real(l->mae_se),
-                     "rel_l2",
-                     mst_json_real(l->rel_l2), "max", mst_json_real(l->max), "bias", mst_json_real(l->bias),
-                     "within",
-                     mst_json_real(l->within), "residual", mst_json_real(l->residual), "parts",
-                     json_parts(l->part_abs),
-                     "parts_bias", json_parts(l->part_mean));
+    json_t *layer = json_object();
+    set(&layer, "name", mst_json_text(l->name));
+    set(&layer, "site", json_string(mst_site_name((int)l->site)));
+    set(&layer, "stage", json_integer(l->stage));
+    set(&layer, "block", json_integer(l->block));
+    set(&layer, "neurons", mst_json_whole(l->neurons));
+    set(&layer, "theta", mst_json_real(l->theta));
+    set(&layer, "L", json_integer(l->levels));
+    if (mst_mode_counts(mode))
+        set(&layer, "levels", json_integer(l->run_levels));
+    set(&layer, "rate", mst_json_real(l->rate));
+    set(&layer, "mae", mst_json_real(l->mae));
+    set(&layer, "mae_se", mst_json_real(l->mae_se));
+    set(&layer, "rel_l2", mst_json_real(l->rel_l2));
+    set(&layer, "max", mst_json_real(l->max));
+    set(&layer, "bias", mst_json_real(l->bias));
+    set(&layer, "within", mst_json_real(l->within));
+    set(&layer, "residual", mst_json_real(l->residual));
+    set(&layer, "parts", json_parts(mode, l->part_abs));
+    set(&layer, "parts_bias", json_parts(mode, l->part_mean));
+    return layer;
+}
+
+/* T, or what takes its place. */
+static void set_mode(json_t **root, const mst_calib_facts *c)
+{
+    const mst_calib_report *r = c->report;
+    set(root, "mode", json_string(mst_mode_name(r->mode)));
+    if (!mst_mode_counts(r->mode)) {
+        set(root, "T", json_integer(r->points[r->n_points - 1].t));
+        return;
+    }
+    set(root, "thinning", json_string(mst_thinning_name((int)c->thinning)));
+    set(root, "depth", json_integer(r->depth));
+    set(root, "window", json_integer(r->window));
+    set(root, "latency", mst_json_whole(latency_of(r)));
 }
 
 mst_status mst_calib_json(const mst_calib_facts *c, const char *path, mst_err *err)
 {
     const mst_calib_report *r = c->report;
-    json_t *layers = json_array();
+    json_t *layers = json_array(), *root = json_object();
     for (size_t k = 0; layers != NULL && k < r->n_layers; k++)
-        mst_json_append(&layers, json_layer(&r->layers[k]));
-    json_t *root = json_pack("{s:o, s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:o, s:o, s:o}", "onnx", mst_json_text(c->onnx),
-                             "model",
-                             mst_json_text(c->model), "data", mst_json_text(c->data), "samples",
-                             mst_json_whole(r->samples), "labelled", mst_json_whole(r->labelled), "T",
-                             (int)r->points[r->n_points - 1].t, "ann_top1", mst_json_real(r->ann_top1), "stored_top1", mst_json_real(r->stored_top1),
-                             "stored_logit_rel_l2", mst_json_real(r->stored_logit_rel_l2), "snn",
-                             json_points(r), "layers", layers);
+        mst_json_append(&layers, json_layer(r->mode, &r->layers[k]));
+    set(&root, "onnx", mst_json_text(c->onnx));
+    set(&root, "model", mst_json_text(c->model));
+    set(&root, "data", mst_json_text(c->data));
+    set(&root, "samples", mst_json_whole(r->samples));
+    set(&root, "labelled", mst_json_whole(r->labelled));
+    set_mode(&root, c);
+    set(&root, "ann_top1", mst_json_real(r->ann_top1));
+    set(&root, "stored_top1", mst_json_real(r->stored_top1));
+    set(&root, "stored_logit_rel_l2", mst_json_real(r->stored_logit_rel_l2));
+    set(&root, "snn", json_points(r));
+    set(&root, "layers", layers);
     return mst_json_write(root, path, err);
 }

@@ -9,6 +9,7 @@
 typedef struct mst_calib_facts {
     const char *onnx, *model, *data; /* paths as given */
     const mst_calib_report *report;
+    mst_thinning thinning; /* count and radix mode */
 } mst_calib_facts;
 
 mst_status mst_calib_print(const mst_calib_facts *c, FILE *f, mst_err *err);

@@ -8,20 +8,24 @@
 #include "tools/calib_weights.h"
 #include "tools/policy_yaml.h"
 #include "tools/run_lists.h"
+#include "tools/tool_mode.h"
 #include "tools/tool_model.h"
 #include "tools/tool_output.h"
 
 static mst_common_opts c;
 static mst_opt_uints steps;
+static mst_mode_opts mode;
 
 static const mst_opt options[] = {
     {"timesteps", 'T', MST_OPT_UINTS, &steps, "A,B,..",
-     "time steps (default: 1,2,4,.. to the model file's T)", 1,
+     "time steps (default: 1,2,4,.. to the model file's T); in count mode the levels, one number", 1,
      MST_MAX_TIMESTEPS},
+    MST_MODE_OPTIONS(mode),
     MST_COMMON_OPTIONS(c),
 };
 
-static const mst_list *const lists[] = {&mst_list_formats, &mst_list_isa, &mst_list_sites, MST_PREPARE_LISTS, NULL};
+static const mst_list *const lists[] = {&mst_list_formats, &mst_list_isa, &mst_list_sites, &mst_list_modes,
+                                        &mst_list_thinnings, MST_PREPARE_LISTS, NULL};
 
 static const mst_tool tool = {
     "mstcalib",
@@ -29,13 +33,17 @@ static const mst_tool tool = {
     "Runs the ANN of MODEL.onnx and the spiking network of MODEL.bin on the same samples and says,\n"
     "layer by layer, how far the spiking network is off. DATA is as for mstrun.",
     options, sizeof options / sizeof options[0],
-    "For a neuron: a is the ANN's activation, phi = theta/T * spikes (before masks), r = (v(T)-v(0))/T,\n"
+    "In time steps, for a neuron: a is the ANN's activation, phi = theta/T * spikes (before masks), r = (v(T)-v(0))/T,\n"
     "m = phi + r the mean input current, e = phi - a. mae: mean |e|; bias: mean e; residual: mean |r|.\n"
     "e is the sum of clipping (fired more or less often than m outside [0,theta] asks for), unevenness\n"
     "(m did not arrive evenly), quantization (T steps against L levels), inherited (m differs from\n"
     "the ANN's input: earlier layers, products of spikes) and weights (the ANN with the weights as\n"
-    "MODEL.bin stores them, f16 or int8, against the ANN; 0 for f32). Exact definitions:\n"
-    "mst/calibrate.h.",
+    "MODEL.bin stores them, f16 or int8, against the ANN; 0 for f32).\n"
+    "In count and radix mode, with l levels: e = y' - a, y' the value of the spikes behind the mask, y\n"
+    "before it. Parts: quantization (l levels against L, of the current that the neuron took in), clipping\n"
+    "(the same beyond [0,theta]: 0 but for odd shifts), masks (y' - y), inherited and weights as above;\n"
+    "residual: the current less y. Masks that the ANN has itself count as its own.\n"
+    "Exact definitions: mst/calibrate.h.",
     lists,
 };
 
@@ -93,30 +101,44 @@ static mst_status load_stored(const char *path, networks *n, const mst_run_opts 
     return mst_program_create(n->stored_graph, ann, &n->stored, err);
 }
 
-static mst_status load(const char *const *args, networks *n, mst_err *err)
+/* Mode, levels and thinning of the spiking network: what is wrong with the options. -1 to go on. */
+static int settle_mode(const mst_graph *g, mst_run_opts *snn)
 {
-    MST_TRY(mst_model_load(args[1], &c, &n->snn_graph, err));
+    mst_err err;
+    mst_opt_uint one = {steps.n != 0, steps.values[0]};
+    if (mst_mode_take(&mode, g, &one, snn, &err) != MST_OK)
+        return mst_opts_wrong(&tool, "%s", err.text);
+    if (mst_mode_counts(snn->mode) && steps.n > 1)
+        return mst_opts_wrong(&tool, "-T: count takes one number of levels, found %zu", steps.n);
+    return -1;
+}
+
+static mst_status load(const char *const *args, networks *n, mst_run_opts *snn, mst_err *err)
+{
     MST_TRY(import_ann(args[0], n, &n->ann_graph, err));
     warn(n);
     uint32_t frames = mst_graph_frames(n->snn_graph);
     mst_run_opts ann = {.mode = MST_RUN_FLOAT, .isa = c.isa, .frames = frames};
-    mst_run_opts snn = {.mode = MST_RUN_SPIKING, .schedule = MST_SCHEDULE_BLOCK, .isa = c.isa, .frames = frames,
-                        .seed = c.seed.set ? c.seed.value : n->snn_graph->meta.seed};
+    /* currents of neurons can only be seen step by step */
+    snn->schedule = mst_mode_counts(snn->mode) ? MST_SCHEDULE_STEP : MST_SCHEDULE_BLOCK;
+    snn->isa = c.isa;
+    snn->frames = frames;
+    snn->seed = c.seed.set ? c.seed.value : n->snn_graph->meta.seed;
     MST_TRY(mst_program_create(n->ann_graph, &ann, &n->ann, err));
     MST_TRY(load_stored(args[0], n, &ann, err));
-    return mst_program_create(n->snn_graph, &snn, &n->snn, err);
+    return mst_program_create(n->snn_graph, snn, &n->snn, err);
 }
 
-static mst_status report(const char *const *args, const mst_calib_report *r, mst_err *err)
+static mst_status report(const char *const *args, const mst_calib_report *r, mst_thinning thinning, mst_err *err)
 {
-    mst_calib_facts facts = {args[0], args[1], args[2], r};
+    mst_calib_facts facts = {args[0], args[1], args[2], r, thinning};
     bool text_aside = mst_is_stdout(c.json);
     if (!c.quiet)
         MST_TRY(mst_calib_print(&facts, text_aside ? stderr : stdout, err));
     return c.json != NULL ? mst_calib_json(&facts, c.json, err) : MST_OK;
 }
 
-static mst_status calibrate(const char *const *args, const networks *n, mst_err *err)
+static mst_status calibrate(const char *const *args, const networks *n, mst_thinning thinning, mst_err *err)
 {
     mst_data *data = NULL;
     mst_calib_report r;
@@ -131,7 +153,7 @@ static mst_status calibrate(const char *const *args, const networks *n, mst_err 
     job.threads = mst_thread_count(job.n, &c.threads);
     mst_status st = mst_calib_run(&job, &r, err);
     if (st == MST_OK) {
-        st = report(args, &r, err);
+        st = report(args, &r, thinning, err);
         mst_calib_report_free(&r);
     }
     mst_data_close(data);
@@ -149,16 +171,23 @@ static int work(int argc, char **argv)
         code = check_usage(n_args);
     if (code >= 0)
         return code;
-    mst_status st = load(args, &n, &err);
+    mst_run_opts snn = {.size = sizeof snn};
+    mst_status st = mst_model_load(args[1], &c, &n.snn_graph, &err);
     if (st == MST_OK)
-        st = calibrate(args, &n, &err);
+        code = settle_mode(n.snn_graph, &snn);
+    if (st == MST_OK && code < 0)
+        st = load(args, &n, &snn, &err);
+    if (st == MST_OK && code < 0)
+        st = calibrate(args, &n, snn.thinning, &err);
     mst_program_destroy(n.snn);
     mst_program_destroy(n.stored);
     mst_program_destroy(n.ann);
     mst_graph_destroy(n.stored_graph); /* before the one that lends it weights */
     mst_graph_destroy(n.snn_graph);
     mst_graph_destroy(n.ann_graph);
-    return st == MST_OK ? MST_EXIT_DONE : mst_opts_failed(&tool, &err);
+    if (st != MST_OK)
+        return mst_opts_failed(&tool, &err);
+    return code >= 0 ? code : MST_EXIT_DONE;
 }
 
 int main(int argc, char **argv)

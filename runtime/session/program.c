@@ -74,6 +74,7 @@ void mst_program_destroy(mst_program *p)
 
 const mst_graph *mst_program_graph(const mst_program *p) { return p->g; }
 const char *mst_program_isa(const mst_program *p) { return p->k.isa; }
+mst_run_mode mst_program_mode(const mst_program *p) { return p->mode; }
 size_t mst_program_layers(const mst_program *p) { return p->n_layers; }
 uint32_t mst_program_block_steps(const mst_program *p) { return p->steps; }
 size_t mst_program_input_size(const mst_program *p) { return p->frames * p->input_n; }

@@ -22,6 +22,28 @@
  *   weights       b - a: what the type of the stored weights (f16, int8) changes in the ANN
  * (Clipping, quantization and unevenness are those of Bu et al., ICLR 2022.)
  *
+ * Where the spiking network runs in count or radix mode with l levels (its own or those of its program), T plays no
+ * part. What a neuron says is compared behind its mask, if one follows it (first of all, moved by nothing but RESHAPE):
+ *
+ *   a, b   as above, before any mask
+ *   k      a behind the mask that the ANN itself has there, which float mode multiplies by its mean, 1 - ratio; a
+ *          where it has none: an ANN without masks is compared with as it is, and its a is what the mask thins
+ *   U      the current that the neuron took in, with the neuron's gain and bias
+ *   S(N)   theta * (n/N) with n = floor(U*N/theta + c) clipped to 0..N: docs/EXECUTION.md, NEURON, each rounding
+ *   y      S(l), the value of the spikes that it fired; y' of those that the mask left, y where there is none
+ *   r      U - y, the charge that is left in the membrane, relative to v(0)
+ *
+ * The error e = y' - k is the sum of
+ *   quantization  y - S(L) where U is inside [0,theta]: l levels against L; 0 for l = L
+ *   clipping      the same where U is outside. Both staircases end at 0 and theta, so it is 0 but where c is so far
+ *                 from 0..1 that they end elsewhere: these modes clip as the ANN does
+ *   masks         (y' - y) - (k - a): what thinning takes away, beyond what the ANN's own mask does. Against an ANN
+ *                 without masks its mean is -ratio times the mean of y
+ *   inherited     S(L) - b: the current differs from the ANN's, by errors of the layers before
+ *   weights       b - a
+ * Unevenness is 0 by construction: all that arrives is in U. mst_calib_has_part says which parts a mode has. At l = L,
+ * with float32 weights and no masks, each of them and e are 0 to the bit.
+ *
  * Single-threaded by itself: workers measure samples in any order on any thread,
  * commits come in sample order, so every figure is the same for any number of threads.
  *
@@ -46,7 +68,7 @@ typedef mst_status (*mst_calib_get)(void *ctx, size_t i, float *x, int *label, m
 
 typedef struct mst_calib_opts {
     size_t size;        /* sizeof(mst_calib_opts): mst/status.h */
-    const uint32_t *at; /* time steps to report, ascending, [n_at]; T is the last */
+    const uint32_t *at; /* time steps to report, ascending, [n_at]; T is the last. Count and radix mode: not read */
     uint32_t n_at;
     mst_calib_get get;
     void *ctx;
@@ -54,10 +76,12 @@ typedef struct mst_calib_opts {
 } mst_calib_opts;
 
 typedef enum mst_calib_part {
-    MST_PART_CLIPPING, MST_PART_UNEVENNESS, MST_PART_QUANTIZATION, MST_PART_INHERITED, MST_PART_WEIGHTS,
+    MST_PART_CLIPPING, MST_PART_UNEVENNESS, MST_PART_QUANTIZATION, MST_PART_MASKS, MST_PART_INHERITED, MST_PART_WEIGHTS,
     MST_PART_COUNT
 } mst_calib_part;
 MST_API const char *mst_calib_part_name(mst_calib_part part);
+/* Can it be anything but 0 in a network of that mode? Not masks in step, not unevenness in count and radix. */
+MST_API bool mst_calib_has_part(mst_run_mode mode, mst_calib_part part);
 
 /* One pair of NEURON layers at t = T, over neurons and samples. */
 typedef struct mst_calib_layer {
@@ -66,8 +90,9 @@ typedef struct mst_calib_layer {
     int stage, block;
     uint64_t neurons;
     double theta;     /* mean over channels */
-    int levels;
-    double rate;      /* spikes after the mask / (neurons * T) */
+    int levels;       /* L */
+    int run_levels;   /* l in count and radix mode; 0 in step */
+    double rate;      /* spikes after the mask / (neurons * T); count: l, radix: bits(l) in place of T */
     double mae;       /* mean |e| */
     double mae_se;    /* its standard error over samples; NaN for one sample */
     double rel_l2;    /* |e|_2 / |a|_2; NaN where every a is 0 */
@@ -80,7 +105,7 @@ typedef struct mst_calib_layer {
 } mst_calib_layer;
 
 typedef struct mst_calib_point {
-    uint32_t t;
+    uint32_t t;          /* count and radix mode have one point, 1 */
     double top1;         /* of the labelled samples; NaN without labels */
     double agreement;    /* share of samples where both networks choose the same class */
     double logit_rel_l2; /* |mean logits(t) - ANN logits|_2 / |ANN logits|_2, over all samples */
@@ -88,6 +113,8 @@ typedef struct mst_calib_point {
 
 typedef struct mst_calib_report {
     mst_arena arena; /* owns the arrays */
+    mst_run_mode mode;      /* of the spiking network */
+    uint32_t depth, window; /* count and radix mode: mst_program_depth and _window; latency is their product */
     size_t samples, labelled;
     double ann_top1; /* NaN without labels */
     double stored_top1, stored_logit_rel_l2; /* of the ANN with the stored weights; NaN where not given */
@@ -100,9 +127,10 @@ typedef struct mst_calib_report {
 typedef struct mst_calib mst_calib;
 typedef struct mst_calib_worker mst_calib_worker;
 
-/* ann and opts->stored run in float mode, snn in spiking mode; all outlive the calibration. The graph
- * of stored is that of ann but for its weights. EINVAL names the layer that has no partner or another
- * size. Turns GSL's own error handler (which aborts) off. */
+/* ann and opts->stored run in float mode, snn in another; all outlive the calibration. In count and radix mode snn
+ * has the schedule MST_SCHEDULE_STEP, which shows the currents of neurons. The graph of stored is that of ann but
+ * for its weights. EINVAL names the layer that has no partner or another size. Turns GSL's own error handler (which
+ * aborts) off. */
 MST_API mst_status mst_calib_create(const mst_program *ann, const mst_program *snn,
                                     const mst_calib_opts *opts, mst_calib **out, mst_err *err);
 MST_API void mst_calib_destroy(mst_calib *c); /* after its workers */
@@ -110,7 +138,8 @@ MST_API void mst_calib_destroy(mst_calib *c); /* after its workers */
 MST_API mst_status mst_calib_worker_create(mst_calib *c, mst_calib_worker **out, mst_err *err);
 MST_API void mst_calib_worker_destroy(mst_calib_worker *w);
 
-/* Run both networks on sample i; the figures stay in the worker until they are committed. */
+/* Run both networks on sample i; the figures stay in the worker until they are committed. EINVAL also where a current
+ * was not to be seen. */
 MST_API mst_status mst_calib_measure(mst_calib_worker *w, size_t i, mst_err *err);
 MST_API void mst_calib_commit(mst_calib_worker *w);
 

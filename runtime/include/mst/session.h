@@ -70,6 +70,7 @@ MST_API mst_status mst_program_create(const mst_graph *g, const mst_run_opts *op
 MST_API void mst_program_destroy(mst_program *p);
 MST_API const mst_graph *mst_program_graph(const mst_program *p);
 MST_API const char *mst_program_isa(const mst_program *p); /* the set in use */
+MST_API mst_run_mode mst_program_mode(const mst_program *p);
 
 /* One NEURON of the graph, in execution order. */
 typedef struct mst_layer {
