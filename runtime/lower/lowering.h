@@ -19,7 +19,7 @@ typedef struct low_target {
     mst_status (*pack_synapse)(lowering *lo, rt_synapse *syn, bool *ok);
     /* May layers of the same input bits run together? */
     bool (*joins)(const rt_expr *a, const rt_expr *b);
-    /* Time steps of a block, where the caller has not chosen. */
+    /* Time steps of a block, where the caller has not chosen. Not asked in count and radix mode, which have one. */
     mst_status (*choose_steps)(lowering *lo, uint32_t *steps);
     /* Scratch memory of a layer for p->steps steps. */
     size_t (*layer_scratch)(const mst_program *p, const rt_expr *e);

@@ -9,8 +9,7 @@
 
 static bool fuses(mst_form source, rt_rule rule)
 {
-    return (source == MST_FORM_COUNT && (rule == RT_STORE || rule == RT_FIRE_COUNT)) ||
-           (source == MST_FORM_FLOAT && rule == RT_FIRE_COUNT);
+    return source == MST_FORM_COUNT && (rule == RT_STORE || rule == RT_FIRE_COUNT);
 }
 
 static bool joins(const rt_expr *a, const rt_expr *b)
@@ -149,18 +148,10 @@ void cpu_count_free(const mst_allocator *alloc, rt_synapse *syn)
         mst_free_aligned(alloc, how->panels, how->panel_bytes);
 }
 
-static mst_status choose_steps(lowering *lo, uint32_t *steps)
-{
-    (void)lo;
-    *steps = 1;
-    return MST_OK;
-}
-
 const low_target cpu_count_target = {
     .fuses = fuses,
     .plan_synapse = plan_synapse,
     .pack_synapse = pack_synapse,
     .joins = joins,
-    .choose_steps = choose_steps,
     .layer_scratch = cpu_count_scratch,
 };
