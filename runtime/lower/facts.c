@@ -103,6 +103,7 @@ static op_prep prep_of(const lowering *lo)
                      .mode = p->mode,
                      .levels = p->levels,
                      .thinning = p->thinning,
+                     .draws = p->draws,
                      .int8 = low_has_int8(lo->g),
                      .facts = p->facts,
                      .arena = &p->arena,

@@ -132,6 +132,7 @@ struct mst_program {
     uint64_t seed;
     uint32_t levels; /* count and radix: of all neurons; 0: their own */
     mst_thinning thinning;
+    bool draws; /* float mode: masks drop whole values instead of taking their mean */
     const mst_allocator *alloc;
     mst_kernels k;
     mst_arena arena; /* what has no other owner */

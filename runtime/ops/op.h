@@ -237,6 +237,7 @@ typedef struct op_prep {
     uint32_t levels; /* of all neurons; 0: their own */
     mst_thinning thinning;
     bool int8;       /* the graph has int8 weights */
+    bool draws;      /* float mode: masks are drawn */
     const rt_fact *facts; /* of each tensor */
     const op_node *nodes; /* those before it are prepared */
     mst_layer *layers;    /* to be described by NEURON and MASK */

@@ -1,4 +1,5 @@
-/* MASK: Random Spike Masking, where spikes are dropped. In float mode its mean; in count and radix mode how
+/* MASK: Random Spike Masking, where spikes are dropped. In float mode its mean (or, of the
+ * ANN as it was trained, whole values dropped); in count and radix mode how
  * many of a neuron's spikes survive, drawn by one random word. */
 #include <math.h>
 
@@ -106,7 +107,7 @@ mst_status op_prepare_MASK(op_prep *c, op_node *op)
     mst_layer *layer = k != MST_NONE ? &c->layers[k] : NULL; /* none: masks other values */
     static const op_run runs[] = {
         [MST_RUN_SPIKING] = run_mask, [MST_RUN_FLOAT] = run_mask_mean, [MST_RUN_COUNT] = run_thin, [MST_RUN_RADIX] = run_thin};
-    op->run = runs[c->mode];
+    op->run = c->draws ? run_mask : runs[c->mode];
     q->index = (uint32_t)c->node->ip[MST_MASK_INDEX];
     q->threshold = (uint32_t)round((double)ratio * 4294967296.0);
     q->keep = ratio != 0 ? 1.0f - ratio : 1.0f;

@@ -25,7 +25,7 @@ mst_status mst_program_create(const mst_graph *g, const mst_run_opts *opts, mst_
     mst_kernels kernels;
     if (opts != NULL)
         MST_TRY(MST_TAKE_OPTS(mst_run_opts, &own, opts, thinning, thinning, err));
-    if ((unsigned)o->mode > MST_RUN_RADIX)
+    if ((unsigned)o->mode > MST_RUN_ANN)
         return mst_fail(err, MST_EINVAL, "unknown run mode %d", (int)o->mode);
     if (o->levels > OP_MAX_LEVELS || (unsigned)o->thinning > MST_THIN_SYSTEMATIC)
         return mst_fail(err, MST_EINVAL, "levels: expected 0 to %u, found %u; or unknown thinning %d", OP_MAX_LEVELS,
@@ -41,7 +41,8 @@ mst_status mst_program_create(const mst_graph *g, const mst_run_opts *opts, mst_
     if (p == NULL)
         return mst_fail(err, MST_ENOMEM, "out of memory: no room for a program");
     p->g = g;
-    p->mode = o->mode;
+    p->mode = o->mode == MST_RUN_ANN ? MST_RUN_FLOAT : o->mode;
+    p->draws = o->mode == MST_RUN_ANN;
     p->seed = o->seed;
     p->levels = o->levels;
     p->thinning = o->thinning;

@@ -27,7 +27,8 @@ typedef enum mst_run_mode {
     MST_RUN_SPIKING, /* NEURON integrates and fires (MST paper, Eq. 2, 3) */
     MST_RUN_FLOAT,   /* NEURON is the QCFS staircase; MASK multiplies by 1 - ratio, its mean */
     MST_RUN_COUNT,   /* NEURON takes in all its input, then fires up to `levels` spikes: one step is all */
-    MST_RUN_RADIX    /* the same numbers, whose spikes are their binary digits */
+    MST_RUN_RADIX,   /* the same numbers, whose spikes are their binary digits */
+    MST_RUN_ANN      /* float mode, but MASK drops whole values, drawn for each sample: the ANN as it was trained */
 } mst_run_mode;
 
 /* Order of computation. Results are the same to the bit. */
