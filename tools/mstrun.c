@@ -14,17 +14,19 @@
 static mst_common_opts c;
 static struct {
     bool info, show, latency;
-    mst_mode_opts mode;
-    mst_opt_uint steps;
-    mst_opt_uints at;
+    mst_runs_opts mode;
+    mst_opt_uints steps, at;
     mst_opt_real alpha, ac, mac;
-    const char *schedule, *trace, *output;
+    const char *set, *schedule, *trace, *output;
 } o;
 
+static mst_energy energy;
+
 static const mst_opt options[] = {
-    {"timesteps", 'T', MST_OPT_UINT, &o.steps, "N", "time steps (default: what the model file says); in count mode the levels", 1,
+    {"timesteps", 'T', MST_OPT_UINTS, &o.steps, "N",
+     "time steps (default: what the model file says); in count mode the levels, N,..: a run each", 1,
      MST_MAX_TIMESTEPS},
-    MST_MODE_OPTIONS(o.mode),
+    MST_RUNS_OPTIONS(o.mode),
     {"at", 0, MST_OPT_UINTS, &o.at, "A,B,..", "steps at which accuracy is read (default: 1,2,4,.. and T)", 1,
      MST_MAX_TIMESTEPS},
     {"schedule", 0, MST_OPT_STRING, &o.schedule, "NAME",
@@ -33,8 +35,10 @@ static const mst_opt options[] = {
      0},
     {"alpha", 0, MST_OPT_REAL, &o.alpha, "J",
      "joules per spike in Eq. 10 (default 1e-12; it only scales power)", 0, 0},
-    {"energy-ac", 0, MST_OPT_REAL, &o.ac, "PJ", "energy of one accumulate (default 0.9 pJ)", 0, 0},
-    {"energy-mac", 0, MST_OPT_REAL, &o.mac, "PJ", "energy of one multiply-accumulate (default 4.6 pJ)", 0, 0},
+    {"energy-set", 0, MST_OPT_STRING, &o.set, "NAME",
+     "energies of operations on {energy-sets}, for the network and its ANN (docs/ENERGY.md; default: fp32)", 0, 0},
+    {"energy-ac", 0, MST_OPT_REAL, &o.ac, "PJ", "energy of one accumulate (default: the set's)", 0, 0},
+    {"energy-mac", 0, MST_OPT_REAL, &o.mac, "PJ", "energy of one multiply-accumulate (default: the set's)", 0, 0},
     {"trace", 0, MST_OPT_STRING, &o.trace, "FILE", "write spikes of every sample, step and layer as CSV", 0,
      0},
     {"info", 0, MST_OPT_FLAG, &o.info, NULL, "describe MODEL.bin and exit (no DATA)", 0, 0},
@@ -44,7 +48,8 @@ static const mst_opt options[] = {
     MST_COMMON_OPTIONS(c),
 };
 
-static const mst_list *const lists[] = {&mst_list_formats, &mst_list_isa, &mst_list_sites, &mst_list_modes, &mst_list_thinnings, MST_PREPARE_LISTS, NULL};
+static const mst_list *const lists[] = {&mst_list_formats, &mst_list_isa, &mst_list_sites, &mst_list_run_modes,
+                                       &mst_list_thinnings, &mst_list_energy_sets, MST_PREPARE_LISTS, NULL};
 
 static const mst_tool tool = {
     "mstrun",
@@ -54,11 +59,12 @@ static const mst_tool tool = {
     "recognized, as in idx:IMAGES,LABELS or image:DIR; --list formats says what PATH and LABELS are of\n"
     "{formats}.",
     options, sizeof options / sizeof options[0],
-    "Spikes are counted as they leave a layer, after its mask; \"masked\" are those that the mask\n"
-    "removed, so a layer fired spikes + masked. Figures are per inference (T steps, one sample)\n"
-    "unless they say otherwise; layers in the JSON give sums over all samples. rate is\n"
-    "spikes / (neurons * T); input rate is operations / (dense operations * T). A theta with * is\n"
-    "the mean over channels. Without MODEL.bin, --show keeps the size that the sample has\n"
+    "Spikes are counted as they leave a layer, after its mask; \"fired\" are those before it. In radix\n"
+    "mode a mask may leave more (16 becomes 15, one digit four). Figures are per inference (one\n"
+    "sample) unless they say otherwise; layers in the JSON give sums over all samples. rate is\n"
+    "spikes / (neurons * T), levels in count mode and their digits in radix in place of T; input rate\n"
+    "is operations / (dense operations * T), events/synapse operations / dense operations. A theta\n"
+    "with * is the mean over channels. Without MODEL.bin, --show keeps the size that the sample has\n"
     "(event recordings: --frames, 10 by default).",
     lists,
 };
@@ -106,6 +112,8 @@ static int check_usage(size_t n_args, const char *const *args)
         return mst_opts_wrong(&tool, "--schedule: expected step or block, found '%s'", o.schedule);
     if (o.latency && by_step())
         return mst_opts_wrong(&tool, "--latency: expected --schedule block with it, found step");
+    if (mst_energy_find(o.set, &energy, &err) != MST_OK)
+        return mst_opts_wrong(&tool, "%s", err.text);
     if (c.json != NULL && o.trace != NULL && strcmp(c.json, o.trace) == 0)
         return mst_opts_wrong(&tool, "--json and --trace: expected two files, found '%s' twice", c.json);
     return -1;
@@ -114,15 +122,15 @@ static int check_usage(size_t n_args, const char *const *args)
 /* T and --at against each other, once the file's T is known. -1 to go on. */
 static int settle_steps(const mst_graph *g, const mst_run_opts *r, uint32_t *steps)
 {
-    if (mst_mode_counts(r->mode)) {
+    if (r->mode != MST_RUN_SPIKING) {
         if (o.at.n != 0)
-            return mst_opts_wrong(&tool, "--%s: expected --mode step with it: in %s mode a sample is one window a layer",
-                                  "at", mst_mode_name(r->mode));
+            return mst_opts_wrong(&tool, "--at: expected --mode step with it: in %s mode a sample is one pass",
+                                  mst_mode_name(r->mode));
         o.at = (mst_opt_uints){1, {1}};
         *steps = 1;
         return -1;
     }
-    *steps = o.steps.set ? (uint32_t)o.steps.value : g->meta.timesteps;
+    *steps = o.steps.n != 0 ? o.steps.values[0] : g->meta.timesteps;
     if (o.at.n == 0)
         mst_steps_default(&o.at, *steps);
     mst_steps_sort(&o.at);
@@ -132,39 +140,88 @@ static int settle_steps(const mst_graph *g, const mst_run_opts *r, uint32_t *ste
     return -1;
 }
 
-static mst_status run(const mst_program *p, const char *model, const char *spec, uint32_t steps,
-                      uint64_t seed, mst_err *err)
+/* How to run, by the model file and the command line. -1 to go on. */
+static int settle_mode(const mst_graph *g, mst_run_opts *r, mst_opt_uints *levels, uint32_t *steps)
 {
+    mst_err err;
+    if (mst_runs_take(&o.mode, g, &o.steps, r, levels, &err) != MST_OK)
+        return mst_opts_wrong(&tool, "%s", err.text);
+    if (levels->n > 1 && (o.info || o.trace != NULL))
+        return mst_opts_wrong(&tool, "%s: expected one run with it, found %zu numbers of levels",
+                              o.info ? "--info" : "--trace", levels->n);
+    return o.info ? -1 : settle_steps(g, r, steps);
+}
+
+/* A network whose neurons are silent costs nothing and says nothing. */
+static void warn_of_silence(const mst_run_facts *r)
+{
+    if (r->opts.mode == MST_RUN_ANN || r->result.sum.spikes != 0 || mst_program_layers(r->opts.program) == 0)
+        return;
+    fprintf(stderr, "mstrun: warning: no neuron %s in %zu samples: what the network says does not depend on its input, "
+            "and its energy is not compared\n",
+            r->result.sum.spikes_before != 0 ? "fired past its mask" : "ever fired", r->result.samples);
+}
+
+/* One run of levels; 0: each layer's own. */
+static mst_status run_one(const mst_graph *g, mst_run_opts *ropts, mst_run_facts *r, mst_err *err)
+{
+    mst_program *program = NULL;
+    ropts->levels = r->opts.levels;
+    MST_TRY(mst_program_create(g, ropts, &program, err));
+    r->opts.program = program;
+    MST_TRY(mst_sim_run(&r->opts, &r->result, err));
+    warn_of_silence(r);
+    return MST_OK;
+}
+
+static mst_status report(const mst_run_facts *runs, size_t n, mst_err *err)
+{
+    bool text_aside = mst_is_stdout(c.json) || mst_is_stdout(o.trace);
+    if (!c.quiet)
+        MST_TRY(mst_run_print(runs, n, text_aside ? stderr : stdout, err));
+    return c.json != NULL ? mst_run_json(runs, n, c.json, err) : MST_OK;
+}
+
+/* A run for each of the levels, then what they found. args: MODEL.bin DATA */
+static mst_status run(const mst_graph *g, const char *const *args, mst_run_opts *ropts, const mst_opt_uints *levels,
+                      uint32_t steps, mst_err *err)
+{
+    static mst_run_facts runs[MST_OPT_MAX_LIST];
     mst_data *data = NULL;
-    mst_sim_result result;
-    MST_TRY(mst_data_open_for(spec, mst_program_graph(p), &data, err));
-    mst_sim_opts opts = {.program = p, .data = data, .n = mst_data_count(data), .steps = steps, .at = &o.at,
-                         .trace = o.trace, .quiet = c.quiet};
-    opts.n = mst_sample_limit(opts.n, &c.limit);
+    MST_TRY(mst_data_open_for(args[1], g, &data, err));
+    mst_sim_opts opts = {.data = data, .n = mst_sample_limit(mst_data_count(data), &c.limit), .mode = ropts->mode,
+                         .thinning = ropts->thinning, .steps = steps, .at = &o.at, .trace = o.trace, .quiet = c.quiet};
     opts.threads = o.latency ? 1 : mst_thread_count(opts.n, &c.threads);
-    mst_status st = mst_sim_run(&opts, &result, err);
-    if (st == MST_OK) {
-        mst_run_facts facts = {model, spec, &opts, &result,
-                               {o.alpha.set ? o.alpha.value : MST_DEFAULT_ALPHA,
-                                o.ac.set ? o.ac.value : MST_DEFAULT_ENERGY_AC,
-                                o.mac.set ? o.mac.value : MST_DEFAULT_ENERGY_MAC},
-                               seed};
-        bool text_aside = mst_is_stdout(c.json) || mst_is_stdout(o.trace);
-        if (!c.quiet)
-            st = mst_run_print(&facts, text_aside ? stderr : stdout, err);
-        if (st == MST_OK && c.json != NULL)
-            st = mst_run_json(&facts, c.json, err);
-        mst_sim_free(&result);
+    if (o.alpha.set)
+        energy.alpha = o.alpha.value;
+    if (o.ac.set)
+        energy.ac = o.ac.value;
+    if (o.mac.set)
+        energy.mac = o.mac.value;
+    mst_status st = MST_OK;
+    for (size_t k = 0; st == MST_OK && k < levels->n; k++) {
+        runs[k] = (mst_run_facts){.model = args[0], .data = args[1], .opts = opts, .energy = energy,
+                                  .seed = ropts->seed};
+        runs[k].opts.levels = levels->values[k];
+        st = run_one(g, ropts, &runs[k], err);
+    }
+    if (st == MST_OK)
+        st = report(runs, levels->n, err);
+    for (size_t k = 0; k < levels->n; k++) {
+        mst_sim_free(&runs[k].result);
+        mst_program_destroy((mst_program *)runs[k].opts.program);
     }
     mst_data_close(data);
     return st;
 }
 
-static mst_status info(const mst_program *p, const char *model, mst_err *err)
+static mst_status info(const mst_graph *g, const char *model, const mst_run_opts *ropts, mst_err *err)
 {
-    if (c.json != NULL)
-        return mst_info_json(p, model, c.json, err);
-    return mst_info_print(p, model, stdout, err);
+    mst_program *p = NULL;
+    MST_TRY(mst_program_create(g, ropts, &p, err));
+    mst_status st = c.json != NULL ? mst_info_json(p, model, c.json, err) : mst_info_print(p, model, stdout, err);
+    mst_program_destroy(p);
+    return st;
 }
 
 static mst_status write_shown(const mst_graph *g, const char *spec, const char *number, mst_err *err)
@@ -205,27 +262,17 @@ static int show(const char *const *args, size_t n_args)
     return st == MST_OK ? MST_EXIT_DONE : mst_opts_failed(&tool, &err);
 }
 
-static int work(int argc, char **argv)
+static int run_or_info(const char *const *args)
 {
-    const char *args[3];
-    size_t n_args;
     mst_graph *graph = NULL;
-    mst_program *program = NULL;
     mst_err err = {0};
     uint32_t steps = 0;
+    mst_opt_uints levels;
     mst_run_opts ropts = {.size = sizeof ropts, .mode = MST_RUN_SPIKING};
-    int code = mst_opts_parse(&tool, argc, argv, args, 3, &n_args);
-    if (code < 0)
-        code = check_usage(n_args, args);
-    if (code >= 0)
-        return code;
-    if (o.show)
-        return show(args, n_args);
+    int code = -1;
     mst_status st = mst_model_load(args[0], &c, &graph, &err);
-    if (st == MST_OK && mst_mode_take(&o.mode, graph, &o.steps, &ropts, &err) != MST_OK)
-        code = mst_opts_wrong(&tool, "%s", err.text);
-    if (st == MST_OK && code < 0 && !o.info)
-        code = settle_steps(graph, &ropts, &steps);
+    if (st == MST_OK)
+        code = settle_mode(graph, &ropts, &levels, &steps);
     if (st == MST_OK && code < 0) {
         char differs[600];
         if (!o.info && mst_masks_differ(graph, differs, sizeof differs))
@@ -236,16 +283,24 @@ static int work(int argc, char **argv)
         ropts.frames = mst_graph_frames(graph);
         ropts.schedule = by_step() || o.info ? MST_SCHEDULE_STEP : MST_SCHEDULE_BLOCK;
         ropts.threads = o.latency ? mst_thread_count(SIZE_MAX, &c.threads) : 1;
-        st = mst_program_create(graph, &ropts, &program, &err);
-        if (st == MST_OK)
-            st = o.info ? info(program, args[0], &err) : run(program, args[0], args[1], steps, ropts.seed,
-                                                             &err);
+        st = o.info ? info(graph, args[0], &ropts, &err) : run(graph, args, &ropts, &levels, steps, &err);
     }
-    mst_program_destroy(program);
     mst_graph_destroy(graph);
     if (st != MST_OK)
         return mst_opts_failed(&tool, &err);
     return code >= 0 ? code : MST_EXIT_DONE;
+}
+
+static int work(int argc, char **argv)
+{
+    const char *args[3];
+    size_t n_args;
+    int code = mst_opts_parse(&tool, argc, argv, args, 3, &n_args);
+    if (code < 0)
+        code = check_usage(n_args, args);
+    if (code >= 0)
+        return code;
+    return o.show ? show(args, n_args) : run_or_info(args);
 }
 
 int main(int argc, char **argv)

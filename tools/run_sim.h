@@ -13,7 +13,10 @@ typedef struct mst_sim_opts {
     const mst_data *data;
     size_t n;                /* samples 0..n-1 */
     unsigned threads;
-    uint32_t steps;          /* T */
+    mst_run_mode mode;       /* of the program, as are levels (0: each layer's own) and thinning */
+    uint32_t levels;
+    mst_thinning thinning;
+    uint32_t steps;          /* T; 1 in the other modes */
     const mst_opt_uints *at; /* ascending, the last at most T */
     const char *trace;       /* CSV file, "-" for stdout; NULL: none */
     bool quiet;              /* no progress bar */

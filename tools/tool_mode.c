@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#define ANN "ann"
+
 /* The names are the library's. */
 static const struct {
     const char *what;
@@ -27,6 +29,16 @@ static bool mode_row(size_t k, const char **cells)
     return true;
 }
 
+/* Behind those of a file. */
+static bool run_mode_row(size_t k, const char **cells)
+{
+    if (k != MST_N_RULES)
+        return mode_row(k, cells);
+    cells[0] = ANN;
+    cells[1] = "no spikes: the quantized ANN, masks drawn as in its training";
+    return true;
+}
+
 static bool thinning_row(size_t k, const char **cells)
 {
     if (k >= MST_N_THINNINGS)
@@ -37,14 +49,16 @@ static bool thinning_row(size_t k, const char **cells)
 }
 
 const mst_list mst_list_modes = {"modes", 2, {"mode", "how values become spikes"}, mode_row};
-const mst_list mst_list_thinnings = {"thinnings", 2, {"thinning", "what a mask does to the spikes of a count"}, thinning_row};
+const mst_list mst_list_run_modes = {"modes", 2, {"mode", "how values become spikes"}, run_mode_row};
+const mst_list mst_list_thinnings = {"thinnings", 2, {"thinning", "what a mask does to the spikes of a count"},
+                                     thinning_row};
 
 const char *mst_mode_name(mst_run_mode mode)
 {
     for (int i = 0; i < MST_N_RULES; i++)
         if (modes[i].mode == mode)
             return mst_run_rule_name(i);
-    return "float";
+    return mode == MST_RUN_ANN ? ANN : "float";
 }
 
 /* Which row of the list `option` chose, *k where it was not given. */
@@ -61,33 +75,71 @@ static mst_status take_name(const char *option, const char *given, const mst_lis
     return mst_fail(err, MST_EINVAL, "%s: expected one of %s, found '%s'", option, known, given);
 }
 
+/* Which options go with which mode. */
+static mst_status check_mode(const mst_runs_opts *m, const mst_opt_uints *steps, mst_run_mode mode, mst_err *err)
+{
+    bool count = mode == MST_RUN_COUNT, radix = mode == MST_RUN_RADIX;
+    if (!count && !radix && (m->levels.n != 0 || m->bits.n != 0 || m->thinning != NULL))
+        return mst_fail(err, MST_EINVAL, "--%s: expected --mode count or radix with it",
+                        m->levels.n != 0 ? "levels" : m->bits.n != 0 ? "bits" : "thinning");
+    if (m->bits.n != 0 && !radix)
+        return mst_fail(err, MST_EINVAL, "--bits: expected --mode radix with it; count has --levels");
+    if (m->bits.n != 0 && m->levels.n != 0)
+        return mst_fail(err, MST_EINVAL, "--levels and --bits: expected one of them");
+    if (radix && steps->n != 0)
+        return mst_fail(err, MST_EINVAL,
+                        "-T: radix has no time steps to choose: use --levels or --bits, or --mode step");
+    if (mode == MST_RUN_ANN && steps->n != 0)
+        return mst_fail(err, MST_EINVAL, "-T: expected a spiking mode with it, found --mode ann");
+    if (count && steps->n != 0 && m->levels.n != 0)
+        return mst_fail(err, MST_EINVAL, "-T and --levels: in count mode they are the same: expected one of them");
+    for (size_t i = 0; count && i < steps->n; i++)
+        if (steps->values[i] > MST_MAX_RUN_LEVELS)
+            return mst_fail(err, MST_EINVAL, "-T: count has 1 to %d levels, found %u", MST_MAX_RUN_LEVELS,
+                            steps->values[i]);
+    if (!count && steps->n > 1)
+        return mst_fail(err, MST_EINVAL, "-T: expected one number in %s mode; --at reads several steps of one run",
+                        mst_mode_name(mode));
+    return MST_OK;
+}
+
+static mst_status take(const mst_runs_opts *m, const mst_list *known, const mst_graph *g, const mst_opt_uints *steps,
+                       mst_run_opts *o, mst_opt_uints *levels, mst_err *err)
+{
+    size_t rule = mst_graph_run_rule(g), thinning = mst_graph_thinning(g);
+    MST_TRY(take_name("--mode", m->mode, known, &rule, err));
+    MST_TRY(take_name("--thinning", m->thinning, &mst_list_thinnings, &thinning, err));
+    o->mode = rule < MST_N_RULES ? modes[rule].mode : MST_RUN_ANN;
+    o->thinning = (mst_thinning)thinning;
+    MST_TRY(check_mode(m, steps, o->mode, err));
+    *levels = (mst_opt_uints){1, {0}};
+    if (m->levels.n != 0)
+        *levels = m->levels;
+    else if (o->mode == MST_RUN_COUNT && steps->n != 0)
+        *levels = *steps;
+    for (size_t i = 0; i < m->bits.n; i++)
+        levels->values[i] = (1u << m->bits.values[i]) - 1;
+    levels->n = m->bits.n != 0 ? m->bits.n : levels->n;
+    o->levels = levels->values[0];
+    return MST_OK;
+}
+
+mst_status mst_runs_take(const mst_runs_opts *m, const mst_graph *g, const mst_opt_uints *steps, mst_run_opts *o,
+                         mst_opt_uints *levels, mst_err *err)
+{
+    return take(m, &mst_list_run_modes, g, steps, o, levels, err);
+}
+
+/* What may be given once as a list of one, or none. */
+static mst_opt_uints list_of(const mst_opt_uint *one)
+{
+    return one->set ? (mst_opt_uints){1, {(uint32_t)one->value}} : (mst_opt_uints){0};
+}
+
 mst_status mst_mode_take(const mst_mode_opts *m, const mst_graph *g, const mst_opt_uint *steps, mst_run_opts *o,
                          mst_err *err)
 {
-    size_t rule = mst_graph_run_rule(g), thinning = mst_graph_thinning(g);
-    MST_TRY(take_name("--mode", m->mode, &mst_list_modes, &rule, err));
-    MST_TRY(take_name("--thinning", m->thinning, &mst_list_thinnings, &thinning, err));
-    o->mode = modes[rule].mode;
-    o->thinning = (mst_thinning)thinning;
-    bool count = o->mode == MST_RUN_COUNT, radix = o->mode == MST_RUN_RADIX;
-    if (!count && !radix && (m->levels.set || m->bits.set || m->thinning != NULL))
-        return mst_fail(err, MST_EINVAL, "--%s: expected --mode count or radix with it",
-                        m->levels.set ? "levels" : m->bits.set ? "bits" : "thinning");
-    if (m->bits.set && !radix)
-        return mst_fail(err, MST_EINVAL, "--bits: expected --mode radix with it; count has --levels");
-    if (m->bits.set && m->levels.set)
-        return mst_fail(err, MST_EINVAL, "--levels and --bits: expected one of them");
-    if (radix && steps->set)
-        return mst_fail(err, MST_EINVAL, "-T: radix has no time steps to choose: use --levels or --bits, or --mode step");
-    if (count && steps->set && m->levels.set)
-        return mst_fail(err, MST_EINVAL, "-T and --levels: in count mode they are the same: expected one of them");
-    if (count && steps->set && steps->value > 255)
-        return mst_fail(err, MST_EINVAL, "-T: count has 1 to 255 levels, found %llu", (unsigned long long)steps->value);
-    if (m->levels.set)
-        o->levels = (uint32_t)m->levels.value;
-    if (m->bits.set)
-        o->levels = (1u << m->bits.value) - 1;
-    if (count && steps->set)
-        o->levels = (uint32_t)steps->value;
-    return MST_OK;
+    mst_runs_opts several = {m->mode, m->thinning, list_of(&m->levels), list_of(&m->bits)};
+    mst_opt_uints levels, t = list_of(steps);
+    return take(&several, &mst_list_modes, g, &t, o, &levels, err);
 }

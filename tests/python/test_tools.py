@@ -194,7 +194,7 @@ def test_run_json(swin):
 def test_run_text(swin):
     done = tool("mstrun", swin / "swin.bin", data(swin), "-T", 4, "--threads", 1)
     assert not done.stderr  # no bar: not a terminal; no warning: no masks
-    for word in ("top-1", "spikes", "SOPs", "dense", "Eq. 10", "energy", "break-even", "rate %"):
+    for word in ("top-1", "spikes", "SOPs", "dense", "Eq. 10", "energy", "per synapse input", "rate %"):
         assert word in done.stdout
     done = tool("mstrun", swin / "swin.bin", data(swin), "-T", 2, "--json", "-")
     assert json.loads(done.stdout)["T"] == 2 and "top-1" in done.stderr
