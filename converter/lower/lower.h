@@ -1,7 +1,7 @@
 /* Lowering: one live ONNX node becomes a few nodes of the SNN graph.
  *
  * Private to converter/lower. Each operator has one function of type
- * lower_fn; lower_table.c names them all.
+ * lower_fn, which onnx_ops.def names.
  */
 #ifndef MST_LOWER_H
 #define MST_LOWER_H
