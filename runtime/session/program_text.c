@@ -53,6 +53,12 @@ static mst_status take_option(mst_run_opts *o, const char *name, const char *val
     } else if (strcmp(name, "schedule") == 0) {
         MST_TRY(take_name(name, value, schedule_names, COUNT(schedule_names), &i, err));
         o->schedule = (mst_schedule)i;
+    } else if (strcmp(name, "thinning") == 0) {
+        const char *names[MST_N_THINNINGS];
+        for (int k = 0; k < MST_N_THINNINGS; k++)
+            names[k] = mst_thinning_name(k);
+        MST_TRY(take_name(name, value, names, MST_N_THINNINGS, &i, err));
+        o->thinning = (mst_thinning)i;
     } else if (strcmp(name, "isa") == 0) {
         o->isa = value;
     } else if (strcmp(name, "seed") == 0) {
@@ -63,9 +69,11 @@ static mst_status take_option(mst_run_opts *o, const char *name, const char *val
         return take_u32(name, value, &o->block_steps, err);
     } else if (strcmp(name, "frames") == 0) {
         return take_u32(name, value, &o->frames, err);
+    } else if (strcmp(name, "levels") == 0) {
+        return take_u32(name, value, &o->levels, err);
     } else {
         return mst_fail(err, MST_EINVAL, "option '%s': expected one of mode, schedule, isa, seed, threads, "
-                        "block-steps, frames", name);
+                        "block-steps, frames, levels, thinning", name);
     }
     return MST_OK;
 }
@@ -86,7 +94,8 @@ static mst_status take_options(mst_run_opts *o, char *text, mst_err *err)
 
 mst_status mst_program_create_text(const mst_graph *g, const char *options, mst_program **out, mst_err *err)
 {
-    mst_run_opts o = {.size = sizeof o, .seed = mst_graph_seed(g), .frames = mst_graph_frames(g)};
+    mst_run_opts o = {.size = sizeof o, .seed = mst_graph_seed(g), .frames = mst_graph_frames(g),
+                      .thinning = mst_graph_thinning(g)};
     char text[MAX_TEXT] = "";
     size_t n = options != NULL ? strlen(options) : 0;
     if (n >= sizeof text)

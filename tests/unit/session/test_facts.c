@@ -151,6 +151,10 @@ START_TEST(options_as_text)
     ck_assert_str_eq(mst_program_isa(p), "scalar");
     ck_assert_uint_eq(mst_program_block_steps(p), 3);
     mst_program_destroy(p);
+    g->meta.prepare = (mst_prepare){0};
+    OK(mst_program_create_text(g, "mode=count levels=5 thinning=systematic", &p, &err_));
+    ck_assert_uint_eq(mst_program_window(p), 5);
+    mst_program_destroy(p);
     OK(mst_program_create_text(g, "mode=float", &p, &err_));
     mst_session *s = NULL;
     OK(mst_session_create(p, &s, &err_));
@@ -168,7 +172,9 @@ START_TEST(wrong_options_as_text)
     } wrong[] = {
         {"mode", "option 'mode': expected NAME=VALUE"},
         {"depth=3", "option 'depth': expected one of mode, "},
-        {"mode=analog", "option mode: expected one of spiking, float"},
+        {"mode=analog", "option mode: expected one of spiking, float, count, radix"},
+        {"thinning=none", "option thinning: expected one of binomial, systematic, found 'none'"},
+        {"levels=256", "levels"},
         {"schedule=", "option schedule: expected one of step, block, found ''"},
         {"seed=18446744073709551616", "option seed: expected a whole number up to 18446744073709551615"},
         {"seed=-1", "option seed: "},
