@@ -9,6 +9,7 @@
 #include "runtime/kernels/block_body.h"
 #include "runtime/kernels/block_fire_avx512.h"
 #include "runtime/kernels/mask_count.h"
+#include "runtime/kernels/philox_avx512.h"
 
 #define MORE __attribute__((target("avx512vbmi2,avx512vpopcntdq")))
 
@@ -221,14 +222,6 @@ MORE static uint64_t count_more(const uint64_t *bits, size_t words)
 
 /* ---- masks ----------------------------------------------------------------- */
 
-ALWAYS void multiply(__m512i x, uint32_t by, __m512i *hi, __m512i *lo)
-{
-    const __m512i m = _mm512_set1_epi64(by);
-    __m512i even = _mm512_mul_epu32(x, m), odd = _mm512_mul_epu32(_mm512_srli_epi64(x, 32), m);
-    *hi = _mm512_mask_blend_epi32(0xaaaa, _mm512_srli_epi64(even, 32), odd);
-    *lo = _mm512_mask_blend_epi32(0xaaaa, even, _mm512_slli_epi64(odd, 32));
-}
-
 /* Bit i of x to bit 4*i. */
 static inline uint64_t spread4(uint64_t x)
 {
@@ -238,26 +231,14 @@ static inline uint64_t spread4(uint64_t x)
     return (x | x << 3) & 0x1111111111111111u;
 }
 
-/* Which of the 64 elements of 16 groups survive; Philox 4x32-10 with one group a lane. */
+/* Which of the 64 elements of 16 groups survive. */
 static uint64_t surviving(const mstb_mask *m, uint32_t group)
 {
-    const __m512i iota = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    __m512i c0 = _mm512_set1_epi32((int)m->sample), c1 = _mm512_set1_epi32((int)m->time),
-            c2 = _mm512_set1_epi32((int)m->index), c3 = _mm512_add_epi32(iota, _mm512_set1_epi32((int)group));
-    uint32_t k0 = (uint32_t)m->seed, k1 = (uint32_t)(m->seed >> 32);
-    for (int round = 0; round < 10; round++, k0 += 0x9e3779b9u, k1 += 0xbb67ae85u) {
-        __m512i hi0, lo0, hi1, lo1;
-        multiply(c0, 0xd2511f53u, &hi0, &lo0);
-        multiply(c2, 0xcd9e8d57u, &hi1, &lo1);
-        c0 = _mm512_ternarylogic_epi32(hi1, c1, _mm512_set1_epi32((int)k0), 0x96); /* xor of three */
-        c2 = _mm512_ternarylogic_epi32(hi0, c3, _mm512_set1_epi32((int)k1), 0x96);
-        c1 = lo1;
-        c3 = lo0;
-    }
     const __m512i least = _mm512_set1_epi32((int)m->threshold);
-    return spread4(_mm512_cmpge_epu32_mask(c0, least)) | spread4(_mm512_cmpge_epu32_mask(c1, least)) << 1 |
-           spread4(_mm512_cmpge_epu32_mask(c2, least)) << 2 |
-           spread4(_mm512_cmpge_epu32_mask(c3, least)) << 3;
+    __m512i c[4];
+    philox_vecs(m->seed, m->sample, m->time, m->index, group, c);
+    return spread4(_mm512_cmpge_epu32_mask(c[0], least)) | spread4(_mm512_cmpge_epu32_mask(c[1], least)) << 1 |
+           spread4(_mm512_cmpge_epu32_mask(c[2], least)) << 2 | spread4(_mm512_cmpge_epu32_mask(c[3], least)) << 3;
 }
 
 static void FN(mask)(const mstb_mask *m, uint64_t first, size_t n, const uint64_t *in, uint64_t *out)
