@@ -80,8 +80,8 @@ mst_status mst_graph_add_tensor(mst_graph *g, const char *name, mst_dtype dtype,
     return MST_OK;
 }
 
-mst_status mst_graph_insert_node(mst_graph *g, uint32_t at, mst_op op, const char *name, uint32_t n_in,
-                                 const uint32_t *in, uint32_t out, mst_node **node, mst_err *err)
+mst_status mst_graph_add_node(mst_graph *g, mst_op op, const char *name, uint32_t n_in, const uint32_t *in,
+                              uint32_t out, mst_node **node, mst_err *err)
 {
     void *array = g->nodes;
     MST_TRY(reserve(g->arena.alloc, &array, g->n_nodes, &g->cap_nodes, sizeof *g->nodes, MST_MAX_NODES, "nodes",
@@ -94,18 +94,11 @@ mst_status mst_graph_insert_node(mst_graph *g, uint32_t at, mst_op op, const cha
         return mst_fail(err, MST_ENOMEM, "out of memory: node '%s'", name);
     if (n_in != 0)
         memcpy(fresh.in, in, n_in * sizeof *in);
-    memmove(&g->nodes[at + 1], &g->nodes[at], (g->n_nodes - at) * sizeof *g->nodes);
-    g->nodes[at] = fresh;
-    g->n_nodes++;
+    mst_node *last = &g->nodes[g->n_nodes++];
+    *last = fresh;
     if (node != NULL)
-        *node = &g->nodes[at];
+        *node = last;
     return MST_OK;
-}
-
-mst_status mst_graph_add_node(mst_graph *g, mst_op op, const char *name, uint32_t n_in, const uint32_t *in,
-                              uint32_t out, mst_node **node, mst_err *err)
-{
-    return mst_graph_insert_node(g, g->n_nodes, op, name, n_in, in, out, node, err);
 }
 
 size_t mst_tensor_elements(const mst_tensor *t)

@@ -208,11 +208,6 @@ MST_API mst_status mst_graph_add_tensor(mst_graph *g, const char *name, mst_dtyp
 MST_API mst_status mst_graph_add_node(mst_graph *g, mst_op op, const char *name, uint32_t n_in,
                                       const uint32_t *in, uint32_t out, mst_node **node, mst_err *err);
 
-/* Insert before position at (0..n_nodes) instead of at the end. */
-MST_API mst_status mst_graph_insert_node(mst_graph *g, uint32_t at, mst_op op, const char *name,
-                                         uint32_t n_in, const uint32_t *in, uint32_t out, mst_node **node,
-                                         mst_err *err);
-
 /* Check everything a reader or pass could get wrong: arity, ids, order, single
  * producer, shapes of every operator, parameter ranges, constants present,
  * finite theta > 0. EINVAL with the node's name. */
