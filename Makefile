@@ -34,7 +34,7 @@ src = $(sort $(foreach d,$(1),$(wildcard $(d)/*.c)))
 obj = $(patsubst %.c,$(B)/%.o,$(1))
 
 RUNTIME_SRC := $(call src,runtime/core runtime/ir runtime/format runtime/kernels runtime/plan runtime/ops runtime/lower runtime/backend \
-                       runtime/backend/cpu runtime/session)
+                       $(patsubst %/,%,$(wildcard runtime/backend/*/)) runtime/session)
 DATA_SRC    := $(call src,runtime/data runtime/data/events)
 CONV_SRC    := $(call src,converter/onnx converter/lower converter/passes converter)
 CALIB_SRC   := $(call src,calibrate)
