@@ -113,9 +113,9 @@ typedef struct mst_convert_opts {
     mst_dtype weights;           /* F32, F16 or I8: how weights of LINEAR and CONV are stored */
 } mst_convert_opts;
 
-/* opts NULL: all of them 0. Insert masks, label sites, set levels and the way of running, fill the report (released with mst_report_free), store
- * weights in the type asked for. EINVAL with file and line where a rule matches nothing;
- * EUNSUPPORTED names the node whose weights the type cannot hold. */
+/* Insert masks, set levels and the way of running, store weights in the type asked for, fill the report (released
+ * with mst_report_free). opts NULL: all of them 0. EINVAL with file and line where a rule matches nothing;
+ * EUNSUPPORTED names the node whose weights the type cannot hold, or that does not spike where all must. */
 MST_API mst_status mst_convert(mst_graph *g, const mst_convert_opts *opts, mst_report *report,
                                mst_err *err);
 MST_API void mst_report_free(mst_report *r);

@@ -116,7 +116,7 @@ MST_API void mst_session_destroy(mst_session *s);
  * the input (a plain reset). */
 MST_API void mst_session_begin(mst_session *s, const float *x, uint32_t sample);
 
-/* Run one time step (spiking) or one forward pass (float). */
+/* Run one time step (spiking), one forward pass (float), or the windows of a whole run (count, radix). */
 MST_API void mst_session_step(mst_session *s);
 
 /* Run steps time steps, but no more than mst_program_block_steps (1 for the step schedule);
@@ -163,7 +163,7 @@ MST_API mst_counters mst_session_counters(const mst_session *s);
 MST_API uint64_t mst_session_layer_ops(const mst_session *s, size_t k);
 
 /* Membrane potentials v(t) after reset, [neurons], float32, in the layer's
- * tensor order. Spiking mode; NULL in float mode. Lent until the next step. */
+ * tensor order. Spiking mode; NULL in the others. Lent until the next step. */
 MST_API const float *mst_session_potential(const mst_session *s, size_t k);
 
 /* ---- taps: values as they pass ------------------------------------------------------- */
