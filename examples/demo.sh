@@ -1,7 +1,7 @@
 #!/bin/sh
-# The main job on the bundled example: convert the digits Swin, run it spiking,
-# validate it against the ANN; then the same with 50 % and 75 % of the spikes of
-# self-attention masked. Usage: examples/demo.sh BUILD_DIR [SAMPLES]
+# The main job on the bundled example: convert the digits Swin, run it as its ANN and as a spiking network in
+# every mode, validate it against the ANN; then the same with 50 % and 75 % of the spikes of self-attention
+# masked, with three draws of the masks. Usage: examples/demo.sh BUILD_DIR [SAMPLES]
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 build=${1:?usage: examples/demo.sh BUILD_DIR [SAMPLES]}
@@ -11,21 +11,19 @@ mkdir -p "$out"
 trap 'rm -rf "$out"' EXIT INT TERM
 data="idx:$here/data/digits-test-images.idx3-ubyte.gz,$here/data/digits-test-labels.idx1-ubyte.gz"
 
-# run NAME MODEL.onnx [POLICY.yaml]: convert, simulate, compare with the ANN
-run() {
+# convert NAME MODEL.onnx [POLICY.yaml]
+convert() {
     policy=""
     [ $# -lt 3 ] || policy="--policy $here/policies/$3"
     echo "mstconv $2 ${3:-}" >&2
     # shellcheck disable=SC2086 # the policy is absent or two words
     "$build/mstconv" "$here/models/$2" -o "$out/$1.bin" --mean .1307 --std .3081 $policy --quiet
-    echo "mstrun $1.bin digits" >&2
-    "$build/mstrun" "$out/$1.bin" "$data" -T 64 -n "$samples" --json "$out/$1.run.json" >/dev/null
-    echo "mstcalib $2 $1.bin digits" >&2
-    "$build/mstcalib" "$here/models/$2" "$out/$1.bin" "$data" -T 64 -n 100 --json "$out/$1.calib.json" >/dev/null
 }
-run unmasked digits-swin.onnx
-run sa50 digits-swin-sa50.onnx sa50.yaml
-run sa75 digits-swin-sa75.onnx sa75.yaml
-python3 "$here/demo_table.py" "$out" \
-    "Handwritten digits, one small Swin transformer trained for each column (Random Spike Masking on Q, K and attention):" \
-    "unmasked=no mask" "sa50=50 % masked" "sa75=75 % masked"
+convert unmasked digits-swin.onnx
+"$here/demo_modes.sh" "$build" "$out" unmasked "$here/models/digits-swin.onnx" "$out/unmasked.bin" "$data" "$samples" 1
+for ratio in 50 75; do
+    convert "sa$ratio" "digits-swin-sa$ratio.onnx" "sa$ratio.yaml"
+    "$here/demo_modes.sh" "$build" "$out" "sa$ratio" - "$out/sa$ratio.bin" "$data" "$samples" 1 2 3
+done
+python3 "$here/demo_table.py" "$out" "Handwritten digits, a small Swin transformer" "unmasked=without masks" \
+    "sa50=50 % of Q, K and attention masked, trained so" "sa75=75 % of Q, K and attention masked, trained so"

@@ -15,17 +15,15 @@ echo "mstconv nmnist-swin.onnx --frames 3 --split time" >&2
 "$build/mstconv" "$model" -o "$out/model.bin" --frames 3 --split time --quiet
 "$build/mstrun" "$out/model.bin" --show "$here/data/event-digits" 0 -o "${3:-$out/shown.png}"
 
-# run NAME FOLDER: simulate, compare with the ANN
 run() {
-    echo "mstrun and mstcalib: $2" >&2
-    "$build/mstrun" "$out/model.bin" "nmnist:$2" -T 64 --json "$out/$1.run.json" >/dev/null
-    "$build/mstcalib" "$model" "$out/model.bin" "nmnist:$2" -T 64 --json "$out/$1.calib.json" >/dev/null
+    "$here/demo_modes.sh" "$build" "$out" "$1" "$model" "$out/model.bin" "nmnist:$2" 4294967295 1
 }
 run simulated "$here/data/event-digits"
-columns="simulated=simulated"
 if [ -n "${2:-}" ]; then
     run real "$2"
-    columns="$columns real=recorded"
+    set -- "$out" "real=recorded"
+else
+    set -- "$out"
 fi
-# shellcheck disable=SC2086 # one word a column
-python3 "$here/demo_table.py" "$out" "N-MNIST digits, 3 frames of 2 polarities, one small Swin transformer:" $columns
+python3 "$here/demo_table.py" "$1" "N-MNIST digits, 3 frames of 2 polarities, one small Swin transformer" \
+    "simulated=a simulated camera" ${2:+"$2"}

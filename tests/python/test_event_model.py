@@ -61,5 +61,5 @@ def test_demo(bin, tmp_path):
                           capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "shown.png").read_bytes()[:4] == b"\x89PNG"
-    rows = {line[:44].strip(): line[44:].split() for line in done.stdout.splitlines()}
-    assert rows["test samples"] == ["20"] and float(rows["SNN accuracy % after T = 64 steps"][0]) >= 90
+    rows = {line[:46].strip(): line[46:].split() for line in done.stdout.splitlines()}
+    assert "20 samples" in rows and min(float(cell) for cell in rows["accuracy %"]) >= 90
