@@ -257,6 +257,19 @@ def test_silence_is_no_success(args, tmp_path):
     assert quiet.stderr.startswith("mstrun: warning: no neuron ever fired") and not quiet.stdout
 
 
+def test_masked_to_silence(tmp_path):
+    """Neurons fire, and their masks leave nothing."""
+    net = Net(["N", 2, 2, 2], 13)
+    y = qcfs(net, net.op("MatMul", net.op("Flatten", net.x), net.const(np.ones((8, 8)))), 2.0, 4)
+    keep = net.op("Cast", net.op("Greater", net.op("RandomUniformLike", y), net.const(0.9999999)), to=1)
+    convert(net.model(net.op("MatMul", net.op("Mul", y, keep), net.const(np.ones((8, 3))))), tmp_path)
+    np.save(tmp_path / "x.npy", np.ones((2, 2, 2, 2), np.float32))
+    done = tool("mstrun", tmp_path / "model.bin", tmp_path / "x.npy", "-T", 8, "--json", "-")
+    r = json.loads(done.stdout)
+    assert (r["fired_spikes_per_sample"], r["spikes_per_sample"], r["energy_ratio"]) == (64, 0, None)
+    assert "no neuron fired past its mask in 2 samples" in done.stderr and " times" not in done.stderr
+
+
 def test_what_fires_is_not_warned_of(tmp_path):
     done = tool("mstrun", silent_net(tmp_path, 2.0), data(tmp_path), "-T", 8)
     assert not done.stderr and "times the ANN's" in done.stdout and "silent" not in done.stdout
