@@ -4,6 +4,7 @@
 #ifndef MST_TESTS_FAULTY_IO_H
 #define MST_TESTS_FAULTY_IO_H
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -69,6 +70,20 @@ int close(int fd)
 int rename(const char *from, const char *to)
 {
     return io_call('r') != 0 ? -1 : renameat(AT_FDCWD, from, AT_FDCWD, to);
+}
+
+/* The files of a folder; returns how many there were. */
+static unsigned remove_all(const char *folder)
+{
+    unsigned n = 0;
+    DIR *d = opendir(folder);
+    for (struct dirent *e = readdir(d); e != NULL; e = readdir(d))
+        if (e->d_name[0] != '.') {
+            n++;
+            unlinkat(dirfd(d), e->d_name, 0);
+        }
+    closedir(d);
+    return n;
 }
 
 #endif

@@ -1,7 +1,6 @@
 /* A save on a disk that fails, is full or loses power: the file is the old one or the new one, whole, and a
  * failure is never taken for success. */
 #include <check.h>
-#include <dirent.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -27,22 +26,9 @@ static void setup(void)
     memset(&io, 0, sizeof io);
 }
 
-static unsigned remove_all(void)
-{
-    unsigned n = 0;
-    DIR *d = opendir(folder);
-    for (struct dirent *e = readdir(d); e != NULL; e = readdir(d))
-        if (e->d_name[0] != '.') {
-            n++;
-            unlinkat(dirfd(d), e->d_name, 0);
-        }
-    closedir(d);
-    return n;
-}
-
 static void teardown(void)
 {
-    remove_all();
+    remove_all(folder);
     rmdir(folder);
     mst_graph_destroy(small);
     mst_graph_destroy(large);
@@ -92,7 +78,7 @@ START_TEST(failures)
     ck_assert_ptr_nonnull(strstr(err.text, strerror(faults[_i].why)));
     ck_assert(faults[_i].kind == 'r' || strchr(io.log, 'r') == NULL);
     ck_assert_uint_eq(nodes_on_disk(), small->n_nodes);
-    ck_assert_uint_eq(remove_all(), 1); /* no temporary file is left */
+    ck_assert_uint_eq(remove_all(folder), 1); /* no temporary file is left */
 }
 END_TEST
 

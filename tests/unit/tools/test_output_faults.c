@@ -1,6 +1,5 @@
 /* Result files on a disk that fails or is full: a failure is reported, and what was there before stays. */
 #include <check.h>
-#include <dirent.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -29,22 +28,9 @@ static void setup(void)
     memset(&io, 0, sizeof io);
 }
 
-static unsigned remove_all(void)
-{
-    unsigned n = 0;
-    DIR *d = opendir(folder);
-    for (struct dirent *e = readdir(d); e != NULL; e = readdir(d))
-        if (e->d_name[0] != '.') {
-            n++;
-            unlinkat(dirfd(d), e->d_name, 0);
-        }
-    closedir(d);
-    return n;
-}
-
 static void teardown(void)
 {
-    remove_all();
+    remove_all(folder);
     rmdir(folder);
 }
 
@@ -69,7 +55,7 @@ static void assert_refused(mst_outfile *o, int why)
     if (why != 0)
         ck_assert_msg(strstr(err.text, strerror(why)) != NULL, "%s", err.text);
     ck_assert_str_eq(on_disk(), "old");
-    ck_assert_uint_eq(remove_all(), 1); /* no temporary file is left */
+    ck_assert_uint_eq(remove_all(folder), 1); /* no temporary file is left */
 }
 
 START_TEST(order)
