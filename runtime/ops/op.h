@@ -14,9 +14,6 @@
 #include "runtime/plan/plan.h"
 #include "runtime/plan/window.h"
 
-/* Levels of a neuron in count and radix mode: an n fits a byte. */
-#define OP_MAX_LEVELS 255u
-
 /* One session's memory may not be larger than this. */
 #define RT_MAX_BYTES ((uint64_t)4 << 30)
 

@@ -116,10 +116,10 @@ mst_status op_prepare_NEURON(op_prep *c, op_node *op)
         [MST_RUN_SPIKING] = run_fire, [MST_RUN_FLOAT] = run_stair, [MST_RUN_COUNT] = run_count, [MST_RUN_RADIX] = run_count};
     int32_t levels = op_levels_of(c, c->node);
     op->run = runs[c->mode];
-    if (op_counts(c->mode) && levels > (int32_t)OP_MAX_LEVELS)
+    if (op_counts(c->mode) && levels > MST_MAX_RUN_LEVELS)
         return mst_fail(c->err, MST_EUNSUPPORTED,
-                        "%d levels: count and radix mode have 1 to %u: give levels for all layers, or use step", levels,
-                        OP_MAX_LEVELS);
+                        "%d levels: count and radix mode have 1 to %d: give levels for all layers, or use step", levels,
+                        MST_MAX_RUN_LEVELS);
     q->digits = c->mode == MST_RUN_RADIX;
     MST_TRY(op_channels_of(c, c->node->ip[MST_NEURON_AXIS], 1, 3, &q->ch, values));
     q->k = (mstk_neuron){values[0], values[1], values[2], (float)levels,

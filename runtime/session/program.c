@@ -27,9 +27,10 @@ mst_status mst_program_create(const mst_graph *g, const mst_run_opts *opts, mst_
         MST_TRY(MST_TAKE_OPTS(mst_run_opts, &own, opts, thinning, thinning, err));
     if ((unsigned)o->mode > MST_RUN_ANN)
         return mst_fail(err, MST_EINVAL, "unknown run mode %d", (int)o->mode);
-    if (o->levels > OP_MAX_LEVELS || (unsigned)o->thinning > MST_THIN_SYSTEMATIC)
-        return mst_fail(err, MST_EINVAL, "levels: expected 0 to %u, found %u; or unknown thinning %d", OP_MAX_LEVELS,
-                        o->levels, (int)o->thinning);
+    if (o->levels > MST_MAX_RUN_LEVELS)
+        return mst_fail(err, MST_EINVAL, "levels: expected 0 to %d, found %u", MST_MAX_RUN_LEVELS, o->levels);
+    if ((unsigned)o->thinning >= MST_N_THINNINGS)
+        return mst_fail(err, MST_EINVAL, "unknown thinning %d", (int)o->thinning);
     if (o->mode == MST_RUN_RADIX && o->frames > 1)
         return mst_fail(err, MST_EUNSUPPORTED,
                         "frames presented one after another have no radix form: use count or step");

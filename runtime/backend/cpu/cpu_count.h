@@ -6,6 +6,8 @@
 #include "runtime/backend/cpu/cpu.h"
 #include "runtime/kernels/count_kernels.h"
 
+_Static_assert(MSTC_LEVELS == MST_MAX_RUN_LEVELS, "kernels take every count that a neuron may fire");
+
 /* rt_synapse.how */
 typedef struct cpu_count_synapse {
     mstc_weights w; /* of the first group */
