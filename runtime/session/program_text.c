@@ -7,7 +7,8 @@
 #define MAX_TEXT 512u
 
 static const char *const mode_names[] = {
-    [MST_RUN_SPIKING] = "spiking", [MST_RUN_FLOAT] = "float", [MST_RUN_COUNT] = "count", [MST_RUN_RADIX] = "radix"};
+    [MST_RUN_SPIKING] = "spiking", [MST_RUN_FLOAT] = "float", [MST_RUN_COUNT] = "count", [MST_RUN_RADIX] = "radix",
+    [MST_RUN_ANN] = "ann"};
 static const char *const schedule_names[] = {[MST_SCHEDULE_STEP] = "step", [MST_SCHEDULE_BLOCK] = "block"};
 #define COUNT(table) (sizeof(table) / sizeof(table)[0])
 

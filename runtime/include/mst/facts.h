@@ -20,8 +20,8 @@ extern "C" {
 /* ---- program: its layers of neurons, in execution order ------------------- */
 
 /* mst_program_create with options as text, "NAME=VALUE NAME=VALUE ..." in any order, NULL or "" for none:
- * mode (spiking, float, count, radix), schedule (step, block), isa, seed, threads, block-steps, frames, levels,
- * thinning (binomial, systematic) as in mst_run_opts. seed, frames and thinning are the graph's where they are not
+ * mode (spiking, float, count, radix, ann), schedule (step, block), isa, seed, threads, block-steps, frames,
+ * levels, thinning (binomial, systematic) as in mst_run_opts. seed, frames and thinning are the graph's where they are not
  * named. EINVAL names what is wrong, ELIMIT a text of 512 bytes or more; otherwise as mst_program_create. */
 MST_API mst_status mst_program_create_text(const mst_graph *g, const char *options, mst_program **out,
                                            mst_err *err);
@@ -35,7 +35,8 @@ MST_API int mst_program_layer_block(const mst_program *p, size_t k);        /* -
 MST_API uint64_t mst_program_layer_neurons(const mst_program *p, size_t k);
 /* Shape of what it gives in one step, in dims; returns the rank. Its product is the number of neurons. */
 MST_API uint32_t mst_program_layer_shape(const mst_program *p, size_t k, uint32_t dims[MST_MAX_RANK]);
-MST_API int mst_program_layer_levels(const mst_program *p, size_t k);       /* L */
+/* L; in count and radix mode the levels that it runs with. */
+MST_API int mst_program_layer_levels(const mst_program *p, size_t k);
 /* Thresholds: how many (1, or one a channel), which axis of the shape the channels are, and theta of channel c. */
 MST_API size_t mst_program_layer_thetas(const mst_program *p, size_t k);
 MST_API int mst_program_layer_axis(const mst_program *p, size_t k);

@@ -155,6 +155,8 @@ START_TEST(options_as_text)
     OK(mst_program_create_text(g, "mode=count levels=5 thinning=systematic", &p, &err_));
     ck_assert_uint_eq(mst_program_window(p), 5);
     mst_program_destroy(p);
+    OK(mst_program_create_text(g, "mode=ann", &p, &err_));
+    mst_program_destroy(p);
     OK(mst_program_create_text(g, "mode=float", &p, &err_));
     mst_session *s = NULL;
     OK(mst_session_create(p, &s, &err_));
@@ -172,7 +174,7 @@ START_TEST(wrong_options_as_text)
     } wrong[] = {
         {"mode", "option 'mode': expected NAME=VALUE"},
         {"depth=3", "option 'depth': expected one of mode, "},
-        {"mode=analog", "option mode: expected one of spiking, float, count, radix"},
+        {"mode=analog", "option mode: expected one of spiking, float, count, radix, ann, found"},
         {"thinning=none", "option thinning: expected one of binomial, systematic, found 'none'"},
         {"levels=256", "levels"},
         {"schedule=", "option schedule: expected one of step, block, found ''"},
