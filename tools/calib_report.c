@@ -106,6 +106,8 @@ mst_status mst_calib_print(const mst_calib_facts *c, FILE *f, mst_err *err)
     if (mst_mode_counts(r->mode))
         fprintf(f, "mode %s, %s thinning; latency %" PRIu64 " steps (%u layers one after another, windows of %u)\n\n",
                 mst_mode_name(r->mode), mst_thinning_name((int)c->thinning), latency_of(r), r->depth, r->window);
+    if (c->lacks_masks)
+        fputs("The ANN has no masks here; a network that was trained with them needs --ann-masks mean.\n\n", f);
     MST_TRY(print_network(r, f, err));
     MST_TRY(print_layers(r, f, err));
     fputc('\n', f);
@@ -191,8 +193,8 @@ static void set_mode(json_t **root, const mst_calib_facts *c)
     }
     set(root, "thinning", json_string(mst_thinning_name((int)c->thinning)));
     set(root, "depth", json_integer(r->depth));
-    set(root, "window", json_integer(r->window));
-    set(root, "latency", mst_json_whole(latency_of(r)));
+    set(root, "window_steps", json_integer(r->window));
+    set(root, "latency_steps", mst_json_whole(latency_of(r)));
 }
 
 mst_status mst_calib_json(const mst_calib_facts *c, const char *path, mst_err *err)
@@ -207,6 +209,7 @@ mst_status mst_calib_json(const mst_calib_facts *c, const char *path, mst_err *e
     set(&root, "samples", mst_json_whole(r->samples));
     set(&root, "labelled", mst_json_whole(r->labelled));
     set_mode(&root, c);
+    set(&root, "ann_masks", json_string(c->ann_masks));
     set(&root, "ann_top1", mst_json_real(r->ann_top1));
     set(&root, "stored_top1", mst_json_real(r->stored_top1));
     set(&root, "stored_logit_rel_l2", mst_json_real(r->stored_logit_rel_l2));

@@ -10,6 +10,8 @@ typedef struct mst_calib_facts {
     const char *onnx, *model, *data; /* paths as given */
     const mst_calib_report *report;
     mst_thinning thinning; /* count and radix mode */
+    const char *ann_masks; /* "none": but its own; "mean": those of the spiking network by their mean */
+    bool lacks_masks;      /* it has none, but the spiking network has */
 } mst_calib_facts;
 
 mst_status mst_calib_print(const mst_calib_facts *c, FILE *f, mst_err *err);

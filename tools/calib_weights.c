@@ -6,9 +6,7 @@
 
 #include "tools/tool_model.h"
 
-/* The node of that name. Both graphs keep the order of the model: the search goes on behind the last
- * find, *from, so that nodes of one name pair in order. */
-static const mst_node *partner_of(const mst_graph *g, const mst_node *node, uint32_t *from)
+const mst_node *mst_partner_of(const mst_graph *g, const mst_node *node, uint32_t *from)
 {
     for (uint32_t i = 0; i < g->n_nodes; i++) {
         uint32_t k = (*from + i) % g->n_nodes;
@@ -54,7 +52,7 @@ mst_status mst_weights_take(mst_graph *ann, const mst_graph *snn, mst_err *err)
         mst_node *to = &ann->nodes[i];
         if (!mst_has_weight(to))
             continue;
-        const mst_node *from = partner_of(snn, to, &at);
+        const mst_node *from = mst_partner_of(snn, to, &at);
         if (from == NULL)
             return mst_fail(err, MST_EINVAL,
                             "node '%s': in the ANN, not in the spiking network: is the model another one?",

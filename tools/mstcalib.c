@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "mst/convert.h"
+#include "tools/calib_masks.h"
 #include "tools/calib_report.h"
 #include "tools/calib_run.h"
 #include "tools/calib_weights.h"
@@ -15,12 +16,15 @@
 static mst_common_opts c;
 static mst_opt_uints steps;
 static mst_mode_opts mode;
+static const char *ann_masks;
 
 static const mst_opt options[] = {
     {"timesteps", 'T', MST_OPT_UINTS, &steps, "A,B,..",
      "time steps (default: 1,2,4,.. to the model file's T); in count mode the levels, one number", 1,
      MST_MAX_TIMESTEPS},
     MST_MODE_OPTIONS(mode),
+    {"ann-masks", 0, MST_OPT_STRING, &ann_masks, "NAME",
+     "masks of the ANN: none but its own (the default), or mean: those of MODEL.bin, each as its mean", 0, 0},
     MST_COMMON_OPTIONS(c),
 };
 
@@ -42,7 +46,8 @@ static const mst_tool tool = {
     "In count and radix mode, with l levels: e = y' - a, y' the value of the spikes behind the mask, y\n"
     "before it. Parts: quantization (l levels against L, of the current that the neuron took in), clipping\n"
     "(the same beyond [0,theta]: 0 but for odd shifts), masks (y' - y), inherited and weights as above;\n"
-    "residual: the current less y. Masks that the ANN has itself count as its own.\n"
+    "residual: the current less y. Masks that the ANN has count as its own, by their mean. A network that was\n"
+    "trained with masks is not itself without: compare it with --ann-masks mean.\n"
     "Exact definitions: mst/calibrate.h.",
     lists,
 };
@@ -53,6 +58,8 @@ static int check_usage(size_t n_args)
     mst_err err;
     if (n_args < 3)
         return mst_opts_wrong(&tool, "expected MODEL.onnx MODEL.bin DATA, found no %s", names[n_args]);
+    if (ann_masks != NULL && strcmp(ann_masks, "none") != 0 && strcmp(ann_masks, "mean") != 0)
+        return mst_opts_wrong(&tool, "--ann-masks: expected none or mean, found '%s'", ann_masks);
     if (mst_common_check(&c, &err) != MST_OK)
         return mst_opts_wrong(&tool, "%s", err.text);
     return -1;
@@ -61,6 +68,7 @@ static int check_usage(size_t n_args)
 typedef struct networks {
     mst_graph *ann_graph, *snn_graph, *stored_graph; /* stored: the ANN with the weights of the .bin */
     mst_program *ann, *snn, *stored; /* stored: NULL for float32 */
+    bool ann_lacks_masks;            /* which the spiking network has */
 } networks;
 
 /* First line of all: is the .bin of this .onnx, and with the masks it was trained with? */
@@ -91,6 +99,8 @@ static mst_status import_ann(const char *path, const networks *n, mst_graph **ou
     return st;
 }
 
+static bool give_masks(void) { return ann_masks != NULL && strcmp(ann_masks, "mean") == 0; }
+
 static mst_status load_stored(const char *path, networks *n, const mst_run_opts *ann, mst_err *err)
 {
     const char *type = mst_model_weights(n->snn_graph);
@@ -98,6 +108,8 @@ static mst_status load_stored(const char *path, networks *n, const mst_run_opts 
         return MST_OK;
     MST_TRY(import_ann(path, n, &n->stored_graph, err));
     MST_TRY(mst_weights_take(n->stored_graph, n->snn_graph, err));
+    if (give_masks())
+        MST_TRY(mst_masks_give(n->stored_graph, n->snn_graph, err));
     return mst_program_create(n->stored_graph, ann, &n->stored, err);
 }
 
@@ -117,6 +129,9 @@ static mst_status load(const char *const *args, networks *n, mst_run_opts *snn, 
 {
     MST_TRY(import_ann(args[0], n, &n->ann_graph, err));
     warn(n);
+    n->ann_lacks_masks = mst_masks_drop(n->snn_graph) && !mst_masks_drop(n->ann_graph) && !give_masks();
+    if (give_masks())
+        MST_TRY(mst_masks_give(n->ann_graph, n->snn_graph, err));
     uint32_t frames = mst_graph_frames(n->snn_graph);
     mst_run_opts ann = {.mode = MST_RUN_FLOAT, .isa = c.isa, .frames = frames};
     /* currents of neurons can only be seen step by step */
@@ -129,9 +144,10 @@ static mst_status load(const char *const *args, networks *n, mst_run_opts *snn, 
     return mst_program_create(n->snn_graph, snn, &n->snn, err);
 }
 
-static mst_status report(const char *const *args, const mst_calib_report *r, mst_thinning thinning, mst_err *err)
+static mst_status report(const char *const *args, const mst_calib_report *r, const networks *n, mst_thinning thinning,
+                         mst_err *err)
 {
-    mst_calib_facts facts = {args[0], args[1], args[2], r, thinning};
+    mst_calib_facts facts = {args[0], args[1], args[2], r, thinning, give_masks() ? "mean" : "none", n->ann_lacks_masks};
     bool text_aside = mst_is_stdout(c.json);
     if (!c.quiet)
         MST_TRY(mst_calib_print(&facts, text_aside ? stderr : stdout, err));
@@ -153,7 +169,7 @@ static mst_status calibrate(const char *const *args, const networks *n, mst_thin
     job.threads = mst_thread_count(job.n, &c.threads);
     mst_status st = mst_calib_run(&job, &r, err);
     if (st == MST_OK) {
-        st = report(args, &r, thinning, err);
+        st = report(args, &r, n, thinning, err);
         mst_calib_report_free(&r);
     }
     mst_data_close(data);

@@ -108,21 +108,22 @@ def assert_close(got, want, what):
 @pytest.mark.parametrize("levels", [None, 7])
 @pytest.mark.parametrize("weights", ["f32", "int8"])
 @pytest.mark.parametrize("mode", ["count", "radix"])
-@pytest.mark.parametrize("model, masked", [("swin-ts", False), ("swin-ts", True), ("swin-masked-ts", False),
-                                           ("resnet18-ts", True)])
-def test_parts(model, masked, mode, weights, levels, converted):
+@pytest.mark.parametrize("model, masked, ann_masks", [
+    ("swin-ts", False, "none"), ("swin-ts", True, "none"), ("swin-ts", True, "mean"), ("swin-masked-ts", False, "none"),
+    ("resnet18-ts", True, "none"), ("resnet18-ts", True, "mean")])
+def test_parts(model, masked, ann_masks, mode, weights, levels, converted):
     path, x = converted(model, weights, masked), inputs(model)
     thinning = "systematic" if mode == "radix" else "binomial"
-    ann, ann_logits = float_run(converted(model), x)
-    stored, _ = float_run(converted(model, weights), x)
+    ann, ann_logits = float_run(converted(model, "f32", ann_masks == "mean"), x)
+    stored, _ = float_run(converted(model, weights, ann_masks == "mean"), x)
     sim = counts.CountSimulator(snn_reader.load(path), mode, levels, thinning=thinning)
     sim.begin(x)
     logits = sim.step()
-    args = ["--mode", mode, "--thinning", thinning] + (["--levels", levels] if levels else [])
+    args = ["--mode", mode, "--thinning", thinning, "--ann-masks", ann_masks] + (["--levels", levels] if levels else [])
     r = calib(converted, model, path, *args)
-    assert (r["mode"], r["thinning"]) == (mode, thinning) and "T" not in r and len(r["snn"]) == 1
+    assert (r["mode"], r["thinning"], r["ann_masks"]) == (mode, thinning, ann_masks) and "T" not in r and len(r["snn"]) == 1
     depth, window = sim.latency()
-    assert (r["depth"], r["window"], r["latency"]) == (depth, window, depth * window)
+    assert (r["depth"], r["window_steps"], r["latency_steps"]) == (depth, window, depth * window)
     neurons = [(i, n) for i, n in enumerate(sim.graph.nodes) if n.op == "neuron"]
     assert [l["name"] for l in r["layers"]] == [n.name for _, n in neurons]
     some = dict.fromkeys(PARTS, False)
@@ -157,14 +158,14 @@ def test_no_error_with_the_levels_of_the_ann(model, mode, converted):
 def test_threads_do_not_matter(converted):
     path = converted("swin-ts", "int8", True)
     one, two = (calib(converted, "swin-ts", path, "--mode", "count", "-T", 5, "--threads", n) for n in (1, 2))
-    assert one == two and one["window"] == 5 and all(l["levels"] == 5 for l in one["layers"])
+    assert one == two and one["window_steps"] == 5 and all(l["levels"] == 5 for l in one["layers"])
     assert one == calib(converted, "swin-ts", path, "--mode", "count", "--levels", 5, "--isa", "scalar")
 
 
 def test_the_stored_mode_is_what_runs(converted):
     path = converted("swin-ts", "f32", True, "--mode", "radix", "--thinning", "systematic", "--bits", 3)
     r = calib(converted, "swin-ts", path)
-    assert (r["mode"], r["thinning"], r["window"]) == ("radix", "systematic", 3)
+    assert (r["mode"], r["thinning"], r["window_steps"]) == ("radix", "systematic", 3)
     assert r == calib(converted, "swin-ts", path, "--mode", "radix", "--bits", 3, "--thinning", "systematic")
     step = calib(converted, "swin-ts", path, "--mode", "step", "-T", "2,4")
     assert step["mode"] == "step" and step["T"] == 4 and [p["t"] for p in step["snn"]] == [2, 4]
@@ -184,12 +185,34 @@ def test_text(converted):
     assert heads[-5:] == ["clipping", "unevenness", "quantization", "inherited", "weights"] and "levels" not in heads
 
 
+def test_masks_of_the_ann(converted):
+    """Given masks make the ANN the same in every mode; masks that it has itself stay."""
+    path, said = converted("swin-ts", "f32", True), "The ANN has no masks here"
+    runs = {}
+    for mode in ("step", "count"):
+        for masks in ("none", "mean"):
+            runs[mode, masks] = calib(converted, "swin-ts", path, "--mode", mode, "--ann-masks", masks, "-T", 16)
+            done = tool("mstcalib", FIXTURES / "swin-ts.onnx", path, converted.x("swin-ts"), "--mode", mode, "-T", 16,
+                        "--ann-masks", masks)
+            assert (said in done.stdout) == (masks == "none")
+    for mode in ("step", "count"):
+        assert runs[mode, "mean"]["snn"] != runs[mode, "none"]["snn"]
+        assert runs[mode, "mean"]["layers"][0] == runs[mode, "none"]["layers"][0]
+    own, path = [], converted("swin-masked-ts")
+    for masks in ("none", "mean"):
+        own.append(calib(converted, "swin-masked-ts", path, "--mode", "count", "--ann-masks", masks))
+        assert own[-1].pop("ann_masks") == masks
+    assert own[0] == own[1]
+    assert said not in tool("mstcalib", FIXTURES / "swin-masked-ts.onnx", path, converted.x("swin-masked-ts"), "-T", 2).stdout
+
+
 @pytest.mark.parametrize("args, says", [
     (("--mode", "fast"), "--mode: expected one of step, count, radix, found 'fast'"),
     (("--mode", "count", "-T", "4,8"), "-T: count takes one number of levels, found 2"),
     (("--mode", "count", "-T", 256), "-T: count has 1 to 255 levels"),
     (("--mode", "radix", "-T", 4), "-T: radix has no time steps"),
-    (("--levels", 4), "--levels: expected --mode count or radix with it")])
+    (("--levels", 4), "--levels: expected --mode count or radix with it"),
+    (("--ann-masks", "some"), "--ann-masks: expected none or mean, found 'some'")])
 def test_wrong_options(args, says, converted):
     assert says in tool("mstcalib", FIXTURES / "swin-ts.onnx", converted("swin-ts"), converted.x("swin-ts"), *args,
                         code=2).stderr

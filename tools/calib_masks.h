@@ -1,0 +1,15 @@
+/* The ANN with the masks of a model file. */
+#ifndef MST_CALIB_MASKS_H
+#define MST_CALIB_MASKS_H
+
+#include "mst/graph.h"
+
+/* Does a MASK of g drop anything? */
+bool mst_masks_drop(const mst_graph *g);
+
+/* Put a MASK behind each NEURON of ann whose namesake in snn has one (the first, moved by nothing but RESHAPE), with
+ * its ratio; those that ann has itself stay as they are. Float mode then takes their mean. EINVAL names the neuron
+ * that ann lacks; ENOMEM, ELIMIT. */
+mst_status mst_masks_give(mst_graph *ann, const mst_graph *snn, mst_err *err);
+
+#endif
