@@ -64,8 +64,9 @@ typedef enum mst_form {
 typedef struct mst_program mst_program;
 typedef struct mst_session mst_session;
 
-/* Compile g, which must outlive the program. EUNSUPPORTED names the node that
- * cannot run; EINVAL for an isa that this machine lacks. */
+/* Compile g, which must outlive the program; opts NULL: all of them 0. EUNSUPPORTED names the node that
+ * cannot run; EINVAL for a wrong option, an isa that this machine lacks, a graph that does not validate;
+ * ELIMIT for a session of more than 4 GiB; ENOMEM. */
 MST_API mst_status mst_program_create(const mst_graph *g, const mst_run_opts *opts, mst_program **out,
                                       mst_err *err);
 MST_API void mst_program_destroy(mst_program *p);
@@ -89,7 +90,7 @@ typedef struct mst_layer {
     uint64_t dense_in; /* synapses driven per step if every input fired: dense MACs of the layers that feed it */
 } mst_layer;
 MST_API size_t mst_program_layers(const mst_program *p);
-MST_API const mst_layer *mst_program_layer(const mst_program *p, size_t k);
+MST_API const mst_layer *mst_program_layer(const mst_program *p, size_t k); /* lent; NULL where there is none */
 
 /* Multiply-adds of one pass in which nothing is skipped. */
 MST_API uint64_t mst_program_dense_ops(const mst_program *p);
@@ -107,6 +108,7 @@ MST_API size_t mst_program_input_size(const mst_program *p);
 /* Bytes of one session's state and arena. */
 MST_API size_t mst_program_session_bytes(const mst_program *p);
 
+/* A session over p, which must outlive it; its sample is 0, of zeros. ENOMEM. destroy accepts NULL. */
 MST_API mst_status mst_session_create(const mst_program *p, mst_session **out, mst_err *err);
 MST_API void mst_session_destroy(mst_session *s);
 
@@ -116,7 +118,7 @@ MST_API void mst_session_destroy(mst_session *s);
  * the input (a plain reset). */
 MST_API void mst_session_begin(mst_session *s, const float *x, uint32_t sample);
 
-/* Run one time step (spiking), one forward pass (float), or the windows of a whole run (count, radix). */
+/* Run one time step (spiking), one forward pass (float, ANN), or the windows of a whole run (count, radix). */
 MST_API void mst_session_step(mst_session *s);
 
 /* Run steps time steps, but no more than mst_program_block_steps (1 for the step schedule);
@@ -139,12 +141,13 @@ MST_API size_t mst_argmax(const float *x, size_t n);
 /* In what follows, i is a step of the last run, 0..n-1, or MST_LAST for the newest one. */
 #define MST_LAST UINT32_MAX
 
-/* The logits of step i, [classes]; and their mean over all steps since begin, up to it. Before the
- * first step of a sample the mean is 0. */
+/* The logits of step i, [classes], lent until the next run; and their mean over all steps since begin, up to
+ * it, in out [classes]. Before the first step of a sample the mean is 0. */
 MST_API const float *mst_session_logits(const mst_session *s, uint32_t i);
 MST_API void mst_session_mean_logits(const mst_session *s, uint32_t i, float *out);
 
-/* Spikes of layer k from begin to step i: fired before its mask, and after it (the same without one). */
+/* Spikes of layer k from begin to step i: fired before its mask, and after it (the same without one).
+ * Where there is no layer k, 0. */
 MST_API uint64_t mst_session_layer_fired(const mst_session *s, uint32_t i, size_t k);
 MST_API uint64_t mst_session_layer_spikes(const mst_session *s, uint32_t i, size_t k);
 
