@@ -1,4 +1,4 @@
-/* What a fuzz target does with a graph: what compiles must run, and in both schedules to the same counts. */
+/* What a fuzz target does with a graph: what compiles must run, and in both schedules to the same counts, in each mode. */
 #ifndef MST_FUZZ_RUN_BOTH_H
 #define MST_FUZZ_RUN_BOTH_H
 
@@ -42,11 +42,16 @@ static inline bool fuzz_run(const mst_graph *g, const mst_run_opts *opts, mst_co
 
 static inline void fuzz_run_both(const mst_graph *g)
 {
-    mst_counters step, block;
-    if (fuzz_run(g, &(mst_run_opts){.seed = 1}, &step) &&
-        fuzz_run(g, &(mst_run_opts){.seed = 1, .schedule = MST_SCHEDULE_BLOCK}, &block) &&
-        memcmp(&step, &block, sizeof step) != 0)
-        abort();
+    static const mst_run_mode modes[] = {MST_RUN_SPIKING, MST_RUN_COUNT, MST_RUN_RADIX};
+    for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++) {
+        mst_counters step, block;
+        mst_run_opts o = {.size = sizeof o, .seed = 1, .mode = modes[i]};
+        if (!fuzz_run(g, &o, &step))
+            continue;
+        o.schedule = MST_SCHEDULE_BLOCK;
+        if (fuzz_run(g, &o, &block) && memcmp(&step, &block, sizeof step) != 0)
+            abort();
+    }
 }
 
 #endif
