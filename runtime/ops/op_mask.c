@@ -94,7 +94,8 @@ static mst_status prepare_thinning(op_prep *c, op_mask *q, double ratio)
     q->theta = x->value.scale;
     q->levels = (float)x->value.levels;
     q->digits = c->mode == MST_RUN_RADIX;
-    q->step = (uint32_t)(4294967296.0 - round(ratio * 4294967296.0));
+    if (ratio != 0) /* otherwise nothing is drawn, and 2^32 would not fit */
+        q->step = (uint32_t)(4294967296.0 - round(ratio * 4294967296.0));
     uint32_t levels = q->of != NULL ? (uint32_t)q->of->k.levels : x->value.levels;
     return c->thinning == MST_THIN_BINOMIAL && ratio != 0 ? binomial_table(c, q, ratio, levels) : MST_OK;
 }
