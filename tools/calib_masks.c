@@ -62,8 +62,8 @@ static mst_status add_mask(mst_graph *g, uint32_t k, const mst_node *like, int32
 {
     uint32_t from = g->nodes[k].out, out, last = g->n_nodes;
     mst_node *end, mask;
-    const mst_tensor *t = &g->tensors[from];
-    MST_TRY(mst_graph_add_tensor(g, t->name, t->dtype, t->rank, t->dims, NULL, &out, err));
+    mst_tensor t = g->tensors[from]; /* they move as one is added */
+    MST_TRY(mst_graph_add_tensor(g, t.name, t.dtype, t.rank, t.dims, NULL, &out, err));
     MST_TRY(mst_graph_add_node(g, MST_OP_MASK, g->nodes[k].name, 1, &from, out, &end, err));
     mask = *end;
     memcpy(mask.ip, like->ip, sizeof mask.ip);

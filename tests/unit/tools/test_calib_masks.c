@@ -112,6 +112,26 @@ START_TEST(gives_the_first_mask_of_each)
 }
 END_TEST
 
+/* However many there were: the tables grow at some number. */
+START_TEST(tables_that_grow)
+{
+    mst_graph *snn = build(NULL, true, false);
+    for (int more = 0; more < 150; more++) {
+        mst_err err = {0};
+        mst_graph *ann = build(NULL, false, false);
+        for (int i = 0; i < more; i++)
+            tensor(ann, 1, one, theta);
+        uint32_t k[3];
+        ck_assert_int_eq(mst_masks_give(ann, snn, &err), MST_OK);
+        neurons_of(ann, k);
+        const mst_tensor *a = &ann->tensors[ann->nodes[k[0]].out], *b = &ann->tensors[ann->nodes[k[0] + 1].out];
+        ck_assert(b->rank == 4 && memcmp(a->dims, b->dims, sizeof a->dims) == 0);
+        mst_graph_destroy(ann);
+    }
+    mst_graph_destroy(snn);
+}
+END_TEST
+
 START_TEST(mistakes)
 {
     mst_err err = {0};
@@ -152,6 +172,7 @@ int main(void)
     Suite *s = suite_create("masks of the ANN");
     TCase *t = tcase_create("masks");
     tcase_add_test(t, gives_the_first_mask_of_each);
+    tcase_add_test(t, tables_that_grow);
     tcase_add_test(t, mistakes);
     tcase_add_test(t, out_of_memory);
     suite_add_tcase(s, t);
