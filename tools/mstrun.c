@@ -17,7 +17,7 @@ static struct {
     mst_runs_opts mode;
     mst_opt_uints steps, at;
     mst_opt_real alpha, ac, mac;
-    const char *set, *schedule, *trace, *output;
+    const char *set, *schedule, *trace, *output, *readout;
 } o;
 
 static mst_energy energy;
@@ -29,6 +29,8 @@ static const mst_opt options[] = {
     MST_RUNS_OPTIONS(o.mode),
     {"at", 0, MST_OPT_UINTS, &o.at, "A,B,..", "steps at which accuracy is read (default: 1,2,4,.. and T)", 1,
      MST_MAX_TIMESTEPS},
+    {"readout-from", 0, MST_OPT_STRING, &o.readout, "S",
+     "step mode: the logits of steps S to t are averaged (before S: 1 to t); auto: T/2 + 1 (default: 1)", 0, 0},
     {"schedule", 0, MST_OPT_STRING, &o.schedule, "NAME",
      "block (layer by layer over blocks of steps, the default) or step; same results", 0, 0},
     {"latency", 0, MST_OPT_FLAG, &o.latency, NULL, "threads share each sample instead of taking one each", 0,
@@ -118,10 +120,26 @@ static int check_usage(size_t n_args, const char *const *args)
     return -1;
 }
 
+/* --readout-from, once T is known: the rule of auto knows nothing of the data. -1 to go on. */
+static int settle_readout(uint32_t steps, mst_run_opts *r)
+{
+    r->readout_from = 1;
+    if (o.readout == NULL)
+        return -1;
+    if (strcmp(o.readout, "auto") == 0)
+        r->readout_from = steps / 2 + 1;
+    else if (!mst_parse_uint(o.readout, &r->readout_from) || r->readout_from < 1 || r->readout_from > steps)
+        return mst_opts_wrong(&tool, "--readout-from: expected auto or a step up to T = %u, found '%s'", steps, o.readout);
+    return -1;
+}
+
 /* T and --at against each other, once the file's T is known. -1 to go on. */
-static int settle_steps(const mst_graph *g, const mst_run_opts *r, uint32_t *steps)
+static int settle_steps(const mst_graph *g, mst_run_opts *r, uint32_t *steps)
 {
     if (r->mode != MST_RUN_SPIKING) {
+        if (o.readout != NULL)
+            return mst_opts_wrong(&tool, "--readout-from: expected --mode step with it: in %s mode a sample is one pass",
+                                  mst_mode_name(r->mode));
         if (o.at.n != 0)
             return mst_opts_wrong(&tool, "--at: expected --mode step with it: in %s mode a sample is one pass",
                                   mst_mode_name(r->mode));
@@ -136,7 +154,7 @@ static int settle_steps(const mst_graph *g, const mst_run_opts *r, uint32_t *ste
     if (o.at.values[o.at.n - 1] > *steps)
         return mst_opts_wrong(&tool, "--at: expected steps up to T = %u, found %u", *steps,
                               o.at.values[o.at.n - 1]);
-    return -1;
+    return settle_readout(*steps, r);
 }
 
 /* How to run, by the model file and the command line. -1 to go on. */
@@ -189,7 +207,8 @@ static mst_status run(const mst_graph *g, const char *const *args, mst_run_opts 
     mst_data *data = NULL;
     MST_TRY(mst_data_open_for(args[1], g, &data, err));
     mst_sim_opts opts = {.data = data, .n = mst_sample_limit(mst_data_count(data), &c.limit), .mode = ropts->mode,
-                         .thinning = ropts->thinning, .steps = steps, .at = &o.at, .trace = o.trace, .quiet = c.quiet};
+                         .thinning = ropts->thinning, .steps = steps, .readout_from = (uint32_t)ropts->readout_from,
+                         .at = &o.at, .trace = o.trace, .quiet = c.quiet};
     opts.threads = o.latency ? 1 : mst_thread_count(opts.n, &c.threads);
     if (o.alpha.set)
         energy.alpha = o.alpha.value;

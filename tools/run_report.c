@@ -68,12 +68,21 @@ static const char *levels_text(const mst_run_facts *r, char *out, size_t n)
     return out;
 }
 
+/* ", logits of steps 9 to 16": where they are not all that there are at step t. */
+static const char *readout_text(const mst_run_facts *r, uint32_t t, char *out, size_t n)
+{
+    out[0] = '\0';
+    if (r->opts.readout_from > 1 && t >= r->opts.readout_from)
+        snprintf(out, n, ", logits of steps %u to %u", r->opts.readout_from, t);
+    return out;
+}
+
 static void print_title(const mst_run_facts *r, bool several, FILE *f)
 {
-    char levels[64];
+    char levels[64], readout[64];
     fprintf(f, "%s on %s (%s): %zu samples, ", r->model, r->data, mst_data_format(r->opts.data), r->result.samples);
     if (r->opts.mode == MST_RUN_SPIKING)
-        fprintf(f, "T = %u", r->opts.steps);
+        fprintf(f, "T = %u%s", r->opts.steps, readout_text(r, r->opts.steps, readout, sizeof readout));
     else if (r->opts.mode == MST_RUN_ANN)
         fprintf(f, "mode ann%s", mst_run_masked(r) ? ", masks of whole activations drawn" : "");
     else

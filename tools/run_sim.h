@@ -17,6 +17,7 @@ typedef struct mst_sim_opts {
     uint32_t levels;
     mst_thinning thinning;
     uint32_t steps;          /* T; 1 in the other modes */
+    uint32_t readout_from;   /* of the program: the step with which the mean of its logits begins; 1 in the other modes */
     const mst_opt_uints *at; /* ascending, the last at most T */
     const char *trace;       /* CSV file, "-" for stdout; NULL: none */
     bool quiet;              /* no progress bar */

@@ -132,6 +132,7 @@ struct mst_program {
     uint64_t seed;
     uint32_t levels; /* count and radix: of all neurons; 0: their own */
     mst_thinning thinning;
+    uint32_t readout_from; /* the step, counted from 1, with which the mean of the logits begins */
     bool draws; /* float mode: masks drop whole values instead of taking their mean */
     const mst_allocator *alloc;
     mst_kernels k;

@@ -24,13 +24,18 @@ mst_status mst_program_create(const mst_graph *g, const mst_run_opts *opts, mst_
     const mst_run_opts *o = &own;
     mst_kernels kernels;
     if (opts != NULL)
-        MST_TRY(MST_TAKE_OPTS(mst_run_opts, &own, opts, thinning, thinning, err));
+        MST_TRY(MST_TAKE_OPTS(mst_run_opts, &own, opts, thinning, readout_from, err));
     if ((unsigned)o->mode > MST_RUN_ANN)
         return mst_fail(err, MST_EINVAL, "unknown run mode %d", (int)o->mode);
     if (o->levels > MST_MAX_RUN_LEVELS)
         return mst_fail(err, MST_EINVAL, "levels: expected 0 to %d, found %u", MST_MAX_RUN_LEVELS, o->levels);
     if ((unsigned)o->thinning >= MST_N_THINNINGS)
         return mst_fail(err, MST_EINVAL, "unknown thinning %d", (int)o->thinning);
+    uint64_t last = o->mode == MST_RUN_SPIKING ? MST_MAX_TIMESTEPS : 1;
+    if (o->readout_from > last)
+        return mst_fail(err, MST_EINVAL, "readout_from: expected a time step, 0 to %llu%s, found %llu",
+                        (unsigned long long)last, last == 1 ? " outside the spiking mode" : "",
+                        (unsigned long long)o->readout_from);
     if (o->mode == MST_RUN_RADIX && o->frames > 1)
         return mst_fail(err, MST_EUNSUPPORTED,
                         "frames presented one after another have no radix form: use count or step");
@@ -47,6 +52,7 @@ mst_status mst_program_create(const mst_graph *g, const mst_run_opts *opts, mst_
     p->seed = o->seed;
     p->levels = o->levels;
     p->thinning = o->thinning;
+    p->readout_from = o->readout_from > 1 ? (uint32_t)o->readout_from : 1;
     p->frames = o->frames > 1 ? o->frames : 1;
     p->threads = o->threads;
     p->alloc = p->arena.alloc = o->alloc;

@@ -72,9 +72,11 @@ static mst_status take_option(mst_run_opts *o, const char *name, const char *val
         return take_u32(name, value, &o->frames, err);
     } else if (strcmp(name, "levels") == 0) {
         return take_u32(name, value, &o->levels, err);
+    } else if (strcmp(name, "readout-from") == 0) {
+        return take_number(name, value, UINT64_MAX, &o->readout_from, err);
     } else {
         return mst_fail(err, MST_EINVAL, "option '%s': expected one of mode, schedule, isa, seed, threads, "
-                        "block-steps, frames, levels, thinning", name);
+                        "block-steps, frames, levels, thinning, readout-from", name);
     }
     return MST_OK;
 }

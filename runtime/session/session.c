@@ -137,6 +137,7 @@ static void close_rows(mst_session *s, uint32_t steps)
     }
 }
 
+/* The sums start anew with the step from which on logits are read. */
 static void keep_logits(mst_session *s, uint32_t steps)
 {
     const mst_program *p = s->p;
@@ -144,8 +145,9 @@ static void keep_logits(mst_session *s, uint32_t steps)
     size_t n = p->output_n, apart = p->out_buf != MST_NONE ? n : 0;
     for (uint32_t t = 0; t < steps; t++, y += apart) {
         memcpy(s->logits + t * n, y, n * sizeof *y);
+        bool anew = s->time + t + 1 == p->readout_from;
         for (size_t i = 0; i < n; i++)
-            s->sums[(t + 1) * n + i] = s->sums[t * n + i] + (double)y[i];
+            s->sums[(t + 1) * n + i] = (anew ? 0 : s->sums[t * n + i]) + (double)y[i];
     }
 }
 
@@ -206,8 +208,9 @@ const float *mst_session_logits(const mst_session *s, uint32_t i)
 void mst_session_mean_logits(const mst_session *s, uint32_t i, float *out)
 {
     uint32_t row = row_of(s, i), time = s->time - s->last_run + row;
+    uint32_t n = time < s->p->readout_from ? time : time - s->p->readout_from + 1;
     for (size_t k = 0; k < s->p->output_n; k++)
-        out[k] = time != 0 ? (float)(s->sums[row * s->p->output_n + k] / (double)time) : 0.0f;
+        out[k] = n != 0 ? (float)(s->sums[row * s->p->output_n + k] / (double)n) : 0.0f;
 }
 
 uint64_t mst_session_layer_fired(const mst_session *s, uint32_t i, size_t k)

@@ -28,8 +28,9 @@ MOVES = {"reshape", "transpose", "slice", "concat", "gather", "pad", "expand"}
 
 
 class Simulator:
-    def __init__(self, graph, spiking=True, seed=None, frames=1):
+    def __init__(self, graph, spiking=True, seed=None, frames=1, readout_from=1):
         self.graph, self.spiking, self.frames = graph, spiking, frames
+        self.readout_from = readout_from
         self.seed = graph.seed if seed is None else seed
         self.handlers = _handlers()
         self.neurons = [i for i, n in enumerate(graph.nodes) if n.op == "neuron"]
@@ -96,11 +97,14 @@ class Simulator:
                 if i not in self.static or self.time == 1:
                     self._run(i, node)
         logits = self.values[self.graph.output].reshape(len(self.samples), -1)
+        if self.time == self.readout_from:
+            self.logit_sum = 0.0
         self.logit_sum = self.logit_sum + logits.astype(np.float64)
         return logits
 
     def mean_logits(self):
-        return self.logit_sum / self.time
+        before = self.time < self.readout_from
+        return self.logit_sum / (self.time if before else self.time - self.readout_from + 1)
 
     def _run(self, i, node):
         args = [self._value(k) for k in node.inputs]

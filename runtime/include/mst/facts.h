@@ -21,8 +21,9 @@ extern "C" {
 
 /* mst_program_create with options as text, "NAME=VALUE NAME=VALUE ..." in any order, NULL or "" for none:
  * mode (spiking, float, count, radix, ann), schedule (step, block), isa, seed, threads, block-steps, frames,
- * levels, thinning (binomial, systematic) as in mst_run_opts. seed, frames and thinning are the graph's where they are not
- * named. EINVAL names what is wrong, ELIMIT a text of 512 bytes or more; otherwise as mst_program_create. */
+ * levels, thinning (binomial, systematic), readout-from as in mst_run_opts. seed, frames and thinning are the graph's
+ * where they are not named. EINVAL names what is wrong, ELIMIT a text of 512 bytes or more; otherwise as
+ * mst_program_create. */
 MST_API mst_status mst_program_create_text(const mst_graph *g, const char *options, mst_program **out,
                                            mst_err *err);
 

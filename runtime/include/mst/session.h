@@ -50,6 +50,8 @@ typedef struct mst_run_opts {
                              input's shape, step t shows frame (t-1) mod n, the other modes their mean */
     uint32_t levels;      /* of all neurons in count and radix mode, 1..255; 0: each layer's own (mst_node_levels) */
     mst_thinning thinning; /* how masks drop the spikes of a count */
+    uint64_t readout_from; /* spiking mode: the time step from which on logits are averaged, at most
+                              MST_MAX_TIMESTEPS; 0 and 1: all. mst_session_mean_logits says what is before it */
 } mst_run_opts;
 
 /* The form of a tensor's values. */
@@ -141,8 +143,8 @@ MST_API size_t mst_argmax(const float *x, size_t n);
 /* In what follows, i is a step of the last run, 0..n-1, or MST_LAST for the newest one. */
 #define MST_LAST UINT32_MAX
 
-/* The logits of step i, [classes], lent until the next run; and their mean over all steps since begin, up to
- * it, in out [classes]. Before the first step of a sample the mean is 0. */
+/* The logits of step i, [classes], lent until the next run; and their mean from step readout_from up to it, in out
+ * [classes]. Before readout_from it is the mean over all steps since begin, before the first step of a sample 0. */
 MST_API const float *mst_session_logits(const mst_session *s, uint32_t i);
 MST_API void mst_session_mean_logits(const mst_session *s, uint32_t i, float *out);
 

@@ -184,6 +184,8 @@ START_TEST(wrong_options_as_text)
         {"threads=", "option threads: "},
         {"block-steps=2x", "option block-steps: "},
         {"isa=neon", "neon"},
+        {"readout-from=65537", "readout_from: expected a time step, 0 to 65536, found 65537"},
+        {"mode=count readout-from=2", "readout_from: expected a time step, 0 to 1 outside the spiking mode, found 2"},
     };
     mst_graph *g = two_layers();
     mst_program *p = NULL;

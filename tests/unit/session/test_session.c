@@ -459,6 +459,45 @@ START_TEST(outputs_without_a_step)
 END_TEST
 
 /* Static tensors keep their values over the steps while other memory is reused. */
+/* Sums start anew at step S, in whatever blocks the steps come; until then the mean is that of all steps. */
+START_TEST(logits_are_read_from_a_step)
+{
+    mst_graph *g = little_network();
+    float x[8 * 8 * 3];
+    rng r = {5};
+    for (size_t i = 0; i < sizeof x / sizeof *x; i++)
+        x[i] = rng_f(&r, 0, 1);
+    for (uint32_t from = 0; from <= STEPS + 1; from++)
+        for (uint32_t block = 1; block <= 4; block++) {
+            mst_run_opts opts = {.size = sizeof opts, .schedule = MST_SCHEDULE_BLOCK, .block_steps = block,
+                                 .readout_from = from};
+            mst_program *p = NULL;
+            mst_session *s = NULL;
+            OK(mst_program_create(g, &opts, &p, &err_));
+            OK(mst_session_create(p, &s, &err_));
+            for (uint32_t sample = 0; sample < 2; sample++) {
+                double sums[CLASSES] = {0};
+                mst_session_begin(s, x, sample);
+                for (uint32_t t = 1, n; t <= STEPS; t += n) {
+                    n = mst_session_run(s, STEPS - t + 1);
+                    for (uint32_t i = 0; i < n; i++) {
+                        float mean[CLASSES];
+                        uint32_t first = t + i < from || from == 0 ? 1 : from;
+                        mst_session_mean_logits(s, i, mean);
+                        for (size_t k = 0; k < CLASSES; k++) {
+                            sums[k] = (t + i == from ? 0 : sums[k]) + (double)mst_session_logits(s, i)[k];
+                            ck_assert(mean[k] == (float)(sums[k] / (t + i - first + 1)));
+                        }
+                    }
+                }
+            }
+            mst_session_destroy(s);
+            mst_program_destroy(p);
+        }
+    mst_graph_destroy(g);
+}
+END_TEST
+
 typedef struct seen {
     uint32_t nodes, statics;
 } seen;
@@ -516,6 +555,7 @@ int main(void)
     tcase_add_test(tc, refusals_name_the_node);
     tcase_add_test(tc, outputs_without_a_step);
     tcase_add_test(tc, tap_sees_static_nodes_once);
+    tcase_add_test(tc, logits_are_read_from_a_step);
     suite_add_tcase(suite, tc);
     return run_tests(suite);
 }
