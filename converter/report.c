@@ -32,9 +32,7 @@ static bool is_spiking(const tracer *t, uint32_t i)
     const mst_node *n = &t->g->nodes[i];
     if (has(n, MST_F_SPIKE) && has(n, MST_F_STATE))
         return true;
-    if (n->op == MST_OP_PAD && n->fp[MST_PAD_VALUE] != 0)
-        return false;
-    return has(n, MST_F_MOVE | MST_F_SPIKE) && takes_spikes(t, n);
+    return (mst_node_moves_spikes(n) || has(n, MST_F_SPIKE)) && takes_spikes(t, n);
 }
 
 static mst_status trace(const mst_graph *g, mst_arena *arena, tracer *t, mst_err *err)

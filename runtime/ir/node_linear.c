@@ -1,4 +1,4 @@
-/* Which nodes are linear, by the flags of their operators. */
+/* Which nodes are linear, which only move values: by the flags of their operators. */
 #include "mst/graph.h"
 
 static bool binary_is_linear(const mst_graph *g, const mst_node *n)
@@ -25,4 +25,10 @@ bool mst_node_is_linear(const mst_graph *g, const mst_node *n)
     case MST_OP_REDUCE: return reduces_linearly(n->ip[MST_REDUCE_FN]);
     default: return false;
     }
+}
+
+bool mst_node_moves_spikes(const mst_node *n)
+{
+    const mst_op_info *op = mst_op_get(n->op);
+    return op != NULL && (op->flags & MST_F_MOVE) != 0 && (n->op != MST_OP_PAD || n->fp[MST_PAD_VALUE] == 0.0f);
 }

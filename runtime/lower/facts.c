@@ -4,16 +4,13 @@
 
 #include "runtime/lower/lowering.h"
 
-/* The data inputs of a node that moves values. */
-static uint32_t moved_inputs(const mst_node *n) { return n->op == MST_OP_CONCAT ? n->n_in : 1; }
-
 /* Do all inputs that are moved have values of the form? Of *out, scale and levels are what they have in common, 0
  * where they differ. */
 static bool all_have(const lowering *lo, const mst_node *n, mst_form form, rt_value *out)
 {
     const rt_value *first = &lo->p->facts[n->in[0]].value;
     *out = (rt_value){.form = form, .scale = first->scale, .levels = first->levels};
-    for (uint32_t k = 0; k < moved_inputs(n); k++) {
+    for (uint32_t k = 0; k < op_moved_inputs(n); k++) {
         const rt_value *v = &lo->p->facts[n->in[k]].value;
         if (v->form != form)
             return false;
@@ -44,8 +41,6 @@ static bool stays(const lowering *lo, const mst_node *n)
 static rt_value value_of(const lowering *lo, const op_prep *c, const mst_node *n)
 {
     const mst_form spikes = op_counts(lo->p->mode) ? MST_FORM_COUNT : MST_FORM_BITS;
-    bool moves = (mst_op_get(n->op)->flags & MST_F_MOVE) != 0 &&
-                 (n->op != MST_OP_PAD || n->fp[MST_PAD_VALUE] == 0.0f);
     rt_value v;
     if (stays(lo, n))
         return (rt_value){.form = MST_FORM_STATIC};
@@ -57,7 +52,7 @@ static rt_value value_of(const lowering *lo, const op_prep *c, const mst_node *n
         v.levels = spikes == MST_FORM_COUNT ? (uint32_t)op_levels_of(c, n) : 0;
         return v;
     }
-    bool keeps = moves || n->op == MST_OP_MASK || (spikes == MST_FORM_COUNT && takes_maximum(n));
+    bool keeps = mst_node_moves_spikes(n) || n->op == MST_OP_MASK || (spikes == MST_FORM_COUNT && takes_maximum(n));
     if (keeps && all_have(lo, n, spikes, &v))
         return v;
     return (rt_value){.form = MST_FORM_FLOAT};

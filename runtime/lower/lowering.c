@@ -8,7 +8,7 @@ static mst_status compile_move(lowering *lo, uint32_t node)
 {
     const mst_node *n = &lo->g->nodes[node];
     low_value *v = &lo->values[n->out];
-    if ((n->op == MST_OP_PAD && n->fp[MST_PAD_VALUE] != 0.0f) || !low_may_move(lo, n))
+    if (!mst_node_moves_spikes(n) || !low_may_move(lo, n))
         return low_fall_back(lo, node);
     v->kind = LOW_MOVED;
     uint32_t base = low_move_base(lo, n->out);

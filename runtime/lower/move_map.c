@@ -8,15 +8,13 @@
 
 static bool is_moved(const lowering *lo, uint32_t tensor) { return lo->values[tensor].kind == LOW_MOVED; }
 
-static uint32_t data_inputs(const mst_node *n) { return n->op == MST_OP_CONCAT ? n->n_in : 1; }
-
 uint32_t low_move_base(const lowering *lo, uint32_t tensor)
 {
     if (!is_moved(lo, tensor))
         return tensor;
     const mst_node *n = &lo->g->nodes[lo->p->facts[tensor].producer];
     uint32_t base = low_move_base(lo, n->in[0]);
-    for (uint32_t k = 1; k < data_inputs(n); k++)
+    for (uint32_t k = 1; k < op_moved_inputs(n); k++)
         if (low_move_base(lo, n->in[k]) != base)
             return MST_NONE;
     return base;
@@ -29,7 +27,7 @@ uint32_t low_move_base(const lowering *lo, uint32_t tensor)
 bool low_may_move(lowering *lo, const mst_node *n)
 {
     uint32_t moves = 1;
-    for (uint32_t k = 0; k < data_inputs(n); k++)
+    for (uint32_t k = 0; k < op_moved_inputs(n); k++)
         moves += is_moved(lo, n->in[k]) ? lo->values[n->in[k]].moves : 0; /* at most 64 * MOST_MOVES */
     lo->values[n->out].moves = moves;
     return moves <= MOST_MOVES;
@@ -120,7 +118,7 @@ static mst_status map_node(lowering *lo, uint32_t node, low_map *y, bool *ok)
 {
     const mst_node *n = &lo->g->nodes[node];
     mst_status st = MST_OK;
-    for (uint32_t k = 0; k < data_inputs(n) && *ok && st == MST_OK; k++) {
+    for (uint32_t k = 0; k < op_moved_inputs(n) && *ok && st == MST_OK; k++) {
         low_map x = {.n_sources = y->n_sources};
         memcpy(x.sources, y->sources, sizeof x.sources);
         MST_TRY(map_of(lo, n->in[k], &x, ok));

@@ -282,6 +282,9 @@ mst_status op_add_bytes(mst_err *err, size_t n, size_t size, size_t *at, size_t 
 /* *ops *= n, a count of multiply-adds. ELIMIT past 2^62. */
 mst_status op_mul_ops(op_prep *c, uint64_t n, uint64_t *ops);
 
+/* Inputs of a node that moves values, the first ones. */
+static inline uint32_t op_moved_inputs(const mst_node *n) { return n->op == MST_OP_CONCAT ? n->n_in : 1; }
+
 /* The rows of x along an axis. */
 static inline op_rows op_rows_along(const mst_tensor *x, uint32_t axis)
 {

@@ -51,7 +51,7 @@ bool op_passes_events(const op_prep *c)
     case MST_OP_POOL: return n->ip[MST_POOL_FN] == MST_RED_MEAN && has_events(c, 0);
     case MST_OP_REDUCE: return n->ip[MST_REDUCE_FN] != MST_RED_MAX && has_events(c, 0);
     default:
-        return (mst_op_get(n->op)->flags & MST_F_MOVE) != 0 && all_events(c, n->op == MST_OP_CONCAT ? n->n_in : 1);
+        return (mst_op_get(n->op)->flags & MST_F_MOVE) != 0 && all_events(c, op_moved_inputs(n));
     }
 }
 

@@ -224,6 +224,10 @@ MST_API double mst_const_at(const mst_tensor *t, size_t i);
  * operator: what nobody described is not. */
 MST_API bool mst_node_is_linear(const mst_graph *g, const mst_node *n);
 
+/* Does n only move values, so that spikes stay spikes? By its operator's flag, but for a PAD that fills with
+ * another value than 0. */
+MST_API bool mst_node_moves_spikes(const mst_node *n);
+
 /* Which node makes each tensor: node indices [n_tensors] in the arena, MST_NONE for the graph's input and
  * constants. NULL: out of memory. */
 MST_API uint32_t *mst_graph_producers(const mst_graph *g, mst_arena *arena);
