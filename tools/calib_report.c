@@ -106,6 +106,8 @@ mst_status mst_calib_print(const mst_calib_facts *c, FILE *f, mst_err *err)
     if (mst_mode_counts(r->mode))
         fprintf(f, "mode %s, %s thinning; latency %" PRIu64 " steps (%u layers one after another, windows of %u)\n\n",
                 mst_mode_name(r->mode), mst_thinning_name((int)c->thinning), latency_of(r), r->depth, r->window);
+    else if (c->readout_from > 1)
+        fprintf(f, "logits are averaged from step %u on; before it, from step 1\n\n", c->readout_from);
     if (c->lacks_masks)
         fputs("The ANN has no masks here; a network that was trained with them needs --ann-masks mean.\n\n", f);
     MST_TRY(print_network(r, f, err));
@@ -189,6 +191,7 @@ static void set_mode(json_t **root, const mst_calib_facts *c)
     set(root, "mode", json_string(mst_mode_name(r->mode)));
     if (!mst_mode_counts(r->mode)) {
         set(root, "T", json_integer(r->points[r->n_points - 1].t));
+        set(root, "readout_from", json_integer(c->readout_from));
         return;
     }
     set(root, "thinning", json_string(mst_thinning_name((int)c->thinning)));

@@ -16,6 +16,7 @@
 static mst_common_opts c;
 static mst_opt_uints steps;
 static mst_mode_opts mode;
+static const char *readout;
 static const char *ann_masks;
 
 static const mst_opt options[] = {
@@ -23,6 +24,7 @@ static const mst_opt options[] = {
      "time steps (default: 1,2,4,.. to the model file's T); in count mode the levels, one number", 1,
      MST_MAX_TIMESTEPS},
     MST_MODE_OPTIONS(mode),
+    MST_READOUT_OPTION(readout),
     {"ann-masks", 0, MST_OPT_STRING, &ann_masks, "NAME",
      "masks of the ANN: none but its own (the default), or mean: those of MODEL.bin, each as its mean", 0, 0},
     MST_COMMON_OPTIONS(c),
@@ -113,7 +115,7 @@ static mst_status load_stored(const char *path, networks *n, const mst_run_opts 
     return mst_program_create(n->stored_graph, ann, &n->stored, err);
 }
 
-/* Mode, levels and thinning of the spiking network: what is wrong with the options. -1 to go on. */
+/* Mode, levels, thinning and readout of the spiking network, and the steps to report: what is wrong with the options. -1 to go on. */
 static int settle_mode(const mst_graph *g, mst_run_opts *snn)
 {
     mst_err err;
@@ -122,6 +124,11 @@ static int settle_mode(const mst_graph *g, mst_run_opts *snn)
         return mst_opts_wrong(&tool, "%s", err.text);
     if (mst_mode_counts(snn->mode) && steps.n > 1)
         return mst_opts_wrong(&tool, "-T: count takes one number of levels, found %zu", steps.n);
+    if (steps.n == 0)
+        mst_steps_default(&steps, g->meta.timesteps);
+    mst_steps_sort(&steps);
+    if (mst_readout_take(readout, steps.values[steps.n - 1], snn, &err) != MST_OK)
+        return mst_opts_wrong(&tool, "%s", err.text);
     return -1;
 }
 
@@ -144,23 +151,21 @@ static mst_status load(const char *const *args, networks *n, mst_run_opts *snn, 
     return mst_program_create(n->snn_graph, snn, &n->snn, err);
 }
 
-static mst_status report(const char *const *args, const mst_calib_report *r, const networks *n, mst_thinning thinning,
+static mst_status report(const char *const *args, const mst_calib_report *r, const networks *n, const mst_run_opts *snn,
                          mst_err *err)
 {
-    mst_calib_facts facts = {args[0], args[1], args[2], r, thinning, give_masks() ? "mean" : "none", n->ann_lacks_masks};
+    mst_calib_facts facts = {args[0], args[1], args[2], r, snn->thinning, give_masks() ? "mean" : "none", n->ann_lacks_masks,
+                             (uint32_t)snn->readout_from};
     bool text_aside = mst_is_stdout(c.json);
     if (!c.quiet)
         MST_TRY(mst_calib_print(&facts, text_aside ? stderr : stdout, err));
     return c.json != NULL ? mst_calib_json(&facts, c.json, err) : MST_OK;
 }
 
-static mst_status calibrate(const char *const *args, const networks *n, mst_thinning thinning, mst_err *err)
+static mst_status calibrate(const char *const *args, const networks *n, const mst_run_opts *snn, mst_err *err)
 {
     mst_data *data = NULL;
     mst_calib_report r;
-    if (steps.n == 0)
-        mst_steps_default(&steps, n->snn_graph->meta.timesteps);
-    mst_steps_sort(&steps);
     MST_TRY(mst_data_open_for(args[2], n->snn_graph, &data, err));
     mst_calib_job job = {.ann = n->ann, .snn = n->snn, .stored = n->stored, .data = data, .n = mst_data_count(data),
                          .at = &steps,
@@ -169,7 +174,7 @@ static mst_status calibrate(const char *const *args, const networks *n, mst_thin
     job.threads = mst_thread_count(job.n, &c.threads);
     mst_status st = mst_calib_run(&job, &r, err);
     if (st == MST_OK) {
-        st = report(args, &r, n, thinning, err);
+        st = report(args, &r, n, snn, err);
         mst_calib_report_free(&r);
     }
     mst_data_close(data);
@@ -194,7 +199,7 @@ static int work(int argc, char **argv)
     if (st == MST_OK && code < 0)
         st = load(args, &n, &snn, &err);
     if (st == MST_OK && code < 0)
-        st = calibrate(args, &n, snn.thinning, &err);
+        st = calibrate(args, &n, &snn, &err);
     mst_program_destroy(n.snn);
     mst_program_destroy(n.stored);
     mst_program_destroy(n.ann);

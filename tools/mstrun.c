@@ -29,8 +29,7 @@ static const mst_opt options[] = {
     MST_RUNS_OPTIONS(o.mode),
     {"at", 0, MST_OPT_UINTS, &o.at, "A,B,..", "steps at which accuracy is read (default: 1,2,4,.. and T)", 1,
      MST_MAX_TIMESTEPS},
-    {"readout-from", 0, MST_OPT_STRING, &o.readout, "S",
-     "step mode: the logits of steps S to t are averaged (before S: 1 to t); auto: T/2 + 1 (default: 1)", 0, 0},
+    MST_READOUT_OPTION(o.readout),
     {"schedule", 0, MST_OPT_STRING, &o.schedule, "NAME",
      "block (layer by layer over blocks of steps, the default) or step; same results", 0, 0},
     {"latency", 0, MST_OPT_FLAG, &o.latency, NULL, "threads share each sample instead of taking one each", 0,
@@ -120,26 +119,10 @@ static int check_usage(size_t n_args, const char *const *args)
     return -1;
 }
 
-/* --readout-from, once T is known: the rule of auto knows nothing of the data. -1 to go on. */
-static int settle_readout(uint32_t steps, mst_run_opts *r)
-{
-    r->readout_from = 1;
-    if (o.readout == NULL)
-        return -1;
-    if (strcmp(o.readout, "auto") == 0)
-        r->readout_from = steps / 2 + 1;
-    else if (!mst_parse_uint(o.readout, &r->readout_from) || r->readout_from < 1 || r->readout_from > steps)
-        return mst_opts_wrong(&tool, "--readout-from: expected auto or a step up to T = %u, found '%s'", steps, o.readout);
-    return -1;
-}
-
 /* T and --at against each other, once the file's T is known. -1 to go on. */
-static int settle_steps(const mst_graph *g, mst_run_opts *r, uint32_t *steps)
+static int settle_steps(const mst_graph *g, const mst_run_opts *r, uint32_t *steps)
 {
     if (r->mode != MST_RUN_SPIKING) {
-        if (o.readout != NULL)
-            return mst_opts_wrong(&tool, "--readout-from: expected --mode step with it: in %s mode a sample is one pass",
-                                  mst_mode_name(r->mode));
         if (o.at.n != 0)
             return mst_opts_wrong(&tool, "--at: expected --mode step with it: in %s mode a sample is one pass",
                                   mst_mode_name(r->mode));
@@ -154,7 +137,7 @@ static int settle_steps(const mst_graph *g, mst_run_opts *r, uint32_t *steps)
     if (o.at.values[o.at.n - 1] > *steps)
         return mst_opts_wrong(&tool, "--at: expected steps up to T = %u, found %u", *steps,
                               o.at.values[o.at.n - 1]);
-    return settle_readout(*steps, r);
+    return -1;
 }
 
 /* How to run, by the model file and the command line. -1 to go on. */
@@ -166,7 +149,12 @@ static int settle_mode(const mst_graph *g, mst_run_opts *r, mst_opt_uints *level
     if (levels->n > 1 && (o.info || o.trace != NULL))
         return mst_opts_wrong(&tool, "%s: expected one run with it, found %zu numbers of levels",
                               o.info ? "--info" : "--trace", levels->n);
-    return o.info ? -1 : settle_steps(g, r, steps);
+    if (o.info)
+        return -1;
+    int code = settle_steps(g, r, steps);
+    if (code < 0 && mst_readout_take(o.readout, *steps, r, &err) != MST_OK)
+        return mst_opts_wrong(&tool, "%s", err.text);
+    return code;
 }
 
 /* A network whose neurons are silent costs nothing and says nothing. */

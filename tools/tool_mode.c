@@ -143,3 +143,18 @@ mst_status mst_mode_take(const mst_mode_opts *m, const mst_graph *g, const mst_o
     mst_opt_uints levels, t = list_of(steps);
     return take(&several, &mst_list_modes, g, &t, o, &levels, err);
 }
+
+mst_status mst_readout_take(const char *said, uint32_t steps, mst_run_opts *o, mst_err *err)
+{
+    o->readout_from = 1;
+    if (said == NULL)
+        return MST_OK;
+    if (o->mode != MST_RUN_SPIKING)
+        return mst_fail(err, MST_EINVAL, "--readout-from: expected --mode step with it: in %s mode a sample is one pass",
+                        mst_mode_name(o->mode));
+    if (strcmp(said, "auto") == 0)
+        o->readout_from = steps / 2 + 1;
+    else if (!mst_parse_uint(said, &o->readout_from) || o->readout_from < 1 || o->readout_from > steps)
+        return mst_fail(err, MST_EINVAL, "--readout-from: expected auto or a step up to T = %u, found '%s'", steps, said);
+    return MST_OK;
+}

@@ -43,6 +43,13 @@ mst_status mst_mode_take(const mst_mode_opts *m, const mst_graph *g, const mst_o
 mst_status mst_runs_take(const mst_runs_opts *m, const mst_graph *g, const mst_opt_uints *steps, mst_run_opts *o,
                          mst_opt_uints *levels, mst_err *err);
 
+#define MST_READOUT_OPTION(said)                                                                            \
+    {"readout-from", 0, MST_OPT_STRING, &(said), "S",                                                       \
+     "step mode: the logits of steps S to t are averaged (before S: 1 to t); auto: T/2 + 1 (default: 1)", 0, 0}
+/* Fill readout_from of o, whose mode is known, as --readout-from says (NULL: 1). steps: T; what auto makes of it knows
+ * nothing of the data. EINVAL with what is wrong. */
+mst_status mst_readout_take(const char *said, uint32_t steps, mst_run_opts *o, mst_err *err);
+
 /* "count": as --mode has it. */
 const char *mst_mode_name(mst_run_mode mode);
 /* Does a sample take one window a layer, instead of time steps? */

@@ -86,3 +86,23 @@ def test_wrong_steps(net, said):
 def test_one_pass_has_no_steps(net, mode):
     said = tool("mstrun", net[0] / "model.bin", net[0] / "x.npy", "--mode", mode, "--readout-from", "auto", code=2).stderr
     assert "--readout-from: expected --mode step with it: in %s mode" % mode in said
+
+
+@pytest.mark.parametrize("said, first", [(None, 1), ("3", 3), ("auto", 5)])
+def test_calibration_reads_the_same_logits(net, said, first):
+    folder, graph, x = net
+    ann, sim = Simulator(graph, spiking=False), Simulator(graph, readout_from=first)
+    ann.begin(x)
+    a = ann.step().astype(np.float64)
+    sim.begin(x)
+    expected = []
+    for _ in range(STEPS):
+        sim.step()
+        expected.append(np.sqrt(((sim.mean_logits() - a) ** 2).sum() / (a ** 2).sum()))
+    args = ["mstcalib", folder / "model.onnx", folder / "model.bin", "npy:%s" % (folder / "x.npy"), "-T",
+            ",".join(map(str, range(1, STEPS + 1)))] + (["--readout-from", said] if said else [])
+    r = json.loads(tool(*args, "--json", "-", "--quiet").stdout)
+    assert r["readout_from"] == first
+    assert [p["logit_rel_l2"] for p in r["snn"]] == pytest.approx(expected, rel=1e-5)
+    assert ("logits are averaged from step %d on" % first in tool(*args).stdout) == (first > 1)
+    assert "--mode step" in tool(*args[:4], "--mode", "count", "--readout-from", "auto", code=2).stderr
