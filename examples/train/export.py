@@ -104,10 +104,11 @@ def measure(model, args):
     data = DataSet(args.dataset, args.accuracy, 1, args)
     masked = mask(model, args.policy) if args.policy else 0
     x, y = [part[:args.count] for part in data.test()]
+    if args.thinning or args.steps:
+        fused.install()  # only to draw faster
     if args.thinning:
         thinning.as_counts(model, data.normalize(x[:2]))
     if args.steps:
-        fused.install()  # only to draw the noise faster
         few = data.normalize(data.train[0][:128])
         timesteps.as_run(model, few[:2], args.steps)
         timesteps.measure(model, few)
