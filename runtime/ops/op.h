@@ -130,7 +130,7 @@ typedef struct op_mask {
     float keep; /* 1 - RATIO */
     const op_neuron *of; /* count: what the counts are worth; NULL: theta and levels */
     float theta, levels;
-    const uint32_t *table; /* binomial thinning (mstc_thin_table); NULL: systematic, or ratio 0 */
+    const uint32_t *table; /* binomial thinning (mstc_thin_table); NULL: systematic, or nothing drawn */
     uint32_t ld, step;     /* columns of the table; systematic: what a spike adds */
     bool digits;           /* radix: spikes are digits */
 } op_mask;

@@ -94,10 +94,11 @@ static mst_status prepare_thinning(op_prep *c, op_mask *q, double ratio)
     q->theta = x->value.scale;
     q->levels = (float)x->value.levels;
     q->digits = c->mode == MST_RUN_RADIX;
-    if (ratio != 0) /* otherwise nothing is drawn, and 2^32 would not fit */
+    bool draws = q->keep != 1.0f; /* otherwise the share left, 2^32, would not fit below */
+    if (draws)
         q->step = (uint32_t)(4294967296.0 - round(ratio * 4294967296.0));
     uint32_t levels = q->of != NULL ? (uint32_t)q->of->k.levels : x->value.levels;
-    return c->thinning == MST_THIN_BINOMIAL && ratio != 0 ? binomial_table(c, q, ratio, levels) : MST_OK;
+    return c->thinning == MST_THIN_BINOMIAL && draws ? binomial_table(c, q, ratio, levels) : MST_OK;
 }
 
 mst_status op_prepare_MASK(op_prep *c, op_node *op)
@@ -111,7 +112,7 @@ mst_status op_prepare_MASK(op_prep *c, op_node *op)
     op->run = c->draws ? run_mask : runs[c->mode];
     q->index = (uint32_t)c->node->ip[MST_MASK_INDEX];
     q->threshold = (uint32_t)round((double)ratio * 4294967296.0);
-    q->keep = ratio != 0 ? 1.0f - ratio : 1.0f;
+    q->keep = 1.0f - ratio;
     if (op_counts(c->mode))
         MST_TRY(prepare_thinning(c, q, (double)ratio));
     if (layer != NULL && !layer->masked) { /* one neuron, two masks: the first counts */

@@ -43,5 +43,5 @@ RULES = {"binomial": binomial, "systematic": systematic}
 
 
 def thin(n, words, ratio, rule):
-    """n integers 0..255, words uint32 of the same shape. Ratio 0 draws nothing."""
-    return n if ratio == 0 else RULES[rule](n, words, ratio)
+    """n integers 0..255, words uint32 of the same shape. A ratio that leaves all, 1 - ratio = 1 in float32, draws nothing."""
+    return n if np.float32(1) - np.float32(ratio) == 1 else RULES[rule](n, words, ratio)
