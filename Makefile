@@ -195,8 +195,13 @@ unit-threads: $(filter %/test_threads %/test_session %/test_block_schedule,$(UNI
 	CK_RUN_CASE=threads $(filter %/test_block_schedule,$^)
 
 .PHONY: lint
-lint: ## check include edges, file sizes and names
+lint: ## check include edges, file sizes, names and layout
+	@test "$(CI)" != true || sh third_party/deps.sh clang-format || echo "make: clang-format could not be installed" >&2
 	@sh tests/lint.sh
+
+.PHONY: format
+format: ## lay the C code out as .clang-format says (clang-format 14)
+	git ls-files '*.c' '*.h' | xargs clang-format -i
 
 # ---- measured against PyTorch, SpikingJelly and ONNX Runtime (bench/README.md); never part of the tests ----
 BENCH      ?= full

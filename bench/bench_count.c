@@ -33,7 +33,8 @@ static double least = 0.01;
             UNROLL for (int j = 0; j < lanes; j++) \
             { \
                 step; \
-                __asm__ volatile("" : "+v"(a[j])); \
+                __asm__ volatile("" \
+                                 : "+v"(a[j])); \
             } \
         UNROLL for (int j = 1; j < lanes; j++) a[0] = a[0] + a[j]; \
         memcpy(ctx, &a[0], sizeof a[0]); \
@@ -53,10 +54,11 @@ __attribute__((target("avx2"))) static void peak_avx2(void *ctx)
         UNROLL for (int j = 0; j < PEAK_LANES; j++) a[j] = _mm256_setzero_si256();
         UNROLL for (int k = 0; k < 8; k++)
             UNROLL for (int j = 0; j < PEAK_LANES; j++)
-            {
-                __asm__ volatile("" : "+x"(x[j]), "+x"(a[j])); /* or the product would be made once */
-                a[j] = _mm256_add_epi16(a[j], _mm256_maddubs_epi16(x[j], y));
-            }
+        {
+            __asm__ volatile(""
+                             : "+x"(x[j]), "+x"(a[j])); /* or the product would be made once */
+            a[j] = _mm256_add_epi16(a[j], _mm256_maddubs_epi16(x[j], y));
+        }
         UNROLL for (int j = 0; j < PEAK_LANES; j++)
             s = _mm256_add_epi32(s, _mm256_madd_epi16(a[j], y));
     }
@@ -90,31 +92,46 @@ typedef struct shape {
 } shape;
 
 static const shape shapes[] = {
-    {"swin-t", "qkv", 3136, 96, 288, 2, 0},     {"swin-t", "proj", 3136, 96, 96, 2, 0},
-    {"swin-t", "fc1", 3136, 96, 384, 2, 0},     {"swin-t", "fc2", 3136, 384, 96, 2, 0},
+    {"swin-t", "qkv", 3136, 96, 288, 2, 0},
+    {"swin-t", "proj", 3136, 96, 96, 2, 0},
+    {"swin-t", "fc1", 3136, 96, 384, 2, 0},
+    {"swin-t", "fc2", 3136, 384, 96, 2, 0},
     {"swin-t", "attention", 3136, 49, 96, 2, 3},
-    {"swin-t", "merge", 784, 384, 192, 1, 0},   {"swin-t", "qkv", 784, 192, 576, 2, 0},
-    {"swin-t", "proj", 784, 192, 192, 2, 0},    {"swin-t", "fc1", 784, 192, 768, 2, 0},
-    {"swin-t", "fc2", 784, 768, 192, 2, 0},     {"swin-t", "attention", 784, 49, 192, 2, 6},
+    {"swin-t", "merge", 784, 384, 192, 1, 0},
+    {"swin-t", "qkv", 784, 192, 576, 2, 0},
+    {"swin-t", "proj", 784, 192, 192, 2, 0},
+    {"swin-t", "fc1", 784, 192, 768, 2, 0},
+    {"swin-t", "fc2", 784, 768, 192, 2, 0},
+    {"swin-t", "attention", 784, 49, 192, 2, 6},
     {"swin-t", "merge", 196, 768, 384, 1, 0},
-    {"swin-t", "qkv", 196, 384, 1152, 6, 0},    {"swin-t", "proj", 196, 384, 384, 6, 0},
-    {"swin-t", "fc1", 196, 384, 1536, 6, 0},    {"swin-t", "fc2", 196, 1536, 384, 6, 0},
+    {"swin-t", "qkv", 196, 384, 1152, 6, 0},
+    {"swin-t", "proj", 196, 384, 384, 6, 0},
+    {"swin-t", "fc1", 196, 384, 1536, 6, 0},
+    {"swin-t", "fc2", 196, 1536, 384, 6, 0},
     {"swin-t", "attention", 196, 49, 384, 6, 12},
-    {"swin-t", "merge", 49, 1536, 768, 1, 0},   {"swin-t", "qkv", 49, 768, 2304, 2, 0},
-    {"swin-t", "proj", 49, 768, 768, 2, 0},     {"swin-t", "fc1", 49, 768, 3072, 2, 0},
+    {"swin-t", "merge", 49, 1536, 768, 1, 0},
+    {"swin-t", "qkv", 49, 768, 2304, 2, 0},
+    {"swin-t", "proj", 49, 768, 768, 2, 0},
+    {"swin-t", "fc1", 49, 768, 3072, 2, 0},
     {"swin-t", "fc2", 49, 3072, 768, 2, 0},
     {"swin-t", "attention", 49, 49, 768, 2, 24},
     {"swin-cifar", "qkv", 256, 64, 192, 2, 0},
-    {"swin-cifar", "proj", 256, 64, 64, 2, 0},  {"swin-cifar", "fc1", 256, 64, 256, 2, 0},
+    {"swin-cifar", "proj", 256, 64, 64, 2, 0},
+    {"swin-cifar", "fc1", 256, 64, 256, 2, 0},
     {"swin-cifar", "fc2", 256, 256, 64, 2, 0},
     {"swin-cifar", "attention", 256, 16, 64, 2, 2},
     {"swin-cifar", "merge", 64, 256, 128, 1, 0},
-    {"swin-cifar", "qkv", 64, 128, 384, 2, 0},  {"swin-cifar", "proj", 64, 128, 128, 2, 0},
-    {"swin-cifar", "fc1", 64, 128, 512, 2, 0},  {"swin-cifar", "fc2", 64, 512, 128, 2, 0},
+    {"swin-cifar", "qkv", 64, 128, 384, 2, 0},
+    {"swin-cifar", "proj", 64, 128, 128, 2, 0},
+    {"swin-cifar", "fc1", 64, 128, 512, 2, 0},
+    {"swin-cifar", "fc2", 64, 512, 128, 2, 0},
     {"swin-cifar", "attention", 64, 16, 128, 2, 4},
-    {"resnet18", "3x3", 1024, 64, 64, 4, 32},   {"resnet18", "3x3", 256, 128, 128, 3, 16},
-    {"resnet18", "3x3", 64, 256, 256, 3, 8},    {"resnet18", "3x3", 16, 512, 512, 3, 4},
-    {"resnet18", "3x3/2", 256, 64, 128, 1, 16}, {"resnet18", "3x3/2", 64, 128, 256, 1, 8},
+    {"resnet18", "3x3", 1024, 64, 64, 4, 32},
+    {"resnet18", "3x3", 256, 128, 128, 3, 16},
+    {"resnet18", "3x3", 64, 256, 256, 3, 8},
+    {"resnet18", "3x3", 16, 512, 512, 3, 4},
+    {"resnet18", "3x3/2", 256, 64, 128, 1, 16},
+    {"resnet18", "3x3/2", 64, 128, 256, 1, 8},
     {"resnet18", "3x3/2", 16, 256, 512, 1, 4},
 };
 enum { N_SHAPES = sizeof shapes / sizeof shapes[0] };

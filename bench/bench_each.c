@@ -10,7 +10,7 @@
 #include "runtime/kernels/block_kernels.h"
 #include "runtime/kernels/kernels.h"
 
-#define N 4096u    /* elements of a step kernel's vector */
+#define N 4096u /* elements of a step kernel's vector */
 #define STEPS 16u
 #define ROWS 64u
 
@@ -19,7 +19,7 @@ typedef struct data {
     mst_block_kernels b;
     _Alignas(64) float x[N + 64]; /* every array a multiple of 64 bytes */
     float y[N + 64], v[N + 64], one[N + 64], sparse[N + 64], val[N + 64];
-    float w[256 * 64];       /* a panel, or [256][64] weights */
+    float w[256 * 64];           /* a panel, or [256][64] weights */
     float strip[2 * STEPS * 64]; /* values of two strips */
     uint64_t bits[N / 64 * ROWS], other[N / 64 * ROWS];
     uint32_t idx32[N + 64], planes[STEPS * 64 + 64], start[64];

@@ -23,20 +23,20 @@ static double least = 0.01;
 
 #define PEAK_ADDS 4096u
 #define PEAK_LANES 12
-#define PEAK(name, bytes, flags)                                                                     \
-    typedef float vec_##name __attribute__((vector_size(bytes)));                                    \
-    flags static void peak_##name(void *ctx)                                                         \
-    {                                                                                                \
-        vec_##name a[PEAK_LANES], x;                                                                 \
-        memcpy(&x, ctx, sizeof x);                                                                   \
-        for (int j = 0; j < PEAK_LANES; j++)                                                         \
-            a[j] = x * (float)j;                                                                     \
-        for (unsigned i = 0; i < PEAK_ADDS; i++)                                                     \
-            for (int j = 0; j < PEAK_LANES; j++)                                                     \
-                a[j] += x;                                                                           \
-        for (int j = 0; j < PEAK_LANES; j++)                                                         \
-            x += a[j];                                                                               \
-        memcpy(ctx, &x, sizeof x);                                                                   \
+#define PEAK(name, bytes, flags) \
+    typedef float vec_##name __attribute__((vector_size(bytes))); \
+    flags static void peak_##name(void *ctx) \
+    { \
+        vec_##name a[PEAK_LANES], x; \
+        memcpy(&x, ctx, sizeof x); \
+        for (int j = 0; j < PEAK_LANES; j++) \
+            a[j] = x * (float)j; \
+        for (unsigned i = 0; i < PEAK_ADDS; i++) \
+            for (int j = 0; j < PEAK_LANES; j++) \
+                a[j] += x; \
+        for (int j = 0; j < PEAK_LANES; j++) \
+            x += a[j]; \
+        memcpy(ctx, &x, sizeof x); \
     }
 PEAK(base, 16, )
 #if defined(__x86_64__)
@@ -67,16 +67,16 @@ typedef struct layer {
     mst_block_kernels b;
     mst_kernels k;
     size_t in, out, words, blocks, chunks, chunk;
-    size_t active;        /* inputs set in the whole tile */
-    uint64_t *bits;       /* [ROWS][STEPS][words] */
-    float *x;             /* the same as values, [ROWS][STEPS][in] */
-    float *w, *panels;    /* [in][out]; [blocks][in][64], then biases [blocks][64] */
-    uint8_t *panels8;     /* of int8: two strips each, [in][128]; a lone last one [in][64] */
-    float *factors;       /* [blocks][64] */
-    float *bias, *theta;  /* [out] and more */
+    size_t active;       /* inputs set in the whole tile */
+    uint64_t *bits;      /* [ROWS][STEPS][words] */
+    float *x;            /* the same as values, [ROWS][STEPS][in] */
+    float *w, *panels;   /* [in][out]; [blocks][in][64], then biases [blocks][64] */
+    uint8_t *panels8;    /* of int8: two strips each, [in][128]; a lone last one [in][64] */
+    float *factors;      /* [blocks][64] */
+    float *bias, *theta; /* [out] and more */
     uint16_t *idx;
     uint32_t *start, *start8, *idx32; /* start8: lists that are not cut in chunks */
-    float *acc, *v, *val, *y; /* y: [out + 64] */
+    float *acc, *v, *val, *y;         /* y: [out + 64] */
     uint64_t fired[STEPS];
 } layer;
 
@@ -183,7 +183,11 @@ static void gather_tile(void *ctx)
         }
         for (size_t r = 0; r < ROWS; r++) {
             mstb_lists in = {l->idx, NULL, l->start + r * STEPS * l->chunks + l->chunks - 1, l->chunks};
-            mstb_strip s = {.theta = l->theta, .v = l->v + r * l->out + j * 64, .from = l->v + r * l->out + j * 64, .n = cols, .steps = STEPS,
+            mstb_strip s = {.theta = l->theta,
+                            .v = l->v + r * l->out + j * 64,
+                            .from = l->v + r * l->out + j * 64,
+                            .n = cols,
+                            .steps = STEPS,
                             .bits = l->fired};
             l->b.gather_fire(&in, &s, w, l->chunks == 1 ? b : NULL, l->acc + r * STEPS * 64);
         }
@@ -210,8 +214,8 @@ static void gather_tile8(void *ctx)
             for (size_t s = 0; s < strips; s++) {
                 size_t at = first + s * 64, left = l->out - at;
                 float *v = l->v + r * l->out + at;
-                strip[s] = (mstb_strip){.theta = l->theta, .v = v, .from = v, .n = left < 64 ? left : 64,
-                                        .steps = STEPS, .bits = l->fired};
+                strip[s] = (mstb_strip){
+                    .theta = l->theta, .v = v, .from = v, .n = left < 64 ? left : 64, .steps = STEPS, .bits = l->fired};
             }
             l->b.gather_bytes_fire(&in, strip, strips, l->panels8 + first * l->in, l->factors + first,
                                    l->bias + first);

@@ -95,7 +95,8 @@ static mst_status pair_layers(mst_calib *c, mst_err *err)
         if (c->ann_of_node[ann->node] == MST_NONE)
             return mst_fail(err, MST_EINVAL,
                             "layer '%s': in the ANN, not in the spiking network: is the model another "
-                            "one?", ann->name);
+                            "one?",
+                            ann->name);
     }
     return MST_OK;
 }
@@ -123,7 +124,8 @@ static mst_status check_shapes(mst_calib *c, mst_err *err)
     if (in_a != c->input_size || out_a != c->classes)
         return mst_fail(err, MST_EINVAL,
                         "networks differ: expected input of %zu and %zu classes as the ANN has, found %zu "
-                        "and %zu", in_a, out_a, c->input_size, c->classes);
+                        "and %zu",
+                        in_a, out_a, c->input_size, c->classes);
     return MST_OK;
 }
 
@@ -215,8 +217,7 @@ mst_status mst_calib_create(const mst_program *ann, const mst_program *snn, cons
     c->counts = counts;
     c->steps = own.at[own.n_at - 1];
     c->n_layers = mst_program_layers(snn);
-    mst_status st = allocate(c) ? MST_OK : mst_fail(err, MST_ENOMEM, "out of memory for %zu layers",
-                                                    c->n_layers);
+    mst_status st = allocate(c) ? MST_OK : mst_fail(err, MST_ENOMEM, "out of memory for %zu layers", c->n_layers);
     if (st == MST_OK)
         st = check_shapes(c, err);
     if (st == MST_OK)
@@ -265,12 +266,22 @@ static void fill_layer(const mst_calib *c, size_t k, mst_calib_layer *out)
     const calib_total *t = &c->totals[k];
     double n = (double)c->samples;
     *out = (mst_calib_layer){
-        .name = l->name, .site = l->site, .stage = l->stage, .block = l->block, .neurons = l->neurons,
-        .theta = l->theta, .levels = (int)c->pairs[k].levels, .run_levels = c->pairs[k].run_levels,
+        .name = l->name,
+        .site = l->site,
+        .stage = l->stage,
+        .block = l->block,
+        .neurons = l->neurons,
+        .theta = l->theta,
+        .levels = (int)c->pairs[k].levels,
+        .run_levels = c->pairs[k].run_levels,
         .rate = t->spikes / (n * (double)l->neurons * most_spikes(c, k)),
-        .mae = gsl_rstat_mean(t->mae), .mae_se = c->samples > 1 ? gsl_rstat_sd_mean(t->mae) : NAN,
-        .rel_l2 = sqrt(share(t->error_sq, t->ann_sq)), .max = t->max, .bias = t->bias / n,
-        .within = t->within / n, .residual = t->residual / n,
+        .mae = gsl_rstat_mean(t->mae),
+        .mae_se = c->samples > 1 ? gsl_rstat_sd_mean(t->mae) : NAN,
+        .rel_l2 = sqrt(share(t->error_sq, t->ann_sq)),
+        .max = t->max,
+        .bias = t->bias / n,
+        .within = t->within / n,
+        .residual = t->residual / n,
     };
     for (int p = 0; p < MST_PART_COUNT; p++) {
         out->part_abs[p] = t->part_abs[p] / n;

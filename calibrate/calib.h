@@ -10,15 +10,15 @@
 typedef struct calib_pair {
     uint32_t snn_layer, ann_layer; /* mst_program_layer indices */
     size_t neurons;
-    const float *theta;            /* [channels] */
-    size_t channels, inner;        /* neuron i has theta[(i / inner) % channels] */
+    const float *theta;     /* [channels] */
+    size_t channels, inner; /* neuron i has theta[(i / inner) % channels] */
     double levels, shift;
     /* count and radix mode */
     int run_levels;
-    const float *gain, *bias;      /* [gains], [biases], along the axis of theta; NULL: none */
+    const float *gain, *bias; /* [gains], [biases], along the axis of theta; NULL: none */
     size_t gains, biases;
-    uint32_t source;               /* tensor of the spiking network whose values are its input */
-    uint32_t next;                 /* pair that has the same source; MST_NONE */
+    uint32_t source; /* tensor of the spiking network whose values are its input */
+    uint32_t next;   /* pair that has the same source; MST_NONE */
 } calib_pair;
 
 /* What one sample says of one layer: means over its neurons. */
@@ -39,22 +39,22 @@ typedef struct calib_total {
 struct mst_calib {
     mst_arena arena;
     const mst_program *ann, *snn, *stored; /* stored: NULL, or with ann's nodes */
-    mst_calib_opts opts;      /* at points into the arena */
-    mst_run_mode mode;        /* of snn */
-    bool counts;              /* count or radix */
-    uint32_t steps;           /* T; 1 in count and radix mode */
+    mst_calib_opts opts;                   /* at points into the arena */
+    mst_run_mode mode;                     /* of snn */
+    bool counts;                           /* count or radix */
+    uint32_t steps;                        /* T; 1 in count and radix mode */
     size_t n_layers, classes, input_size;
-    calib_pair *pairs;        /* [n_layers] */
+    calib_pair *pairs;                   /* [n_layers] */
     uint32_t *ann_of_node, *snn_of_node; /* node -> pair, MST_NONE: not a NEURON */
     uint32_t *ann_mask_of, *snn_mask_of; /* node -> pair whose spikes it masks, MST_NONE: no mask of a pair */
-    bool *ann_masked, *snn_masked; /* [n_layers] has a mask behind it */
-    uint32_t *reader_of;      /* node of the spiking network -> first pair whose input it makes, MST_NONE */
-    uint32_t *given;          /* [n_given] pairs whose input no node makes */
+    bool *ann_masked, *snn_masked;       /* [n_layers] has a mask behind it */
+    uint32_t *reader_of;                 /* node of the spiking network -> first pair whose input it makes, MST_NONE */
+    uint32_t *given;                     /* [n_given] pairs whose input no node makes */
     size_t n_given;
-    calib_total *totals;      /* [n_layers] */
+    calib_total *totals; /* [n_layers] */
     size_t samples, labelled, ann_right, stored_right;
-    size_t *right, *agree;    /* [n_at] */
-    double *logit_sq;         /* [n_at] */
+    size_t *right, *agree;                /* [n_at] */
+    double *logit_sq;                     /* [n_at] */
     double ann_logit_sq, stored_logit_sq; /* stored: of the difference */
 };
 

@@ -40,7 +40,8 @@ calib_error mst_calib_split(double theta, double levels, double shift, double st
 static inline float stair(float current, float theta, float levels, float shift)
 {
     float z = current * levels / theta + shift;
-    float n = z >= levels ? levels : z >= 1.0f ? floorf(z) : 0.0f;
+    float n = z >= levels ? levels : z >= 1.0f ? floorf(z)
+                                               : 0.0f;
     return theta * (n / levels);
 }
 

@@ -9,16 +9,16 @@ struct mst_calib_worker {
     mst_arena arena;
     mst_calib *c;
     mst_session *ann, *snn, *stored;
-    float *x;              /* [input] */
-    float **activation;    /* [layers][neurons] of the ANN */
-    float **with_stored;   /* the same with the stored weights, or activation */
-    uint32_t **count;      /* [layers][neurons] spikes; NULL in count and radix mode, which has instead: */
-    float **input, **fired, **left, **kept; /* [layers][neurons] (calib_counts) */
-    size_t seen;           /* inputs of layers that have been seen since the sample began */
-    double *logits;        /* [classes] of the ANN */
-    float *mean;           /* [classes] */
-    calib_sample *layers;  /* [layers] */
-    int label, ann_class, stored_class, *snn_class; /* [n_at] */
+    float *x;                                        /* [input] */
+    float **activation;                              /* [layers][neurons] of the ANN */
+    float **with_stored;                             /* the same with the stored weights, or activation */
+    uint32_t **count;                                /* [layers][neurons] spikes; NULL in count and radix: */
+    float **input, **fired, **left, **kept;          /* [layers][neurons] (calib_counts) */
+    size_t seen;                                     /* inputs of layers that have been seen since the sample began */
+    double *logits;                                  /* [classes] of the ANN */
+    float *mean;                                     /* [classes] */
+    calib_sample *layers;                            /* [layers] */
+    int label, ann_class, stored_class, *snn_class;  /* [n_at] */
     double ann_logit_sq, stored_logit_sq, *logit_sq; /* [n_at] */
 };
 
@@ -126,8 +126,7 @@ mst_status mst_calib_worker_create(mst_calib *c, mst_calib_worker **out, mst_err
     if (w == NULL)
         return mst_fail(err, MST_ENOMEM, "out of memory");
     w->c = c;
-    mst_status st = allocate(w) ? MST_OK : mst_fail(err, MST_ENOMEM,
-                                                    "out of memory for a calibration worker");
+    mst_status st = allocate(w) ? MST_OK : mst_fail(err, MST_ENOMEM, "out of memory for a calibration worker");
     if (st == MST_OK)
         st = mst_session_create(c->ann, &w->ann, err);
     if (st == MST_OK)
@@ -247,7 +246,8 @@ static void reduce(mst_calib_worker *w, size_t k)
         calib_counts x = {w->input[k], w->fired[k], w->left[k], w->activation[k], w->with_stored[k], w->kept[k]};
         mst_calib_reduce_counts(p, &x, &w->layers[k]);
     } else {
-        calib_values x = {w->count[k], w->activation[k], w->with_stored[k], mst_session_potential(w->snn, p->snn_layer)};
+        calib_values x = {w->count[k], w->activation[k], w->with_stored[k],
+                          mst_session_potential(w->snn, p->snn_layer)};
         mst_calib_reduce(p, w->c->steps, &x, &w->layers[k]);
     }
     w->layers[k].spikes = mst_session_layer_spikes(w->snn, MST_LAST, p->snn_layer);
@@ -266,8 +266,10 @@ mst_status mst_calib_measure(mst_calib_worker *w, size_t i, mst_err *err)
     if (c->counts) {
         give_inputs(w);
         if (w->seen + c->n_given != c->n_layers)
-            return mst_fail(err, MST_EINVAL, "calibration: expected the currents of %zu layers, saw %zu: count and radix "
-                            "mode need the step schedule", c->n_layers, w->seen + c->n_given);
+            return mst_fail(err, MST_EINVAL,
+                            "calibration: expected the currents of %zu layers, saw %zu: count and radix "
+                            "mode need the step schedule",
+                            c->n_layers, w->seen + c->n_given);
     }
     for (size_t k = 0; k < c->n_layers; k++)
         reduce(w, k);

@@ -19,7 +19,7 @@
 typedef struct pass {
     const char *name;
     mst_status (*run)(mst_graph *g, mst_err *err); /* NULL: takes more than the graph */
-    bool always; /* --stop-after does not leave it out */
+    bool always;                                   /* --stop-after does not leave it out */
     const char *about;
 } pass;
 

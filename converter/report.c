@@ -104,9 +104,10 @@ static const char *analog_reason(const tracer *t, const mst_node *n, bool *linea
 
 static const char *analog_kind(const mst_node *n)
 {
-    const char *fn = n->op == MST_OP_UNARY ? mst_unary_name(n->ip[MST_UNARY_FN])
+    const char *fn = n->op == MST_OP_UNARY    ? mst_unary_name(n->ip[MST_UNARY_FN])
                      : n->op == MST_OP_BINARY ? mst_binary_name(n->ip[MST_BINARY_FN])
-                     : n->op == MST_OP_POOL ? "maxpool" : NULL;
+                     : n->op == MST_OP_POOL   ? "maxpool"
+                                              : NULL;
     return fn != NULL ? fn : mst_op_get(n->op)->name;
 }
 
@@ -175,7 +176,8 @@ static mst_status add_rows(const tracer *t, mst_report *r, mst_err *err)
         r->n_non_spiking += !linear;
         r->bn_kept += n->op == MST_OP_AFFINE;
     }
-    r->attention = !product ? "none" : softmax ? "softmax" : "spiking";
+    r->attention = !product ? "none" : softmax ? "softmax"
+                                               : "spiking";
     return MST_OK;
 }
 

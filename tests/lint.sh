@@ -58,5 +58,12 @@ marks=$(git grep -nIiE '\b(TODO|FIXME|XXX)\b' -- '*.c' '*.h' '*.py' Makefile 2>/
 for doc in $(git grep -ohE '[A-Za-z_-]+\.md\b' -- '*.c' '*.h' '*.def' 'docs/*.md' README.md 2>/dev/null | sort -u); do
     git ls-files "$doc" "*/$doc" | grep -q . || fail "$doc is named in $(git grep -lF "$doc" | tr '\n' ' ')but is not there"
 done
+if clang-format --version 2>/dev/null | grep -q 'version 14\.'; then
+    git ls-files '*.c' '*.h' | xargs clang-format --dry-run -Werror >&2 || fail "layout differs from .clang-format: make format"
+else
+    echo "lint: SKIP: layout is not checked: clang-format 14 is not installed"
+fi
+long=$(git grep -nE '^.{121}' -- '*.c' '*.h' 2>/dev/null | cut -c1-100)
+[ -z "$long" ] || fail "lines of more than 120 columns: $long"
 [ $bad = 0 ] && echo "lint: ok"
 exit $bad

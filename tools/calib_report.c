@@ -56,7 +56,17 @@ static bool among_worst(const mst_calib_report *r, size_t layer)
 static size_t layer_heads(const mst_calib_report *r, const char **heads, char parts[MST_PART_COUNT][16])
 {
     static const char *const fixed[] = {
-        "", "layer", ">theta", ">L", ">levels", ">rate %", ">mae", ">rel. L2", ">max", ">bias", ">in theta/2L %",
+        "",
+        "layer",
+        ">theta",
+        ">L",
+        ">levels",
+        ">rate %",
+        ">mae",
+        ">rel. L2",
+        ">max",
+        ">bias",
+        ">in theta/2L %",
         ">residual",
     };
     size_t n = 0;
@@ -117,7 +127,8 @@ mst_status mst_calib_print(const mst_calib_facts *c, FILE *f, mst_err *err)
         fprintf(f, "At t = %u. ", r->points[r->n_points - 1].t);
     fprintf(f,
             "! marks the %d layers with the largest relative error. The last five columns are the mean\n"
-            "absolute parts of the error: see mstcalib --help.\n", WORST);
+            "absolute parts of the error: see mstcalib --help.\n",
+            WORST);
     return MST_OK;
 }
 

@@ -47,8 +47,8 @@ mst_status mst_calib_run(const mst_calib_job *job, mst_calib_report *out, mst_er
     calib_run r = {0};
     mst_feed *feed;
     MST_TRY(mst_feed_create(job->data, job->n, job->threads, &feed, err));
-    mst_calib_opts opts = {.at = job->at->values, .n_at = (uint32_t)job->at->n, .get = get_sample,
-                           .ctx = feed, .stored = job->stored};
+    mst_calib_opts opts = {
+        .at = job->at->values, .n_at = (uint32_t)job->at->n, .get = get_sample, .ctx = feed, .stored = job->stored};
     mst_status st = mst_calib_create(job->ann, job->snn, &opts, &r.calib, err);
     if (st != MST_OK) {
         mst_feed_destroy(feed);

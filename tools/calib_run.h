@@ -10,7 +10,7 @@ typedef struct mst_calib_job {
     const mst_program *ann, *snn;
     const mst_program *stored; /* the ANN with the weights of snn; NULL: the same weights */
     const mst_data *data;
-    size_t n;                /* samples 0..n-1 */
+    size_t n; /* samples 0..n-1 */
     unsigned threads;
     const mst_opt_uints *at; /* ascending; T is the last */
     bool quiet;              /* no progress bar */

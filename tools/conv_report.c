@@ -45,8 +45,7 @@ static void add_row(mst_table *t, const mst_report_row *r, bool levels)
         mst_table_cell(t, "-");
     if (levels)
         mst_table_real(t, r->spiking ? (double)r->run_levels : (double)NAN, 0);
-    mst_table_cell(t, "%s", r->spiking &&
-                   mst_site_name((int)r->site) != NULL ? mst_site_name((int)r->site) : "-");
+    mst_table_cell(t, "%s", r->spiking && mst_site_name((int)r->site) != NULL ? mst_site_name((int)r->site) : "-");
     mst_table_real(t, r->spiking && r->ratio >= 0 ? r->ratio : NAN, 2);
     mst_table_real(t, r->spiking && r->trained >= 0 ? r->trained : NAN, 2);
     mst_table_cell(t, "%s", !r->spiking && r->reason != NULL ? r->reason : "");
@@ -68,7 +67,8 @@ static void print_weights(const mst_report *r, FILE *f)
         return;
     const mst_weight_row *worst = worst_weights(r);
     fprintf(f,
-            "%" PRIu64 " weights of %u layers as %s, %" PRIu64 " bytes; largest relative error of a layer's: %.3g (%s)\n",
+            "%" PRIu64 " weights of %u layers as %s, %" PRIu64
+            " bytes; largest relative error of a layer's: %.3g (%s)\n",
             r->n_narrow, r->n_weights, mst_dtype_name(r->weight_type), r->narrow_bytes, worst->error, worst->name);
 }
 

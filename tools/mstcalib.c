@@ -38,8 +38,10 @@ static const mst_tool tool = {
     "MODEL.onnx MODEL.bin DATA [options]",
     "Runs the ANN of MODEL.onnx and the spiking network of MODEL.bin on the same samples and says,\n"
     "layer by layer, how far the spiking network is off. DATA is as for mstrun.",
-    options, sizeof options / sizeof options[0],
-    "In time steps, for a neuron: a is the ANN's activation, phi = theta/T * spikes (before masks), r = (v(T)-v(0))/T,\n"
+    options,
+    sizeof options / sizeof options[0],
+    "In time steps, for a neuron: a is the ANN's activation, phi = theta/T * spikes (before masks), r = "
+    "(v(T)-v(0))/T,\n"
     "m = phi + r the mean input current, e = phi - a. mae: mean |e|; bias: mean e; residual: mean |r|.\n"
     "e is the sum of clipping (fired more or less often than m outside [0,theta] asks for), unevenness\n"
     "(m did not arrive evenly), quantization (T steps against L levels), inherited (m differs from\n"
@@ -69,8 +71,8 @@ static int check_usage(size_t n_args)
 
 typedef struct networks {
     mst_graph *ann_graph, *snn_graph, *stored_graph; /* stored: the ANN with the weights of the .bin */
-    mst_program *ann, *snn, *stored; /* stored: NULL for float32 */
-    bool ann_lacks_masks;            /* which the spiking network has */
+    mst_program *ann, *snn, *stored;                 /* stored: NULL for float32 */
+    bool ann_lacks_masks;                            /* which the spiking network has */
 } networks;
 
 /* First line of all: is the .bin of this .onnx, and with the masks it was trained with? */
@@ -82,7 +84,8 @@ static void warn(const networks *n)
     if (strcmp(onnx, bin) != 0)
         fprintf(stderr,
                 "mstcalib: warning: the .bin was not made from this .onnx: sha256 %.16s.. in the .bin, "
-                "%.16s.. of the .onnx\n", bin[0] != '\0' ? bin : "not known", onnx);
+                "%.16s.. of the .onnx\n",
+                bin[0] != '\0' ? bin : "not known", onnx);
     if (mst_masks_differ(n->snn_graph, differs, sizeof differs))
         fprintf(stderr, "mstcalib: warning: masks differ from those the weights were trained with: %s\n",
                 differs);
@@ -115,7 +118,7 @@ static mst_status load_stored(const char *path, networks *n, const mst_run_opts 
     return mst_program_create(n->stored_graph, ann, &n->stored, err);
 }
 
-/* Mode, levels, thinning and readout of the spiking network, and the steps to report: what is wrong with the options. -1 to go on. */
+/* Mode, levels, thinning, readout and the steps to report: the exit status of what is wrong, or -1 to go on. */
 static int settle_mode(const mst_graph *g, mst_run_opts *snn)
 {
     mst_err err;
@@ -154,7 +157,13 @@ static mst_status load(const char *const *args, networks *n, mst_run_opts *snn, 
 static mst_status report(const char *const *args, const mst_calib_report *r, const networks *n, const mst_run_opts *snn,
                          mst_err *err)
 {
-    mst_calib_facts facts = {args[0], args[1], args[2], r, snn->thinning, give_masks() ? "mean" : "none", n->ann_lacks_masks,
+    mst_calib_facts facts = {args[0],
+                             args[1],
+                             args[2],
+                             r,
+                             snn->thinning,
+                             give_masks() ? "mean" : "none",
+                             n->ann_lacks_masks,
                              (uint32_t)snn->readout_from};
     bool text_aside = mst_is_stdout(c.json);
     if (!c.quiet)
@@ -167,7 +176,11 @@ static mst_status calibrate(const char *const *args, const networks *n, const ms
     mst_data *data = NULL;
     mst_calib_report r;
     MST_TRY(mst_data_open_for(args[2], n->snn_graph, &data, err));
-    mst_calib_job job = {.ann = n->ann, .snn = n->snn, .stored = n->stored, .data = data, .n = mst_data_count(data),
+    mst_calib_job job = {.ann = n->ann,
+                         .snn = n->snn,
+                         .stored = n->stored,
+                         .data = data,
+                         .n = mst_data_count(data),
                          .at = &steps,
                          .quiet = c.quiet};
     job.n = mst_sample_limit(job.n, &c.limit);

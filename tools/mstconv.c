@@ -26,8 +26,7 @@ static const mst_opt options[] = {
     {NULL, 'o', MST_OPT_STRING, &o.output, "OUT.bin", "the file to write", 0, 0},
     {"policy", 0, MST_OPT_STRING, &o.policy, "P.yaml", "masks and the way of running, a policy (examples/policies)", 0,
      0},
-    {"timesteps", 0, MST_OPT_UINT, &o.timesteps, "T", "time steps that mstrun takes by default", 1,
-     MST_MAX_TIMESTEPS},
+    {"timesteps", 0, MST_OPT_UINT, &o.timesteps, "T", "time steps that mstrun takes by default", 1, MST_MAX_TIMESTEPS},
     {"seed", 0, MST_OPT_UINT, &o.seed, "S", "seed of the masks (default: the policy's)", 0, UINT64_MAX},
     {"mode", 0, MST_OPT_STRING, &o.mode.mode, "NAME",
      "how mstrun runs the network by default: {modes} (default: the policy's, else the first)", 0, 0},
@@ -37,32 +36,30 @@ static const mst_opt options[] = {
     {"thinning", 0, MST_OPT_STRING, &o.mode.thinning, "NAME",
      "how masks thin counts by default: {thinnings} (systematic is not the paper's)", 0, 0},
     MST_PREPARE_OPTIONS(o.prepare),
-    {"classes", 0, MST_OPT_STRING, &o.classes, "FILE|A,B", "class names: a file with one a line, or a list",
-     0, 0},
+    {"classes", 0, MST_OPT_STRING, &o.classes, "FILE|A,B", "class names: a file with one a line, or a list", 0, 0},
     {"weights", 0, MST_OPT_STRING, &o.weights, "TYPE",
      "how weights are stored: {weights} (default: the first; int8 is scaled)", 0, 0},
     {"input-shape", 0, MST_OPT_STRING, &o.shape, "CxHxW", "binds symbolic input dimensions", 0, 0},
     {"require-spiking", 0, MST_OPT_FLAG, &o.require_spiking, NULL, "fail if any node does not spike", 0, 0},
-    {"report", 0, MST_OPT_STRING, &o.report, "FILE|-",
-     "write the table as JSON; - is stdout, text then goes to stderr", 0,
-     0},
-    {"dry-run", 0, MST_OPT_FLAG, &o.dry_run, NULL, "convert and report, write no OUT.bin", 0, 0},
-    {"dump-dir", 0, MST_OPT_STRING, &o.dump_dir, "DIR", "the graph after each pass, as text and Graphviz", 0,
-     0},
-    {"stop-after", 0, MST_OPT_STRING, &o.stop_after, "PASS", "leave out the passes behind it (for bisection; --list passes)",
+    {"report", 0, MST_OPT_STRING, &o.report, "FILE|-", "write the table as JSON; - is stdout, text then goes to stderr",
      0, 0},
+    {"dry-run", 0, MST_OPT_FLAG, &o.dry_run, NULL, "convert and report, write no OUT.bin", 0, 0},
+    {"dump-dir", 0, MST_OPT_STRING, &o.dump_dir, "DIR", "the graph after each pass, as text and Graphviz", 0, 0},
+    {"stop-after", 0, MST_OPT_STRING, &o.stop_after, "PASS",
+     "leave out the passes behind it (for bisection; --list passes)", 0, 0},
     {"quiet", 0, MST_OPT_FLAG, &o.quiet, NULL, "no table; errors and --report stay", 0, 0},
 };
 
-static const mst_list *const lists[] = {&mst_list_ops, &mst_list_passes, &mst_list_sites, &mst_list_weights, &mst_list_modes,
-                                        &mst_list_thinnings, MST_PREPARE_LISTS, NULL};
+static const mst_list *const lists[] = {&mst_list_ops, &mst_list_passes, &mst_list_sites, &mst_list_weights,
+                                        &mst_list_modes, &mst_list_thinnings, MST_PREPARE_LISTS, NULL};
 
 static const mst_tool tool = {
     "mstconv",
     "MODEL.onnx -o OUT.bin [options]",
     "Converts an ONNX model with QCFS activations to a spiking network: each activation becomes an\n"
     "integrate-and-fire neuron, BatchNorm is folded, masks and levels are set as the policy says.",
-    options, sizeof options / sizeof options[0],
+    options,
+    sizeof options / sizeof options[0],
     "--list ops: folded: evaluated where the inputs are constant; runs: on live data.",
     lists,
 };
@@ -171,8 +168,11 @@ static mst_status convert(mst_graph *g, mst_policy *policy, mst_err *err)
 {
     mst_report r = {0};
     uint64_t bytes;
-    mst_convert_opts copts = {.policy = policy, .require_spiking = o.require_spiking, .dump_dir = o.dump_dir,
-                              .stop_after = o.stop_after, .weights = mst_weight_type(o.weights)};
+    mst_convert_opts copts = {.policy = policy,
+                              .require_spiking = o.require_spiking,
+                              .dump_dir = o.dump_dir,
+                              .stop_after = o.stop_after,
+                              .weights = mst_weight_type(o.weights)};
     MST_TRY(mst_convert(g, &copts, &r, err));
     mst_status st = set_meta(g, err);
     if (st == MST_OK)

@@ -32,24 +32,22 @@ static const mst_opt options[] = {
     MST_READOUT_OPTION(o.readout),
     {"schedule", 0, MST_OPT_STRING, &o.schedule, "NAME",
      "block (layer by layer over blocks of steps, the default) or step; same results", 0, 0},
-    {"latency", 0, MST_OPT_FLAG, &o.latency, NULL, "threads share each sample instead of taking one each", 0,
-     0},
-    {"alpha", 0, MST_OPT_REAL, &o.alpha, "J",
-     "joules per spike in Eq. 10 (default 1e-12; it only scales power)", 0, 0},
+    {"latency", 0, MST_OPT_FLAG, &o.latency, NULL, "threads share each sample instead of taking one each", 0, 0},
+    {"alpha", 0, MST_OPT_REAL, &o.alpha, "J", "joules per spike in Eq. 10 (default 1e-12; it only scales power)", 0, 0},
     {"energy-set", 0, MST_OPT_STRING, &o.set, "NAME",
      "energies of operations on {energy-sets}, for the network and its ANN (docs/ENERGY.md; default: fp32)", 0, 0},
     {"energy-ac", 0, MST_OPT_REAL, &o.ac, "PJ", "energy of one accumulate (default: the set's)", 0, 0},
     {"energy-mac", 0, MST_OPT_REAL, &o.mac, "PJ", "energy of one multiply-accumulate (default: the set's)", 0, 0},
-    {"trace", 0, MST_OPT_STRING, &o.trace, "FILE", "write spikes of every sample, step and layer as CSV; a window of count or radix is step 1", 0, 0},
+    {"trace", 0, MST_OPT_STRING, &o.trace, "FILE",
+     "write spikes of every sample, step and layer as CSV; a window of count or radix is step 1", 0, 0},
     {"info", 0, MST_OPT_FLAG, &o.info, NULL, "describe MODEL.bin and exit (no DATA)", 0, 0},
-    {"show", 0, MST_OPT_FLAG, &o.show, NULL, 
-     "write sample INDEX of DATA as the network sees it to -o, and exit", 0, 0},
+    {"show", 0, MST_OPT_FLAG, &o.show, NULL, "write sample INDEX of DATA as the network sees it to -o, and exit", 0, 0},
     {NULL, 'o', MST_OPT_STRING, &o.output, "OUT.png", "of --show; - is stdout", 0, 0},
     MST_COMMON_OPTIONS(c),
 };
 
 static const mst_list *const lists[] = {&mst_list_formats, &mst_list_isa, &mst_list_sites, &mst_list_run_modes,
-                                       &mst_list_thinnings, &mst_list_energy_sets, MST_PREPARE_LISTS, NULL};
+                                        &mst_list_thinnings, &mst_list_energy_sets, MST_PREPARE_LISTS, NULL};
 
 static const mst_tool tool = {
     "mstrun",
@@ -58,7 +56,8 @@ static const mst_tool tool = {
     "Runs the spiking network in MODEL.bin on DATA, which is FORMAT:PATH[,LABELS] or a path that is\n"
     "recognized, as in idx:IMAGES,LABELS or image:DIR; --list formats says what PATH and LABELS are of\n"
     "{formats}.",
-    options, sizeof options / sizeof options[0],
+    options,
+    sizeof options / sizeof options[0],
     "Spikes are counted as they leave a layer, after its mask; \"fired\" are those before it. In radix\n"
     "mode a mask may leave more (16 becomes 15, one digit four). Figures are per inference (one\n"
     "sample) unless they say otherwise; layers in the JSON give sums over all samples. rate is\n"
@@ -163,7 +162,7 @@ static void warn_of_silence(const mst_run_facts *r)
     if (r->opts.mode == MST_RUN_ANN || r->result.sum.spikes != 0 || mst_program_layers(r->opts.program) == 0)
         return;
     fprintf(stderr, "mstrun: warning: no neuron %s in %zu samples: what the network says does not depend on its input, "
-            "and its energy is not compared\n",
+                    "and its energy is not compared\n",
             r->result.sum.spikes_before != 0 ? "fired past its mask" : "ever fired", r->result.samples);
 }
 
@@ -194,9 +193,15 @@ static mst_status run(const mst_graph *g, const char *const *args, mst_run_opts 
     static mst_run_facts runs[MST_OPT_MAX_LIST];
     mst_data *data = NULL;
     MST_TRY(mst_data_open_for(args[1], g, &data, err));
-    mst_sim_opts opts = {.data = data, .n = mst_sample_limit(mst_data_count(data), &c.limit), .mode = ropts->mode,
-                         .thinning = ropts->thinning, .steps = steps, .readout_from = (uint32_t)ropts->readout_from,
-                         .at = &o.at, .trace = o.trace, .quiet = c.quiet};
+    mst_sim_opts opts = {.data = data,
+                         .n = mst_sample_limit(mst_data_count(data), &c.limit),
+                         .mode = ropts->mode,
+                         .thinning = ropts->thinning,
+                         .steps = steps,
+                         .readout_from = (uint32_t)ropts->readout_from,
+                         .at = &o.at,
+                         .trace = o.trace,
+                         .quiet = c.quiet};
     opts.threads = o.latency ? 1 : mst_thread_count(opts.n, &c.threads);
     if (o.alpha.set)
         energy.alpha = o.alpha.value;
@@ -206,8 +211,8 @@ static mst_status run(const mst_graph *g, const char *const *args, mst_run_opts 
         energy.mac = o.mac.value;
     mst_status st = MST_OK;
     for (size_t k = 0; st == MST_OK && k < levels->n; k++) {
-        runs[k] = (mst_run_facts){.model = args[0], .data = args[1], .opts = opts, .energy = energy,
-                                  .seed = ropts->seed};
+        runs[k] =
+            (mst_run_facts){.model = args[0], .data = args[1], .opts = opts, .energy = energy, .seed = ropts->seed};
         runs[k].opts.levels = levels->values[k];
         st = run_one(g, ropts, &runs[k], err);
     }

@@ -234,12 +234,12 @@ static mst_status add_override(const mst_yaml_in *y, const char *where, const ms
 mst_status mst_rules_overrides(mst_yaml_in *y, const char *where, int arg, void *ctx)
 {
     (void)arg;
-#define SELECTORS                                                                                                  \
-    {"stage", read_stage, 0, false}, {"block", read_block, 0, false}, {"blocks", read_block, 1, false},            \
-        {"node", read_node, 0, false}, {"site", read_site, 0, false}, {"sites", read_sites, 0, false}
+#define SELECTORS \
+    {"stage", read_stage, 0, false}, {"block", read_block, 0, false}, {"blocks", read_block, 1, false}, \
+        {"node", read_node, 0, false}, {"site", read_site, 0, false}, { "sites", read_sites, 0, false }
     static const mst_yaml_key masks[] = {SELECTORS, {"ratio", read_ratio, 0, false}};
-    static const mst_yaml_key levels[] = {SELECTORS, {"levels", read_override_levels, 0, false},
-                                          {"bits", read_override_levels, 1, false}};
+    static const mst_yaml_key levels[] = {
+        SELECTORS, {"levels", read_override_levels, 0, false}, {"bits", read_override_levels, 1, false}};
     const mst_rule_sink *sink = ctx;
     if (y->event.type != YAML_SEQUENCE_START_EVENT)
         return mst_yaml_wrong(y, where, "a list (- key: value)");

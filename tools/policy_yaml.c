@@ -110,8 +110,11 @@ static mst_status read_run(mst_yaml_in *y, const char *where, int arg, void *ctx
 {
     (void)arg;
     static const mst_yaml_key keys[] = {
-        {"mode", read_name, 0, false}, {"levels", read_levels, 0, false}, {"bits", read_levels, 1, false},
-        {"thinning", read_name, 1, false}, {"overrides", read_level_overrides, 0, false},
+        {"mode", read_name, 0, false},
+        {"levels", read_levels, 0, false},
+        {"bits", read_levels, 1, false},
+        {"thinning", read_name, 1, false},
+        {"overrides", read_level_overrides, 0, false},
     };
     return MST_READ_MAP(y, where, keys, ctx);
 }
@@ -124,8 +127,9 @@ static mst_status read_version(mst_yaml_in *y, const char *where, int arg, void 
     (void)ctx;
     uint64_t v;
     MST_TRY(mst_yaml_uint(y, where, "1", UINT64_MAX, &v));
-    return v == 1 ? MST_OK : mst_fail(y->err, MST_EVERSION, "%s:%d: version: expected 1, found %s",
-                                      y->file, mst_yaml_line(y), mst_yaml_text(y));
+    return v == 1 ? MST_OK
+                  : mst_fail(y->err, MST_EVERSION, "%s:%d: version: expected 1, found %s", y->file, mst_yaml_line(y),
+                             mst_yaml_text(y));
 }
 
 static mst_status read_seed(mst_yaml_in *y, const char *where, int arg, void *ctx)
@@ -173,9 +177,11 @@ static mst_status expect_event(mst_yaml_in *y, yaml_event_type_t type, const cha
 static mst_status read_document(mst_yaml_in *y)
 {
     static const mst_yaml_key keys[] = {
-        {"version", read_version, 0, true}, {"seed", read_seed, 0, false},
+        {"version", read_version, 0, true},
+        {"seed", read_seed, 0, false},
         {"timesteps", read_timesteps, 0, false},
-        {"neuron", read_neuron, 0, false}, {"masks", read_masks, 0, false},
+        {"neuron", read_neuron, 0, false},
+        {"masks", read_masks, 0, false},
         {"trained", read_masks, 1, false},
         {"run", read_run, 0, false},
     };

@@ -46,8 +46,12 @@ mst_status mst_energy_find(const char *name, mst_energy *out, mst_err *err)
         mst_list_names(&mst_list_energy_sets, known, sizeof known);
         return mst_fail(err, MST_EINVAL, "--energy-set: expected one of %s, found '%s'", known, name);
     }
-    *out = (mst_energy){.set = sets[k].name, .alpha = MST_DEFAULT_ALPHA, .ac = sets[k].ac, .mac = sets[k].mac,
-                        .value_bits = sets[k].value_bits, .state_bits = sets[k].state_bits};
+    *out = (mst_energy){.set = sets[k].name,
+                        .alpha = MST_DEFAULT_ALPHA,
+                        .ac = sets[k].ac,
+                        .mac = sets[k].mac,
+                        .value_bits = sets[k].value_bits,
+                        .state_bits = sets[k].state_bits};
     return MST_OK;
 }
 

@@ -17,9 +17,9 @@
 #define MST_EVENT_BITS 32
 
 typedef struct mst_energy {
-    const char *set; /* of mst_list_energy_sets */
-    double alpha;    /* J per spike */
-    double ac, mac;  /* pJ: the set's, or what the user said */
+    const char *set;                 /* of mst_list_energy_sets */
+    double alpha;                    /* J per spike */
+    double ac, mac;                  /* pJ: the set's, or what the user said */
     unsigned value_bits, state_bits; /* of a weight or an ANN's activation; of a membrane */
 } mst_energy;
 
@@ -43,10 +43,10 @@ typedef struct mst_figures {
     double power;                 /* W: Eq. 10 over the inference */
     double per_input;             /* spikes per synapse input; NaN without synapses */
     double neurons, state_updates;
-    unsigned bits;                /* radix: K of the ANN to compare with; 0: none */
-    mst_cost snn, ann, bit_ann;   /* snn: of an ANN run, what the ANN costs */
-    size_t silent;                /* layers that never fired */
-    bool fires;                   /* any neuron did: without that nothing can be compared */
+    unsigned bits;              /* radix: K of the ANN to compare with; 0: none */
+    mst_cost snn, ann, bit_ann; /* snn: of an ANN run, what the ANN costs */
+    size_t silent;              /* layers that never fired */
+    bool fires;                 /* any neuron did: without that nothing can be compared */
 } mst_figures;
 
 mst_figures mst_figures_of(const mst_sim_opts *o, const mst_sim_result *r, const mst_energy *e);

@@ -90,12 +90,10 @@ mst_status mst_info_print(const mst_program *p, const char *model, FILE *f, mst_
 static json_t *json_layer(const mst_layer *l, const mst_node *neuron, const char *kind)
 {
     return json_pack("{s:o, s:s, s:s, s:i, s:i, s:o, s:o, s:b, s:i, s:i, s:b, s:o, s:o, s:o}", "name",
-                     mst_json_text(l->name),
-                     "kind", kind, "site", mst_site_name((int)l->site), "stage", l->stage, "block", l->block,
-                     "neurons",
-                     mst_json_whole(l->neurons), "theta", mst_json_real(l->theta), "theta_per_channel",
-                     l->theta_per_channel, "L", (int)neuron->ip[MST_NEURON_LEVELS], "levels", mst_node_levels(neuron), "mask", l->masked, "ratio",
-                     mst_json_real(l->ratio), "trained",
+                     mst_json_text(l->name), "kind", kind, "site", mst_site_name((int)l->site), "stage", l->stage,
+                     "block", l->block, "neurons", mst_json_whole(l->neurons), "theta", mst_json_real(l->theta),
+                     "theta_per_channel", l->theta_per_channel, "L", (int)neuron->ip[MST_NEURON_LEVELS], "levels",
+                     mst_node_levels(neuron), "mask", l->masked, "ratio", mst_json_real(l->ratio), "trained",
                      l->trained >= 0 ? mst_json_real(l->trained) : json_null(), "dense_in",
                      mst_json_whole(l->dense_in));
 }
@@ -131,7 +129,8 @@ static json_t *json_input(const mst_graph *g)
 static json_t *json_prepare(const mst_prepare *p)
 {
     json_t *crop = p->crop_height != 0 ? json_pack("[i, i]", (int)p->crop_height,
-                                                   (int)p->crop_width) : json_null();
+                                                   (int)p->crop_width)
+                                       : json_null();
     return json_pack("{s:i, s:s, s:o, s:i, s:s, s:s}", "resize", (int)p->resize, "interpolation",
                      mst_interpolation_name((int)p->interpolation), "crop", crop, "frames", (int)p->frames,
                      "split",
@@ -152,19 +151,16 @@ mst_status mst_info_json(const mst_program *p, const char *model, const char *pa
     char hash[65];
     mst_hash_text(g->meta.source_sha256, hash);
     json_t *root = json_pack(
-        "{s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:s, s:s, s:o, s:o, s:s, s:i, s:o, s:o, s:o, s:s, s:o}",
-        "model",
-        mst_json_text(model), "producer", mst_json_text(g->meta.producer), "source",
-        mst_json_text(g->meta.source_name),
-        "source_sha256", hash, "input", json_input(g), "mean", json_reals(g->meta.mean, g->meta.n_norm),
-        "std",
-        json_reals(g->meta.std, g->meta.n_norm), "prepare", json_prepare(&g->meta.prepare), "classes",
-        mst_json_whole(mst_tensor_elements(&g->tensors[g->output])), "class_names", json_names(g), "T",
-        (int)g->meta.timesteps, "mode", mst_run_rule_name((int)g->meta.run), "thinning",
-        mst_thinning_name((int)g->meta.thinning), "seed", mst_json_whole(g->meta.seed), "parameters",
+        "{s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:s, s:s, s:o, s:o, s:s, s:i, s:o, s:o, s:o, s:s, "
+        "s:o}",
+        "model", mst_json_text(model), "producer", mst_json_text(g->meta.producer), "source",
+        mst_json_text(g->meta.source_name), "source_sha256", hash, "input", json_input(g), "mean",
+        json_reals(g->meta.mean, g->meta.n_norm), "std", json_reals(g->meta.std, g->meta.n_norm), "prepare",
+        json_prepare(&g->meta.prepare), "classes", mst_json_whole(mst_tensor_elements(&g->tensors[g->output])),
+        "class_names", json_names(g), "T", (int)g->meta.timesteps, "mode", mst_run_rule_name((int)g->meta.run),
+        "thinning", mst_thinning_name((int)g->meta.thinning), "seed", mst_json_whole(g->meta.seed), "parameters",
         mst_json_whole(mst_model_parameters(g)), "weights", mst_model_weights(g), "nodes", (int)g->n_nodes, "dense_ops",
-        mst_json_whole(mst_program_dense_ops(p)), "dense_ops_static",
-        mst_json_whole(mst_program_dense_ops_static(p)),
+        mst_json_whole(mst_program_dense_ops(p)), "dense_ops_static", mst_json_whole(mst_program_dense_ops_static(p)),
         "session_bytes", mst_json_whole(mst_program_session_bytes(p)), "isa", mst_program_isa(p), "layers",
         json_layers(p));
     return mst_json_write(root, path, err);

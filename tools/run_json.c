@@ -26,12 +26,12 @@ static json_t *json_kind(const mst_run_facts *r, size_t k, const char *kind)
     const mst_layer *l = mst_program_layer(r->opts.program, k);
     const mst_node *n = &mst_program_graph(r->opts.program)->nodes[l->node];
     return json_pack("{s:o, s:s, s:s, s:i, s:i, s:o, s:o, s:i, s:o, s:b, s:o, s:o, s:o}", "name",
-                     mst_json_text(l->name), "kind", kind, "site", mst_site_name((int)l->site), "stage", l->stage, "block", l->block,
-                     "neurons", mst_json_whole(l->neurons), "theta", mst_json_real(l->theta),
-                     "L", (int)n->ip[MST_NEURON_LEVELS],
-                     "levels", whole_if(mst_mode_counts(r->opts.mode), (uint64_t)l->levels), "mask", l->masked,
-                     "ratio", mst_json_real(l->ratio), "trained", real_if(l->trained >= 0, l->trained),
-                     "dense_in", mst_json_whole(l->dense_in));
+                     mst_json_text(l->name), "kind", kind, "site", mst_site_name((int)l->site), "stage", l->stage,
+                     "block", l->block, "neurons", mst_json_whole(l->neurons), "theta", mst_json_real(l->theta), "L",
+                     (int)n->ip[MST_NEURON_LEVELS], "levels",
+                     whole_if(mst_mode_counts(r->opts.mode), (uint64_t)l->levels), "mask", l->masked, "ratio",
+                     mst_json_real(l->ratio), "trained", real_if(l->trained >= 0, l->trained), "dense_in",
+                     mst_json_whole(l->dense_in));
 }
 
 /* What it did. */

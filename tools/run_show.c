@@ -24,7 +24,8 @@ static void undo_norm(const mst_data_want *want, const uint32_t shape[3], float 
 static uint8_t shade(float v)
 {
     float scaled = 255.0f * v + 0.5f;
-    return (uint8_t)(scaled <= 0 ? 0 : scaled >= 255 ? 255 : (int)scaled);
+    return (uint8_t)(scaled <= 0 ? 0 : scaled >= 255 ? 255
+                                                     : (int)scaled);
 }
 
 static mst_status draw_image(const uint32_t shape[3], const float *x, mst_image *im, mst_err *err)
@@ -61,7 +62,7 @@ static mst_status draw_frames(const uint32_t shape[3], const float *x, mst_image
     columns = columns < n ? columns : n;
     uint32_t rows = (n + columns - 1) / columns;
     size_t plane = (size_t)h * w, wide = (size_t)columns * (w + GAP) - GAP,
-    high = (size_t)rows * (h + GAP) - GAP;
+           high = (size_t)rows * (h + GAP) - GAP;
     float top = full_scale(x, shape[0] * plane);
     if (wide > UINT32_MAX || high > UINT32_MAX)
         return mst_fail(err, MST_ELIMIT, "--show: %u frames of %ux%u are too large for a picture", n, w, h);

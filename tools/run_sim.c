@@ -181,7 +181,9 @@ mst_status mst_sim_run(const mst_sim_opts *o, mst_sim_result *r, mst_err *err)
 {
     *r = (mst_sim_result){0};
     const mst_graph *g = mst_program_graph(o->program);
-    sim s = {.o = o, .r = r, .n_layers = mst_program_layers(o->program),
+    sim s = {.o = o,
+             .r = r,
+             .n_layers = mst_program_layers(o->program),
              .classes = mst_tensor_elements(&g->tensors[g->output])};
     if (o->n > UINT32_MAX)
         return mst_fail(err, MST_ELIMIT, "%zu samples: limit is %u", o->n, UINT32_MAX);

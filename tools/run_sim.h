@@ -11,13 +11,13 @@
 typedef struct mst_sim_opts {
     const mst_program *program;
     const mst_data *data;
-    size_t n;                /* samples 0..n-1 */
+    size_t n; /* samples 0..n-1 */
     unsigned threads;
-    mst_run_mode mode;       /* of the program, as are levels (0: each layer's own) and thinning */
+    mst_run_mode mode; /* of the program, as are levels (0: each layer's own) and thinning */
     uint32_t levels;
     mst_thinning thinning;
     uint32_t steps;          /* T; 1 in the other modes */
-    uint32_t readout_from;   /* of the program: the step with which the mean of its logits begins; 1 in the other modes */
+    uint32_t readout_from;   /* of the program: first step of the mean of its logits; 1 in the other modes */
     const mst_opt_uints *at; /* ascending, the last at most T */
     const char *trace;       /* CSV file, "-" for stdout; NULL: none */
     bool quiet;              /* no progress bar */
@@ -33,8 +33,8 @@ typedef struct mst_sim_result {
     size_t samples, labelled;
     size_t right[MST_OPT_MAX_LIST]; /* of the labelled, by at */
     mst_counters sum;
-    mst_sim_layer *layers;   /* [mst_program_layers] */
-    double seconds;          /* of simulation, of the thread that had most; no reading, no waiting */
+    mst_sim_layer *layers; /* [mst_program_layers] */
+    double seconds;        /* of simulation, of the thread that had most; no reading, no waiting */
 } mst_sim_result;
 
 /* Run; release with mst_sim_free. What read, run or write first failed. */

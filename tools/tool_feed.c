@@ -10,7 +10,7 @@
 #include "mst/alloc.h"
 
 #define SLOTS_PER_WORKER 2u
-#define MIN_SLOTS 2u                /* one is read while the other waits */
+#define MIN_SLOTS 2u                 /* one is read while the other waits */
 #define SLOT_ROOM ((size_t)32 << 20) /* bytes of all, unless that is less than MIN_SLOTS samples */
 
 typedef struct slot {
@@ -25,11 +25,11 @@ struct mst_feed {
     size_t n, values, n_slots;
     slot *slots;
     pthread_t reader;
-    bool threaded;  /* else samples are read where they are asked for */
+    bool threaded; /* else samples are read where they are asked for */
     pthread_mutex_t lock;
     pthread_cond_t filled, emptied;
-    bool stop;      /* under the lock, as all below */
-    size_t bad;     /* first sample that failed; n: none */
+    bool stop;  /* under the lock, as all below */
+    size_t bad; /* first sample that failed; n: none */
     mst_status status;
     mst_err err;
 };

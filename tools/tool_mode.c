@@ -50,8 +50,8 @@ static bool thinning_row(size_t k, const char **cells)
 
 const mst_list mst_list_modes = {"modes", 2, {"mode", "how values become spikes"}, mode_row};
 const mst_list mst_list_run_modes = {"modes", 2, {"mode", "how values become spikes"}, run_mode_row};
-const mst_list mst_list_thinnings = {"thinnings", 2, {"thinning", "what a mask does to the spikes of a count"},
-                                     thinning_row};
+const mst_list mst_list_thinnings = {
+    "thinnings", 2, {"thinning", "what a mask does to the spikes of a count"}, thinning_row};
 
 const char *mst_mode_name(mst_run_mode mode)
 {
@@ -81,7 +81,8 @@ static mst_status check_mode(const mst_runs_opts *m, const mst_opt_uints *steps,
     bool count = mode == MST_RUN_COUNT, radix = mode == MST_RUN_RADIX;
     if (!count && !radix && (m->levels.n != 0 || m->bits.n != 0 || m->thinning != NULL))
         return mst_fail(err, MST_EINVAL, "--%s: expected --mode count or radix with it",
-                        m->levels.n != 0 ? "levels" : m->bits.n != 0 ? "bits" : "thinning");
+                        m->levels.n != 0 ? "levels" : m->bits.n != 0 ? "bits"
+                                                                     : "thinning");
     if (m->bits.n != 0 && !radix)
         return mst_fail(err, MST_EINVAL, "--bits: expected --mode radix with it; count has --levels");
     if (m->bits.n != 0 && m->levels.n != 0)
@@ -150,11 +151,13 @@ mst_status mst_readout_take(const char *said, uint32_t steps, mst_run_opts *o, m
     if (said == NULL)
         return MST_OK;
     if (o->mode != MST_RUN_SPIKING)
-        return mst_fail(err, MST_EINVAL, "--readout-from: expected --mode step with it: in %s mode a sample is one pass",
+        return mst_fail(err, MST_EINVAL,
+                        "--readout-from: expected --mode step with it: in %s mode a sample is one pass",
                         mst_mode_name(o->mode));
     if (strcmp(said, "auto") == 0)
         o->readout_from = steps / 2 + 1;
     else if (!mst_parse_uint(said, &o->readout_from) || o->readout_from < 1 || o->readout_from > steps)
-        return mst_fail(err, MST_EINVAL, "--readout-from: expected auto or a step up to T = %u, found '%s'", steps, said);
+        return mst_fail(err, MST_EINVAL, "--readout-from: expected auto or a step up to T = %u, found '%s'", steps,
+                        said);
     return MST_OK;
 }

@@ -18,18 +18,21 @@ typedef struct mst_runs_opts {
     mst_opt_uints levels, bits;
 } mst_runs_opts;
 
-#define MST_MODE_OPTIONS_OF(m, kind, more, n, n_help, k, k_help)                                            \
-    {"mode", 0, MST_OPT_STRING, &(m).mode, "NAME",                                                          \
+#define MST_MODE_OPTIONS_OF(m, kind, more, n, n_help, k, k_help) \
+    {"mode", 0, MST_OPT_STRING, &(m).mode, "NAME", \
      "{modes}: the paper's time steps, counts of spikes that a layer fires once it has its whole input, or " \
-     "their binary digits" more " (docs/EXECUTION.md; default: the model file's)", 0, 0},                   \
-    {"levels", 0, kind, &(m).levels, n, "count, radix: levels of all layers " n_help, 1, 255},              \
-    {"bits", 0, kind, &(m).bits, k, "radix: 2^K - 1 levels for all layers" k_help, 1, 8},                   \
-    {"thinning", 0, MST_OPT_STRING, &(m).thinning, "NAME",                                                  \
-     "how masks thin counts: {thinnings} (systematic has less scatter and is not the paper's)", 0, 0}
-#define MST_MODE_OPTIONS(m)                                                                                 \
+     "their binary digits" more " (docs/EXECUTION.md; default: the model file's)", \
+     0, 0}, \
+        {"levels", 0, kind, &(m).levels, n, "count, radix: levels of all layers " n_help, 1, 255}, \
+        {"bits", 0, kind, &(m).bits, k, "radix: 2^K - 1 levels for all layers" k_help, 1, 8}, \
+    { \
+        "thinning", 0, MST_OPT_STRING, &(m).thinning, "NAME", \
+            "how masks thin counts: {thinnings} (systematic has less scatter and is not the paper's)", 0, 0 \
+    }
+#define MST_MODE_OPTIONS(m) \
     MST_MODE_OPTIONS_OF(m, MST_OPT_UINT, "", "N", "(default: each layer's own)", "K", "")
-#define MST_RUNS_OPTIONS(m)                                                                                 \
-    MST_MODE_OPTIONS_OF(m, MST_OPT_UINTS, "; ann: no spikes, the network before it was converted", "N,..",  \
+#define MST_RUNS_OPTIONS(m) \
+    MST_MODE_OPTIONS_OF(m, MST_OPT_UINTS, "; ann: no spikes, the network before it was converted", "N,..", \
                         "(default: each layer's own); several: a run each", "K,..", "; several: a run each")
 
 /* modes: those of a spiking network; run_modes: and the ANN. */
@@ -43,9 +46,11 @@ mst_status mst_mode_take(const mst_mode_opts *m, const mst_graph *g, const mst_o
 mst_status mst_runs_take(const mst_runs_opts *m, const mst_graph *g, const mst_opt_uints *steps, mst_run_opts *o,
                          mst_opt_uints *levels, mst_err *err);
 
-#define MST_READOUT_OPTION(said)                                                                            \
-    {"readout-from", 0, MST_OPT_STRING, &(said), "S",                                                       \
-     "step mode: the logits of steps S to t are averaged (before S: 1 to t); auto: T/2 + 1 (default: 1)", 0, 0}
+#define MST_READOUT_OPTION(said) \
+    { \
+        "readout-from", 0, MST_OPT_STRING, &(said), "S", \
+            "step mode: the logits of steps S to t are averaged (before S: 1 to t); auto: T/2 + 1 (default: 1)", 0, 0 \
+    }
 /* Fill readout_from of o, whose mode is known, as --readout-from says (NULL: 1). steps: T; what auto makes of it knows
  * nothing of the data. EINVAL with what is wrong. */
 mst_status mst_readout_take(const char *said, uint32_t steps, mst_run_opts *o, mst_err *err);

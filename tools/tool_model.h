@@ -12,8 +12,8 @@
 
 /* --mask SITE=RATIO (SITE may be "all") and --no-mask. */
 typedef struct mst_mask_choice {
-    bool none;           /* --no-mask */
-    mst_opt_list masks;  /* --mask, in order */
+    bool none;          /* --no-mask */
+    mst_opt_list masks; /* --mask, in order */
 } mst_mask_choice;
 
 /* Options that mstrun and mstcalib share. */
@@ -25,22 +25,24 @@ typedef struct mst_common_opts {
     bool quiet;
 } mst_common_opts;
 
-#define MST_COMMON_OPTIONS(c)                                                                               \
-    {"limit", 'n', MST_OPT_UINT, &(c).limit, "N", "only the first N samples", 1, UINT32_MAX},               \
-    {"threads", 0, MST_OPT_UINT, &(c).threads, "N",                                                         \
-     "threads; results do not depend on it (default: all processors)", 1, MST_MAX_THREADS},                 \
-    {"seed", 0, MST_OPT_UINT, &(c).seed, "S",                                                               \
-     "seed of the masks (default: the model file's)", 0, UINT64_MAX},                                       \
-    {"mask", 0, MST_OPT_LIST, &(c).masks.masks, "SITE=R",                                                   \
-     "another mask ratio; SITE is one of {sites}, or all", 0, 0},                                 \
-    {"no-mask", 0, MST_OPT_FLAG, &(c).masks.none, NULL, "run without masks", 0, 0},                         \
-    MST_PREPARE_OPTIONS((c).prepare),                                                                       \
-    {"isa", 0, MST_OPT_STRING, &(c).isa, "NAME",                                                            \
-     "kernels: {isa} (default: the best here)", 0, 0},                                       \
-    {"json", 0, MST_OPT_MAYBE, &(c).json, "FILE|-",                                                         \
-     "write results as JSON; - is stdout, text then goes to stderr", 0, 0},                                 \
-    {"quiet", 0, MST_OPT_FLAG, &(c).quiet, NULL,                                                            \
-     "no progress bar and no text; warnings and --json stay", 0, 0}
+#define MST_COMMON_OPTIONS(c) \
+    {"limit", 'n', MST_OPT_UINT, &(c).limit, "N", "only the first N samples", 1, UINT32_MAX}, \
+        {"threads", 0, MST_OPT_UINT, &(c).threads, "N", \
+         "threads; results do not depend on it (default: all processors)", 1, MST_MAX_THREADS}, \
+        {"seed", 0, MST_OPT_UINT, &(c).seed, "S", \
+         "seed of the masks (default: the model file's)", 0, UINT64_MAX}, \
+        {"mask", 0, MST_OPT_LIST, &(c).masks.masks, "SITE=R", \
+         "another mask ratio; SITE is one of {sites}, or all", 0, 0}, \
+        {"no-mask", 0, MST_OPT_FLAG, &(c).masks.none, NULL, "run without masks", 0, 0}, \
+        MST_PREPARE_OPTIONS((c).prepare), \
+        {"isa", 0, MST_OPT_STRING, &(c).isa, "NAME", \
+         "kernels: {isa} (default: the best here)", 0, 0}, \
+        {"json", 0, MST_OPT_MAYBE, &(c).json, "FILE|-", \
+         "write results as JSON; - is stdout, text then goes to stderr", 0, 0}, \
+    { \
+        "quiet", 0, MST_OPT_FLAG, &(c).quiet, NULL, \
+            "no progress bar and no text; warnings and --json stay", 0, 0 \
+    }
 
 /* Both texts and their order; nothing of a model. EINVAL is a usage error. */
 mst_status mst_masks_check(const mst_mask_choice *m, mst_err *err);

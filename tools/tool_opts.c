@@ -140,8 +140,7 @@ static void print_help(const mst_tool *tool)
     for (size_t i = 0; i < tool->n_opts; i++) {
         const mst_opt *o = &tool->opts[i];
         char left[64];
-        int n = o->letter != 0 ? snprintf(left, sizeof left, "  -%c", o->letter) : snprintf(left, sizeof left,
-                                                                                            "  ");
+        int n = o->letter != 0 ? snprintf(left, sizeof left, "  -%c", o->letter) : snprintf(left, sizeof left, "  ");
         if (o->name != NULL)
             n += snprintf(left + n, sizeof left - (size_t)n, "%s--%s", o->letter != 0 ? ", " : "", o->name);
         if (o->value != NULL)
@@ -231,9 +230,9 @@ static int wrong_value(const mst_tool *tool, const mst_opt *o, const char *shown
     case MST_OPT_REAL:
         return mst_opts_wrong(tool, "%s: expected a number of at least 0, found '%s'", shown, text);
     case MST_OPT_UINTS:
-        return mst_opts_wrong(tool, "%s: expected at most %d whole numbers %" PRIu64 "..%" PRIu64
-                              " with commas between, found '%s'", shown, MST_OPT_MAX_LIST, o->min, o->max,
-                              text);
+        return mst_opts_wrong(
+            tool, "%s: expected at most %d whole numbers %" PRIu64 "..%" PRIu64 " with commas between, found '%s'",
+            shown, MST_OPT_MAX_LIST, o->min, o->max, text);
     case MST_OPT_REALS:
         return mst_opts_wrong(tool, "%s: expected at most %d numbers with commas between, found '%s'", shown,
                               MST_OPT_MAX_LIST, text);
@@ -295,7 +294,8 @@ static int take_option(const mst_tool *tool, int argc, char **argv, int *i)
         snprintf(shown, sizeof shown, "--%.*s", (int)(len < 40 ? len : 40), arg + 2);
     } else {
         o = find_letter(tool, arg[1]);
-        value = arg[2] == '=' ? arg + 3 : arg[2] != '\0' ? arg + 2 : NULL;
+        value = arg[2] == '=' ? arg + 3 : arg[2] != '\0' ? arg + 2
+                                                         : NULL;
         snprintf(shown, sizeof shown, "-%c", arg[1]);
     }
     if (o == NULL)
@@ -330,7 +330,8 @@ int mst_opts_parse(const mst_tool *tool, int argc, char **argv, const char **arg
                 printf("%s %s\n", tool->name, MST_VERSION);
                 return MST_EXIT_DONE;
             } else if (strncmp(argv[i], "--list", 6) == 0 && (argv[i][6] == '=' || argv[i][6] == '\0')) {
-                return list(tool, argv[i][6] == '=' ? argv[i] + 7 : i + 1 < argc ? argv[i + 1] : "");
+                return list(tool, argv[i][6] == '=' ? argv[i] + 7 : i + 1 < argc ? argv[i + 1]
+                                                                                 : "");
             } else {
                 int code = take_option(tool, argc, argv, &i);
                 if (code >= 0)

@@ -11,15 +11,32 @@
 #include "mst/status.h"
 #include "tools/tool_list.h"
 
-enum { MST_EXIT_DONE = 0, MST_EXIT_FAILED = 1, MST_EXIT_USAGE = 2 };
+enum { MST_EXIT_DONE = 0,
+       MST_EXIT_FAILED = 1,
+       MST_EXIT_USAGE = 2 };
 
 #define MST_OPT_MAX_LIST 64
 
-typedef struct mst_opt_uint { bool set; uint64_t value; } mst_opt_uint;
-typedef struct mst_opt_real { bool set; double value; } mst_opt_real;
-typedef struct mst_opt_list { size_t n; const char *values[MST_OPT_MAX_LIST]; } mst_opt_list;
-typedef struct mst_opt_uints { size_t n; uint32_t values[MST_OPT_MAX_LIST]; } mst_opt_uints;
-typedef struct mst_opt_reals { size_t n; double values[MST_OPT_MAX_LIST]; } mst_opt_reals;
+typedef struct mst_opt_uint {
+    bool set;
+    uint64_t value;
+} mst_opt_uint;
+typedef struct mst_opt_real {
+    bool set;
+    double value;
+} mst_opt_real;
+typedef struct mst_opt_list {
+    size_t n;
+    const char *values[MST_OPT_MAX_LIST];
+} mst_opt_list;
+typedef struct mst_opt_uints {
+    size_t n;
+    uint32_t values[MST_OPT_MAX_LIST];
+} mst_opt_uints;
+typedef struct mst_opt_reals {
+    size_t n;
+    double values[MST_OPT_MAX_LIST];
+} mst_opt_reals;
 
 typedef enum mst_opt_kind {
     MST_OPT_FLAG,   /* bool: given or not */
@@ -33,8 +50,8 @@ typedef enum mst_opt_kind {
 } mst_opt_kind;
 
 typedef struct mst_opt {
-    const char *name;  /* "timesteps" for --timesteps; NULL: only a letter */
-    char letter;       /* 'T' for -T; 0: none */
+    const char *name; /* "timesteps" for --timesteps; NULL: only a letter */
+    char letter;      /* 'T' for -T; 0: none */
     mst_opt_kind kind;
     void *dest;        /* of the type that kind names */
     const char *value; /* in --help: "N"; NULL for flags */
@@ -46,7 +63,7 @@ typedef struct mst_tool {
     const char *name, *synopsis, *about; /* "mstrun", what follows the name, one paragraph */
     const mst_opt *opts;
     size_t n_opts;
-    const char *notes; /* behind the options in --help; NULL: none */
+    const char *notes;            /* behind the options in --help; NULL: none */
     const mst_list *const *lists; /* of --list; {NAME} in the texts above stands for the names in one. Ends
                                      with NULL */
 } mst_tool;

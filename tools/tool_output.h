@@ -16,8 +16,8 @@
 bool mst_is_stdout(const char *path); /* NULL: no */
 typedef struct mst_outfile {
     FILE *f;
-    const char *path; /* lent */
-    char target[4096]; /* what path names in the end */
+    const char *path;     /* lent */
+    char target[4096];    /* what path names in the end */
     char temporary[4096]; /* "": f is not renamed */
 } mst_outfile;
 mst_status mst_outfile_open(mst_outfile *o, const char *path, mst_err *err);
@@ -43,7 +43,7 @@ typedef struct mst_progress {
     bool on;
     const char *what; /* lent */
     size_t total;
-    int shown;        /* per mille drawn last */
+    int shown; /* per mille drawn last */
 } mst_progress;
 void mst_progress_begin(mst_progress *p, const char *what, size_t total, bool quiet);
 void mst_progress_at(mst_progress *p, size_t done);

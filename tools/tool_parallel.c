@@ -10,8 +10,8 @@ typedef struct shared {
     const mst_parallel *job;
     pthread_mutex_t lock;
     pthread_cond_t turned;
-    size_t next;      /* sample to hand out */
-    size_t turn;      /* sample whose result is next */
+    size_t next; /* sample to hand out */
+    size_t turn; /* sample whose result is next */
     mst_status status;
     mst_err err;
 } shared;

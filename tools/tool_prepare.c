@@ -130,7 +130,8 @@ void mst_prepare_misfit(const mst_graph *g, char *out, size_t n)
     out[0] = '\0';
     if (p->frames != 0 && channels != expected)
         snprintf(out, n, "%u frames %s are %u channels%s, the model's input has %u", p->frames,
-                 steps ? "presented as steps" : "of 2 polarities", expected, steps ? " (polarities) each" : "", channels);
+                 steps ? "presented as steps" : "of 2 polarities", expected, steps ? " (polarities) each" : "",
+                 channels);
 }
 
 void mst_prepare_text(const mst_graph *g, char *out, size_t n)

@@ -14,21 +14,23 @@ typedef struct mst_prepare_opts {
     const char *interpolation, *crop, *split, *present;
 } mst_prepare_opts;
 
-#define MST_PREPARE_OPTIONS(p)                                                                              \
-    {"mean", 0, MST_OPT_REALS, &(p).mean, "A,B,..", "input is (x/255 - mean)/std, one number a channel",    \
-     0, 0},                                                                                                 \
-    {"std", 0, MST_OPT_REALS, &(p).std, "A,B,..", "goes with --mean", 0, 0},                                \
-    {"resize", 0, MST_OPT_UINT, &(p).resize, "N",                                                           \
-     "images: shorter side to N pixels; 0: no resizing", 0, MST_MAX_SIDE},                  \
-    {"interpolation", 0, MST_OPT_STRING, &(p).interpolation, "NAME",                                        \
-     "of --resize: {interpolation} (default: the first)", 0, 0},                                      \
-    {"crop", 0, MST_OPT_STRING, &(p).crop, "HxW",                                                           \
-     "then the middle HxW, the model's input (the default with --resize)", 0, 0},                           \
-    {"frames", 0, MST_OPT_UINT, &(p).frames, "N", "event recordings: cut into N frames", 0, MST_MAX_FRAMES}, \
-    {"split", 0, MST_OPT_STRING, &(p).split, "HOW",                                                         \
-     "{split}: frames of an equal number of events (the default), or of equal time", 0, 0},                             \
-    {"present", 0, MST_OPT_STRING, &(p).present, "HOW",                                                     \
-     "{present}: frames as channels at every step (the default), or one by one", 0, 0}
+#define MST_PREPARE_OPTIONS(p) \
+    {"mean", 0, MST_OPT_REALS, &(p).mean, "A,B,..", "input is (x/255 - mean)/std, one number a channel", \
+     0, 0}, \
+        {"std", 0, MST_OPT_REALS, &(p).std, "A,B,..", "goes with --mean", 0, 0}, \
+        {"resize", 0, MST_OPT_UINT, &(p).resize, "N", \
+         "images: shorter side to N pixels; 0: no resizing", 0, MST_MAX_SIDE}, \
+        {"interpolation", 0, MST_OPT_STRING, &(p).interpolation, "NAME", \
+         "of --resize: {interpolation} (default: the first)", 0, 0}, \
+        {"crop", 0, MST_OPT_STRING, &(p).crop, "HxW", \
+         "then the middle HxW, the model's input (the default with --resize)", 0, 0}, \
+        {"frames", 0, MST_OPT_UINT, &(p).frames, "N", "event recordings: cut into N frames", 0, MST_MAX_FRAMES}, \
+        {"split", 0, MST_OPT_STRING, &(p).split, "HOW", \
+         "{split}: frames of an equal number of events (the default), or of equal time", 0, 0}, \
+    { \
+        "present", 0, MST_OPT_STRING, &(p).present, "HOW", \
+            "{present}: frames as channels at every step (the default), or one by one", 0, 0 \
+    }
 
 extern const mst_list mst_list_interpolation, mst_list_split, mst_list_present;
 /* for mst_tool.lists */

@@ -11,9 +11,9 @@
 typedef struct mst_table {
     mst_arena arena;
     size_t columns, cells, cap;
-    const char **text;   /* [cap], rows of [columns] */
+    const char **text; /* [cap], rows of [columns] */
     const char *const *heads;
-    mst_status status;   /* first failure; printing then says so */
+    mst_status status; /* first failure; printing then says so */
 } mst_table;
 
 /* heads [columns]: a '>' in front aligns to the right. Lent. */

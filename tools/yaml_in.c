@@ -47,7 +47,8 @@ static mst_status refuse_decorated(const mst_yaml_in *y)
     }
     if (anchor != NULL || tag != NULL || e->type == YAML_ALIAS_EVENT)
         return mst_fail(y->err, MST_EFORMAT, "%s:%d: expected plain values, found %s", y->file,
-                        mst_yaml_line(y), tag != NULL ? "a tag" : anchor != NULL ? "an anchor" : "an alias");
+                        mst_yaml_line(y), tag != NULL ? "a tag" : anchor != NULL ? "an anchor"
+                                                                                 : "an alias");
     if (e->type == YAML_SCALAR_EVENT && strlen(mst_yaml_text(y)) != e->data.scalar.length)
         return mst_fail(y->err, MST_EFORMAT, "%s:%d: expected text, found a zero byte", y->file,
                         mst_yaml_line(y));
@@ -131,7 +132,7 @@ mst_status mst_yaml_scalar(const mst_yaml_in *y, const char *where, const char *
 }
 
 mst_status mst_yaml_uint(const mst_yaml_in *y, const char *where, const char *expected, uint64_t max,
-                            uint64_t *out)
+                         uint64_t *out)
 {
     MST_TRY(mst_yaml_scalar(y, where, expected));
     return mst_parse_uint(mst_yaml_text(y), out) && *out <= max ? MST_OK : mst_yaml_wrong(y, where, expected);
@@ -141,8 +142,7 @@ mst_status mst_yaml_fraction(const mst_yaml_in *y, const char *where, double *ou
 {
     static const char expected[] = "a number in [0,1)";
     MST_TRY(mst_yaml_scalar(y, where, expected));
-    return mst_parse_real(mst_yaml_text(y), out) && *out >= 0 && *out < 1 ? MST_OK : mst_yaml_wrong(y, where,
-                                                                                                    expected);
+    return mst_parse_real(mst_yaml_text(y), out) && *out >= 0 && *out < 1 ? MST_OK : mst_yaml_wrong(y, where, expected);
 }
 
 mst_status mst_yaml_open(mst_yaml_in *y, const char *text, size_t n, const char *file, void *user,

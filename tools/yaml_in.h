@@ -15,8 +15,8 @@ typedef struct mst_yaml_in {
     yaml_parser_t parser;
     yaml_event_t event; /* the current one */
     bool has_event;
-    const char *file;   /* for messages */
-    void *user;         /* the caller's */
+    const char *file; /* for messages */
+    void *user;       /* the caller's */
     mst_err *err;
 } mst_yaml_in;
 

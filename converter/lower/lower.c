@@ -40,7 +40,8 @@ static mst_status lower_all(lower_ctx *c)
     }
     if (c->o.g->n_outputs != 1)
         return mst_fail(c->o.err, MST_EUNSUPPORTED, "the model has %u outputs; exactly one (the logits) is supported: "
-                        "export the model with that output alone", (unsigned)c->o.g->n_outputs);
+                                                    "export the model with that output alone",
+                        (unsigned)c->o.g->n_outputs);
     uint32_t out = c->o.g->outputs[0];
     c->g->output = c->map[out];
     if (c->g->output == MST_NONE)

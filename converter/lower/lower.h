@@ -11,7 +11,9 @@
 
 /* A random value on its way to a mask: uniform numbers, or survival bits. */
 typedef struct lower_random {
-    enum { LR_NOT_RANDOM, LR_UNIFORM, LR_SURVIVES } kind;
+    enum { LR_NOT_RANDOM,
+           LR_UNIFORM,
+           LR_SURVIVES } kind;
     double lo, hi;   /* LR_UNIFORM */
     double survival; /* LR_SURVIVES: probability of 1 */
 } lower_random;

@@ -164,11 +164,22 @@ mst_status lower_unary(lower_ctx *c)
     static const struct {
         const char *op;
         mst_unary_fn fn;
-    } table[] = {{"Floor", MST_UN_FLOOR},     {"Ceil", MST_UN_CEIL}, {"Round", MST_UN_ROUND},
-                 {"Abs", MST_UN_ABS},         {"Neg", MST_UN_NEG},   {"Sqrt", MST_UN_SQRT},
-                 {"Reciprocal", MST_UN_RECIPROCAL}, {"Exp", MST_UN_EXP},   {"Log", MST_UN_LOG},
-                 {"Tanh", MST_UN_TANH},       {"Sigmoid", MST_UN_SIGMOID}, {"Erf", MST_UN_ERF},
-                 {"Softplus", MST_UN_SOFTPLUS}, {"Sign", MST_UN_SIGN},};
+    } table[] = {
+        {"Floor", MST_UN_FLOOR},
+        {"Ceil", MST_UN_CEIL},
+        {"Round", MST_UN_ROUND},
+        {"Abs", MST_UN_ABS},
+        {"Neg", MST_UN_NEG},
+        {"Sqrt", MST_UN_SQRT},
+        {"Reciprocal", MST_UN_RECIPROCAL},
+        {"Exp", MST_UN_EXP},
+        {"Log", MST_UN_LOG},
+        {"Tanh", MST_UN_TANH},
+        {"Sigmoid", MST_UN_SIGMOID},
+        {"Erf", MST_UN_ERF},
+        {"Softplus", MST_UN_SOFTPLUS},
+        {"Sign", MST_UN_SIGN},
+    };
     uint32_t x, y;
     int32_t fn = -1;
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)

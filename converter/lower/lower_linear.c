@@ -163,8 +163,9 @@ static mst_status count_padding(lower_ctx *c, window *w, const uint32_t *out_dim
     for (int i = 0; i < 2; i++) {
         pads = pads || w->pad[i] != 0 || w->pad_end[i] != 0;
         dims[1 + i] += w->pad[i] + w->pad_end[i];
-        hangs = hangs || (uint64_t)(out_dims[1 + i] - 1) * w->stride[i] + (uint64_t)(w->kernel[i] - 1) * w->dilation[i] >=
-                             dims[1 + i];
+        hangs =
+            hangs || (uint64_t)(out_dims[1 + i] - 1) * w->stride[i] + (uint64_t)(w->kernel[i] - 1) * w->dilation[i] >=
+                         dims[1 + i];
     }
     *whole = pads && !hangs;
     if (!pads || !hangs)

@@ -57,7 +57,8 @@ mst_status lower_compare(lower_ctx *c)
     if (u.kind != LR_UNIFORM || !scalar_const(ox_in(&c->o, 1 - side), &bound))
         return lower_refuse(c, "compares live values", "only masks of the form rand > ratio are supported");
     double below = (bound - u.lo) / (u.hi - u.lo);
-    below = below < 0 ? 0 : below > 1 ? 1 : below;
+    below = below < 0 ? 0 : below > 1 ? 1
+                                      : below;
     bool less = (strncmp(c->o.n->op, "Less", 4) == 0) == (side == 0);
     r.survival = less ? below : 1 - below;
     bind_random(c, r);

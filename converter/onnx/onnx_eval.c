@@ -26,7 +26,8 @@ mst_status ox_out_alloc(ox_ctx *c, uint32_t k, uint8_t **data)
     size_t bytes = ox_elements(v) * ox_dtype_size(v->dtype); /* at most 2^30 * 8 */
     if (bytes > c->bytes_left)
         return ox_fail(c, MST_ELIMIT, "folded constants take more memory than the limit allows (output %u "
-                                      "needs %zu bytes)", k, bytes);
+                                      "needs %zu bytes)",
+                       k, bytes);
     size_t limit = c->g->arena.limit, used = c->g->arena.used;
     *data = mst_arena_alloc(&c->g->arena, bytes);
     if (*data == NULL && limit != 0 && (used > limit || bytes > limit - used))

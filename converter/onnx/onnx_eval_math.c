@@ -11,7 +11,8 @@
 /* ---- unary ---- */
 
 static double f_neg(double x) { return -x; }
-static double f_sign(double x) { return x > 0 ? 1 : x < 0 ? -1 : x; }
+static double f_sign(double x) { return x > 0 ? 1 : x < 0 ? -1
+                                                          : x; }
 static double f_reciprocal(double x) { return 1 / x; }
 static double f_sigmoid(double x) { return x >= 0 ? 1 / (1 + exp(-x)) : exp(x) / (1 + exp(x)); }
 static double f_relu(double x) { return x < 0 ? 0 : x; }
@@ -23,15 +24,27 @@ static double f_gelu_tanh(double x)
     return 0.5 * x * (1 + tanh(0.79788456080286535588 * (x + 0.044715 * x * x * x)));
 }
 
-
 typedef double f_unary(double x);
 static const struct {
     const char *name;
     f_unary *f;
 } unary[] = {
-    {"Abs", fabs}, {"Ceil", ceil}, {"Erf", erf}, {"Exp", exp}, {"Floor", floor}, {"Gelu", f_gelu},
-    {"Log", log}, {"Neg", f_neg}, {"Reciprocal", f_reciprocal}, {"Relu", f_relu}, {"Round", rint},
-    {"Sigmoid", f_sigmoid}, {"Sign", f_sign}, {"Softplus", f_softplus}, {"Sqrt", sqrt}, {"Tanh", tanh},
+    {"Abs", fabs},
+    {"Ceil", ceil},
+    {"Erf", erf},
+    {"Exp", exp},
+    {"Floor", floor},
+    {"Gelu", f_gelu},
+    {"Log", log},
+    {"Neg", f_neg},
+    {"Reciprocal", f_reciprocal},
+    {"Relu", f_relu},
+    {"Round", rint},
+    {"Sigmoid", f_sigmoid},
+    {"Sign", f_sign},
+    {"Softplus", f_softplus},
+    {"Sqrt", sqrt},
+    {"Tanh", tanh},
 };
 
 static f_unary *find_unary(const ox_node *n)
@@ -86,7 +99,8 @@ mst_status ox_eval_unary(ox_ctx *c)
     double alpha = (double)ox_attr_float(c->n, "alpha", 0.01f);
     for (size_t i = 0, n = ox_elements(x); i < n; i++) {
         double v = ox_get_double(x, i);
-        ox_put_double(y, x->dtype, i, f != NULL ? f(v) : v < 0 ? alpha * v : v);
+        ox_put_double(y, x->dtype, i, f != NULL ? f(v) : v < 0 ? alpha * v
+                                                               : v);
     }
     return MST_OK;
 }
@@ -109,11 +123,31 @@ typedef double f_binary(double a, double b);
 static bool i_add(int64_t a, int64_t b, int64_t *y) { return !__builtin_add_overflow(a, b, y); }
 static bool i_sub(int64_t a, int64_t b, int64_t *y) { return !__builtin_sub_overflow(a, b, y); }
 static bool i_mul(int64_t a, int64_t b, int64_t *y) { return !__builtin_mul_overflow(a, b, y); }
-static bool i_and(int64_t a, int64_t b, int64_t *y) { *y = a != 0 && b != 0; return true; }
-static bool i_or(int64_t a, int64_t b, int64_t *y) { *y = a != 0 || b != 0; return true; }
-static bool i_xor(int64_t a, int64_t b, int64_t *y) { *y = (a != 0) != (b != 0); return true; }
-static bool i_max(int64_t a, int64_t b, int64_t *y) { *y = a > b ? a : b; return true; }
-static bool i_min(int64_t a, int64_t b, int64_t *y) { *y = a < b ? a : b; return true; }
+static bool i_and(int64_t a, int64_t b, int64_t *y)
+{
+    *y = a != 0 && b != 0;
+    return true;
+}
+static bool i_or(int64_t a, int64_t b, int64_t *y)
+{
+    *y = a != 0 || b != 0;
+    return true;
+}
+static bool i_xor(int64_t a, int64_t b, int64_t *y)
+{
+    *y = (a != 0) != (b != 0);
+    return true;
+}
+static bool i_max(int64_t a, int64_t b, int64_t *y)
+{
+    *y = a > b ? a : b;
+    return true;
+}
+static bool i_min(int64_t a, int64_t b, int64_t *y)
+{
+    *y = a < b ? a : b;
+    return true;
+}
 
 static bool i_div(int64_t a, int64_t b, int64_t *y)
 {
@@ -143,7 +177,8 @@ static bool i_mod(int64_t a, int64_t b, int64_t *y) /* sign of the divisor */
 static bool i_pow(int64_t a, int64_t b, int64_t *y)
 {
     if (b < 0) { /* truncated towards zero */
-        *y = a == 1 ? 1 : a == -1 ? (b % 2 != 0 ? -1 : 1) : 0;
+        *y = a == 1 ? 1 : a == -1 ? (b % 2 != 0 ? -1 : 1)
+                                  : 0;
         return a != 0;
     }
     int64_t r = 1;
@@ -162,13 +197,16 @@ static double f_add(double a, double b) { return a + b; }
 static double f_sub(double a, double b) { return a - b; }
 static double f_mul(double a, double b) { return a * b; }
 static double f_div(double a, double b) { return a / b; }
-static double f_max(double a, double b) { return isnan(a) ? a : isnan(b) || b > a ? b : a; }
-static double f_min(double a, double b) { return isnan(a) ? a : isnan(b) || b < a ? b : a; }
+static double f_max(double a, double b) { return isnan(a) ? a : isnan(b) || b > a ? b
+                                                                                  : a; }
+static double f_min(double a, double b) { return isnan(a) ? a : isnan(b) || b < a ? b
+                                                                                  : a; }
 
 static double f_mod(double a, double b) /* sign of the divisor; exporters use it for floats too */
 {
     double r = fmod(a, b);
-    return r != 0 && (r < 0) != (b < 0) ? r + b : r == 0 ? copysign(r, b) : r;
+    return r != 0 && (r < 0) != (b < 0) ? r + b : r == 0 ? copysign(r, b)
+                                                         : r;
 }
 
 static const struct {
@@ -176,9 +214,17 @@ static const struct {
     i_binary *i;
     f_binary *f;
 } binary[] = {
-    {"Add", i_add, f_add}, {"Sub", i_sub, f_sub}, {"Mul", i_mul, f_mul}, {"Div", i_div, f_div},
-    {"And", i_and, NULL},  {"Or", i_or, NULL},    {"Xor", i_xor, NULL},  {"Max", i_max, f_max},
-    {"Min", i_min, f_min}, {"Sum", i_add, f_add}, {"Mean", i_add, f_add},
+    {"Add", i_add, f_add},
+    {"Sub", i_sub, f_sub},
+    {"Mul", i_mul, f_mul},
+    {"Div", i_div, f_div},
+    {"And", i_and, NULL},
+    {"Or", i_or, NULL},
+    {"Xor", i_xor, NULL},
+    {"Max", i_max, f_max},
+    {"Min", i_min, f_min},
+    {"Sum", i_add, f_add},
+    {"Mean", i_add, f_add},
 };
 
 static size_t find_binary(const char *op)

@@ -245,7 +245,8 @@ mst_status ox_eval_trilu(ox_ctx *c)
     if (y == NULL)
         return MST_OK;
     int64_t k = shift != NULL ? ox_get_int(shift, 0) : 0, most = 2 * (int64_t)OX_MAX_ELEMENTS;
-    k = k > most ? most : k < -most ? -most : k;
+    k = k > most ? most : k < -most ? -most
+                                    : k;
     int64_t rows = x->dims[x->rank - 2], cols = x->dims[x->rank - 1];
     size_t size = ox_dtype_size(x->dtype), n = ox_elements(x);
     for (size_t i = 0; i < n; i++) { /* what is not copied stays 0 */

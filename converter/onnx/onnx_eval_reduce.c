@@ -6,7 +6,11 @@
 
 #include "converter/onnx/onnx_eval.h"
 
-typedef enum red_kind { RED_SUM, RED_MEAN, RED_PROD, RED_MAX, RED_MIN } red_kind;
+typedef enum red_kind { RED_SUM,
+                        RED_MEAN,
+                        RED_PROD,
+                        RED_MAX,
+                        RED_MIN } red_kind;
 
 static red_kind kind_of(const char *op)
 {
@@ -47,7 +51,9 @@ static void plan_make(red_plan *p, const ox_value *x, const bool reduced[MST_MAX
 
 static double fold_float(const ox_value *x, red_plan *p, red_kind kind)
 {
-    double acc = kind == RED_PROD ? 1 : kind == RED_MAX ? -HUGE_VAL : kind == RED_MIN ? HUGE_VAL : 0;
+    double acc = kind == RED_PROD ? 1 : kind == RED_MAX ? -HUGE_VAL
+                                    : kind == RED_MIN   ? HUGE_VAL
+                                                        : 0;
     for (size_t j = 0; j < p->n_inner; j++, ox_bcast_next(&p->inner)) {
         double v = ox_get_double(x, p->outer.at[0] + p->inner.at[0]);
         if (kind == RED_PROD)

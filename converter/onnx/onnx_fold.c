@@ -17,7 +17,8 @@ static mst_status bind_dim(const ox_value *v, uint32_t d, int64_t *dim, int64_t 
                         v->name, d, (long long)*dim, (long long)given);
     if (*dim < 0 && given < 0)
         return mst_fail(err, MST_EINVAL, "input '%.200s': dimension %u is symbolic; give its size with "
-                        "--input-shape", v->name, d);
+                                         "--input-shape",
+                        v->name, d);
     if (*dim < 0)
         *dim = given;
     return MST_OK;
@@ -45,7 +46,8 @@ static mst_status bind_input(ox_value *v, const uint32_t *input_dims, uint32_t i
                         "with batch 1 or a dynamic batch",
                         v->name, (long long)v->dims[0]);
     for (uint32_t d = 0; d < v->rank; d++) {
-        int64_t given = d == 0 ? 1 : input_rank != 0 ? (int64_t)input_dims[d - 1] : -1;
+        int64_t given = d == 0 ? 1 : input_rank != 0 ? (int64_t)input_dims[d - 1]
+                                                     : -1;
         if (d == 0 && v->dims[0] >= 0)
             continue;
         MST_TRY(bind_dim(v, d, &v->dims[d], given, err));

@@ -13,8 +13,20 @@
 
 /* TensorProto.DataType */
 typedef enum ox_dtype {
-    OX_UNDEFINED = 0, OX_FLOAT = 1, OX_UINT8 = 2, OX_INT8 = 3, OX_UINT16 = 4, OX_INT16 = 5, OX_INT32 = 6,
-    OX_INT64 = 7, OX_STRING = 8, OX_BOOL = 9, OX_FLOAT16 = 10, OX_DOUBLE = 11, OX_UINT32 = 12, OX_UINT64 = 13,
+    OX_UNDEFINED = 0,
+    OX_FLOAT = 1,
+    OX_UINT8 = 2,
+    OX_INT8 = 3,
+    OX_UINT16 = 4,
+    OX_INT16 = 5,
+    OX_INT32 = 6,
+    OX_INT64 = 7,
+    OX_STRING = 8,
+    OX_BOOL = 9,
+    OX_FLOAT16 = 10,
+    OX_DOUBLE = 11,
+    OX_UINT32 = 12,
+    OX_UINT64 = 13,
     OX_BFLOAT16 = 16
 } ox_dtype;
 size_t ox_dtype_size(int dtype);      /* 0: not supported */
@@ -29,20 +41,26 @@ typedef struct ox_value {
     bool has_shape; /* rank and dims known and concrete (after fold: always) */
     uint32_t rank;
     int64_t dims[MST_MAX_RANK]; /* graph inputs before folding: -1 = symbolic */
-    const void *data; /* constant: row-major, dtype's own layout (bool: 1 byte); NULL: not constant */
+    const void *data;           /* constant: row-major, dtype's own layout (bool: 1 byte); NULL: not constant */
 } ox_value;
 
-typedef enum ox_attr_kind { OX_A_INT, OX_A_FLOAT, OX_A_STRING, OX_A_INTS, OX_A_FLOATS, OX_A_TENSOR, OX_A_OTHER } ox_attr_kind;
+typedef enum ox_attr_kind { OX_A_INT,
+                            OX_A_FLOAT,
+                            OX_A_STRING,
+                            OX_A_INTS,
+                            OX_A_FLOATS,
+                            OX_A_TENSOR,
+                            OX_A_OTHER } ox_attr_kind;
 typedef struct ox_attr {
     const char *name;
     ox_attr_kind kind;
     int64_t i;
     float f;
     const char *s;
-    size_t n;            /* of ints, floats, or the string's length */
+    size_t n; /* of ints, floats, or the string's length */
     const int64_t *ints;
     const float *floats;
-    ox_value tensor;     /* OX_A_TENSOR: dtype, dims, data */
+    ox_value tensor; /* OX_A_TENSOR: dtype, dims, data */
 } ox_attr;
 
 typedef struct ox_node {
@@ -50,10 +68,10 @@ typedef struct ox_node {
     const char *op;     /* op_type */
     const char *domain; /* "" for ai.onnx */
     uint32_t n_in, n_out, n_attr;
-    uint32_t *in;       /* value ids; OX_NONE: absent */
-    uint32_t *out;      /* OX_NONE: not wanted */
+    uint32_t *in;  /* value ids; OX_NONE: absent */
+    uint32_t *out; /* OX_NONE: not wanted */
     ox_attr *attrs;
-    bool dead;          /* folded away */
+    bool dead; /* folded away */
 } ox_node;
 
 typedef struct ox_graph {
@@ -61,9 +79,9 @@ typedef struct ox_graph {
     int64_t opset;   /* of ai.onnx */
     ox_value *values;
     uint32_t n_values, cap_values;
-    ox_node *nodes;  /* topological order (checked by the importer) */
+    ox_node *nodes; /* topological order (checked by the importer) */
     uint32_t n_nodes, cap_nodes;
-    uint32_t *inputs, n_inputs;   /* without initializers */
+    uint32_t *inputs, n_inputs; /* without initializers */
     uint32_t *outputs, n_outputs;
     const char *producer;
     uint8_t sha256[32]; /* of the .onnx file */
@@ -72,7 +90,7 @@ typedef struct ox_graph {
 /* limits on what a model may ask for (stated in docs/FORMAT.md's sibling, docs/ONNX.md) */
 #define OX_MAX_FILE (1u << 31)
 #define OX_MAX_NODES 200000u
-#define OX_MAX_DEPTH 64u                  /* nesting of messages in the file */
+#define OX_MAX_DEPTH 64u /* nesting of messages in the file */
 #define OX_MAX_FUNCTION_DEPTH 16u
 #define OX_MAX_ELEMENTS (1u << 30)
 

@@ -14,9 +14,14 @@
 #include "runtime/core/checked.h"
 
 #define BLOCK_COST 32u /* of one allocation: our header and the C library's */
-#define ONEOF_BIT  63u
+#define ONEOF_BIT 63u
 
-enum { WIRE_VARINT = 0, WIRE_64 = 1, WIRE_LEN = 2, WIRE_GROUP = 3, WIRE_GROUP_END = 4, WIRE_32 = 5 };
+enum { WIRE_VARINT = 0,
+       WIRE_64 = 1,
+       WIRE_LEN = 2,
+       WIRE_GROUP = 3,
+       WIRE_GROUP_END = 4,
+       WIRE_32 = 5 };
 
 typedef struct walker {
     const uint8_t *base;

@@ -117,7 +117,8 @@ static mst_status read_file(int fd, const mst_allocator *alloc, uint8_t **bytes,
 static char *folder_of(const char *path, const mst_allocator *alloc, size_t *size)
 {
     const char *slash = strrchr(path, '/');
-    size_t n = slash == NULL ? 0 : slash == path ? 1 : (size_t)(slash - path);
+    size_t n = slash == NULL ? 0 : slash == path ? 1
+                                                 : (size_t)(slash - path);
     char *dir = mst_alloc(alloc, n + 1);
     if (dir != NULL)
         memcpy(dir, path, n);

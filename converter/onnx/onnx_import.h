@@ -8,12 +8,12 @@
 #include "converter/onnx/onnx_guard.h"
 #include "onnx.pb-c.h"
 
-#define OX_MIN_OPSET    9
-#define OX_MAX_OPSET    21
-#define OX_MIN_IR       3
-#define OX_MAX_IR       14           /* newer than what the opsets need: PyPI's onnx writes it by default */
-#define OX_MAX_VALUES   (1u << 20)
-#define OX_MAX_ATTRS    256u         /* of one node */
+#define OX_MIN_OPSET 9
+#define OX_MAX_OPSET 21
+#define OX_MIN_IR 3
+#define OX_MAX_IR 14 /* newer than what the opsets need: PyPI's onnx writes it by default */
+#define OX_MAX_VALUES (1u << 20)
+#define OX_MAX_ATTRS 256u            /* of one node */
 #define OX_MAX_EXTERNAL (1ull << 31) /* bytes read from external files, all tensors together */
 /* Nodes, inputs and names looked at, those of inlined functions each time: bounds the time
  * that calls of calls of functions can cost. */
@@ -37,7 +37,10 @@ ox_name *ox_names_add(ox_names *m, uint32_t scope, const char *name, uint32_t id
 void ox_names_free(ox_names *m);
 
 /* Scopes of the map; each function call gets one of its own after these. */
-enum { OX_SCOPE_GRAPH, OX_SCOPE_UNIQUE, OX_SCOPE_FUNCTIONS, OX_SCOPE_FIRST_CALL };
+enum { OX_SCOPE_GRAPH,
+       OX_SCOPE_UNIQUE,
+       OX_SCOPE_FUNCTIONS,
+       OX_SCOPE_FIRST_CALL };
 
 typedef struct ox_import {
     ox_graph *g;

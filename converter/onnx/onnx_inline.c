@@ -7,7 +7,9 @@
 #include "converter/onnx/onnx_import.h"
 
 /* Fields newer than the schema that this is built with arrive as unknown ones. */
-enum { NODE_OVERLOAD = 8, FUNCTION_DEFAULT = 11, FUNCTION_OVERLOAD = 13 };
+enum { NODE_OVERLOAD = 8,
+       FUNCTION_DEFAULT = 11,
+       FUNCTION_OVERLOAD = 13 };
 
 /* The content of a length-delimited unknown field; false for another wire type. */
 static bool unknown_content(const ProtobufCMessageUnknownField *u, const uint8_t **data, size_t *len)

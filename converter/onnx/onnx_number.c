@@ -37,17 +37,18 @@ static uint16_t double_to_small(double x, int ebits, int mbits)
 
 /* ---- elements ---- */
 
-#define LOAD(type)                                                                                 \
-    do {                                                                                           \
-        type x_;                                                                                   \
-        memcpy(&x_, (const uint8_t *)v->data + i * sizeof x_, sizeof x_);                          \
-        return x_;                                                                                 \
+#define LOAD(type) \
+    do { \
+        type x_; \
+        memcpy(&x_, (const uint8_t *)v->data + i * sizeof x_, sizeof x_); \
+        return x_; \
     } while (0)
 
 int64_t ox_get_int(const ox_value *v, size_t i)
 {
     switch (v->dtype) {
-    case OX_UINT8: case OX_BOOL: LOAD(uint8_t);
+    case OX_UINT8:
+    case OX_BOOL: LOAD(uint8_t);
     case OX_INT8: LOAD(int8_t);
     case OX_UINT16: LOAD(uint16_t);
     case OX_INT16: LOAD(int16_t);
@@ -85,10 +86,10 @@ double ox_get_double(const ox_value *v, size_t i)
     }
 }
 
-#define STORE(type, x)                                                                             \
-    do {                                                                                           \
-        type x_ = (type)(x);                                                                       \
-        memcpy(data + i * sizeof x_, &x_, sizeof x_);                                              \
+#define STORE(type, x) \
+    do { \
+        type x_ = (type)(x); \
+        memcpy(data + i * sizeof x_, &x_, sizeof x_); \
     } while (0)
 
 void ox_put_wrapped(uint8_t *data, int dtype, size_t i, int64_t x)
@@ -105,13 +106,34 @@ bool ox_put_int(uint8_t *data, int dtype, size_t i, int64_t x)
 {
     switch (dtype) {
     case OX_BOOL: x = x != 0; break;
-    case OX_UINT8: if (x < 0 || x > UINT8_MAX) return false; break;
-    case OX_INT8: if (x < INT8_MIN || x > INT8_MAX) return false; break;
-    case OX_UINT16: if (x < 0 || x > UINT16_MAX) return false; break;
-    case OX_INT16: if (x < INT16_MIN || x > INT16_MAX) return false; break;
-    case OX_UINT32: if (x < 0 || x > UINT32_MAX) return false; break;
-    case OX_INT32: if (x < INT32_MIN || x > INT32_MAX) return false; break;
-    case OX_UINT64: if (x < 0) return false; break;
+    case OX_UINT8:
+        if (x < 0 || x > UINT8_MAX)
+            return false;
+        break;
+    case OX_INT8:
+        if (x < INT8_MIN || x > INT8_MAX)
+            return false;
+        break;
+    case OX_UINT16:
+        if (x < 0 || x > UINT16_MAX)
+            return false;
+        break;
+    case OX_INT16:
+        if (x < INT16_MIN || x > INT16_MAX)
+            return false;
+        break;
+    case OX_UINT32:
+        if (x < 0 || x > UINT32_MAX)
+            return false;
+        break;
+    case OX_INT32:
+        if (x < INT32_MIN || x > INT32_MAX)
+            return false;
+        break;
+    case OX_UINT64:
+        if (x < 0)
+            return false;
+        break;
     case OX_INT64: break;
     case OX_FLOAT: STORE(float, x); return true;
     default: return ox_put_double(data, dtype, i, (double)x);

@@ -5,7 +5,9 @@
 
 #include "converter/onnx/onnx_import.h"
 
-enum { NEW, OPEN, DONE };
+enum { NEW,
+       OPEN,
+       DONE };
 
 typedef struct sorter {
     const ox_graph *g;

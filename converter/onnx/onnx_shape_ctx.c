@@ -47,8 +47,14 @@ bool ox_is_float(int dtype)
 bool ox_is_int(int dtype)
 {
     switch (dtype) {
-    case OX_UINT8: case OX_INT8: case OX_UINT16: case OX_INT16: case OX_UINT32: case OX_INT32:
-    case OX_UINT64: case OX_INT64:
+    case OX_UINT8:
+    case OX_INT8:
+    case OX_UINT16:
+    case OX_INT16:
+    case OX_UINT32:
+    case OX_INT32:
+    case OX_UINT64:
+    case OX_INT64:
         return true;
     default:
         return false;
@@ -96,7 +102,8 @@ mst_status ox_const_ints(const ox_ctx *c, uint32_t k, const char *what, int64_t 
     if (v->data == NULL)
         return ox_fail(c, MST_EUNSUPPORTED,
                        "input %u (%s, '%.100s') is computed from the model's input; only constants are "
-                       "supported: export with a fixed input size", k, what, v->name);
+                       "supported: export with a fixed input size",
+                       k, what, v->name);
     if (v->dtype != OX_INT64 && v->dtype != OX_INT32)
         return ox_fail(c, MST_EINVAL, "input %u (%s) has type %s, expected int64", k, what,
                        ox_dtype_name(v->dtype));

@@ -160,8 +160,10 @@ mst_status ox_infer_shape(ox_ctx *c)
     int64_t start = ox_attr_int(c->n, "start", 0), end = ox_attr_int(c->n, "end", rank);
     start = start < 0 ? start + rank : start;
     end = end < 0 ? end + rank : end;
-    start = start < 0 ? 0 : start > rank ? rank : start;
-    end = end < start ? start : end > rank ? rank : end;
+    start = start < 0 ? 0 : start > rank ? rank
+                                         : start;
+    end = end < start ? start : end > rank ? rank
+                                           : end;
     const int64_t n = end - start;
     return ox_out_set(c, 0, OX_INT64, 1, &n);
 }

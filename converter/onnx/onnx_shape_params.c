@@ -57,7 +57,8 @@ static mst_status slice_raw(const ox_ctx *c, uint32_t rank, int64_t *starts, int
 
 static int64_t clamp(int64_t x, int64_t lo, int64_t hi)
 {
-    return x < lo ? lo : x > hi ? hi : x;
+    return x < lo ? lo : x > hi ? hi
+                                : x;
 }
 
 mst_status ox_slice_params(const ox_ctx *c, ox_slice *s)
@@ -240,7 +241,9 @@ mst_status ox_softmax_axes(const ox_ctx *c, uint32_t *first, uint32_t *last)
         *first = *last = 0;
         return MST_OK;
     }
-    MST_TRY(ox_axis(c, "axis", coerced && x->rank > 1 ? 1 : coerced ? 0 : -1, x->rank, first));
+    MST_TRY(ox_axis(c, "axis", coerced && x->rank > 1 ? 1 : coerced ? 0
+                                                                    : -1,
+                    x->rank, first));
     *last = coerced ? x->rank : *first + 1;
     return MST_OK;
 }

@@ -18,8 +18,8 @@ typedef struct mst_edit {
     uint32_t *head;     /* [tensors] first edge, MST_NONE */
     uint32_t *uses;     /* [tensors] number of edges, plus one for the graph's output */
     uint32_t cap_tensors;
-    uint32_t **edges;   /* [nodes] edge of each input slot */
-    bool *dead;         /* [nodes] */
+    uint32_t **edges; /* [nodes] edge of each input slot */
+    bool *dead;       /* [nodes] */
     uint32_t cap_nodes;
     edit_edge *edge;
     uint32_t n_edges, cap_edges;

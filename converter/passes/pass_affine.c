@@ -98,7 +98,8 @@ static int32_t axis_across(const fold *f, uint32_t i, int32_t axis, bool up)
                 return up ? n->ip[MST_TRANSPOSE_PERM + d] : (int32_t)d;
         return -1;
     case MST_OP_SLICE:
-        return f->scalar ? 0 : x->dims[axis] == y->dims[axis] && n->ip[MST_SLICE_STEP + axis] == 1 ? axis : -1;
+        return f->scalar ? 0 : x->dims[axis] == y->dims[axis] && n->ip[MST_SLICE_STEP + axis] == 1 ? axis
+                                                                                                   : -1;
     case MST_OP_GATHER: return f->scalar && !up ? 0 : -1;
     case MST_OP_REDUCE:
         if (n->ip[MST_REDUCE_FN] != MST_RED_MEAN)
@@ -107,7 +108,8 @@ static int32_t axis_across(const fold *f, uint32_t i, int32_t axis, bool up)
     case MST_OP_POOL: /* a window that counts padding would dilute an offset */
         if (n->ip[MST_POOL_FN] != MST_RED_MEAN || (n->ip[MST_POOL_COUNT_PAD] != 0 && !f->no_offset))
             return -1;
-        return f->scalar ? 0 : axis == 3 ? 3 : -1;
+        return f->scalar ? 0 : axis == 3 ? 3
+                                         : -1;
     default: return -1;
     }
 }

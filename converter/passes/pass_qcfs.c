@@ -75,7 +75,8 @@ static bool one_shift(const qcfs_cut *pre, double *shift)
     return *shift > -TOLERANCE && *shift < 1;
 }
 
-enum { WANT_HALF = 1, WANT_SLOPE = 2 };
+enum { WANT_HALF = 1,
+       WANT_SLOPE = 2 };
 
 /* Levels of the QCFS between two cuts; 0: it is none, or not of the kind wanted. */
 static int match_cuts(const qcfs_cut *pre, const qcfs_cut *post, int want)

@@ -9,7 +9,7 @@
 typedef struct narrowing {
     mst_graph *g;
     mst_dtype type;
-    bool *shared;    /* [tensors] float constants that something else reads, too */
+    bool *shared; /* [tensors] float constants that something else reads, too */
     mst_arena tmp;
     mst_err *err;
 } narrowing;
@@ -29,7 +29,8 @@ static bool has_weight(const mst_node *n)
 static int8_t int8_of(float w, float scale)
 {
     double q = rint((double)w / (double)scale); /* ties to even */
-    return (int8_t)(q > 127 ? 127 : q < -127 ? -127 : q);
+    return (int8_t)(q > 127 ? 127 : q < -127 ? -127
+                                             : q);
 }
 
 /* Of the n weights of one output. The largest becomes 127: to clip it, so that the others round finer,

@@ -51,10 +51,12 @@ static bool bound_axis(const mst_tensor *k, const mst_tensor *y, int32_t *axis)
 }
 
 typedef struct link {
-    enum { LINK_NONE, LINK_AFFINE, LINK_BOUND } kind;
-    uint32_t data; /* tensor that enters */
-    qcfs_vec g, h;      /* AFFINE */
-    qcfs_vec lo, hi;    /* BOUND, in the units of the tensor */
+    enum { LINK_NONE,
+           LINK_AFFINE,
+           LINK_BOUND } kind;
+    uint32_t data;   /* tensor that enters */
+    qcfs_vec g, h;   /* AFFINE */
+    qcfs_vec lo, hi; /* BOUND, in the units of the tensor */
 } link;
 
 /* What a node can contribute to a chain. */
@@ -105,7 +107,8 @@ static mst_status vec_fma(qcfs_match *m, const qcfs_vec *a, const qcfs_vec *b, c
 
 /* The tighter of old bounds and (lo, hi) mapped to levels by y -> (y*scale + offset);
  * a negative scale swaps them. */
-static mst_status tighten(qcfs_match *m, qcfs_cut *k, const qcfs_vec *lo, const qcfs_vec *hi, const qcfs_vec *scale, const qcfs_vec *offset)
+static mst_status tighten(qcfs_match *m, qcfs_cut *k, const qcfs_vec *lo, const qcfs_vec *hi, const qcfs_vec *scale,
+                          const qcfs_vec *offset)
 {
     uint32_t n = qcfs_vec_len(lo, hi);
     n = n > qcfs_vec_len(scale, offset) ? n : qcfs_vec_len(scale, offset);

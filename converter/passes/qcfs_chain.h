@@ -8,7 +8,7 @@
 
 /* One value per channel, or one for all. */
 typedef struct qcfs_vec {
-    uint32_t n;      /* 1 or channels */
+    uint32_t n; /* 1 or channels */
     double *v;
 } qcfs_vec;
 
@@ -17,16 +17,16 @@ typedef struct qcfs_vec {
 typedef struct qcfs_cut {
     uint32_t outer; /* pre: tensor that enters here; post: tensor that leaves here */
     qcfs_vec slope, shift;
-    qcfs_vec lo, hi;     /* bounds in levels; -inf, inf: none */
-    bool scaled;    /* a node that scales is among them */
+    qcfs_vec lo, hi; /* bounds in levels; -inf, inf: none */
+    bool scaled;     /* a node that scales is among them */
 } qcfs_cut;
 
 typedef struct qcfs_match {
     mst_edit *e;
-    mst_arena arena;   /* of this match alone */
-    uint32_t floor;    /* node */
-    bool rounds;       /* Round: floor(x + 1/2) */
-    int32_t axis;      /* of per-channel values; -1 until one is seen */
+    mst_arena arena; /* of this match alone */
+    uint32_t floor;  /* node */
+    bool rounds;     /* Round: floor(x + 1/2) */
+    int32_t axis;    /* of per-channel values; -1 until one is seen */
     uint32_t channels;
     qcfs_cut pre[QCFS_CHAIN_MAX], post[QCFS_CHAIN_MAX];
     uint32_t n_pre, n_post;

@@ -79,8 +79,8 @@ static mst_status run_data(const mst_program *program, const char *spec, float m
 {
     const mst_graph *graph = mst_program_graph(program);
     mst_data *data = NULL;
-    stream s = {.program = program, .classes = mst_graph_classes(graph), .steps = mst_graph_timesteps(graph),
-                .margin = margin};
+    stream s = {
+        .program = program, .classes = mst_graph_classes(graph), .steps = mst_graph_timesteps(graph), .margin = margin};
     MST_TRY(mst_data_open_for(spec, graph, &data, err));
     s.data = data;
     mst_status st = mst_session_create(program, &s.session, err);
@@ -105,7 +105,8 @@ int main(int argc, char **argv)
     char *end = NULL, *end_limit = NULL;
     float margin = argc > 3 ? strtof(argv[3], &end) : 0;
     unsigned long limit = argc > 4 ? strtoul(argv[4], &end_limit, 10) : UINT32_MAX;
-    if (argc < 4 || argc > 5 || end == argv[3] || *end != '\0' || !(margin >= 0) || (argc > 4 && (limit == 0 || *end_limit != '\0'))) {
+    if (argc < 4 || argc > 5 || end == argv[3] || *end != '\0' || !(margin >= 0) ||
+        (argc > 4 && (limit == 0 || *end_limit != '\0'))) {
         fprintf(stderr, "usage: %s MODEL.bin DATA MARGIN [SAMPLES]\n", argv[0]);
         return 2;
     }

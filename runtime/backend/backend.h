@@ -15,14 +15,14 @@
 /* What a back end sees of a session, which session/session.c makes and drives. */
 struct mst_session {
     const mst_program *p;
-    char *mem; /* p->bytes: input, static tensors, buffers, scratch, states */
+    char *mem;     /* p->bytes: input, static tensors, buffers, scratch, states */
     uint32_t time; /* before the block that runs */
     uint32_t sample;
-    uint32_t last_run; /* steps of the last run */
-    uint64_t *node_ops; /* per node, since begin */
+    uint32_t last_run;        /* steps of the last run */
+    uint64_t *node_ops;       /* per node, since begin */
     uint64_t *fired, *spikes; /* [steps + 1][layers]: row i + 1 is step i of the block, row 0 all before */
-    double *sums; /* [steps + 1][classes] of the outputs, likewise */
-    float *logits; /* [steps][classes] */
+    double *sums;             /* [steps + 1][classes] of the outputs, likewise */
+    float *logits;            /* [steps][classes] */
     mst_tap_fn tap;
     void *tap_ctx;
     void *how; /* the back end's */
@@ -57,7 +57,8 @@ static inline uint64_t *rt_words(const mst_session *s, const rt_value *b) { retu
 
 static inline const void *rt_at(const mst_session *s, rt_ref ref)
 {
-    return ref.data != NULL ? ref.data : ref.at != SIZE_MAX ? s->mem + ref.at : NULL;
+    return ref.data != NULL ? ref.data : ref.at != SIZE_MAX ? s->mem + ref.at
+                                                            : NULL;
 }
 
 /* n spikes of a layer at step t of the block, before its mask, and after it. */

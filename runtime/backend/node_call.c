@@ -4,7 +4,8 @@
 static void *events_at(const mst_session *s, uint32_t buf) { return buf != MST_NONE ? rt_buf_at(s, buf) : NULL; }
 
 /* Only programs of one step have events (count and radix mode). */
-static void point(mst_session *s, const op_node *n, const rt_op *op, uint32_t t, const void **in, const uint32_t **events)
+static void point(mst_session *s, const op_node *n, const rt_op *op, uint32_t t, const void **in,
+                  const uint32_t **events)
 {
     const mst_node *node = &s->p->g->nodes[n->index];
     for (uint32_t k = 0; k < n->n_in; k++) {
@@ -20,7 +21,8 @@ uint64_t rt_call_node(mst_session *s, const op_node *n, const rt_op *op, uint32_
     const mst_program *p = s->p;
     const void *in[RT_MAX_SOURCES];
     const uint32_t *events[RT_MAX_SOURCES];
-    float *out = op != NULL ? (float *)rt_buf_at(s, op->out.buf) + t * op->out.step : (float *)(void *)(s->mem + n->out.at);
+    float *out =
+        op != NULL ? (float *)rt_buf_at(s, op->out.buf) + t * op->out.step : (float *)(void *)(s->mem + n->out.at);
     op_call c = {.node = n,
                  .k = &p->k,
                  .in = in,

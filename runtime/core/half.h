@@ -25,7 +25,7 @@ static inline float mst_float_of(uint32_t bits)
 static inline float mst_half_to_float(uint16_t half)
 {
     uint32_t rest = (uint32_t)(half & 0x7fff) << 13;
-    float x = mst_float_of(rest) * 0x1p112f; /* moves the exponent, of subnormals too */
+    float x = mst_float_of(rest) * 0x1p112f;                   /* moves the exponent, of subnormals too */
     uint32_t special = rest >= 0x0f800000u ? 0x7f800000u : 0u; /* infinite or not a number */
     return mst_float_of(mst_float_bits(x) | special | (uint32_t)(half & 0x8000) << 16);
 }

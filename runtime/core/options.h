@@ -36,11 +36,11 @@ static inline mst_status mst_take_opts(void *own, size_t known, size_t first, co
 /* own, theirs: a struct and a pointer to one of the same type, whose first field is `size`. first: the last field
  * of the first release (a caller that says size 0 has no more); last: the last one today. A struct ends with its
  * last field: bytes that only fill it up would be taken for the next field, once there is one. */
-#define MST_TAKE_OPTS(type, own, theirs, first, last, err)                                                  \
-    __extension__({                                                                                         \
-        _Static_assert(offsetof(type, size) == 0, #type " begins with its size");                           \
-        _Static_assert(MST_END_OF(type, last) == sizeof(type), #type " ends with its last field");          \
-        mst_take_opts((own), sizeof(type), MST_END_OF(type, first), (theirs), #type, (err));                \
+#define MST_TAKE_OPTS(type, own, theirs, first, last, err) \
+    __extension__({ \
+        _Static_assert(offsetof(type, size) == 0, #type " begins with its size"); \
+        _Static_assert(MST_END_OF(type, last) == sizeof(type), #type " ends with its last field"); \
+        mst_take_opts((own), sizeof(type), MST_END_OF(type, first), (theirs), #type, (err)); \
     })
 
 #endif

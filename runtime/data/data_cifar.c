@@ -18,16 +18,28 @@
 /* One of the two data sets. */
 typedef struct cifar_kind {
     const char *name;
-    size_t labels;                 /* bytes of them in a record; the last is the default */
-    uint8_t classes[MAX_LABELS];   /* of each */
-    const char *file, *below;      /* in a folder */
-    const char *train;             /* what the other files' names start with */
+    size_t labels;               /* bytes of them in a record; the last is the default */
+    uint8_t classes[MAX_LABELS]; /* of each */
+    const char *file, *below;    /* in a folder */
+    const char *train;           /* what the other files' names start with */
 } cifar_kind;
 
-static const cifar_kind cifar10 = {"CIFAR-10", 1, {10}, "test_batch.bin",
-                                   "cifar-10-batches-bin/test_batch.bin", "data_batch_",};
-static const cifar_kind cifar100 = {"CIFAR-100", 2, {20, 100}, "test.bin", "cifar-100-binary/test.bin",
-                                    "train.bin",};
+static const cifar_kind cifar10 = {
+    "CIFAR-10",
+    1,
+    {10},
+    "test_batch.bin",
+    "cifar-10-batches-bin/test_batch.bin",
+    "data_batch_",
+};
+static const cifar_kind cifar100 = {
+    "CIFAR-100",
+    2,
+    {20, 100},
+    "test.bin",
+    "cifar-100-binary/test.bin",
+    "train.bin",
+};
 
 static const uint32_t shape[3] = {3, 32, 32};
 
@@ -192,7 +204,17 @@ static void cifar_close(mst_data *d)
 
 const mst_data_reader mst_data_cifar10 = {
     {"cifar10", "binary version: a file, or its folder", "in the records", false},
-    cifar10_sniff, cifar10_open, cifar_count, cifar_get, cifar_close, NULL};
+    cifar10_sniff,
+    cifar10_open,
+    cifar_count,
+    cifar_get,
+    cifar_close,
+    NULL};
 const mst_data_reader mst_data_cifar100 = {
     {"cifar100", "binary version: a file, or its folder", "in the records: ,fine (the default) or ,coarse", false},
-    cifar100_sniff, cifar100_open, cifar_count, cifar_get, cifar_close, NULL};
+    cifar100_sniff,
+    cifar100_open,
+    cifar_count,
+    cifar_get,
+    cifar_close,
+    NULL};

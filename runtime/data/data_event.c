@@ -26,16 +26,19 @@ static mst_status check_frames(mst_data *d, const char *path, mst_err *err)
     if (p->frames == 0)
         return mst_fail(err, MST_EINVAL,
                         "%s: event recordings: expected a model with a number of frames, found none "
-                        "(its input has %u channels)", path, d->want.channels);
+                        "(its input has %u channels)",
+                        path, d->want.channels);
     if (p->frames <= MST_EVENT_MAX_FRAMES && (d->as_is || d->want.channels == 2 * p->frames))
         return MST_OK;
     if (p->present == MST_PRESENT_STEPS && p->frames > 1)
         return mst_fail(err, MST_EINVAL,
                         "%s: event recordings: a frame presented in a step has 2 channels (polarities), the "
-                        "model's input has %u", path, d->want.channels / p->frames);
+                        "model's input has %u",
+                        path, d->want.channels / p->frames);
     return mst_fail(err, MST_EINVAL,
                     "%s: event recordings: %u frames of 2 polarities are %u channels, the model's "
-                    "input has %u", path, p->frames, 2 * p->frames, d->want.channels);
+                    "input has %u",
+                    path, p->frames, 2 * p->frames, d->want.channels);
 }
 
 /* Labels of class folders are places in the list of names: one too few or too many shifts all that follow.
@@ -63,7 +66,8 @@ static mst_status event_open(mst_data *d, const char *path, const char *labels, 
     if (labels != NULL)
         return mst_fail(err, MST_EINVAL,
                         "%s: expected no label file (folders or files beside it hold the labels), "
-                        "found '%s'", path, labels);
+                        "found '%s'",
+                        path, labels);
     MST_TRY(check_frames(d, path, err));
     mst_event_set *set = mst_alloc(NULL, sizeof *set);
     if (set == NULL)

@@ -88,8 +88,8 @@ static mst_status take(mst_data_file *f, uint8_t *out, size_t room, bool keep, u
         if (got < 0)
             return bad_read(f, f->offset + done, what, err);
         if (got == 0)
-            return mst_fail(err, MST_ECORRUPT, "%s: offset %" PRIu64 ": %s: expected %" PRIu64
-                            " bytes, found %" PRIu64, f->path, f->offset, what, n, done);
+            return mst_fail(err, MST_ECORRUPT, "%s: offset %" PRIu64 ": %s: expected %" PRIu64 " bytes, found %" PRIu64,
+                            f->path, f->offset, what, n, done);
         done += (uint64_t)got;
     }
     f->offset += n;

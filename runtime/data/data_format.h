@@ -15,7 +15,7 @@
 #define MST_DATA_MAX_BYTES ((size_t)1 << 33)
 
 typedef struct mst_data_reader {
-    mst_data_kind kind; /* "events" for all kinds of recordings */
+    mst_data_kind kind;              /* "events" for all kinds of recordings */
     bool (*sniff)(const char *path); /* by content, or by name where the content says nothing */
     /* Fill d->state and d->count; labels is NULL where the user gave none. On failure
      * close is called with whatever state there is. */
@@ -29,7 +29,13 @@ typedef struct mst_data_reader {
 
 /* Every format, in the order in which paths are recognized. */
 #define MST_DATA_READERS(READER) \
-    READER(idx) READER(cifar10) READER(cifar100) READER(npy) READER(npz) READER(image) READER(event)
+    READER(idx) \
+    READER(cifar10) \
+    READER(cifar100) \
+    READER(npy) \
+    READER(npz) \
+    READER(image) \
+    READER(event)
 
 #define MST_DATA_DECLARE(name) extern const mst_data_reader mst_data_##name;
 MST_DATA_READERS(MST_DATA_DECLARE)
@@ -37,14 +43,14 @@ MST_DATA_READERS(MST_DATA_DECLARE)
 
 struct mst_data {
     const mst_data_reader *format;
-    const char *kind;                   /* format's name, or the profile's of event recordings */
-    bool as_is;                         /* no model: samples keep their shape, which a reader whose
+    const char *kind;   /* format's name, or the profile's of event recordings */
+    bool as_is;         /* no model: samples keep their shape, which a reader whose
                                          * samples all have the same puts into want */
-    mst_data_want want;                 /* mean and std point into the arrays below */
+    mst_data_want want; /* mean and std point into the arrays below */
     float mean[MST_MAX_CHANNELS], std[MST_MAX_CHANNELS];
-    float *table;                       /* [channels][256]: each byte normalized */
-    size_t pixels;                      /* channels * height * width */
-    void *state;                        /* the format's own */
+    float *table;  /* [channels][256]: each byte normalized */
+    size_t pixels; /* channels * height * width */
+    void *state;   /* the format's own */
 };
 
 /* At open: will samples of this shape do? Adopts the shape where there is no model. EINVAL names
@@ -64,8 +70,8 @@ mst_status mst_data_put_image(const mst_data *d, const mst_image *im, const char
 typedef struct mst_data_file {
     const char *path; /* lent */
     gzFile gz;
-    uint64_t size;    /* on disk */
-    uint64_t offset;  /* in the unpacked bytes */
+    uint64_t size;   /* on disk */
+    uint64_t offset; /* in the unpacked bytes */
 } mst_data_file;
 
 /* Size of a regular file; EIO for anything else (folders, devices, pipes). */

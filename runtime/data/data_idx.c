@@ -13,7 +13,7 @@
 
 #define MAGIC_IMAGES 0x00000803u /* unsigned bytes, three dimensions */
 #define MAGIC_LABELS 0x00000801u
-#define HEADER 16u               /* bytes before the first image */
+#define HEADER 16u /* bytes before the first image */
 #define MAX_PATH 8192u
 #define TEST_IMAGES "t10k-images-idx3-ubyte"
 #define TEST_LABELS "t10k-labels-idx1-ubyte"
@@ -123,8 +123,10 @@ static mst_status idx_open(mst_data *d, const char *path, const char *labels, ms
         return mst_fail(err, MST_EINVAL, "idx:%s: expected no label file (the folder has it), found '%s'", path,
                         labels);
     if (!find_file(path, TEST_IMAGES, images) || !find_file(path, TEST_LABELS, beside))
-        return mst_fail(err, MST_EIO, "%s: expected " TEST_IMAGES " and " TEST_LABELS
-                        " (or .gz) in the folder or in raw/ below it, found not both", path);
+        return mst_fail(err, MST_EIO,
+                        "%s: expected " TEST_IMAGES " and " TEST_LABELS
+                        " (or .gz) in the folder or in raw/ below it, found not both",
+                        path);
     return open_files(d, images, beside, err);
 }
 
@@ -163,4 +165,9 @@ static void idx_close(mst_data *d)
 const mst_data_reader mst_data_idx = {
     {"idx", "IDX images, .gz too; or the folder of MNIST's test files", ",LABELS: IDX, .gz too; or beside the images",
      false},
-    idx_sniff, idx_open, idx_count, idx_get, idx_close, NULL};
+    idx_sniff,
+    idx_open,
+    idx_count,
+    idx_get,
+    idx_close,
+    NULL};

@@ -73,7 +73,11 @@ static void image_close(mst_data *d)
     mst_free(NULL, list, sizeof *list);
 }
 
-const mst_data_reader mst_data_image = {
-    {"image", "JPEG and PNG: class folders, one folder, or a file", "the class folders; or ,LABELS: \"name label\" lines",
-     false},
-    image_sniff, image_open, image_count, image_get, image_close, image_shape};
+const mst_data_reader mst_data_image = {{"image", "JPEG and PNG: class folders, one folder, or a file",
+                                         "the class folders; or ,LABELS: \"name label\" lines", false},
+                                        image_sniff,
+                                        image_open,
+                                        image_count,
+                                        image_get,
+                                        image_close,
+                                        image_shape};

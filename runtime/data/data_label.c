@@ -10,7 +10,8 @@ mst_status mst_data_check_label(const mst_data *d, const char *path, size_t k, u
     if (label < 0 || label >= top)
         return mst_fail(err, MST_EINVAL,
                         "%s: offset %" PRIu64 ": label of sample %zu: expected 0..%" PRId64
-                        ", found %" PRId64, path,
+                        ", found %" PRId64,
+                        path,
                         offset, k, top - 1, label);
     return MST_OK;
 }

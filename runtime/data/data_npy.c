@@ -257,7 +257,17 @@ static void npy_close(mst_data *d)
 
 const mst_data_reader mst_data_npy = {
     {"npy", "float32, or uint8 pixels, [N,C,H,W]", ",Y.npy: integers [N]", true},
-    npy_sniff, npy_open, npy_count, npy_get, npy_close, NULL};
+    npy_sniff,
+    npy_open,
+    npy_count,
+    npy_get,
+    npy_close,
+    NULL};
 const mst_data_reader mst_data_npz = {
     {"npz", "member x: float32, or uint8 pixels, [N,C,H,W]", "member y: integers [N]", true},
-    npz_sniff, npz_open, npy_count, npy_get, npy_close, NULL};
+    npz_sniff,
+    npz_open,
+    npy_count,
+    npy_get,
+    npy_close,
+    NULL};

@@ -138,8 +138,7 @@ static mst_status set_want(mst_data *d, const mst_data_want *want, mst_err *err)
         return MST_OK;
     }
     if (want->channels == 0 || want->height == 0 || want->width == 0 ||
-        !mst_mul_size(want->height, want->width, &plane) || !mst_mul_size(plane, want->channels,
-                                                                          &d->pixels) ||
+        !mst_mul_size(want->height, want->width, &plane) || !mst_mul_size(plane, want->channels, &d->pixels) ||
         d->pixels > MST_MAX_ELEMENTS)
         return mst_fail(err, MST_EINVAL, "model input [%u,%u,%u]: not an image shape", want->channels,
                         want->height, want->width);

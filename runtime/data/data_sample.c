@@ -96,7 +96,8 @@ mst_status mst_data_put_image(const mst_data *d, const mst_image *im, const char
     if (!can_fit(d))
         return mst_fail(err, MST_EINVAL,
                         "%s: image: expected %ux%u as the model has it (no resize or crop is set), found "
-                        "%ux%u", name,
+                        "%ux%u",
+                        name,
                         d->want.height, d->want.width, im->height, im->width);
     mst_status st = mst_image_fit(im, &d->want.prepare, d->want.height, d->want.width, &fitted, err);
     if (st != MST_OK)

@@ -9,7 +9,7 @@
 #include "runtime/data/data_format.h"
 
 typedef struct mst_data_source {
-    mst_data_file f;      /* headers are read from it at open; its path is owned here */
+    mst_data_file f; /* headers are read from it at open; its path is owned here */
     char *path;
     size_t path_bytes;
     bool locked;          /* the lock exists */

@@ -9,8 +9,13 @@ mst_status mst_data_want_of(const mst_graph *g, mst_data_want *want, mst_err *er
                         x->rank);
     *want = (mst_data_want){
         .size = sizeof *want,
-        .channels = x->dims[1], .height = x->dims[2], .width = x->dims[3],
-        .n_norm = g->meta.n_norm, .mean = g->meta.mean, .std = g->meta.std, .prepare = g->meta.prepare,
+        .channels = x->dims[1],
+        .height = x->dims[2],
+        .width = x->dims[3],
+        .n_norm = g->meta.n_norm,
+        .mean = g->meta.mean,
+        .std = g->meta.std,
+        .prepare = g->meta.prepare,
         .classes = (uint32_t)mst_graph_classes(g),
     };
     return MST_OK;

@@ -156,7 +156,8 @@ static mst_status add_classes(mst_image_list *list, const mst_data *d, const cha
     if (d->want.classes != 0 && (uint32_t)subs->n != d->want.classes)
         return mst_fail(err, MST_EINVAL,
                         "%s: class folders: expected %u as the model has classes, found %d (labels are their "
-                        "places; a label file says them one by one)", path, d->want.classes, subs->n);
+                        "places; a label file says them one by one)",
+                        path, d->want.classes, subs->n);
     for (int i = 0; i < subs->n; i++)
         MST_TRY(add_folder(list, mst_arena_printf(&list->paths, "%s/%s", path, subs->p[i]->d_name), i, err));
     return MST_OK;

@@ -16,7 +16,7 @@ typedef struct png_job {
     png_infop info;
     const mst_image_file *f; /* read from */
     size_t at;
-    FILE *to;                /* or written to */
+    FILE *to; /* or written to */
     const char *name;
     mst_image *out;
     const mst_image *in;
@@ -138,9 +138,9 @@ static void write_image(png_job *j)
 {
     const mst_image *im = j->in;
     png_init_io(j->png, j->to);
-    png_set_IHDR(j->png, j->info, im->width, im->height, 8, im->channels == 1 ? PNG_COLOR_TYPE_GRAY
-                                                                              : PNG_COLOR_TYPE_RGB,
-                 PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+    png_set_IHDR(j->png, j->info, im->width, im->height, 8,
+                 im->channels == 1 ? PNG_COLOR_TYPE_GRAY : PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE,
+                 PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
     png_write_info(j->png, j->info);
     make_rows(j, im->pixels, (size_t)im->width * im->channels, im->height);
     png_write_image(j->png, j->rows);

@@ -95,7 +95,8 @@ static mst_status axis_make(axis *a, uint32_t in, uint32_t out, uint32_t from, u
 static uint8_t clip(int32_t sum)
 {
     int32_t v = sum >> PRECISION;
-    return (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v);
+    return (uint8_t)(v < 0 ? 0 : v > 255 ? 255
+                                         : v);
 }
 
 /* One line: out [n,channels] over in [.,channels]. */

@@ -8,9 +8,9 @@
 
 typedef struct mst_npy_array {
     mst_npy_header header;
-    char *name;     /* for messages: the path, or "set.npz: x.npy" */
+    char *name; /* for messages: the path, or "set.npz: x.npy" */
     size_t name_bytes;
-    int fd;         /* owned; -1: none */
+    int fd; /* owned; -1: none */
 } mst_npy_array;
 
 /* Open a file, parse its header, and check that the values fill the rest of it exactly. The array

@@ -109,7 +109,8 @@ static mst_status take_entry(cursor *c, mst_npy_header *h, unsigned *seen, mst_e
         if (take_word(c, "True"))
             return mst_fail(err, MST_EUNSUPPORTED,
                             "%s: offset %zu: npy header: expected C order, found Fortran order "
-                            "(save numpy.ascontiguousarray(x))", c->path, c->offset);
+                            "(save numpy.ascontiguousarray(x))",
+                            c->path, c->offset);
         if (!take_word(c, "False"))
             return bad(c, "False", err);
     } else if (strcmp(key, "shape") == 0) {
@@ -189,7 +190,8 @@ mst_status mst_npy_parse(const uint8_t *bytes, size_t n, const char *path, mst_n
     if (h->item_size == 0)
         return mst_fail(err, MST_EUNSUPPORTED,
                         "%s: offset %zu: npy descr: expected '<f4', '<i8', '<i4' or '|u1', found "
-                        "'%s'", path, start, h->descr);
+                        "'%s'",
+                        path, start, h->descr);
     h->size = start + len;
     return MST_OK;
 }

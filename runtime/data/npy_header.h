@@ -13,11 +13,11 @@
 #define MST_NPY_MAX_RANK 8u
 
 typedef struct mst_npy_header {
-    char descr[16];      /* "<f4" */
-    uint32_t item_size;  /* bytes of one value */
+    char descr[16];     /* "<f4" */
+    uint32_t item_size; /* bytes of one value */
     uint32_t rank;
     uint64_t dims[MST_NPY_MAX_RANK];
-    size_t size;         /* of the header: where the values begin */
+    size_t size; /* of the header: where the values begin */
 } mst_npy_header;
 
 /* Parse the first n bytes of path. EFORMAT, EVERSION, EUNSUPPORTED for Fortran order, ELIMIT, ECORRUPT. */

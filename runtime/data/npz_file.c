@@ -70,8 +70,9 @@ static mst_status check_member(const mst_npz *z, const zip_stat_t *st, const cha
                                                  ? st->size == st->comp_size
                                                  : st->size / DEFLATE_MAX_RATIO <= st->comp_size);
     if (!fits)
-        return mst_fail(err, MST_ECORRUPT, "%s: %s: %" PRIu64 " bytes cannot come from %" PRIu64
-                        " in a file of %" PRIu64, z->path, name, st->size, st->comp_size, z->size);
+        return mst_fail(err, MST_ECORRUPT,
+                        "%s: %s: %" PRIu64 " bytes cannot come from %" PRIu64 " in a file of %" PRIu64, z->path, name,
+                        st->size, st->comp_size, z->size);
     return MST_OK;
 }
 
@@ -86,8 +87,9 @@ static mst_status unpack(const mst_npz *z, zip_file_t *in, const char *name, FIL
                          mst_err *err)
 {
     uint8_t chunk[CHUNK];
-    for (uint64_t done = 0, left = n; ; done = n - left) {
-        zip_int64_t got = zip_fread(in, chunk, left == 0 ? 1 : left < CHUNK ? left : CHUNK);
+    for (uint64_t done = 0, left = n;; done = n - left) {
+        zip_int64_t got = zip_fread(in, chunk, left == 0 ? 1 : left < CHUNK ? left
+                                                                            : CHUNK);
         if (got < 0)
             return mst_fail(err, MST_ECORRUPT, "%s: %s: offset %" PRIu64 ": %s", z->path, name, done,
                             zip_file_strerror(in));

@@ -9,7 +9,7 @@
 typedef struct mst_npz {
     const char *path; /* lent */
     void *zip;
-    uint64_t size;    /* of the file */
+    uint64_t size; /* of the file */
 } mst_npz;
 
 bool mst_npz_sniff(const uint8_t *head, size_t n); /* a zip's first bytes */

@@ -11,8 +11,8 @@
 #define SNN_MAGIC "\x89MST\r\n\x1a\n"
 #define SNN_MAJOR 1u
 #define SNN_MINOR 0u
-#define SNN_NARROW 1u /* required feature: constants of type f16 or int8 */
-#define SNN_LEVELS 2u /* required feature: NEURON has TOP, META a way of running */
+#define SNN_NARROW 1u                                /* required feature: constants of type f16 or int8 */
+#define SNN_LEVELS 2u                                /* required feature: NEURON has TOP, META a way of running */
 #define SNN_REQUIRED_KNOWN (SNN_NARROW | SNN_LEVELS) /* feature bits that this code understands */
 #define SNN_HEADER_SIZE 64u
 #define SNN_ENTRY_SIZE 32u /* of the section table */
@@ -28,7 +28,12 @@
 #define SNN_MAX_STRING 4095u       /* bytes of one string */
 #define SNN_MAX_CLASSES 65536u
 
-enum { SNN_META = 1, SNN_STRINGS, SNN_TENSORS, SNN_NODES, SNN_WEIGHTS, SNN_SECTION_END };
+enum { SNN_META = 1,
+       SNN_STRINGS,
+       SNN_TENSORS,
+       SNN_NODES,
+       SNN_WEIGHTS,
+       SNN_SECTION_END };
 #define SNN_OPTIONAL 0x80000000u /* section ids from here on may be ignored */
 const char *mst_snn_section_name(uint32_t id);
 

@@ -13,7 +13,8 @@ static size_t utf8_length(const uint8_t *p, size_t n)
         return 1;
     if (c < 0xc2 || c > 0xf4)
         return 0;
-    size_t len = c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+    size_t len = c < 0xe0 ? 2 : c < 0xf0 ? 3
+                                         : 4;
     if (len > n)
         return 0;
     if (c == 0xe0)

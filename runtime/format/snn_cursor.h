@@ -7,7 +7,7 @@
 typedef struct snn_cursor {
     const uint8_t *p; /* the section */
     size_t n, at;
-    size_t base;      /* its offset in the file, for messages */
+    size_t base; /* its offset in the file, for messages */
     uint32_t id;
 } snn_cursor;
 

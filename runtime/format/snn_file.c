@@ -140,7 +140,8 @@ static mst_status write_temp(const mst_graph *g, int fd, mst_err *err)
 static void sync_folder(char *path)
 {
     char *slash = strrchr(path, '/');
-    const char *folder = slash == NULL ? "." : slash == path ? "/" : path;
+    const char *folder = slash == NULL ? "." : slash == path ? "/"
+                                                             : path;
     if (slash != NULL && slash != path)
         *slash = '\0';
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

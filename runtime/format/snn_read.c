@@ -22,8 +22,8 @@ static mst_status out_of_memory(const reader *r, const char *what)
 }
 
 /* A failure at the last n bytes taken from c. */
-#define FAIL_AT(c, n, code, fmt, ...)                                                              \
-    mst_fail(r->err, code, "section %s at offset %zu: " fmt, mst_snn_section_name((c)->id),        \
+#define FAIL_AT(c, n, code, fmt, ...) \
+    mst_fail(r->err, code, "section %s at offset %zu: " fmt, mst_snn_section_name((c)->id), \
              (c)->base + (c)->at - (n), __VA_ARGS__)
 
 static mst_status check_strings(const reader *r)
@@ -66,8 +66,12 @@ static mst_status read_prepare(reader *r, const uint8_t *p)
         return FAIL_AT(c, 4, MST_EVERSION, "unknown interpolation %u, split %u or presentation %u", p[16], p[17],
                        p[18]);
     r->g->meta.prepare = (mst_prepare){
-        .resize = mst_get_u32(p), .crop_height = mst_get_u32(p + 4), .crop_width = mst_get_u32(p + 8),
-        .frames = mst_get_u32(p + 12), .interpolation = (mst_interpolation)p[16], .split = (mst_split)p[17],
+        .resize = mst_get_u32(p),
+        .crop_height = mst_get_u32(p + 4),
+        .crop_width = mst_get_u32(p + 8),
+        .frames = mst_get_u32(p + 12),
+        .interpolation = (mst_interpolation)p[16],
+        .split = (mst_split)p[17],
         .present = (mst_present)p[18],
     };
     return MST_OK;
@@ -237,8 +241,8 @@ static mst_status read_node(reader *r, uint32_t id)
     uint32_t ints = mst_snn_ints_of((mst_op)op, r->features);
     if (n_ip > ints || n_fp > info->n_fp)
         return FAIL_AT(c, NODE_FIXED, MST_EVERSION,
-                       "node %u '%s' (%s): %u + %u parameters, %u + %u are known with the file's features", (unsigned)id,
-                       n->name, info->name, n_ip, n_fp, (unsigned)ints, (unsigned)info->n_fp);
+                       "node %u '%s' (%s): %u + %u parameters, %u + %u are known with the file's features",
+                       (unsigned)id, n->name, info->name, n_ip, n_fp, (unsigned)ints, (unsigned)info->n_fp);
     n->op = (mst_op)op;
     n->mode = MST_MODE_STEP;
     n->out = mst_get_u32(p + 8);

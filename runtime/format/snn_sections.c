@@ -5,8 +5,11 @@
 #include "runtime/format/snn_sections.h"
 
 static const char *const section_names[] = {
-    [SNN_META] = "META",   [SNN_STRINGS] = "STRINGS", [SNN_TENSORS] = "TENSORS",
-    [SNN_NODES] = "NODES", [SNN_WEIGHTS] = "WEIGHTS",
+    [SNN_META] = "META",
+    [SNN_STRINGS] = "STRINGS",
+    [SNN_TENSORS] = "TENSORS",
+    [SNN_NODES] = "NODES",
+    [SNN_WEIGHTS] = "WEIGHTS",
 };
 
 const char *mst_snn_section_name(uint32_t id)

@@ -12,7 +12,7 @@ typedef struct writer {
     const mst_graph *g;
     mst_strings strings;
     mst_bytes meta, tensors, nodes;
-    size_t weights; /* bytes of the section */
+    size_t weights;    /* bytes of the section */
     uint32_t features; /* required */
     mst_crc32_table crc;
     mst_err *err;

@@ -141,7 +141,8 @@ mst_status mst_check_GATHER(const mst_check *c)
         return bad(c, "output rank does not fit");
     for (uint32_t d = 0; d < y->rank; d++) {
         uint32_t a = (uint32_t)axis;
-        uint32_t want = d < a ? x->dims[d] : d < a + idx->rank ? idx->dims[d - a] : x->dims[d - idx->rank + 1];
+        uint32_t want = d < a ? x->dims[d] : d < a + idx->rank ? idx->dims[d - a]
+                                                               : x->dims[d - idx->rank + 1];
         if (y->dims[d] != want)
             return bad(c, "output shape does not fit");
     }

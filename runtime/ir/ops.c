@@ -3,12 +3,18 @@
 
 /* ops.def expanded into one table; field names are written by slot number */
 static const mst_op_info op_table[MST_OP_COUNT] = {
-#define MST_OP_BEGIN(id, text, min, max, fl)                                                       \
-    [MST_OP_##id] = {.name = text, .min_in = min, .max_in = max, .flags = fl,                      \
-                     .n_ip = MST_##id##_IP_COUNT, .n_fp = MST_##id##_FP_COUNT,
+#define MST_OP_BEGIN(id, text, min, max, fl) \
+    [MST_OP_##id] = {.name = text, \
+                     .min_in = min, \
+                     .max_in = max, \
+                     .flags = fl, \
+                     .n_ip = MST_##id##_IP_COUNT, \
+                     .n_fp = MST_##id##_FP_COUNT,
 #define MST_IP(id, field, n) .ip_names[MST_##id##_##field] = #field,
 #define MST_FP(id, field) .fp_names[MST_##id##_##field] = #field,
-#define MST_OP_END(id) },
+#define MST_OP_END(id) \
+    } \
+    ,
 #include "mst/ops.def"
 #undef MST_OP_BEGIN
 #undef MST_IP
@@ -16,9 +22,9 @@ static const mst_op_info op_table[MST_OP_COUNT] = {
 #undef MST_OP_END
 };
 
-#define MST_OP_BEGIN(id, text, min, max, fl)                                                       \
-    _Static_assert(MST_##id##_IP_COUNT <= MST_MAX_IP && MST_##id##_FP_COUNT <= MST_MAX_FP, text);      \
-    _Static_assert(((fl) & MST_F_PURE) == 0 || ((fl) & MST_F_STATE) == 0, text ": pure, yet it keeps state");
+#define MST_OP_BEGIN(id, text, min, max, fl) \
+    _Static_assert(MST_##id##_IP_COUNT <= MST_MAX_IP && MST_##id##_FP_COUNT <= MST_MAX_FP, text); \
+    _Static_assert(((fl)&MST_F_PURE) == 0 || ((fl)&MST_F_STATE) == 0, text ": pure, yet it keeps state");
 #define MST_IP(id, field, n)
 #define MST_FP(id, field)
 #define MST_OP_END(id)
@@ -42,11 +48,16 @@ static const struct {
     const char *name;
     bool masked; /* Section 3.4 of the MST paper masks it */
 } sites[MST_SITE_COUNT] = {
-    [MST_SITE_OTHER] = {"other", false},     [MST_SITE_Q] = {"q", true},
-    [MST_SITE_K] = {"k", true},              [MST_SITE_V] = {"v", false},
-    [MST_SITE_ATTN] = {"attn", true},        [MST_SITE_AV] = {"av", false},
-    [MST_SITE_PROJ] = {"proj", false},       [MST_SITE_MLP_FC1] = {"mlp_fc1", true},
-    [MST_SITE_MLP_FC2] = {"mlp_fc2", false}, [MST_SITE_CONV] = {"conv", true},
+    [MST_SITE_OTHER] = {"other", false},
+    [MST_SITE_Q] = {"q", true},
+    [MST_SITE_K] = {"k", true},
+    [MST_SITE_V] = {"v", false},
+    [MST_SITE_ATTN] = {"attn", true},
+    [MST_SITE_AV] = {"av", false},
+    [MST_SITE_PROJ] = {"proj", false},
+    [MST_SITE_MLP_FC1] = {"mlp_fc1", true},
+    [MST_SITE_MLP_FC2] = {"mlp_fc2", false},
+    [MST_SITE_CONV] = {"conv", true},
 };
 static const char *const interpolation_names[MST_INTERPOLATION_COUNT] = {"bicubic", "bilinear", "nearest"};
 static const char *const split_names[MST_SPLIT_COUNT] = {"number", "time"};
@@ -57,7 +68,10 @@ static const char *const thinning_names[MST_N_THINNINGS] = {"binomial", "systema
 
 #define NAME_OF(table, i) ((unsigned)(i) < sizeof(table) / sizeof(table)[0] ? (table)[i] : NULL)
 
-const char *mst_binary_name(int fn) { return NAME_OF(binary_names, fn); }
+const char *mst_binary_name(int fn)
+{
+    return NAME_OF(binary_names, fn);
+}
 const char *mst_reduce_name(int fn) { return NAME_OF(reduce_names, fn); }
 const char *mst_unary_name(int fn) { return NAME_OF(unary_names, fn); }
 const char *mst_site_name(int site) { return (unsigned)site < MST_SITE_COUNT ? sites[site].name : NULL; }

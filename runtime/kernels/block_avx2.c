@@ -86,7 +86,8 @@ static void FN(gather_fire)(const mstb_lists *in, const mstb_strip *s, const flo
         mstb_lists one = {in->idx, NULL, in->start + t * in->stride, in->stride};
         if (b == NULL)
             memcpy(x, acc + t * MSTB_COLS, sizeof x);
-        FN(gather)(&one, 1, s->n, w, b, x);
+        FN(gather)
+        (&one, 1, s->n, w, b, x);
         s->bits[t] = (s->gain != NULL ? fire_step(s, x, v, 1) : fire_step(s, x, v, 0)) & live;
     }
     close_strip(s, own);
@@ -100,7 +101,8 @@ static void FN(gather_bytes_fire)(const mstb_lists *in, const mstb_strip *s, siz
         v[i] = open_strip(&s[i], own[i]);
     for (size_t t = 0; t < s->steps; t++) {
         mstb_lists one = {in->idx, NULL, in->start + t * in->stride, in->stride};
-        FN(gather_bytes)(&one, 1, strips, w, c, b, x, MSTB_COLS);
+        FN(gather_bytes)
+        (&one, 1, strips, w, c, b, x, MSTB_COLS);
         for (size_t i = 0; i < strips; i++) {
             const float *from = x + i * MSTB_COLS;
             uint64_t word = s->gain != NULL ? fire_step(&s[i], from, v[i], 1) : fire_step(&s[i], from, v[i], 0);

@@ -38,7 +38,7 @@ static size_t FN(list)(const mstb_source *in, size_t n, uint16_t *idx, uint32_t 
 MORE ALWAYS size_t list_bits_more(const uint64_t *bits, size_t words, uint32_t first, uint32_t per,
                                   uint16_t *idx)
 {
-    static const uint16_t count[32] = {0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15,
+    static const uint16_t count[32] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15,
                                        16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31};
     const __m512i half = _mm512_set1_epi16(32), next = _mm512_set1_epi16((short)per);
     __m512i at = _mm512_add_epi16(_mm512_loadu_si512(count), _mm512_set1_epi16((short)first));

@@ -11,7 +11,8 @@ static inline __mmask16 mask_at(uint64_t word, size_t j) { return (__mmask16)(wo
 /* The lanes of vector j that lie before column n. */
 static inline __mmask16 live_lanes(size_t n, size_t j)
 {
-    return (__mmask16)(n >= 16 * (j + 1) ? 0xffffu : n > 16 * j ? (1u << (n - 16 * j)) - 1 : 0u);
+    return (__mmask16)(n >= 16 * (j + 1) ? 0xffffu : n > 16 * j ? (1u << (n - 16 * j)) - 1
+                                                                : 0u);
 }
 
 typedef struct neurons {

@@ -12,9 +12,9 @@
 
 #include "runtime/kernels/block_set.h"
 
-#define LANES (MSTB_WIDTH * 2) /* of 16 bits in a vector */
+#define LANES (MSTB_WIDTH * 2)       /* of 16 bits in a vector */
 #define VECS (MSTB_COLS / 2 / LANES) /* in a strip */
-#define MOST 256 /* rows whose sums fit into 16 bits: 127 * 256, 255 * 256 */
+#define MOST 256                     /* rows whose sums fit into 16 bits: 127 * 256, 255 * 256 */
 
 typedef int16_t lanes __attribute__((vector_size(MSTB_WIDTH * 4), aligned(4), may_alias));
 typedef uint16_t ulanes __attribute__((vector_size(MSTB_WIDTH * 4), aligned(4), may_alias)); /* wrap around */
@@ -89,8 +89,9 @@ ALWAYS void finish_strip(const sums *s, int all, const float *c, const float *b,
 
 /* A list of more rows: parts of it, added up in 32 bits. */
 static __attribute__((noinline)) /* rare, and its sums would take its callers' registers */
-void gather_long(const uint16_t *idx, const uint16_t *end, size_t strips, const uint8_t *w, const float *c,
-                 const float *b, float *acc, size_t apart)
+void
+gather_long(const uint16_t *idx, const uint16_t *end, size_t strips, const uint8_t *w, const float *c,
+            const float *b, float *acc, size_t apart)
 {
     ints total[2][4 * VECS];
     memset(total, 0, sizeof total);

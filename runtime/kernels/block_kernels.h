@@ -69,15 +69,15 @@ typedef struct mstb_lists {
 
 typedef struct mstb_strip {
     const float *theta, *gain, *bias; /* [MSTB_COLS]; gain and bias NULL: none */
-    float *v; /* [n] */
-    const float *from; /* [n], v before the first of the steps; v itself, or elsewhere */
+    float *v;                         /* [n] */
+    const float *from;                /* [n], v before the first of the steps; v itself, or elsewhere */
     size_t n, steps;
     uint64_t *bits; /* [steps] */
 } mstb_strip;
 
 typedef struct mstb_term {
     const uint64_t *bits; /* of step 0 */
-    size_t step; /* words between steps */
+    size_t step;          /* words between steps */
     float theta;
 } mstb_term;
 
@@ -108,9 +108,9 @@ static inline size_t mstb_byte_of(size_t j) { return j < MSTB_COLS / 2 ? 2 * j :
 static inline int mstb_bias_of(size_t j) { return j < MSTB_COLS / 2 ? 128 : 0; }
 
 /* Those of block_int8_<set>.c, for the tables. */
-#define MSTB_INT8(set)                                                                             \
+#define MSTB_INT8(set) \
     void mstb_gather_bytes__##set(const mstb_lists *in, size_t n, size_t strips, const uint8_t *w, const float *c, \
-                               const float *b, float *acc, size_t apart);
+                                  const float *b, float *acc, size_t apart);
 MSTB_INT8(scalar)
 #if defined(__x86_64__)
 MSTB_INT8(avx2)

@@ -63,7 +63,8 @@ static void FN(gather_fire)(const mstb_lists *in, const mstb_strip *s, const flo
         mstb_lists one = {in->idx, NULL, in->start + t * in->stride, in->stride};
         if (b == NULL)
             memcpy(x, acc + t * MSTB_COLS, sizeof x);
-        FN(gather)(&one, 1, s->n, w, b, x);
+        FN(gather)
+        (&one, 1, s->n, w, b, x);
         s->bits[t] = fire_step(s, x);
     }
 }
@@ -76,7 +77,8 @@ static void FN(gather_bytes_fire)(const mstb_lists *in, const mstb_strip *s, siz
     for (size_t t = 0; t < s->steps; t++) {
         float x[2 * MSTB_COLS];
         mstb_lists one = {in->idx, NULL, in->start + t * in->stride, in->stride};
-        FN(gather_bytes)(&one, 1, strips, w, c, b, x, MSTB_COLS);
+        FN(gather_bytes)
+        (&one, 1, strips, w, c, b, x, MSTB_COLS);
         for (size_t i = 0; i < strips; i++)
             s[i].bits[t] = fire_step(&s[i], x + i * MSTB_COLS);
     }

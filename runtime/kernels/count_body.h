@@ -74,7 +74,10 @@ static void run_panel(const job *j, place *at, size_t rows, finish_fn *finish)
 {
     int32_t sums[MSTC_TILE * MSTC_COLS] __attribute__((aligned(64))) = {0};
     const mstc_input *in = j->in;
-    dot d = {.taps = in->taps, .n_taps = in->n_taps, .steps = (in->k + 3) / 4, .n = at->n,
+    dot d = {.taps = in->taps,
+             .n_taps = in->n_taps,
+             .steps = (in->k + 3) / 4,
+             .n = at->n,
              .most = in->most * j->w->most,
              .panel = j->w->panels + at->o / MSTC_COLS * mstc_panel_size(in->n_taps, in->k)};
     size_t first = at->row, tiles = (rows + MSTC_TILE - 1) / MSTC_TILE;

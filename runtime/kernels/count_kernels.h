@@ -72,8 +72,8 @@ typedef struct mstc_input {
     const uint32_t *index;
     const size_t *taps;
     size_t n_taps, k;
-    unsigned most; /* no count is larger: the smaller, the faster on AVX2 (16, 32, 64, 128) */
-    unsigned digits; /* 0: one */
+    unsigned most;      /* no count is larger: the smaller, the faster on AVX2 (16, 32, 64, 128) */
+    unsigned digits;    /* 0: one */
     size_t digit_apart; /* bytes from a digit to the next */
 } mstc_input;
 
@@ -84,8 +84,8 @@ typedef struct mstc_input {
 typedef struct mstc_weights {
     const int8_t *panels;
     size_t n;
-    unsigned most; /* no stored weight's absolute value is larger, 127 as a rule, 128 at most */
-    unsigned lift; /* each weight is worth so much more than its byte: 0, or 128 where packed so */
+    unsigned most;      /* no stored weight's absolute value is larger, 127 as a rule, 128 at most */
+    unsigned lift;      /* each weight is worth so much more than its byte: 0, or 128 where packed so */
     unsigned digits;    /* 0: one */
     size_t digit_apart; /* bytes from a digit's panels to the next digit's */
 } mstc_weights;

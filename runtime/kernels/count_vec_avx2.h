@@ -87,6 +87,7 @@ ALWAYS __m256i four(const uint8_t *x)
 
 /* Keeps GCC to the order as written: it likes to have all products of a step at once, more than
  * there are registers. */
-#define IN_ORDER(x) __asm__ volatile("" : "+x"(x))
+#define IN_ORDER(x) __asm__ volatile("" \
+                                     : "+x"(x))
 
 #endif

@@ -70,7 +70,8 @@ ALWAYS void dot_step(const dot *d, const size_t height, const size_t vecs, size_
                      __m512i a[MSTC_TILE][2])
 {
     __m512i u[2] = {_mm512_load_si512(w), _mm512_load_si512(w + 64)};
-    UNROLLED for (size_t r = 0; r < height; r++) {
+    UNROLLED for (size_t r = 0; r < height; r++)
+    {
         __m512i x = four(d->rows[r] + at);
         UNROLLED for (size_t j = 0; j < vecs; j++)
             a[r][j] = _mm512_dpbusd_epi32(a[r][j], x, u[j]);

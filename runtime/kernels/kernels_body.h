@@ -49,19 +49,19 @@ typedef float vec4 __attribute__((vector_size(16), aligned(4), may_alias));
 #define ACC_ADD(j) a##j += v * AT(vec, row, j);
 #define ACC_STORE(j) TO(vec, y, j) = a##j;
 
-#define GATHER_BLOCK(name, EACH)                                                                   \
+#define GATHER_BLOCK(name, EACH) \
     static inline void name(const mstk_list *list, const float *w, size_t ldw, const float *b, float *y) \
-    {                                                                                              \
-        const uint32_t *idx = list->idx;                                                           \
-        const float *val = list->val;                                                              \
-        size_t n = list->n;                                                                        \
-        EACH(ACC_BIAS)                                                                             \
-        for (size_t i = 0; i < n; i++) {                                                           \
-            const float *row = w + (size_t)idx[i] * ldw;                                           \
-            float v = val[i];                                                                      \
-            EACH(ACC_ADD)                                                                          \
-        }                                                                                          \
-        EACH(ACC_STORE)                                                                            \
+    { \
+        const uint32_t *idx = list->idx; \
+        const float *val = list->val; \
+        size_t n = list->n; \
+        EACH(ACC_BIAS) \
+        for (size_t i = 0; i < n; i++) { \
+            const float *row = w + (size_t)idx[i] * ldw; \
+            float v = val[i]; \
+            EACH(ACC_ADD) \
+        } \
+        EACH(ACC_STORE) \
     }
 
 GATHER_BLOCK(gather_block8, EACH8)
@@ -84,16 +84,16 @@ static inline void gather_one(const mstk_list *list, const float *w, size_t ldw,
     *y = a;
 }
 
-#define GATHER_WHILE(width, block)                                                                 \
-    for (; n - j >= (width); j += (width))                                                         \
-        block(list, w + j, ldw, b != NULL ? b + j : NULL, y + j)
+#define GATHER_WHILE(width, block) \
+    for (; n - j >= (width); j += (width)) \
+    block(list, w + j, ldw, b != NULL ? b + j : NULL, y + j)
 
 /* A last block that does not fill a vector is computed over the n's last full
  * vector: some outputs twice, to the same bits. */
-#define GATHER_REST(width, block)                                                                  \
-    if (j < n && n >= (width)) {                                                                   \
-        j = n - (width);                                                                           \
-        GATHER_WHILE(width, block);                                                                \
+#define GATHER_REST(width, block) \
+    if (j < n && n >= (width)) { \
+        j = n - (width); \
+        GATHER_WHILE(width, block); \
     }
 
 static void FN(gather_f32)(const mstk_list *list, const float *w, size_t ldw, const float *b, float *y,
@@ -118,20 +118,20 @@ typedef int8_t bytes __attribute__((vector_size(MSTK_WIDTH), aligned(1), may_ali
 #define SUM_ZERO(j) ivec s##j = {0};
 /* in two steps: GCC 12 takes one step of four times the width element by element */
 #define SUM_ADD(j) s##j += __builtin_convertvector(__builtin_convertvector(AT(bytes, row, j), shorts), ivec);
-#define SUM_STORE(j)                                                                               \
-    TO(vec, y, j) =                                                                                \
+#define SUM_STORE(j) \
+    TO(vec, y, j) = \
         AT(vec, c, j) * __builtin_convertvector(s##j, vec) + (b != NULL ? AT(vec, b, j) : (vec){0});
 
-#define GATHER_I8_BLOCK(name, EACH)                                                                \
-    static inline void name(const mstk_list *list, const int8_t *w, size_t ldw, const float *c,    \
-                            const float *b, float *y)                                              \
-    {                                                                                              \
-        EACH(SUM_ZERO)                                                                             \
-        for (size_t i = 0; i < list->n; i++) {                                                     \
-            const int8_t *row = w + (size_t)list->idx[i] * ldw;                                    \
-            EACH(SUM_ADD)                                                                          \
-        }                                                                                          \
-        EACH(SUM_STORE)                                                                            \
+#define GATHER_I8_BLOCK(name, EACH) \
+    static inline void name(const mstk_list *list, const int8_t *w, size_t ldw, const float *c, \
+                            const float *b, float *y) \
+    { \
+        EACH(SUM_ZERO) \
+        for (size_t i = 0; i < list->n; i++) { \
+            const int8_t *row = w + (size_t)list->idx[i] * ldw; \
+            EACH(SUM_ADD) \
+        } \
+        EACH(SUM_STORE) \
     }
 
 GATHER_I8_BLOCK(gather_i8_block8, EACH8)
@@ -252,7 +252,8 @@ static inline size_t stair_loop(const mstk_neuron *p, const float *restrict x, f
         float current = gain ? g[i * step] * x[i] + h[i * step] : x[i];
         float th = theta[i * step];
         float q = floorf(current * levels / th + shift);
-        q = q < 0.0f ? 0.0f : q > levels ? levels : q;
+        q = q < 0.0f ? 0.0f : q > levels ? levels
+                                         : q;
         float out = th * (q / levels);
         on += out != 0.0f;
         y[i] = out;
@@ -287,8 +288,8 @@ static inline void level_loop(const mstk_neuron *p, const float *restrict x, uin
 }
 
 /* By way of bytes, which compilers vectorize. */
-static inline void count_loop(const mstk_neuron *p, const float *restrict x, float *restrict y, uint32_t *restrict counts,
-                              size_t n, size_t step, int gain)
+static inline void count_loop(const mstk_neuron *p, const float *restrict x, float *restrict y,
+                              uint32_t *restrict counts, size_t n, size_t step, int gain)
 {
     enum { AT_ONCE = 64 };
     mstk_neuron q = *p;
@@ -356,21 +357,21 @@ static void FN(affine_same_f32)(const float *g, const float *h, const float *x, 
 }
 
 /* Constant strides in each call let the compiler vectorize every pairing. */
-#define BINARY_LOOP(sa, sb, expr)                                                                  \
-    for (size_t i = 0; i < n; i++) {                                                               \
-        float p = a[i * (sa)], q = b[i * (sb)];                                                    \
-        y[i] = (expr);                                                                             \
+#define BINARY_LOOP(sa, sb, expr) \
+    for (size_t i = 0; i < n; i++) { \
+        float p = a[i * (sa)], q = b[i * (sb)]; \
+        y[i] = (expr); \
     }
-#define BINARY_CASE(fn, expr)                                                                      \
-    case fn:                                                                                       \
-        if (stride[0] == 1 && stride[1] == 1)                                                      \
-            BINARY_LOOP(1, 1, expr)                                                                \
-        else if (stride[0] == 1)                                                                   \
-            BINARY_LOOP(1, 0, expr)                                                                \
-        else if (stride[1] == 1)                                                                   \
-            BINARY_LOOP(0, 1, expr)                                                                \
-        else                                                                                       \
-            BINARY_LOOP(0, 0, expr)                                                                \
+#define BINARY_CASE(fn, expr) \
+    case fn: \
+        if (stride[0] == 1 && stride[1] == 1) \
+            BINARY_LOOP(1, 1, expr) \
+        else if (stride[0] == 1) \
+            BINARY_LOOP(1, 0, expr) \
+        else if (stride[1] == 1) \
+            BINARY_LOOP(0, 1, expr) \
+        else \
+            BINARY_LOOP(0, 0, expr) \
         break;
 
 static void FN(binary_f32)(int fn, const float *a, const float *b, const size_t *stride, float *restrict y,
@@ -379,7 +380,7 @@ static void FN(binary_f32)(int fn, const float *a, const float *b, const size_t 
     switch (fn) {
         BINARY_CASE(MST_BIN_ADD, p + q)
         BINARY_CASE(MST_BIN_SUB, p - q)
-        BINARY_CASE(MST_BIN_MUL, p *q)
+        BINARY_CASE(MST_BIN_MUL, p * q)
         BINARY_CASE(MST_BIN_DIV, p / q)
         BINARY_CASE(MST_BIN_MIN, p > q ? q : p)
         BINARY_CASE(MST_BIN_MAX, p < q ? q : p)

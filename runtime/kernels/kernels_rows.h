@@ -12,7 +12,10 @@ typedef int32_t ints __attribute__((vector_size(MSTK_WIDTH * 4), may_alias));
 
 #define SPREAD(x) ((vec){0} + (x))
 
-static inline vec choose(ints on, vec a, vec b) { return (vec)(((ints)a & on) | ((ints)b & ~on)); }
+static inline vec choose(ints on, vec a, vec b)
+{
+    return (vec)(((ints)a & on) | ((ints)b & ~on));
+}
 
 /* e^x for x <= 0: 2^k times a polynomial of the rest (Cephes' expf), 0 below -87, NaN for NaN. */
 static inline vec exp_of(vec x)

@@ -66,7 +66,8 @@ static mst_status unknown(const char *isa, mst_err *err)
 {
     char names[64] = "";
     for (size_t i = 0; i < N_SETS; i++) {
-        strcat(names, i == 0 ? "" : i + 1 == N_SETS ? " or " : ", ");
+        strcat(names, i == 0 ? "" : i + 1 == N_SETS ? " or "
+                                                    : ", ");
         strcat(names, sets[i].table->isa);
     }
     return mst_fail(err, MST_EINVAL, "instruction set '%s': unknown, expected %s", isa, names);
@@ -81,8 +82,8 @@ mst_status mst_kernels_select(const char *isa, mst_kernels *out, mst_err *err)
         return mst_fail(err, MST_EINVAL, "instruction set '%s': this machine does not have it", isa);
     *out = mst_kernels_scalar;
     out->isa = set->table->isa;
-#define MSTK_KERNEL(ret, name, args)                                                               \
-    if (set->table->name != NULL)                                                                  \
+#define MSTK_KERNEL(ret, name, args) \
+    if (set->table->name != NULL) \
         out->name = set->table->name;
 #include "runtime/kernels/kernels.def"
 #undef MSTK_KERNEL

@@ -11,7 +11,9 @@
 static inline size_t mstk_mask_count(__mmask16 on)
 {
     uint32_t bits;
-    __asm__("kmovw %1, %0" : "=r"(bits) : "k"(on));
+    __asm__("kmovw %1, %0"
+            : "=r"(bits)
+            : "k"(on));
     return (size_t)__builtin_popcount(bits);
 }
 

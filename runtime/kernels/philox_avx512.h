@@ -14,8 +14,8 @@ static inline __attribute__((always_inline)) void philox_multiply(__m512i x, uin
 }
 
 /* c[i]: word i of groups group .. group + 15, by counter (sample, time, index, group). */
-static inline __attribute__((always_inline)) void philox_vecs(uint64_t seed, uint32_t sample, uint32_t time, uint32_t index,
-                                                              uint32_t group, __m512i c[4])
+static inline __attribute__((always_inline)) void philox_vecs(uint64_t seed, uint32_t sample, uint32_t time,
+                                                              uint32_t index, uint32_t group, __m512i c[4])
 {
     const __m512i iota = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);

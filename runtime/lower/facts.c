@@ -121,7 +121,8 @@ mst_status low_note_facts(lowering *lo)
         note_node(lo, &c, i);
     p->depth = p->facts[g->output].depth;
     if (g->tensors[g->output].dtype != MST_F32)
-        return mst_fail(lo->err, MST_EUNSUPPORTED, "the graph's output '%s' is not float32", g->tensors[g->output].name);
+        return mst_fail(lo->err, MST_EUNSUPPORTED, "the graph's output '%s' is not float32",
+                        g->tensors[g->output].name);
     return MST_OK;
 }
 

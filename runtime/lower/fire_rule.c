@@ -15,7 +15,8 @@ static mst_status padded(lowering *lo, const float *from, size_t n, bool each, f
     if (to == NULL)
         return low_no_memory(lo);
     for (size_t i = 0; i < room; i++)
-        to[i] = !each ? from[0] : i < n ? from[i] : rest;
+        to[i] = !each ? from[0] : i < n ? from[i]
+                                        : rest;
     return MST_OK;
 }
 
@@ -78,7 +79,8 @@ static mst_status first_membranes(lowering *lo, rt_fire *fire, const op_neuron *
 /* How the constants lie; false where strips cannot have them. */
 static bool neuron_layout(const op_channels *ch, uint32_t cols, rt_fire *fire)
 {
-    fire->each = ch->channels == 1 ? RT_EACH_SAME : ch->inner == 1 ? RT_EACH_COLUMN : RT_EACH_ROW;
+    fire->each = ch->channels == 1 ? RT_EACH_SAME : ch->inner == 1 ? RT_EACH_COLUMN
+                                                                   : RT_EACH_ROW;
     fire->channels = ch->channels;
     fire->per_channel = ch->inner / cols;
     return fire->each != RT_EACH_ROW ? along_rows(ch, cols) : ch->inner % cols == 0;

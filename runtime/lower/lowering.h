@@ -25,25 +25,29 @@ typedef struct low_target {
     size_t (*layer_scratch)(const mst_program *p, const rt_expr *e);
 } low_target;
 
-typedef enum low_kind { LOW_STATIC, LOW_BITS, LOW_MOVED, LOW_EXPR, LOW_FLOAT } low_kind;
+typedef enum low_kind { LOW_STATIC,
+                        LOW_BITS,
+                        LOW_MOVED,
+                        LOW_EXPR,
+                        LOW_FLOAT } low_kind;
 
 /* What a tensor is at compile time. MOVED: the node's output is its input moved; not yet done. */
 typedef struct low_value {
     low_kind kind;
     uint32_t readers; /* inputs of nodes that run each step, and the graph's output */
-    rt_value bits; /* BITS; also cached for MOVED and EXPR where it exists (has_bits) */
+    rt_value bits;    /* BITS; also cached for MOVED and EXPR where it exists (has_bits) */
     bool has_bits, has_buf, has_events;
     rt_expr *expr;
-    uint32_t buf; /* FLOAT; also cached where it exists (has_buf) */
+    uint32_t buf;    /* FLOAT; also cached where it exists (has_buf) */
     uint32_t events; /* buffer of what its elements are made of (has_events) */
-    uint32_t moves; /* MOVED: nodes on all ways back to what is not moved */
+    uint32_t moves;  /* MOVED: nodes on all ways back to what is not moved */
 } low_value;
 
 struct lowering {
     mst_program *p;
     const mst_graph *g;
     const low_target *target; /* NULL: every node runs by its operator's function */
-    uint32_t steps; /* of a block; 0: as the back end chooses */
+    uint32_t steps;           /* of a block; 0: as the back end chooses */
     mst_arena *tmp;
     mst_err *err;
     low_value *values;
@@ -71,7 +75,7 @@ mst_status low_place_ops(lowering *lo);
 mst_status low_no_memory(lowering *lo);
 /* A buffer of bytes per time step, first written by the next operation. */
 mst_status low_new_buf(lowering *lo, size_t bytes, uint32_t *buf);
-void low_use_buf(lowering *lo, uint32_t buf); /* by the next operation */
+void low_use_buf(lowering *lo, uint32_t buf);      /* by the next operation */
 void low_use_expr(lowering *lo, const rt_expr *e); /* all that it reads, likewise */
 mst_status low_new_op(lowering *lo, rt_op_kind kind, uint32_t tensor, rt_op **op);
 /* Without terms, but with room for them. */
@@ -105,7 +109,7 @@ mst_status low_fall_back(lowering *lo, uint32_t node);
 typedef struct low_map {
     uint32_t n_sources, sources[RT_MAX_SOURCES]; /* tensors that are not moved */
     size_t n;
-    uint32_t *at; /* [n] element of its source; UINT32_MAX: zero */
+    uint32_t *at;    /* [n] element of its source; UINT32_MAX: zero */
     uint8_t *source; /* [n] */
 } low_map;
 mst_status low_map_make(lowering *lo, uint32_t tensor, low_map *map, bool *ok);

@@ -79,7 +79,8 @@ mst_status low_place_ops(lowering *lo)
     mst_program *p = lo->p;
     size_t arena, at, scratch;
     bool each = lo->target == NULL;
-    p->steps = each || op_counts(p->mode) ? 1 : lo->steps > RT_MAX_STEPS ? RT_MAX_STEPS : lo->steps;
+    p->steps = each || op_counts(p->mode) ? 1 : lo->steps > RT_MAX_STEPS ? RT_MAX_STEPS
+                                                                         : lo->steps;
     if (p->steps == 0)
         MST_TRY(lo->target->choose_steps(lo, &p->steps));
     MST_TRY(size_buffers(lo));

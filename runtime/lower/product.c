@@ -50,13 +50,13 @@ mst_status low_make_product(lowering *lo, uint32_t node, rt_expr **expr)
     if (q == NULL || e == NULL)
         return low_no_memory(lo);
     *q = (rt_product){.node = pre,
-                       .a = a,
-                       .b = b,
-                       .batches = pre->n / (m->m * m->n),
-                       .m = m->m,
-                       .n = m->n,
-                       .k = m->k,
-                       .trans_b = m->trans_b};
+                      .a = a,
+                      .b = b,
+                      .batches = pre->n / (m->m * m->n),
+                      .m = m->m,
+                      .n = m->n,
+                      .k = m->k,
+                      .trans_b = m->trans_b};
     MST_TRY(first_rows(lo, &m->batch, 0, a.cols, q->batches, &q->a_row));
     MST_TRY(first_rows(lo, &m->batch, 1, b.cols, q->batches, &q->b_row));
     MST_TRY(each_batch_alone(lo, q));

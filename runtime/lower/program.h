@@ -24,26 +24,29 @@
 
 /* ---- layers ------------------------------------------------------------------------ */
 
-typedef enum rt_term_kind { RT_TERM_BITS, RT_TERM_ROWS, RT_TERM_FLOAT, RT_TERM_AFFINE } rt_term_kind;
+typedef enum rt_term_kind { RT_TERM_BITS,
+                            RT_TERM_ROWS,
+                            RT_TERM_FLOAT,
+                            RT_TERM_AFFINE } rt_term_kind;
 
 typedef struct rt_term {
     rt_term_kind kind;
-    rt_value bits; /* BITS */
-    rt_ref ref; /* ROWS: constant or static values */
-    const uint32_t *row; /* ROWS: where each row starts; NULL: row r at r * cols */
-    bool one; /* ROWS: one value per row; AFFINE: one constant for all */
+    rt_value bits;                /* BITS */
+    rt_ref ref;                   /* ROWS: constant or static values */
+    const uint32_t *row;          /* ROWS: where each row starts; NULL: row r at r * cols */
+    bool one;                     /* ROWS: one value per row; AFFINE: one constant for all */
     uint32_t buf, tensor, events; /* FLOAT: where, whose values; and, for EVENTS, what they are made of */
-    const float *g, *h; /* AFFINE, [cols rounded up to 64] */
+    const float *g, *h;           /* AFFINE, [cols rounded up to 64] */
 } rt_term;
 
 /* LINEAR or CONV. */
 typedef struct rt_synapse {
     const op_node *node;
     bool is_conv, has_bits;
-    rt_value bits; /* has_bits: input with one theta, which the weights contain */
+    rt_value bits;              /* has_bits: input with one theta, which the weights contain */
     const struct rt_expr *from; /* otherwise: input made row by row, LINEAR only; or NULL: */
-    uint32_t buf; /* float input */
-    size_t out; /* outputs */
+    uint32_t buf;               /* float input */
+    size_t out;                 /* outputs */
     size_t group_in, group_out; /* channels of a group; LINEAR: all inputs and outputs */
     void *how;
     struct rt_synapse *next; /* of the program, for release */
@@ -67,24 +70,29 @@ typedef struct rt_expr {
     rt_synapse *syn; /* at most one of the two */
     rt_product *prod;
     uint32_t n_terms;
-    rt_term *terms; /* at most RT_MAX_TERMS */
+    rt_term *terms;     /* at most RT_MAX_TERMS */
     const uint32_t *to; /* products: where in the neuron's tensor each row starts; NULL: in order */
 } rt_expr;
 
 /* What becomes of a layer's sum. */
-typedef enum rt_rule { RT_STORE, RT_FIRE_IF, RT_FIRE_COUNT, RT_FIRE_SIGNED } rt_rule;
+typedef enum rt_rule { RT_STORE,
+                       RT_FIRE_IF,
+                       RT_FIRE_COUNT,
+                       RT_FIRE_SIGNED } rt_rule;
 
-typedef enum rt_each { RT_EACH_SAME, RT_EACH_COLUMN, RT_EACH_ROW } rt_each;
+typedef enum rt_each { RT_EACH_SAME,
+                       RT_EACH_COLUMN,
+                       RT_EACH_ROW } rt_each;
 
 /* The neurons of a layer: one set of constants, one for each column, or one for each row. */
 typedef struct rt_fire {
     rt_rule rule;
     const float *theta, *gain, *bias; /* [cols rounded up to 64], [64], or [channels][64] */
-    const float *first; /* v(0), which is not written to memory before the first block */
+    const float *first;               /* v(0), which is not written to memory before the first block */
     rt_each each;
     size_t channels, per_channel; /* EACH_ROW: row r has the constants of r/per_channel%channels */
-    float levels, shift; /* FIRE_COUNT */
-    const uint32_t *piece_at; /* neuron of each `piece` columns of the sum; NULL: in order */
+    float levels, shift;          /* FIRE_COUNT */
+    const uint32_t *piece_at;     /* neuron of each `piece` columns of the sum; NULL: in order */
     uint32_t piece;
 } rt_fire;
 
@@ -92,7 +100,12 @@ typedef struct rt_fire {
 
 /* EVENTS: what the elements of a sum, or of counts, are made of, as numbers. COUNTS: those of counts that an
  * operator's function made, as bytes. */
-typedef enum rt_op_kind { RT_OP_NODE, RT_OP_MOVE, RT_OP_MASK, RT_OP_LAYER, RT_OP_EVENTS, RT_OP_COUNTS } rt_op_kind;
+typedef enum rt_op_kind { RT_OP_NODE,
+                          RT_OP_MOVE,
+                          RT_OP_MASK,
+                          RT_OP_LAYER,
+                          RT_OP_EVENTS,
+                          RT_OP_COUNTS } rt_op_kind;
 
 #define RT_MOVE_COLUMNS 128u
 
@@ -100,24 +113,24 @@ typedef enum rt_op_kind { RT_OP_NODE, RT_OP_MOVE, RT_OP_MASK, RT_OP_LAYER, RT_OP
 typedef struct rt_move {
     uint32_t n_in;
     const rt_value *in;
-    uint32_t unit; /* 1, 8, 16, 32, 64; 0: rows; RT_MOVE_COLUMNS */
-    const uint32_t *from; /* per unit of the output: position in units (rows); UINT32_MAX: zeros.
+    uint32_t unit;         /* 1, 8, 16, 32, 64; 0: rows; RT_MOVE_COLUMNS */
+    const uint32_t *from;  /* per unit of the output: position in units (rows); UINT32_MAX: zeros.
                               RT_MOVE_COLUMNS: per column of the input, the row that it becomes */
     const uint8_t *source; /* which input; NULL: the first */
 } rt_move;
 
 typedef struct rt_op {
     rt_op_kind kind;
-    const op_node *node; /* NODE, MASK; LAYER: the NEURON, or NULL where it stores */
-    uint32_t tensor; /* whose values it makes; MST_NONE: a moved copy, or a sum that no tensor is */
-    const uint32_t *in_buf; /* NODE: float buffers of the inputs; MST_NONE: as the node has it */
+    const op_node *node;       /* NODE, MASK; LAYER: the NEURON, or NULL where it stores */
+    uint32_t tensor;           /* whose values it makes; MST_NONE: a moved copy, or a sum that no tensor is */
+    const uint32_t *in_buf;    /* NODE: float buffers of the inputs; MST_NONE: as the node has it */
     const uint32_t *in_events; /* NODE: buffers of their events; MST_NONE: analog */
-    uint32_t events; /* NODE, EVENTS: buffer of what the output is made of; COUNTS: of the input; MST_NONE: analog */
-    rt_value in, out; /* MASK: bits; MOVE: out; NODE and LAYER: what it makes */
+    uint32_t events;           /* NODE, EVENTS: buffer of what the output is made of; COUNTS: input; MST_NONE: analog */
+    rt_value in, out;          /* MASK: bits; MOVE: out; NODE and LAYER: what it makes */
     rt_move move;
-    const rt_expr *expr; /* LAYER, EVENTS */
-    rt_fire fire; /* LAYER */
-    size_t scratch; /* of thread i: scratch + i * scratch_bytes of the program */
+    const rt_expr *expr;   /* LAYER, EVENTS */
+    rt_fire fire;          /* LAYER */
+    size_t scratch;        /* of thread i: scratch + i * scratch_bytes of the program */
     uint32_t head, joined; /* LAYER: see layer_group.c; head: index of the group's first operation,
                               which has the number of the others */
 } rt_op;
@@ -133,18 +146,18 @@ struct mst_program {
     uint32_t levels; /* count and radix: of all neurons; 0: their own */
     mst_thinning thinning;
     uint32_t readout_from; /* the step, counted from 1, with which the mean of the logits begins */
-    bool draws; /* float mode: masks drop whole values instead of taking their mean */
+    bool draws;            /* float mode: masks drop whole values instead of taking their mean */
     const mst_allocator *alloc;
     mst_kernels k;
     mst_arena arena; /* what has no other owner */
 
-    rt_fact *facts; /* of each tensor */
-    op_node *nodes; /* of each node */
+    rt_fact *facts;                   /* of each tensor */
+    op_node *nodes;                   /* of each node */
     uint32_t n_static, *static_nodes; /* run once a sample, in order */
     mst_layer *layers;
     size_t n_layers;
     size_t *layer_feed_at; /* n_layers + 1 starts into layer_feed */
-    uint32_t *layer_feed; /* SYNAPSE nodes that feed a layer */
+    uint32_t *layer_feed;  /* SYNAPSE nodes that feed a layer */
     uint64_t dense, dense_static;
     uint32_t depth; /* neurons on the longest way to the output */
 
@@ -154,15 +167,15 @@ struct mst_program {
     plan_buf *bufs; /* bytes: of a step, until planned; at: offset in a session's memory */
     size_t n_bufs, cap_bufs;
     rt_synapse *synapses;
-    uint32_t in_buf; /* of the input's frames; MST_NONE: the input is constant */
+    uint32_t in_buf;  /* of the input's frames; MST_NONE: the input is constant */
     uint32_t out_buf; /* of the logits; MST_NONE: they are static: */
     rt_ref output;
 
-    size_t bytes; /* of a session's memory; the graph's input is at 0 */
-    size_t passed; /* what static nodes pass to each other takes, behind what they keep; nothing is left there */
+    size_t bytes;         /* of a session's memory; the graph's input is at 0 */
+    size_t passed;        /* what static nodes pass to each other takes, behind what they keep; nothing is left there */
     size_t scratch_bytes; /* of fused layers, which reuse it while it is in the cache; for each thread */
     size_t input_n, output_n;
-    uint32_t frames; /* 1: the input is constant */
+    uint32_t frames;  /* 1: the input is constant */
     size_t frames_at; /* where a session keeps them; spiking mode with more than one */
     unsigned threads;
     const struct rt_backend *backend;

@@ -36,7 +36,7 @@ static mst_status spread(op_prep *c, const float *from, size_t n_from, size_t n,
 }
 
 mst_status op_channels_of(op_prep *c, int32_t axis, uint32_t first, uint32_t n, op_channels *ch,
-                            const float **values)
+                          const float **values)
 {
     const mst_tensor *x = op_in_tensor(c, 0);
     bool same = true;

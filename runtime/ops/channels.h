@@ -9,6 +9,6 @@
  * values (NULL for an absent one). Where all of them are one number, the whole
  * tensor is one channel. ENOMEM. */
 mst_status op_channels_of(op_prep *c, int32_t axis, uint32_t first, uint32_t n, op_channels *ch,
-                            const float **values);
+                          const float **values);
 
 #endif

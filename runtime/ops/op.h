@@ -27,9 +27,9 @@ typedef struct rt_ref {
 /* The values of a tensor: their form, and how they lie where they are stored. */
 typedef struct rt_value {
     mst_form form;
-    float scale;   /* theta, what a spike is worth (COUNT: `levels` of them); 0: not the same for all, or none */
+    float scale;     /* theta, what a spike is worth (COUNT: `levels` of them); 0: not the same for all, or none */
     uint32_t levels; /* COUNT: of all that it holds; 0: not the same for all */
-    uint32_t cols; /* of a row, the last axis */
+    uint32_t cols;   /* of a row, the last axis */
     size_t rows;
     size_t words; /* of a row. BITS: of 64 bits, those past cols are 0; COUNT: bytes */
     size_t step;  /* words of a time step; FLOAT: numbers */
@@ -80,11 +80,11 @@ typedef struct op_gather {
 typedef struct op_weights {
     mst_dtype dtype;
     size_t k, ld;
-    const float *scale; /* I8: [ld] */
-    const float *c;     /* I8, for spikes with one theta: theta*scale; otherwise NULL */
+    const float *scale;  /* I8: [ld] */
+    const float *c;      /* I8, for spikes with one theta: theta*scale; otherwise NULL */
     const float *unit_c; /* I8, for counts with a unit: unit*scale; otherwise NULL */
-    size_t sum;         /* with unit_c: integers of a piece of the outputs; offset in the scratch memory */
-    size_t wide;        /* F16, and I8 without c: float32 of some outputs; offset in the scratch memory */
+    size_t sum;          /* with unit_c: integers of a piece of the outputs; offset in the scratch memory */
+    size_t wide;         /* F16, and I8 without c: float32 of some outputs; offset in the scratch memory */
 } op_weights;
 
 typedef struct op_linear {
@@ -94,11 +94,15 @@ typedef struct op_linear {
 
 typedef struct op_conv {
     win_axis h, w;
-    size_t batch, channels, groups, out; /* all channels, all outputs */
+    size_t batch, channels, groups, out;      /* all channels, all outputs */
     size_t start, idx, val, row_idx, row_val; /* offsets in the scratch memory */
 } op_conv;
 
-typedef enum op_product { OP_COINCIDE, OP_A_SPIKES, OP_B_SPIKES, OP_ANALOG, OP_COUNTS } op_product;
+typedef enum op_product { OP_COINCIDE,
+                          OP_A_SPIKES,
+                          OP_B_SPIKES,
+                          OP_ANALOG,
+                          OP_COUNTS } op_product;
 
 typedef struct op_matmul {
     nd_loop batch; /* operands a, b, y; strides in elements */
@@ -127,7 +131,7 @@ typedef struct op_neuron {
 
 typedef struct op_mask {
     uint32_t index, threshold;
-    float keep; /* 1 - RATIO */
+    float keep;          /* 1 - RATIO */
     const op_neuron *of; /* count: what the counts are worth; NULL: theta and levels */
     float theta, levels;
     const uint32_t *table; /* binomial thinning (mstc_thin_table); NULL: systematic, or nothing drawn */
@@ -173,10 +177,10 @@ typedef struct op_call {
     const mst_kernels *k;
     const void *const *in;
     float *out;
-    char *scratch; /* scratch_bytes */
-    void *state;   /* state_bytes, left by the step before, or as reset made it */
-    uint64_t seed; /* of masks */
-    uint32_t sample, time; /* the first step is 1 */
+    char *scratch;                 /* scratch_bytes */
+    void *state;                   /* state_bytes, left by the step before, or as reset made it */
+    uint64_t seed;                 /* of masks */
+    uint32_t sample, time;         /* the first step is 1 */
     const uint32_t *const *events; /* of each input; NULL: it is analog */
     uint32_t *out_events;          /* NULL: the output is analog */
     /* what the call counted: */
@@ -195,17 +199,17 @@ struct op_node {
     uint32_t index; /* of the node in the graph */
     uint32_t layer; /* NEURON: its own; MASK: the layer whose spikes it counts, MST_NONE: none */
     bool is_static;
-    bool is_pure;   /* the same inputs give the same output at any time: steps may run in any order */
+    bool is_pure;     /* the same inputs give the same output at any time: steps may run in any order */
     bool counts_sops; /* synaptic operations, not multiply-adds */
     uint32_t n_in;
-    bool *digits; /* of each input: counts that pass and count take by their digits */
+    bool *digits;         /* of each input: counts that pass and count take by their digits */
     rt_ref *in, out;      /* of static inputs and outputs */
     size_t n;             /* elements of the output */
     size_t scratch_bytes; /* set by prepare, as are those below */
     size_t state_bytes;
-    size_t state;         /* where a session keeps them */
-    size_t scratch;       /* static nodes: likewise */
-    uint64_t dense;       /* multiply-adds of one pass */
+    size_t state;        /* where a session keeps them */
+    size_t scratch;      /* static nodes: likewise */
+    uint64_t dense;      /* multiply-adds of one pass */
     op_weights *weights; /* LINEAR, CONV */
     union {
         op_move move;
@@ -233,8 +237,8 @@ typedef struct op_prep {
     mst_run_mode mode;
     uint32_t levels; /* of all neurons; 0: their own */
     mst_thinning thinning;
-    bool int8;       /* the graph has int8 weights */
-    bool draws;      /* float mode: masks are drawn */
+    bool int8;            /* the graph has int8 weights */
+    bool draws;           /* float mode: masks are drawn */
     const rt_fact *facts; /* of each tensor */
     const op_node *nodes; /* those before it are prepared */
     mst_layer *layers;    /* to be described by NEURON and MASK */

@@ -107,8 +107,10 @@ mst_status op_prepare_MASK(op_prep *c, op_node *op)
     float ratio = c->node->fp[MST_MASK_RATIO];
     uint32_t k = op_in_fact(c, 0)->layer;
     mst_layer *layer = k != MST_NONE ? &c->layers[k] : NULL; /* none: masks other values */
-    static const op_run runs[] = {
-        [MST_RUN_SPIKING] = run_mask, [MST_RUN_FLOAT] = run_mask_mean, [MST_RUN_COUNT] = run_thin, [MST_RUN_RADIX] = run_thin};
+    static const op_run runs[] = {[MST_RUN_SPIKING] = run_mask,
+                                  [MST_RUN_FLOAT] = run_mask_mean,
+                                  [MST_RUN_COUNT] = run_thin,
+                                  [MST_RUN_RADIX] = run_thin};
     op->run = c->draws ? run_mask : runs[c->mode];
     q->index = (uint32_t)c->node->ip[MST_MASK_INDEX];
     q->threshold = (uint32_t)round((double)ratio * 4294967296.0);

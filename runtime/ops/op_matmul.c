@@ -201,8 +201,10 @@ static mst_status prepare_scratch(op_prep *c, op_node *op)
     if (q->rule == OP_COUNTS) {
         uint64_t most = (uint64_t)op_in_fact(c, 0)->value.levels * op_in_fact(c, 1)->value.levels;
         return q->k <= INT32_MAX / most ? MST_OK
-                                        : mst_fail(c->err, MST_EUNSUPPORTED, "products of %zu counts may exceed 32 bits: "
-                                                   "use fewer levels, or float weights", q->k);
+                                        : mst_fail(c->err, MST_EUNSUPPORTED,
+                                                   "products of %zu counts may exceed 32 bits: "
+                                                   "use fewer levels, or float weights",
+                                                   q->k);
     }
     if (q->rule == OP_COINCIDE) {
         MST_TRY(op_add_bytes(c->err, words_of(q->k) * q->m, sizeof(uint64_t), &q->left, total));

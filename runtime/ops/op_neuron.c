@@ -112,8 +112,10 @@ mst_status op_prepare_NEURON(op_prep *c, op_node *op)
 {
     op_neuron *q = &op->u.neuron;
     const float *values[3];
-    static const op_run runs[] = {
-        [MST_RUN_SPIKING] = run_fire, [MST_RUN_FLOAT] = run_stair, [MST_RUN_COUNT] = run_count, [MST_RUN_RADIX] = run_count};
+    static const op_run runs[] = {[MST_RUN_SPIKING] = run_fire,
+                                  [MST_RUN_FLOAT] = run_stair,
+                                  [MST_RUN_COUNT] = run_count,
+                                  [MST_RUN_RADIX] = run_count};
     int32_t levels = op_levels_of(c, c->node);
     op->run = runs[c->mode];
     if (op_counts(c->mode) && levels > MST_MAX_RUN_LEVELS)

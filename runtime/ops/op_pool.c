@@ -16,7 +16,7 @@ static void pool_pixel(const op_call *c, const op_pool *q, const float *x, int64
             int64_t row = oh * q->h.stride - q->h.pad + i * q->h.dilation;
             int64_t col = ow * q->w.stride - q->w.pad + j * q->w.dilation;
             op_accumulate(c->k, taps == 0, q->max, x + (size_t)(row * q->w.size + col) * q->channels, y,
-                       q->channels);
+                          q->channels);
         }
     if (taps == 0) {
         memset(y, 0, q->channels * sizeof *y);
@@ -47,7 +47,7 @@ mst_status op_prepare_POOL(op_prep *c, op_node *op)
     op->run = run_pool;
     for (int i = 0; i < 2; i++)
         *axis[i] = win_axis_of(x->dims[1 + i], y->dims[1 + i], (uint32_t)ip[MST_POOL_KERNEL + i],
-                                ip[MST_POOL_STRIDE + i], ip[MST_POOL_PAD + i], ip[MST_POOL_DILATION + i]);
+                               ip[MST_POOL_STRIDE + i], ip[MST_POOL_PAD + i], ip[MST_POOL_DILATION + i]);
     q->batch = x->dims[0];
     q->channels = x->dims[3];
     q->max = ip[MST_POOL_FN] == MST_RED_MAX;

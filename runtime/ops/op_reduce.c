@@ -20,7 +20,8 @@ static void reduce_one(const op_call *c, const op_reduce *q, bool first, const f
         }
         for (size_t i = 0; i < n; i++) {
             float v = from[(ptrdiff_t)i * step];
-            to[i] = first ? v : max ? (to[i] < v ? v : to[i]) : to[i] + v;
+            to[i] = first ? v : max ? (to[i] < v ? v : to[i])
+                                    : to[i] + v;
         }
     } while (nd_next(nd, pos, at));
 }

@@ -33,7 +33,8 @@ static double unary(mst_unary_fn fn, double x)
     case MST_UN_GELU_TANH: return gelu_tanh(x);
     case MST_UN_SILU: return x / (1.0 + exp(-x));
     case MST_UN_SOFTPLUS: return softplus(x);
-    case MST_UN_SIGN: return x > 0 ? 1.0 : x < 0 ? -1.0 : x; /* keeps zeros and NaN */
+    case MST_UN_SIGN: return x > 0 ? 1.0 : x < 0 ? -1.0
+                                                 : x; /* keeps zeros and NaN */
     case MST_UN_COUNT: break;
     }
     return x;
@@ -53,4 +54,3 @@ mst_status op_prepare_UNARY(op_prep *c, op_node *op)
     op->u.scalars.fn = c->node->ip[MST_UNARY_FN];
     return MST_OK;
 }
-

@@ -5,8 +5,8 @@
 #include <string.h>
 
 /* y[0..n) of each row = b + sum over its list of val * w[idx*ldw + 0..n). */
-static void products(const mst_kernels *k, const op_row *rows, size_t n_rows, const float *w, size_t ldw, const float *b,
-                     size_t n)
+static void products(const mst_kernels *k, const op_row *rows, size_t n_rows, const float *w, size_t ldw,
+                     const float *b, size_t n)
 {
     for (size_t j = 0, take; j < n; j += take) {
         take = op_cols_of(n - j);
@@ -86,7 +86,8 @@ static mst_status prepare_counts(op_prep *c, op_node *op, size_t k, size_t n)
         return op_no_memory(c->err);
     if (k > INT32_MAX / (127 * (size_t)x->value.levels))
         return mst_fail(c->err, MST_EUNSUPPORTED, "%zu inputs of up to %u spikes: their sum with int8 weights may "
-                        "exceed 32 bits: use fewer levels, or float weights", k, x->value.levels);
+                                                  "exceed 32 bits: use fewer levels, or float weights",
+                        k, x->value.levels);
     for (size_t o = 0; o < q->ld; o++)
         product[o] = (float)(rt_unit(x) * (double)q->scale[o]);
     q->unit_c = product;

@@ -82,7 +82,7 @@ static bool take(planner *p, size_t bytes, size_t *at)
 }
 
 mst_status plan_memory(plan_buf *blocks, size_t n, uint32_t n_steps, mst_arena *tmp, size_t *total,
-                     mst_err *err)
+                       mst_err *err)
 {
     /* per step, a linked list of the blocks that die there */
     size_t *dying = mst_arena_array(tmp, (size_t)n_steps + 1, sizeof *dying); /* block + 1; 0: none */

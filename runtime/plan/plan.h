@@ -20,6 +20,6 @@ typedef struct plan_buf {
  * that live at the same time do not overlap. The arena's size in *total.
  * tmp: scratch memory. ENOMEM, ELIMIT. */
 mst_status plan_memory(plan_buf *blocks, size_t n, uint32_t n_steps, mst_arena *tmp, size_t *total,
-                     mst_err *err);
+                       mst_err *err);
 
 #endif

@@ -6,9 +6,11 @@
 
 #define MAX_TEXT 512u
 
-static const char *const mode_names[] = {
-    [MST_RUN_SPIKING] = "spiking", [MST_RUN_FLOAT] = "float", [MST_RUN_COUNT] = "count", [MST_RUN_RADIX] = "radix",
-    [MST_RUN_ANN] = "ann"};
+static const char *const mode_names[] = {[MST_RUN_SPIKING] = "spiking",
+                                         [MST_RUN_FLOAT] = "float",
+                                         [MST_RUN_COUNT] = "count",
+                                         [MST_RUN_RADIX] = "radix",
+                                         [MST_RUN_ANN] = "ann"};
 static const char *const schedule_names[] = {[MST_SCHEDULE_STEP] = "step", [MST_SCHEDULE_BLOCK] = "block"};
 #define COUNT(table) (sizeof(table) / sizeof(table)[0])
 
@@ -33,8 +35,9 @@ static mst_status take_number(const char *name, const char *value, uint64_t max,
     for (const char *p = value; good && *p != '\0'; p++)
         good = *p >= '0' && *p <= '9' && !__builtin_mul_overflow(*out, 10, out) &&
                !__builtin_add_overflow(*out, (uint64_t)(*p - '0'), out) && *out <= max;
-    return good ? MST_OK : mst_fail(err, MST_EINVAL, "option %s: expected a whole number up to %llu, found '%s'",
-                                    name, (unsigned long long)max, value);
+    return good ? MST_OK
+                : mst_fail(err, MST_EINVAL, "option %s: expected a whole number up to %llu, found '%s'", name,
+                           (unsigned long long)max, value);
 }
 
 static mst_status take_u32(const char *name, const char *value, uint32_t *out, mst_err *err)
@@ -76,7 +79,8 @@ static mst_status take_option(mst_run_opts *o, const char *name, const char *val
         return take_number(name, value, UINT64_MAX, &o->readout_from, err);
     } else {
         return mst_fail(err, MST_EINVAL, "option '%s': expected one of mode, schedule, isa, seed, threads, "
-                        "block-steps, frames, levels, thinning, readout-from", name);
+                                         "block-steps, frames, levels, thinning, readout-from",
+                        name);
     }
     return MST_OK;
 }
@@ -97,8 +101,8 @@ static mst_status take_options(mst_run_opts *o, char *text, mst_err *err)
 
 mst_status mst_program_create_text(const mst_graph *g, const char *options, mst_program **out, mst_err *err)
 {
-    mst_run_opts o = {.size = sizeof o, .seed = mst_graph_seed(g), .frames = mst_graph_frames(g),
-                      .thinning = mst_graph_thinning(g)};
+    mst_run_opts o = {
+        .size = sizeof o, .seed = mst_graph_seed(g), .frames = mst_graph_frames(g), .thinning = mst_graph_thinning(g)};
     char text[MAX_TEXT] = "";
     size_t n = options != NULL ? strlen(options) : 0;
     if (n >= sizeof text)

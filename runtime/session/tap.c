@@ -3,9 +3,9 @@
 
 /* mst_tap.how */
 typedef struct tapped {
-    const rt_value *value;   /* NULL: floats, n of them */
-    const void *data;        /* of the first step */
-    const uint32_t *counts;  /* COUNT, as numbers: n of each; NULL: data has them as bytes */
+    const rt_value *value;    /* NULL: floats, n of them */
+    const void *data;         /* of the first step */
+    const uint32_t *counts;   /* COUNT, as numbers: n of each; NULL: data has them as bytes */
     const uint32_t *piece_at; /* where each `piece` columns belong; NULL: in order */
     uint32_t piece;
 } tapped;
@@ -19,7 +19,8 @@ void mst_session_tap(mst_session *s, mst_tap_fn fn, void *ctx)
 void rt_tap_static(const mst_session *s, const op_node *n)
 {
     tapped how = {.data = rt_at(s, n->out)};
-    mst_tap t = {.node = n->index, .layer = MST_NONE, .first = 1, .steps = 1, .form = MST_FORM_STATIC, .n = n->n, .how = &how};
+    mst_tap t = {
+        .node = n->index, .layer = MST_NONE, .first = 1, .steps = 1, .form = MST_FORM_STATIC, .n = n->n, .how = &how};
     s->tap(s->tap_ctx, s, &t);
 }
 

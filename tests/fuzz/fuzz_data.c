@@ -38,8 +38,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         {.channels = 1, .height = 2, .width = 2, .classes = 10},
         {.channels = 3, .height = 32, .width = 32, .classes = 10},
         {.channels = 1, .height = 5, .width = 3, .classes = 10, .prepare = {.resize = 4}},
-        {.channels = 3, .height = 6, .width = 9, .classes = 100, .prepare = {.crop_height = 6,
-                                                                             .crop_width = 9}},
+        {.channels = 3, .height = 6, .width = 9, .classes = 100, .prepare = {.crop_height = 6, .crop_width = 9}},
     };
     if (size < 4)
         return 0;

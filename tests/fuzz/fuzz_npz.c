@@ -31,8 +31,7 @@ static void read_all(const mst_data *d)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    const mst_data_want want = {.channels = 3, .height = 4, .width = 4, .classes = 10,
-                                .prepare = {.resize = 5}};
+    const mst_data_want want = {.channels = 3, .height = 4, .width = 4, .classes = 10, .prepare = {.resize = 5}};
     char path[64], spec[80];
     mst_data *d = NULL;
     mst_err err = {0};

@@ -1,4 +1,4 @@
-/* What a fuzz target does with a graph: what compiles must run, and in both schedules to the same counts, in each mode. */
+/* What a fuzz target does with a graph: what compiles must run, in both schedules to the same counts, in each mode. */
 #ifndef MST_FUZZ_RUN_BOTH_H
 #define MST_FUZZ_RUN_BOTH_H
 

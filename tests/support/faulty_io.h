@@ -15,9 +15,9 @@
 
 static struct {
     int on;
-    char log[256];   /* a letter a call: w(rite), f(sync), c(lose), r(ename) */
+    char log[256]; /* a letter a call: w(rite), f(sync), c(lose), r(ename) */
     unsigned calls;
-    char fail_kind;  /* the calls of this letter fail, */
+    char fail_kind;    /* the calls of this letter fail, */
     unsigned fail_nth; /* from the nth on (1: all) */
     int fail_errno;
     unsigned kill_at; /* SIGKILL in this call, before it has done anything; 0: none */

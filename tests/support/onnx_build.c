@@ -4,7 +4,11 @@
 #include <assert.h>
 #include <string.h>
 
-enum { MAX_VALUES = 64, MAX_NODES = 32, MAX_ATTRS = 8, MAX_INPUTS = 4, MAX_OUTPUTS = 4 };
+enum { MAX_VALUES = 64,
+       MAX_NODES = 32,
+       MAX_ATTRS = 8,
+       MAX_INPUTS = 4,
+       MAX_OUTPUTS = 4 };
 
 static void *room(ox_graph *g, size_t n, size_t size)
 {

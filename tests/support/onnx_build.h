@@ -10,9 +10,9 @@ void build_start(ox_graph *g, int64_t opset);
 uint32_t build_input(ox_graph *g, const char *name, int dtype, uint32_t rank, const int64_t *dims);
 /* data: row-major values of dtype, copied */
 uint32_t build_constant(ox_graph *g, int dtype, uint32_t rank, const int64_t *dims, const void *data);
-uint32_t build_ints(ox_graph *g, uint32_t n, const int64_t *values);     /* int64 [n] */
-uint32_t build_floats(ox_graph *g, uint32_t n, const float *values);     /* float32 [n] */
-uint32_t build_int(ox_graph *g, int64_t value);                          /* int64, a scalar */
+uint32_t build_ints(ox_graph *g, uint32_t n, const int64_t *values); /* int64 [n] */
+uint32_t build_floats(ox_graph *g, uint32_t n, const float *values); /* float32 [n] */
+uint32_t build_int(ox_graph *g, int64_t value);                      /* int64, a scalar */
 /* A node with up to 4 inputs (OX_NONE: absent; trailing ones are left out); its output 0. */
 uint32_t build_node(ox_graph *g, const char *op, uint32_t a, uint32_t b, uint32_t c, uint32_t d);
 /* Attributes of the node built last. */

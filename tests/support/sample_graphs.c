@@ -30,8 +30,10 @@ static float value(builder *b, float scale)
     return ((float)below(b, 256) - 128.0f) / 128.0f * scale;
 }
 
-#define SHAPE(...) (uint32_t)(sizeof((uint32_t[]){__VA_ARGS__}) / sizeof(uint32_t)), (const uint32_t[]){__VA_ARGS__}
-#define IDS(...) (uint32_t)(sizeof((uint32_t[]){__VA_ARGS__}) / sizeof(uint32_t)), (const uint32_t[]){__VA_ARGS__}
+#define SHAPE(...) \
+    (uint32_t)(sizeof((uint32_t[]){__VA_ARGS__}) / sizeof(uint32_t)), (const uint32_t[]) { __VA_ARGS__ }
+#define IDS(...) \
+    (uint32_t)(sizeof((uint32_t[]){__VA_ARGS__}) / sizeof(uint32_t)), (const uint32_t[]) { __VA_ARGS__ }
 
 static uint32_t tensor(builder *b, const char *name, uint32_t rank, const uint32_t *dims, const void *data,
                        mst_dtype dtype)
@@ -147,7 +149,8 @@ static uint32_t every_op_stem(builder *b, uint32_t x)
     t = node(b, MST_OP_CONV, "conv", IDS(t, w, bias), SHAPE(1, 6, 6, 4), 7, 1, 1, 0, 0, 1, 1, 1);
     uint32_t theta = constant(b, "conv.theta", 0, 0.5f, SHAPE(4)), gain = constant(b, "gain", 0, 1.25f, SHAPE(1));
     uint32_t beta = constant(b, "beta", 0.25f, 0, SHAPE(4));
-    t = node(b, MST_OP_NEURON, "conv_if", IDS(t, theta, gain, beta), SHAPE(1, 6, 6, 4), 6, 3, 16, 0, MST_SITE_CONV, 0, 0);
+    t = node(b, MST_OP_NEURON, "conv_if", IDS(t, theta, gain, beta), SHAPE(1, 6, 6, 4), 6, 3, 16, 0, MST_SITE_CONV, 0,
+             0);
     set_fp(b, 0.5f, 0);
     t = node(b, MST_OP_MASK, "conv_mask", IDS(t), SHAPE(1, 6, 6, 4), 4, MST_SITE_CONV, 0, 0, 7);
     set_fp(b, 0.25f, -1);
@@ -169,8 +172,10 @@ static uint32_t every_op_stem(builder *b, uint32_t x)
 /* spikes [1,9,8] -> analog [1,9,9] */
 static uint32_t every_op_attention(builder *b, uint32_t s)
 {
-    uint32_t a = node(b, MST_OP_SLICE, "front", IDS(s), SHAPE(1, 9, 4), 16, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 0, 0, 0, 0, 0);
-    uint32_t r = node(b, MST_OP_SLICE, "back", IDS(s), SHAPE(1, 9, 4), 16, 0, 0, 7, 0, 0, 0, 0, 0, 1, 1, -1, 0, 0, 0, 0, 0);
+    uint32_t a =
+        node(b, MST_OP_SLICE, "front", IDS(s), SHAPE(1, 9, 4), 16, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 0, 0, 0, 0, 0);
+    uint32_t r =
+        node(b, MST_OP_SLICE, "back", IDS(s), SHAPE(1, 9, 4), 16, 0, 0, 7, 0, 0, 0, 0, 0, 1, 1, -1, 0, 0, 0, 0, 0);
     uint32_t k = node(b, MST_OP_CONCAT, "cat", IDS(r, a), SHAPE(1, 9, 8), 1, 2);
     uint32_t p = node(b, MST_OP_MATMUL, "qk", IDS(s, k), SHAPE(1, 9, 9), 1, 1);
     set_fp(b, 0.35355338f, 0);
@@ -209,8 +214,13 @@ mst_status sample_every_op(const mst_allocator *alloc, mst_graph **out, mst_err 
     m->seed = 0x0123456789abcdefu;
     m->n_norm = 2;
     m->mean[0] = 0.5f, m->mean[1] = 0.25f, m->std[0] = 0.25f, m->std[1] = 0.125f;
-    m->prepare = (mst_prepare){.resize = 8, .crop_height = 6, .crop_width = 6, .interpolation = MST_BILINEAR,
-                               .frames = 1, .split = MST_SPLIT_TIME, .present = MST_PRESENT_STEPS};
+    m->prepare = (mst_prepare){.resize = 8,
+                               .crop_height = 6,
+                               .crop_width = 6,
+                               .interpolation = MST_BILINEAR,
+                               .frames = 1,
+                               .split = MST_SPLIT_TIME,
+                               .present = MST_PRESENT_STEPS};
     for (int i = 0; i < 32; i++)
         m->source_sha256[i] = (uint8_t)(7 * i);
     m->source_name = "every-op.onnx";

@@ -5,11 +5,11 @@
 #include "mst/alloc.h"
 
 typedef struct test_alloc {
-    size_t calls;     /* blocks asked for so far, resizing included */
-    size_t fail_at;   /* the one that fails, counted from 1; 0: none */
-    size_t fail_from; /* the first of all that fail; 0: none */
+    size_t calls;         /* blocks asked for so far, resizing included */
+    size_t fail_at;       /* the one that fails, counted from 1; 0: none */
+    size_t fail_from;     /* the first of all that fail; 0: none */
     size_t blocks, bytes; /* alive */
-    size_t largest;   /* bytes of one block, of all that were given */
+    size_t largest;       /* bytes of one block, of all that were given */
     size_t resized;
 } test_alloc;
 

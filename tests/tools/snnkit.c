@@ -178,7 +178,8 @@ static mst_status run(const mst_graph *g, char **args, int n_args, mst_err *err)
     if (st == MST_OK)
         st = mst_session_create(p, &s, err);
     if (st == MST_OK)
-        st = run_steps(s, p, x, (uint32_t)strtoul(args[1], NULL, 10), (uint32_t)strtoul(args[2], NULL, 10), out, spiking);
+        st = run_steps(s, p, x, (uint32_t)strtoul(args[1], NULL, 10), (uint32_t)strtoul(args[2], NULL, 10), out,
+                       spiking);
     mst_session_destroy(s);
     mst_program_destroy(p);
     if (in != NULL)

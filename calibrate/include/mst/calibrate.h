@@ -76,7 +76,12 @@ typedef struct mst_calib_opts {
 } mst_calib_opts;
 
 typedef enum mst_calib_part {
-    MST_PART_CLIPPING, MST_PART_UNEVENNESS, MST_PART_QUANTIZATION, MST_PART_MASKS, MST_PART_INHERITED, MST_PART_WEIGHTS,
+    MST_PART_CLIPPING,
+    MST_PART_UNEVENNESS,
+    MST_PART_QUANTIZATION,
+    MST_PART_MASKS,
+    MST_PART_INHERITED,
+    MST_PART_WEIGHTS,
     MST_PART_COUNT
 } mst_calib_part;
 MST_API const char *mst_calib_part_name(mst_calib_part part);
@@ -89,17 +94,17 @@ typedef struct mst_calib_layer {
     mst_site site;
     int stage, block;
     uint64_t neurons;
-    double theta;     /* mean over channels */
-    int levels;       /* L */
-    int run_levels;   /* l in count and radix mode; 0 in step */
-    double rate;      /* spikes after the mask / (neurons * T); count: l, radix: bits(l) in place of T */
-    double mae;       /* mean |e| */
-    double mae_se;    /* its standard error over samples; NaN for one sample */
-    double rel_l2;    /* |e|_2 / |a|_2; NaN where every a is 0 */
-    double max;       /* largest |e| */
-    double bias;      /* mean e */
-    double within;    /* share of neurons with |e| <= theta/(2L) */
-    double residual;  /* mean |r| */
+    double theta;                     /* mean over channels */
+    int levels;                       /* L */
+    int run_levels;                   /* l in count and radix mode; 0 in step */
+    double rate;                      /* spikes after the mask / (neurons * T); count: l, radix: bits(l) for T */
+    double mae;                       /* mean |e| */
+    double mae_se;                    /* its standard error over samples; NaN for one sample */
+    double rel_l2;                    /* |e|_2 / |a|_2; NaN where every a is 0 */
+    double max;                       /* largest |e| */
+    double bias;                      /* mean e */
+    double within;                    /* share of neurons with |e| <= theta/(2L) */
+    double residual;                  /* mean |r| */
     double part_abs[MST_PART_COUNT];  /* mean |part| */
     double part_mean[MST_PART_COUNT]; /* mean part: they add up to bias */
 } mst_calib_layer;
@@ -112,11 +117,11 @@ typedef struct mst_calib_point {
 } mst_calib_point;
 
 typedef struct mst_calib_report {
-    mst_arena arena; /* owns the arrays */
+    mst_arena arena;        /* owns the arrays */
     mst_run_mode mode;      /* of the spiking network */
     uint32_t depth, window; /* count and radix mode: mst_program_depth and _window; latency is their product */
     size_t samples, labelled;
-    double ann_top1; /* NaN without labels */
+    double ann_top1;                         /* NaN without labels */
     double stored_top1, stored_logit_rel_l2; /* of the ANN with the stored weights; NaN where not given */
     mst_calib_point *points;
     uint32_t n_points;

@@ -15,9 +15,9 @@ extern "C" {
 
 #define MST_MAX_RULES 256
 
-/* Random Spike Masking policy (MST paper, Section 3.4), and levels in count and radix mode. Rules are applied in order of
- * specificity: default, then site, then stage, then block range, then node. A
- * rule applies to a neuron if every field that it sets matches. */
+/* Random Spike Masking policy (MST paper, Section 3.4), and levels in count and radix mode. Rules are applied in order
+ * of specificity: default, then site, then stage, then block range, then node. A rule applies to a neuron if every
+ * field that it sets matches. */
 typedef struct mst_rule {
     int site;               /* enum mst_site; -1: every mask site, for levels any */
     int stage;              /* -1: any */
@@ -30,9 +30,9 @@ typedef struct mst_rule {
 } mst_rule;
 
 typedef struct mst_policy {
-    size_t size;       /* sizeof(mst_policy) or 0; another is EINVAL, for the library writes into it */
-    mst_arena arena;   /* strings */
-    const char *file;  /* for messages; "" when not from a file */
+    size_t size;      /* sizeof(mst_policy) or 0; another is EINVAL, for the library writes into it */
+    mst_arena arena;  /* strings */
+    const char *file; /* for messages; "" when not from a file */
     mst_rule rules[MST_MAX_RULES];
     uint32_t n_rules;
     mst_rule trained[MST_MAX_RULES]; /* ratios the weights were trained with */
@@ -42,20 +42,20 @@ typedef struct mst_policy {
     uint32_t timesteps;
     double shift; /* overrides v(0)/theta of every neuron */
     bool has_run, has_thinning;
-    mst_run_rule run;      /* how the model is run by default */
-    mst_thinning thinning; /* of masks in count and radix mode */
-    int levels;            /* of every neuron in count and radix mode; 0: each its L */
+    mst_run_rule run;                    /* how the model is run by default */
+    mst_thinning thinning;               /* of masks in count and radix mode */
+    int levels;                          /* of every neuron in count and radix mode; 0: each its L */
     mst_rule level_rules[MST_MAX_RULES]; /* of single ones: closer than that */
     uint32_t n_level_rules;
 } mst_policy;
 
 typedef struct mst_import_opts {
-    size_t size;             /* sizeof(mst_import_opts): mst/status.h */
-    uint32_t input_rank;     /* 0, or binds symbolic input dimensions (without batch) */
+    size_t size;         /* sizeof(mst_import_opts): mst/status.h */
+    uint32_t input_rank; /* 0, or binds symbolic input dimensions (without batch) */
     uint32_t input_dims[MST_MAX_RANK];
     const mst_allocator *alloc;
-    const char *dump_dir;    /* NULL, or a folder: NN-pass.txt and NN-pass.dot after each pass */
-    const char *stop_after;  /* NULL, or a pass to stop after (for bisection) */
+    const char *dump_dir;   /* NULL, or a folder: NN-pass.txt and NN-pass.dot after each pass */
+    const char *stop_after; /* NULL, or a pass to stop after (for bisection) */
 } mst_import_opts;
 
 /* Read an ONNX file (opset 9 to 21), fold its constants and shape arithmetic
@@ -69,16 +69,16 @@ MST_API mst_status mst_onnx_import(const char *path, const mst_import_opts *opts
 typedef struct mst_report_row {
     const char *name, *kind; /* kind: "linear+IF", "conv+IF", "attention+IF", "softmax", ... */
     bool spiking;
-    bool linear;             /* of a row that does not spike: linear in rates, only its values are analog */
+    bool linear; /* of a row that does not spike: linear in rates, only its values are analog */
     uint32_t node;
-    uint64_t neurons;        /* outputs, for a node that does not spike */
+    uint64_t neurons; /* outputs, for a node that does not spike */
     double theta_min, theta_max;
-    int levels;              /* L */
-    int run_levels;          /* in count and radix mode */
+    int levels;     /* L */
+    int run_levels; /* in count and radix mode */
     mst_site site;
     int stage, block;
-    double ratio, trained;   /* mask; -1: none / not known */
-    const char *reason;      /* why it does not spike */
+    double ratio, trained; /* mask; -1: none / not known */
+    const char *reason;    /* why it does not spike */
 } mst_report_row;
 
 /* What storing the weights of one LINEAR or CONV in fewer bits changed. */
@@ -94,11 +94,11 @@ typedef struct mst_report {
     mst_report_row *rows; /* execution order */
     uint32_t n_rows;
     uint32_t n_neuron_layers;
-    uint32_t n_non_spiking;  /* nonlinear analog islands */
+    uint32_t n_non_spiking; /* nonlinear analog islands */
     uint32_t n_masks;
     uint32_t bn_kept;        /* BatchNorm (affine) nodes that could not be folded */
     uint64_t parameters;     /* float constants, without the scales of int8 weights */
-    const char *attention; /* "spiking", "softmax", "none" */
+    const char *attention;   /* "spiking", "softmax", "none" */
     mst_dtype weight_type;   /* of LINEAR and CONV: F32, F16, I8 */
     mst_weight_row *weights; /* execution order; none for F32 */
     uint32_t n_weights;
@@ -106,11 +106,11 @@ typedef struct mst_report {
 } mst_report;
 
 typedef struct mst_convert_opts {
-    size_t size;                 /* sizeof(mst_convert_opts): mst/status.h */
-    mst_policy *policy;          /* NULL: no masks but those in the graph, step mode; rule.used is set */
+    size_t size;        /* sizeof(mst_convert_opts): mst/status.h */
+    mst_policy *policy; /* NULL: no masks but those in the graph, step mode; rule.used is set */
     const char *dump_dir, *stop_after;
-    bool require_spiking;        /* a node that does not spike is an error */
-    mst_dtype weights;           /* F32, F16 or I8: how weights of LINEAR and CONV are stored */
+    bool require_spiking; /* a node that does not spike is an error */
+    mst_dtype weights;    /* F32, F16 or I8: how weights of LINEAR and CONV are stored */
 } mst_convert_opts;
 
 /* Insert masks, set levels and the way of running, store weights in the type asked for, fill the report (released

@@ -29,7 +29,7 @@ typedef struct cpu_synapse {
     size_t blocks; /* strips of 64 outputs */
     size_t bands, band_groups, band_blocks;
     size_t k, chunks, chunk; /* inputs of a band: [taps][channels] */
-    float *panels; /* [blocks][k][64], then biases [blocks][64]; NULL: panels8 */
+    float *panels;           /* [blocks][k][64], then biases [blocks][64]; NULL: panels8 */
     size_t panel_floats;
     uint8_t *panels8; /* int8 weights at spikes: of two strips each, [k][128], a lone last one [k][64] */
     size_t panel8_bytes;
@@ -59,7 +59,7 @@ typedef struct cpu_pool cpu_pool;
 typedef struct cpu_session {
     uint64_t ops[CPU_MAX_THREADS]; /* of one operation and thread: entries of lists, terms of a product, or
                                       what an operator's function counted */
-    cpu_pool *pool; /* NULL: one thread */
+    cpu_pool *pool;                /* NULL: one thread */
 } cpu_session;
 
 /* ---- compiling -------------------------------------------------------------------- */
@@ -87,7 +87,8 @@ cpu_caches cpu_find_caches(void);
 /* What a program needs, in bytes per time step. */
 typedef struct cpu_need {
     size_t hot; /* of its layers the most */
-    size_t passed, most_passed; /* that operations leave to later ones: alive at the same time, on average and at most */
+    size_t passed,
+        most_passed; /* that operations leave to later ones: alive at the same time, on average and at most */
 } cpu_need;
 uint32_t cpu_steps_for(cpu_caches c, cpu_need need);
 mst_status cpu_choose_steps(lowering *lo, uint32_t *steps);

@@ -21,7 +21,8 @@ static mst_status open_program(mst_program *p, mst_err *err)
     cpu_program *how = p->how = mst_alloc(p->alloc, sizeof *how);
     if (how == NULL)
         return mst_fail(err, MST_ENOMEM, "out of memory: no room for a program");
-    p->threads = p->threads < 1 ? 1 : p->threads > CPU_MAX_THREADS ? CPU_MAX_THREADS : p->threads;
+    p->threads = p->threads < 1 ? 1 : p->threads > CPU_MAX_THREADS ? CPU_MAX_THREADS
+                                                                   : p->threads;
     mst_block_kernels_select(p->k.isa, &how->k);
     MST_TRY(mst_count_kernels_select(mst_count_kernels_of(p->k.isa), &how->count, err));
     how->panel_room = cpu_panel_room(p->g);

@@ -13,7 +13,7 @@ typedef struct cpu_count_synapse {
     mstc_weights w; /* of the first group */
     int8_t *panels;
     size_t panel_bytes, group_bytes, groups;
-    const float *b; /* [out], zeros without a bias */
+    const float *b;   /* [out], zeros without a bias */
     size_t n_taps, k; /* segments of a row, and their counts */
     const size_t *taps;
     const uint32_t *index; /* CONV: where each row of outputs starts, in pixels of the bordered image */

@@ -159,8 +159,12 @@ void cpu_count_border(const mst_session *s, const rt_op *op)
 static mstc_input input_of(const cpu_job *job, const rt_synapse *syn, size_t group, size_t row)
 {
     const cpu_count_synapse *how = cpu_count_of(syn);
-    mstc_input in = {.x = cpu_counts_at(job->s, &syn->bits), .ld = syn->bits.cols, .taps = how->taps,
-                     .n_taps = how->n_taps, .k = how->k, .most = (unsigned)syn->bits.levels};
+    mstc_input in = {.x = cpu_counts_at(job->s, &syn->bits),
+                     .ld = syn->bits.cols,
+                     .taps = how->taps,
+                     .n_taps = how->n_taps,
+                     .k = how->k,
+                     .most = (unsigned)syn->bits.levels};
     if (how->bordered)
         in.x = (const uint8_t *)rt_scratch(job->s, job->op, 0);
     in.x += group * syn->group_in;
@@ -215,7 +219,8 @@ static uint64_t count_rows(const cpu_job *job, size_t r0, size_t r1, uint32_t *s
     uint64_t n = 0;
     for (size_t r = r0, m; r < r1; r += m) {
         m = r1 - r < width ? r1 - r : width;
-        mstc_input in = {.x = x + r * cols, .ld = cols, .taps = only, .n_taps = 1, .k = cols, .most = (unsigned)syn->bits.levels};
+        mstc_input in = {
+            .x = x + r * cols, .ld = cols, .taps = only, .n_taps = 1, .k = cols, .most = (unsigned)syn->bits.levels};
         k->row_sums(&in, m, bits, sums);
         for (size_t i = 0; i < m; i++)
             n += (uint64_t)sums[i] * cpu_count_of(syn)->reach[r + i];
@@ -262,7 +267,8 @@ static const float *bias_of(const cpu_job *job, size_t batch, const float *none,
     if (e->n_terms != 1 || t->kind != RT_TERM_ROWS || t->one)
         return NULL;
     size_t row = batch * e->prod->m;
-    *apart = t->row == NULL ? e->cols : e->prod->m > 1 ? t->row[row + 1] - t->row[row] : 0;
+    *apart = t->row == NULL ? e->cols : e->prod->m > 1 ? t->row[row + 1] - t->row[row]
+                                                       : 0;
     for (size_t i = 1; t->row != NULL && i < e->prod->m; i++)
         if (t->row[row + i] != t->row[row] + i * *apart)
             return NULL;
@@ -281,7 +287,8 @@ static bool one_column(const rt_op *op, size_t batch, size_t *column)
 }
 
 /* Pairs of spikes. */
-static uint64_t count_pairs(const cpu_job *job, const mstc_input *a, const mstc_input *b, const rt_product *q, uint32_t *sums)
+static uint64_t count_pairs(const cpu_job *job, const mstc_input *a, const mstc_input *b, const rt_product *q,
+                            uint32_t *sums)
 {
     const mst_count_kernels *k = cpu_count_kernels(job->s->p);
     int bits = job->s->p->mode == MST_RUN_RADIX;
@@ -308,10 +315,18 @@ static void run_batch(const cpu_job *job, unsigned thread, size_t batch)
     char *scratch = rt_scratch(job->s, job->op, thread);
     float *c = (float *)(void *)(scratch + at.c), *none = c + q->n, *x = (float *)(void *)(scratch + at.x);
     int8_t *panels = (int8_t *)(scratch + at.panels);
-    mstc_input a = {.x = cpu_counts_at(job->s, &q->a) + (size_t)q->a_row[batch] * q->a.cols, .ld = q->a.cols,
-                    .taps = only, .n_taps = 1, .k = q->k, .most = (unsigned)q->a.levels};
-    mstc_input b = {.x = cpu_counts_at(job->s, &q->b) + (size_t)q->b_row[batch] * q->b.cols, .ld = q->b.cols,
-                    .taps = only, .n_taps = 1, .k = q->trans_b ? q->k : q->n, .most = (unsigned)q->b.levels};
+    mstc_input a = {.x = cpu_counts_at(job->s, &q->a) + (size_t)q->a_row[batch] * q->a.cols,
+                    .ld = q->a.cols,
+                    .taps = only,
+                    .n_taps = 1,
+                    .k = q->k,
+                    .most = (unsigned)q->a.levels};
+    mstc_input b = {.x = cpu_counts_at(job->s, &q->b) + (size_t)q->b_row[batch] * q->b.cols,
+                    .ld = q->b.cols,
+                    .taps = only,
+                    .n_taps = 1,
+                    .k = q->trans_b ? q->k : q->n,
+                    .most = (unsigned)q->b.levels};
     unsigned lift = q->b.levels > 127 ? 128 : 0;
     job->ops[thread] += count_pairs(job, &a, &b, q, (uint32_t *)(void *)(scratch + at.sums));
     for (size_t j = 0; j < q->n; j++) {
@@ -326,7 +341,8 @@ static void run_batch(const cpu_job *job, unsigned thread, size_t batch)
     size_t apart, row = batch * q->m;
     const float *bias = bias_of(job, batch, none, &apart);
     size_t column;
-    if (op->fire.rule == RT_FIRE_COUNT && op->fire.each != RT_EACH_ROW && bias != NULL && one_column(op, batch, &column)) {
+    if (op->fire.rule == RT_FIRE_COUNT && op->fire.each != RT_EACH_ROW && bias != NULL &&
+        one_column(op, batch, &column)) {
         mstc_affine affine = {.c = c, .b = bias, .b_step = apart};
         mstc_neuron neuron = neuron_of(&op->fire, column);
         mstc_bytes y = {cpu_counts_at(job->s, &op->out), e->to != NULL ? 1 : e->cols, NULL};

@@ -37,7 +37,8 @@ static mst_status place_rows(lowering *lo, const op_conv *q, cpu_count_synapse *
         return low_no_memory(lo);
     for (int64_t oh = 0; oh < q->h.out; oh++)
         for (int64_t ow = 0; ow < q->w.out; ow++)
-            index[oh * q->w.out + ow] = (uint32_t)((size_t)(oh * q->h.stride) * how->width + (size_t)(ow * q->w.stride));
+            index[oh * q->w.out + ow] =
+                (uint32_t)((size_t)(oh * q->h.stride) * how->width + (size_t)(ow * q->w.stride));
     for (size_t t = 0; t < how->n_taps; t++) {
         size_t i = t / segments, j = t % segments;
         taps[t] = (i * (size_t)q->h.dilation * how->width + j * (size_t)q->w.dilation) * q->channels;
@@ -80,7 +81,8 @@ static mst_status plan_conv(lowering *lo, const rt_synapse *syn, cpu_count_synap
     how->left = (size_t)q->w.pad;
     how->height = reach_of(&q->h);
     how->width = reach_of(&q->w);
-    how->bordered = q->h.pad != 0 || q->w.pad != 0 || how->height > (size_t)q->h.size || how->width != (size_t)q->w.size;
+    how->bordered =
+        q->h.pad != 0 || q->w.pad != 0 || how->height > (size_t)q->h.size || how->width != (size_t)q->w.size;
     if (how->height * how->width > UINT32_MAX)
         *ok = false;
     if (!*ok)

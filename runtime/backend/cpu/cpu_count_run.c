@@ -6,8 +6,12 @@
 #define PARTS 4 /* a thread: one that is held up leaves the rest to the others */
 
 static const cpu_work work[] = {
-    [RT_OP_NODE] = cpu_run_node,     [RT_OP_MOVE] = cpu_count_move,     [RT_OP_MASK] = cpu_count_mask,
-    [RT_OP_LAYER] = cpu_count_layer, [RT_OP_EVENTS] = cpu_count_events, [RT_OP_COUNTS] = cpu_count_pack,
+    [RT_OP_NODE] = cpu_run_node,
+    [RT_OP_MOVE] = cpu_count_move,
+    [RT_OP_MASK] = cpu_count_mask,
+    [RT_OP_LAYER] = cpu_count_layer,
+    [RT_OP_EVENTS] = cpu_count_events,
+    [RT_OP_COUNTS] = cpu_count_pack,
 };
 
 static size_t rows_of(const rt_op *op)
@@ -24,7 +28,8 @@ static void split(cpu_job *job, unsigned threads)
     job->parts = 1;
     if (threads == 1 || op->kind == RT_OP_NODE || outputs < MIN_SHARED)
         return;
-    job->parts = rows >= (size_t)threads * PARTS ? threads * PARTS : rows >= threads ? threads : 1;
+    job->parts = rows >= (size_t)threads * PARTS ? threads * PARTS : rows >= threads ? threads
+                                                                                     : 1;
 }
 
 static void add_ops(const cpu_job *job)
@@ -35,11 +40,11 @@ static void add_ops(const cpu_job *job)
         n += job->ops[i];
         job->ops[i] = 0;
     }
-    const op_node *node = op->kind == RT_OP_NODE         ? op->node
-                          : op->kind != RT_OP_LAYER      ? NULL
-                          : op->expr->syn != NULL        ? op->expr->syn->node
-                          : op->expr->prod != NULL       ? op->expr->prod->node
-                                                         : NULL;
+    const op_node *node = op->kind == RT_OP_NODE    ? op->node
+                          : op->kind != RT_OP_LAYER ? NULL
+                          : op->expr->syn != NULL   ? op->expr->syn->node
+                          : op->expr->prod != NULL  ? op->expr->prod->node
+                                                    : NULL;
     if (node != NULL)
         job->s->node_ops[node->index] += n;
 }

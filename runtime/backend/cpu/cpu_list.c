@@ -94,7 +94,7 @@ static void list_values(lister *l, const float *x, size_t n, size_t first)
         take = l->chunk + 1 < cpu_of(l->syn)->chunks ? (l->chunk + 1) * cpu_of(l->syn)->chunk - first : n;
         take = take < n ? take : n;
         l->n += l->job->k->list_val(x, take, (uint32_t)first, l->tile->idx + l->n,
-                                                l->tile->val + l->n);
+                                    l->tile->val + l->n);
         x += take;
         n -= take;
         first += take;

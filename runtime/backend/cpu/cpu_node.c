@@ -18,4 +18,3 @@ void cpu_run_node_steps(const cpu_job *job)
     for (uint32_t t = 0; t < job->steps; t++)
         cpu_run_node(job, t, 0);
 }
-

@@ -37,9 +37,9 @@ static void run_batch(const cpu_job *job, unsigned thread, const cpu_tile *tile,
         for (size_t j = 0; j < blocks; j++) {
             size_t left = q->n - j * MSTB_COLS;
             mstb_planes p = {tile->a, tile->b + j * plane, words, blocks * plane, MSTB_COLS,
-                             words,   job->steps};
+                             words, job->steps};
             job->ops[thread] += job->k->coincide(&p, left < MSTB_COLS ? left : MSTB_COLS,
-                                                                     q->node->u.matmul.c, tile->x);
+                                                 q->node->u.matmul.c, tile->x);
             cpu_finish_strip(job, (cpu_place){batch * q->m + m, j}, tile->x);
         }
     }

@@ -51,7 +51,7 @@ static void add_dense(const tile_run *run, size_t block)
     for (size_t r = 0; r < run->rows; r++) {
         mstb_source in = cpu_source(job, run->tile, run->band, run->r0 + r);
         job->k->dense(&in, weights_of(syn, block), biases_of(syn, block),
-                                       run->tile->x + r * job->steps * MSTB_COLS);
+                      run->tile->x + r * job->steps * MSTB_COLS);
     }
 }
 
@@ -65,8 +65,8 @@ static void gather_and_fire(const tile_run *run, size_t block)
         mstb_lists in = lists_at(run, r, cpu_of(syn)->chunks - 1);
         cpu_open_neurons(run->job, at, &f);
         run->job->k->gather_fire(&in, &f.strip, weights_of(syn, block),
-                                             cpu_of(syn)->chunks == 1 ? biases_of(syn, block) : NULL,
-                                             run->tile->x + r * run->job->steps * MSTB_COLS);
+                                 cpu_of(syn)->chunks == 1 ? biases_of(syn, block) : NULL,
+                                 run->tile->x + r * run->job->steps * MSTB_COLS);
         cpu_close_neurons(run->job, at, &f);
     }
 }
@@ -109,9 +109,16 @@ static void run_blocks8(const tile_run *run, size_t block)
     const rt_op *op = run->job->op;
     const rt_synapse *syn = op->expr->syn;
     size_t strips = cpu_strips_at(syn, block), col = block * MSTB_COLS;
+    const cpu_synapse *w = cpu_of(syn);
     for (size_t r = 0; r < run->rows; r++) {
-        row8 q = {lists_at(run, r, 0), {run->r0 + r, block}, strips, cpu_of(syn)->panels8 + cpu_of(syn)->k * col,
-                  cpu_of(syn)->factors8 + col, cpu_of(syn)->biases8 + col};
+        row8 q = {
+            .in = lists_at(run, r, 0),
+            .at = {run->r0 + r, block},
+            .strips = strips,
+            .w = w->panels8 + w->k * col,
+            .c = w->factors8 + col,
+            .b = w->biases8 + col,
+        };
         fires_at_once(op) ? fire_row8(run, &q) : finish_row8(run, &q);
     }
 }
@@ -163,7 +170,8 @@ static void run_outputs(const cpu_job *job, uint32_t g, tile_run *run, unsigned 
     size_t n = band_turns(syn), each = cpu_of(syn)->panels8 != NULL ? 2 : 1, turn = run->band * n;
     for (size_t i = 0; i < n; i++) {
         size_t block = run->band * cpu_of(syn)->band_blocks + i * each;
-        if (turn + i < mine.from || turn + i >= mine.to || block >= cpu_of(syn)->blocks) /* the last band may have fewer */
+        if (turn + i < mine.from || turn + i >= mine.to ||
+            block >= cpu_of(syn)->blocks) /* the last band may have fewer */
             continue;
         cpu_of(syn)->panels8 != NULL ? run_blocks8(run, block) : run_block(run, block);
     }

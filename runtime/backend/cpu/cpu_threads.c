@@ -16,9 +16,9 @@ typedef struct helper {
 struct cpu_pool {
     pthread_mutex_t lock;
     pthread_cond_t go, done;
-    atomic_uint turn; /* jobs handed out */
+    atomic_uint turn;    /* jobs handed out */
     atomic_uint running; /* helpers that have not finished the last one */
-    atomic_uint next; /* part that nobody has taken */
+    atomic_uint next;    /* part that nobody has taken */
     atomic_bool stop;
     const cpu_job *job;
     unsigned n, room;

@@ -9,9 +9,9 @@ typedef struct cpu_tile {
     uint16_t *idx;
     float *val;
     uint32_t *start; /* [rows*steps][chunks], and one more */
-    mstb_run *runs; /* synapses of bits: of one row */
-    float *x; /* synapses: [rows*steps][64]; of int8 weights two strips; else one */
-    float *row; /* synapses of a made input: [steps][k] */
+    mstb_run *runs;  /* synapses of bits: of one row */
+    float *x;        /* synapses: [rows*steps][64]; of int8 weights two strips; else one */
+    float *row;      /* synapses of a made input: [steps][k] */
     uint32_t *a, *b; /* products: [steps][words], [steps][blocks][words][64] */
 } cpu_tile;
 

@@ -42,9 +42,12 @@ static mst_status davis_take(mst_event_stream *s, const uint8_t *r, uint64_t off
 }
 
 static const camera cameras[] = {
-    {"dvs128", 128, 128, dvs128_take},  {"davis128", 128, 128, davis_take},
-    {"davis208", 208, 192, davis_take}, {"davis240", 240, 180, davis_take},
-    {"davis346", 346, 260, davis_take}, {"davis640", 640, 480, davis_take},
+    {"dvs128", 128, 128, dvs128_take},
+    {"davis128", 128, 128, davis_take},
+    {"davis208", 208, 192, davis_take},
+    {"davis240", 240, 180, davis_take},
+    {"davis346", 346, 260, davis_take},
+    {"davis640", 640, 480, davis_take},
 };
 #define N_CAMERAS (sizeof cameras / sizeof cameras[0])
 

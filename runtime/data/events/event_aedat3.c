@@ -33,8 +33,14 @@ static void find_sensor(mst_event_stream *s, const char *name)
     static const struct {
         const char *name;
         uint16_t width, height;
-    } sensors[] = {{"DVS128", 128, 128},   {"DAVIS128", 128, 128}, {"DAVIS208", 208, 192},
-                   {"DAVIS240", 240, 180}, {"DAVIS346", 346, 260}, {"DAVIS640", 640, 480},};
+    } sensors[] = {
+        {"DVS128", 128, 128},
+        {"DAVIS128", 128, 128},
+        {"DAVIS208", 208, 192},
+        {"DAVIS240", 240, 180},
+        {"DAVIS346", 346, 260},
+        {"DAVIS640", 640, 480},
+    };
     for (size_t i = 0; i < sizeof sensors / sizeof sensors[0]; i++)
         if (strncasecmp(name, sensors[i].name, strlen(sensors[i].name)) == 0) {
             s->width = sensors[i].width;

@@ -16,7 +16,9 @@
 #define MST_EVENT_MAX_PIXELS (1u << 22) /* of a sensor: EVT 2.0's 2048x2048 */
 
 /* How coordinates of the file become those of the picture, in this order. */
-enum { MST_EVENT_SWAP = 1, MST_EVENT_FLIP_X = 2, MST_EVENT_FLIP_Y = 4 };
+enum { MST_EVENT_SWAP = 1,
+       MST_EVENT_FLIP_X = 2,
+       MST_EVENT_FLIP_Y = 4 };
 
 typedef struct mst_event_decoder {
     const char *name;

@@ -13,7 +13,9 @@
 #define RECORD 4u
 #define HIGH_BITS 28u
 
-enum { CD_OFF = 0x0, CD_ON = 0x1, TIME_HIGH = 0x8 };
+enum { CD_OFF = 0x0,
+       CD_ON = 0x1,
+       TIME_HIGH = 0x8 };
 
 typedef struct evt2_state {
     bool timed;

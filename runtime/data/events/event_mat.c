@@ -11,7 +11,11 @@
 #include "runtime/data/events/event_decoder.h"
 #include "runtime/data/events/event_mat_check.h"
 
-enum { TS, X, Y, POL, N_VARIABLES };
+enum { TS,
+       X,
+       Y,
+       POL,
+       N_VARIABLES };
 
 static const char *const names[N_VARIABLES] = {"ts", "x", "y", "pol"};
 

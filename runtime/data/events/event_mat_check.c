@@ -15,8 +15,14 @@
 #define MAX_VARIABLES 64u
 #define CHUNK 4096u
 
-enum { MI_INT8 = 1, MI_INT32 = 5, MI_UINT32 = 6, MI_MATRIX = 14, MI_COMPRESSED = 15 };
-enum { CLASS_DOUBLE = 6, CLASS_UINT64 = 15, FLAG_COMPLEX = 0x800 };
+enum { MI_INT8 = 1,
+       MI_INT32 = 5,
+       MI_UINT32 = 6,
+       MI_MATRIX = 14,
+       MI_COMPRESSED = 15 };
+enum { CLASS_DOUBLE = 6,
+       CLASS_UINT64 = 15,
+       FLAG_COMPLEX = 0x800 };
 
 /* Where in the file a variable starts, how its integers are written, and what there is of it. */
 typedef struct variable {
@@ -66,7 +72,8 @@ static mst_status read_element(const variable *v, size_t at, element *e, mst_err
     e->data = at + (small ? 4 : TAG);
     if (small && e->bytes > 4)
         return bad(v, "bytes of a short element", 4, e->bytes, err);
-    e->next = small ? at + TAG : e->bytes > HEAD ? HEAD + 1 : at + TAG + ((size_t)e->bytes + 7) / 8 * 8;
+    e->next = small ? at + TAG : e->bytes > HEAD ? HEAD + 1
+                                                 : at + TAG + ((size_t)e->bytes + 7) / 8 * 8;
     return MST_OK;
 }
 

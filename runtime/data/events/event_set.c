@@ -36,8 +36,8 @@ static mst_status recognize(mst_event_set *set, const char *folder, mst_err *err
  * nothing but its class names tells. */
 static bool is_cifar10(const mst_event_names *c)
 {
-    static const char *const names[] = {"airplane", "automobile", "bird",  "cat",  "deer",
-                                        "dog",      "frog",       "horse", "ship", "truck"};
+    static const char *const names[] = {"airplane", "automobile", "bird", "cat", "deer",
+                                        "dog", "frog", "horse", "ship", "truck"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (i >= c->n || strcmp(c->names[i], names[i]) != 0)
             return false;

@@ -20,7 +20,8 @@
 static const mst_event_profile profiles[] = {
     {"aedat2", "other DVS128 and DAVIS recordings: AEDAT 2.0, .aedat", ".aedat", &mst_event_aedat2, 128, 128, UPRIGHT},
     {"cifar10dvs", "CIFAR10-DVS: AEDAT 2.0, .aedat", ".aedat", &mst_event_aedat2, 128, 128, MST_EVENT_SWAP | UPRIGHT},
-    {"dvsaction", "DVS Action Recognition (Miao 2019): AEDAT 2.0, .aedat", ".aedat", &mst_event_aedat2, 346, 260, UPRIGHT},
+    {"dvsaction", "DVS Action Recognition (Miao 2019): AEDAT 2.0, .aedat", ".aedat", &mst_event_aedat2, 346, 260,
+     UPRIGHT},
     {"dvsgesture", "DVS128 Gesture: AEDAT 3.1, .aedat", ".aedat", &mst_event_aedat3, 128, 128, 0},
     {"ncars", "N-Cars: Prophesee .dat", ".dat", &mst_event_dat, 120, 100, 0},
     {"dat", "other Prophesee .dat: Prophesee .dat", ".dat", &mst_event_dat, 304, 240, 0},

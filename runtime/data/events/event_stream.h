@@ -34,7 +34,7 @@ const mst_event_profile *mst_event_profile_sniff(const char *path);
 /* Profile k in the order of the table; NULL behind the last. */
 const mst_event_profile *mst_event_profile_at(size_t k);
 const char *mst_event_profile_name(const mst_event_profile *p);
-const char *mst_event_profile_about(const mst_event_profile *p); /* "N-MNIST: ATIS 40-bit, .bin" */
+const char *mst_event_profile_about(const mst_event_profile *p);  /* "N-MNIST: ATIS 40-bit, .bin" */
 const char *mst_event_profile_labels(const mst_event_profile *p); /* where labels come from */
 /* ".bin": what its recordings' names end in. */
 const char *mst_event_profile_suffix(const mst_event_profile *p);

@@ -45,12 +45,12 @@ typedef struct mst_arena {
     struct mst_arena_chunk *head;
 } mst_arena;
 
-MST_API void *mst_arena_alloc(mst_arena *a, size_t n);                    /* NULL: failed */
-MST_API void *mst_arena_array(mst_arena *a, size_t n, size_t size);       /* checked n*size */
+MST_API void *mst_arena_alloc(mst_arena *a, size_t n);              /* NULL: failed */
+MST_API void *mst_arena_array(mst_arena *a, size_t n, size_t size); /* checked n*size */
 MST_API void *mst_arena_copy(mst_arena *a, const void *p, size_t n);
 MST_API char *mst_arena_strdup(mst_arena *a, const char *s);
 MST_API char *mst_arena_printf(mst_arena *a, const char *fmt, ...) MST_PRINTF(2, 3);
-MST_API void mst_arena_release(mst_arena *a);                             /* back to empty */
+MST_API void mst_arena_release(mst_arena *a); /* back to empty */
 
 #ifdef __cplusplus
 }

@@ -27,15 +27,21 @@ extern "C" {
 /* limits on what a file may ask for */
 #define MST_MAX_TENSORS (1u << 20)
 #define MST_MAX_NODES (1u << 20)
-#define MST_MAX_ELEMENTS (1u << 30) /* of one tensor */
+#define MST_MAX_ELEMENTS (1u << 30)  /* of one tensor */
 #define MST_MAX_I8_INPUTS (1u << 24) /* of one output with I8 weights: their sum fits into 32 bits */
 #define MST_MAX_TIMESTEPS 65536u
-#define MST_MAX_SIDE 65535u   /* pixels that an image is resized or cropped to */
-#define MST_MAX_FRAMES 4096u  /* of an event recording */
+#define MST_MAX_SIDE 65535u  /* pixels that an image is resized or cropped to */
+#define MST_MAX_FRAMES 4096u /* of an event recording */
 
 enum {
-    MST_F_MOVE = 1, MST_F_UNIT = 2, MST_F_LINEAR = 4, MST_F_SYNAPSE = 8, MST_F_STATE = 16, MST_F_PURE = 32,
-    MST_F_SPIKE = 64, MST_F_BY_FN = 128
+    MST_F_MOVE = 1,
+    MST_F_UNIT = 2,
+    MST_F_LINEAR = 4,
+    MST_F_SYNAPSE = 8,
+    MST_F_STATE = 16,
+    MST_F_PURE = 32,
+    MST_F_SPIKE = 64,
+    MST_F_BY_FN = 128
 };
 
 typedef enum mst_op {
@@ -55,7 +61,10 @@ typedef enum mst_op {
 #define MST_OP_BEGIN(id, name, min, max, flags) enum {
 #define MST_IP(id, field, n) MST_##id##_##field, MST_##id##_##field##_END = MST_##id##_##field + (n)-1,
 #define MST_FP(id, field)
-#define MST_OP_END(id) MST_##id##_IP_COUNT };
+#define MST_OP_END(id) \
+    MST_##id##_IP_COUNT \
+    } \
+    ;
 #include "mst/ops.def"
 #undef MST_OP_BEGIN
 #undef MST_IP
@@ -66,7 +75,10 @@ typedef enum mst_op {
 #define MST_OP_BEGIN(id, name, min, max, flags) enum {
 #define MST_IP(id, field, n)
 #define MST_FP(id, field) MST_##id##_##field,
-#define MST_OP_END(id) MST_##id##_FP_COUNT };
+#define MST_OP_END(id) \
+    MST_##id##_FP_COUNT \
+    } \
+    ;
 #include "mst/ops.def"
 #undef MST_OP_BEGIN
 #undef MST_IP
@@ -83,13 +95,38 @@ typedef struct mst_op_info {
 MST_API const mst_op_info *mst_op_get(mst_op op); /* static; NULL for an unknown op */
 
 typedef enum mst_binary_fn {
-    MST_BIN_ADD, MST_BIN_SUB, MST_BIN_MUL, MST_BIN_DIV, MST_BIN_MIN, MST_BIN_MAX, MST_BIN_POW, MST_BIN_COUNT
+    MST_BIN_ADD,
+    MST_BIN_SUB,
+    MST_BIN_MUL,
+    MST_BIN_DIV,
+    MST_BIN_MIN,
+    MST_BIN_MAX,
+    MST_BIN_POW,
+    MST_BIN_COUNT
 } mst_binary_fn;
-typedef enum mst_reduce_fn { MST_RED_MEAN, MST_RED_SUM, MST_RED_MAX, MST_RED_COUNT } mst_reduce_fn;
+typedef enum mst_reduce_fn { MST_RED_MEAN,
+                             MST_RED_SUM,
+                             MST_RED_MAX,
+                             MST_RED_COUNT } mst_reduce_fn;
 typedef enum mst_unary_fn {
-    MST_UN_FLOOR, MST_UN_CEIL, MST_UN_ROUND, MST_UN_ABS, MST_UN_NEG, MST_UN_SQRT, MST_UN_RECIPROCAL,
-    MST_UN_EXP, MST_UN_LOG, MST_UN_TANH, MST_UN_SIGMOID, MST_UN_ERF, MST_UN_GELU, MST_UN_GELU_TANH,
-    MST_UN_SILU, MST_UN_SOFTPLUS, MST_UN_SIGN, MST_UN_COUNT
+    MST_UN_FLOOR,
+    MST_UN_CEIL,
+    MST_UN_ROUND,
+    MST_UN_ABS,
+    MST_UN_NEG,
+    MST_UN_SQRT,
+    MST_UN_RECIPROCAL,
+    MST_UN_EXP,
+    MST_UN_LOG,
+    MST_UN_TANH,
+    MST_UN_SIGMOID,
+    MST_UN_ERF,
+    MST_UN_GELU,
+    MST_UN_GELU_TANH,
+    MST_UN_SILU,
+    MST_UN_SOFTPLUS,
+    MST_UN_SIGN,
+    MST_UN_COUNT
 } mst_unary_fn;
 MST_API const char *mst_binary_name(int fn); /* "add"; NULL when unknown */
 MST_API const char *mst_reduce_name(int fn);
@@ -98,15 +135,29 @@ MST_API const char *mst_unary_name(int fn);
 /* Where a neuron sits. Some are the mask sites of the MST paper (Section 3.4); the others name a neuron in
  * tables. */
 typedef enum mst_site {
-    MST_SITE_OTHER, MST_SITE_Q, MST_SITE_K, MST_SITE_V, MST_SITE_ATTN, MST_SITE_AV, MST_SITE_PROJ,
-    MST_SITE_MLP_FC1, MST_SITE_MLP_FC2, MST_SITE_CONV, MST_SITE_COUNT
+    MST_SITE_OTHER,
+    MST_SITE_Q,
+    MST_SITE_K,
+    MST_SITE_V,
+    MST_SITE_ATTN,
+    MST_SITE_AV,
+    MST_SITE_PROJ,
+    MST_SITE_MLP_FC1,
+    MST_SITE_MLP_FC2,
+    MST_SITE_CONV,
+    MST_SITE_COUNT
 } mst_site;
 MST_API const char *mst_site_name(int site); /* "mlp_fc1"; NULL when unknown */
 MST_API bool mst_is_mask_site(int site);
 
 /* F64 lives in the converter only, so that folding rounds once, at the end. F16 (IEEE binary16, as
  * uint16_t) and I8 (-127..127, times a scale per output) are weights of LINEAR and CONV only. */
-typedef enum mst_dtype { MST_F32, MST_I32, MST_F64, MST_F16, MST_I8, MST_DTYPE_COUNT } mst_dtype;
+typedef enum mst_dtype { MST_F32,
+                         MST_I32,
+                         MST_F64,
+                         MST_F16,
+                         MST_I8,
+                         MST_DTYPE_COUNT } mst_dtype;
 MST_API const char *mst_dtype_name(mst_dtype t); /* "f16"; NULL when unknown */
 MST_API size_t mst_dtype_size(mst_dtype t);
 
@@ -132,17 +183,27 @@ typedef struct mst_node {
 } mst_node;
 
 typedef enum mst_interpolation {
-    MST_BICUBIC, MST_BILINEAR, MST_NEAREST, MST_INTERPOLATION_COUNT
+    MST_BICUBIC,
+    MST_BILINEAR,
+    MST_NEAREST,
+    MST_INTERPOLATION_COUNT
 } mst_interpolation; /* as Pillow's Image.resize: reducing, the filters widen (antialiasing) */
-typedef enum mst_split { MST_SPLIT_NUMBER, MST_SPLIT_TIME, MST_SPLIT_COUNT } mst_split;
-typedef enum mst_present { MST_PRESENT_CHANNELS, MST_PRESENT_STEPS, MST_PRESENT_COUNT } mst_present;
+typedef enum mst_split { MST_SPLIT_NUMBER,
+                         MST_SPLIT_TIME,
+                         MST_SPLIT_COUNT } mst_split;
+typedef enum mst_present { MST_PRESENT_CHANNELS,
+                           MST_PRESENT_STEPS,
+                           MST_PRESENT_COUNT } mst_present;
 MST_API const char *mst_interpolation_name(int how); /* "bicubic"; NULL when unknown */
 MST_API const char *mst_split_name(int how);
 MST_API const char *mst_present_name(int how);
 
 /* How a model is run when the user does not say: step by step, each layer's spikes counted over a window, or
  * the binary digits of those counts (docs/EXECUTION.md, "Count and radix"). */
-typedef enum mst_run_rule { MST_RULE_STEP, MST_RULE_COUNT, MST_RULE_RADIX, MST_N_RULES } mst_run_rule;
+typedef enum mst_run_rule { MST_RULE_STEP,
+                            MST_RULE_COUNT,
+                            MST_RULE_RADIX,
+                            MST_N_RULES } mst_run_rule;
 /* What a MASK leaves of the n spikes of a neuron in count and radix mode. */
 typedef enum mst_thinning {
     MST_THIN_BINOMIAL,   /* each spike survives by itself: the paper's masks */
@@ -151,28 +212,28 @@ typedef enum mst_thinning {
 } mst_thinning;
 MST_API const char *mst_run_rule_name(int rule); /* "step", "count", "radix"; NULL when unknown */
 MST_API const char *mst_thinning_name(int rule); /* "binomial" */
-#define MST_MAX_RUN_LEVELS 255 /* of a neuron in count and radix mode */
+#define MST_MAX_RUN_LEVELS 255                   /* of a neuron in count and radix mode */
 
 /* How a sample of another size becomes the model's input. Images: resized, then cropped about the
  * center (torchvision's Resize and CenterCrop), where they differ from the input's size. Event
  * recordings: cut into frames of two polarities (MST paper, Section 4.2). */
 typedef struct mst_prepare {
-    uint32_t resize;       /* pixels of the shorter side; 0: no resizing */
+    uint32_t resize;                  /* pixels of the shorter side; 0: no resizing */
     uint32_t crop_height, crop_width; /* 0: the input's size after a resize, no crop without one */
-    uint32_t frames;       /* of a recording; 0: the model is not for events */
+    uint32_t frames;                  /* of a recording; 0: the model is not for events */
     mst_interpolation interpolation;
-    mst_split split;       /* frames of equal numbers of events, or of equal time */
-    mst_present present;   /* all frames as channels at every step, or one after another */
+    mst_split split;     /* frames of equal numbers of events, or of equal time */
+    mst_present present; /* all frames as channels at every step, or one after another */
 } mst_prepare;
 
 /* What a user needs to run the model, beside the graph. */
 typedef struct mst_meta {
-    uint32_t timesteps;  /* T to run when the user gives none */
-    uint64_t seed;       /* Philox key of the masks */
-    uint32_t n_norm;     /* 0: input enters as it is; else channels in mean/std */
+    uint32_t timesteps;                                  /* T to run when the user gives none */
+    uint64_t seed;                                       /* Philox key of the masks */
+    uint32_t n_norm;                                     /* 0: input enters as it is; else channels in mean/std */
     float mean[MST_MAX_CHANNELS], std[MST_MAX_CHANNELS]; /* (x/255 - mean)/std */
-    mst_prepare prepare; /* what comes before that */
-    mst_run_rule run;    /* by default */
+    mst_prepare prepare;                                 /* what comes before that */
+    mst_run_rule run;                                    /* by default */
     mst_thinning thinning;
     uint8_t source_sha256[32]; /* of the .onnx file; all zero: not known */
     const char *source_name;   /* its file name without the folder; "" when not known */
@@ -254,12 +315,12 @@ MST_API float mst_graph_std(const mst_graph *g, uint32_t c);
 /* Frames that a sample shows one after another, for mst_run_opts; 1: the input is constant. */
 MST_API uint32_t mst_graph_frames(const mst_graph *g);
 
-MST_API size_t mst_graph_classes(const mst_graph *g);                      /* elements of the output */
-MST_API const char *mst_graph_class_name(const mst_graph *g, size_t i);    /* NULL: not known */
-MST_API uint32_t mst_graph_timesteps(const mst_graph *g);                  /* T to run by default */
-MST_API uint64_t mst_graph_seed(const mst_graph *g);                       /* of the masks */
-MST_API mst_run_rule mst_graph_run_rule(const mst_graph *g);               /* how to run it by default */
-MST_API mst_thinning mst_graph_thinning(const mst_graph *g);               /* of masks in count and radix mode */
+MST_API size_t mst_graph_classes(const mst_graph *g);                   /* elements of the output */
+MST_API const char *mst_graph_class_name(const mst_graph *g, size_t i); /* NULL: not known */
+MST_API uint32_t mst_graph_timesteps(const mst_graph *g);               /* T to run by default */
+MST_API uint64_t mst_graph_seed(const mst_graph *g);                    /* of the masks */
+MST_API mst_run_rule mst_graph_run_rule(const mst_graph *g);            /* how to run it by default */
+MST_API mst_thinning mst_graph_thinning(const mst_graph *g);            /* of masks in count and radix mode */
 
 /* Levels of a NEURON in count and radix mode where the user does not say: those stored for it, otherwise
  * its L, which may be more than MST_MAX_RUN_LEVELS (then it cannot run so). */

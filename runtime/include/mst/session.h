@@ -38,17 +38,17 @@ typedef enum mst_schedule {
 } mst_schedule;
 
 typedef struct mst_run_opts {
-    size_t size;       /* sizeof(mst_run_opts); mst/status.h says what it is for */
+    size_t size; /* sizeof(mst_run_opts); mst/status.h says what it is for */
     mst_run_mode mode;
-    const char *isa;   /* kernel set, a name of mst/isa.h; NULL: the best this machine has */
-    uint64_t seed;     /* of the masks; the caller passes graph->meta.seed or his own */
+    const char *isa;            /* kernel set, a name of mst/isa.h; NULL: the best this machine has */
+    uint64_t seed;              /* of the masks; the caller passes graph->meta.seed or his own */
     const mst_allocator *alloc; /* NULL: the C library */
     mst_schedule schedule;
-    unsigned threads;     /* that share one sample (block schedule); 0 and 1: none beside the caller's */
-    uint32_t block_steps; /* time steps of a block; 0: as the caches have room */
-    uint32_t frames;      /* 0 and 1: the input is the same at every step. n: a sample is n frames of the
+    unsigned threads;      /* that share one sample (block schedule); 0 and 1: none beside the caller's */
+    uint32_t block_steps;  /* time steps of a block; 0: as the caches have room */
+    uint32_t frames;       /* 0 and 1: the input is the same at every step. n: a sample is n frames of the
                              input's shape, step t shows frame (t-1) mod n, the other modes their mean */
-    uint32_t levels;      /* of all neurons in count and radix mode, 1..255; 0: each layer's own (mst_node_levels) */
+    uint32_t levels;       /* of all neurons in count and radix mode, 1..255; 0: each layer's own (mst_node_levels) */
     mst_thinning thinning; /* how masks drop the spikes of a count */
     uint64_t readout_from; /* spiking mode: the time step from which on logits are averaged, at most
                               MST_MAX_TIMESTEPS; 0 and 1: all. mst_session_mean_logits says what is before it */
@@ -79,11 +79,11 @@ MST_API mst_run_mode mst_program_mode(const mst_program *p);
 /* One NEURON of the graph, in execution order. */
 typedef struct mst_layer {
     const char *name;
-    uint32_t node;     /* index in graph->nodes */
+    uint32_t node; /* index in graph->nodes */
     mst_site site;
-    int stage, block;  /* -1: outside */
+    int stage, block; /* -1: outside */
     uint64_t neurons;
-    double theta;      /* the mean where theta is per channel */
+    double theta; /* the mean where theta is per channel */
     bool theta_per_channel;
     int levels;        /* L; in count and radix mode the levels that it runs with */
     bool masked;       /* a MASK follows */
@@ -175,12 +175,12 @@ MST_API const float *mst_session_potential(const mst_session *s, size_t k);
 
 /* What an operation has just made, for all steps of a block. Lent during the call. */
 typedef struct mst_tap {
-    uint32_t node;  /* of the graph, whose output this is */
-    uint32_t layer; /* where that is a NEURON: its layer; otherwise MST_NONE */
+    uint32_t node;         /* of the graph, whose output this is */
+    uint32_t layer;        /* where that is a NEURON: its layer; otherwise MST_NONE */
     uint32_t first, steps; /* time steps first .. first + steps - 1; 1 is the first of a sample */
-    mst_form form;  /* STATIC: steps is 1, and it is seen once a sample */
-    size_t n;       /* elements of one step, in the tensor's order */
-    const void *how; /* private */
+    mst_form form;         /* STATIC: steps is 1, and it is seen once a sample */
+    size_t n;              /* elements of one step, in the tensor's order */
+    const void *how;       /* private */
 } mst_tap;
 
 /* A tap sees every value that is stored: all neurons and masks, and what passes between

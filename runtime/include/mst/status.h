@@ -70,11 +70,11 @@ MST_API const char *mst_version(void); /* "0.1.0": of the library that runs */
 
 /* Pass a failure of expr on to the caller of this function. For functions that
  * hold nothing to release; the others use `goto fail`. */
-#define MST_TRY(expr)                                                                              \
-    do {                                                                                           \
-        mst_status mst_try_status_ = (expr);                                                       \
-        if (mst_try_status_ != MST_OK)                                                             \
-            return mst_try_status_;                                                                \
+#define MST_TRY(expr) \
+    do { \
+        mst_status mst_try_status_ = (expr); \
+        if (mst_try_status_ != MST_OK) \
+            return mst_try_status_; \
     } while (0)
 
 #ifdef __cplusplus

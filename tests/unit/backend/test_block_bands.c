@@ -77,9 +77,13 @@ START_TEST(bands)
         {128, 128, 128, 2, 64}, /* depthwise */
         {96, 96, 96, 2, 64},    /* the last band is smaller */
         {64, 64, 128, 1, 64},   /* two outputs a channel: one band of two strips */
-        {128, 32, 128, 2, 64},  {128, 32, 64, 1, 128},
+        {128, 32, 128, 2, 64},
+        {128, 32, 64, 1, 128},
         {256, 2, 384, 2, 128}, /* a group fills whole words */
-        {96, 2, 256, 1, 96},   {72, 3, 72, 1, 72},     {20, 4, 8, 1, 20}, {33, 1, 5, 1, 33},
+        {96, 2, 256, 1, 96},
+        {72, 3, 72, 1, 72},
+        {20, 4, 8, 1, 20},
+        {33, 1, 5, 1, 33},
     };
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++)
         for (size_t type = 0; type < 3; type++) {
@@ -168,7 +172,8 @@ static void first_step(const mst_graph *g, mst_schedule schedule, float *logits,
 /* A bias of -0 to which nothing is added stays -0, whatever other groups of the band do. */
 START_TEST(signs_of_zero)
 {
-    enum { CHANNELS = 64, N = 16 * CHANNELS };
+    enum { CHANNELS = 64,
+           N = 16 * CHANNELS };
     float step[N], block[N];
     size_t negative = 0, zero = 0;
     mst_graph *g = only_conv(CHANNELS, 32, CHANNELS, true);

@@ -67,7 +67,7 @@ START_TEST(others_do_not_join)
 {
     net n = a_layer();
     uint32_t a = plain_neuron(&n, net_linear(&n, n.x, 32));
-    uint32_t b = plain_neuron(&n, net_linear(&n, a, 32)); /* another input */
+    uint32_t b = plain_neuron(&n, net_linear(&n, a, 32));    /* another input */
     plain_neuron(&n, net_add(&n, net_linear(&n, b, 32), a)); /* something added that changes */
     mst_program *p = compiled(n.g);
     ck_assert_uint_eq(most_joined(p), 0);

@@ -11,7 +11,10 @@
 #include "runtime/kernels/kernels.h"
 #include "tests/support/run_tests.h"
 
-enum { STEPS = 9, K = 300, ROWS = STEPS * MSTB_COLS, OUT = 40000 };
+enum { STEPS = 9,
+       K = 300,
+       ROWS = STEPS * MSTB_COLS,
+       OUT = 40000 };
 
 typedef struct trial {
     uint64_t seed;
@@ -23,7 +26,7 @@ typedef struct trial {
     float val[STEPS * K];
     uint32_t start[STEPS * 2 + 1];
     unsigned char out[OUT]; /* what the kernel writes: compared */
-    uint64_t result; /* what it returns: compared */
+    uint64_t result;        /* what it returns: compared */
 } trial;
 
 static uint32_t rnd(trial *t)
@@ -47,7 +50,8 @@ static void fill(trial *t, float *x, size_t n, float lo)
 {
     static const float special[] = {INFINITY, -INFINITY, -0.0f, 0.0f, 1e-42f, 3e38f};
     for (size_t i = 0; i < n; i++)
-        x[i] = lo > 0 ? lo + fabsf(rnd_float(t)) : rnd(t) % 200 == 0 ? special[rnd(t) % 6] : rnd_float(t);
+        x[i] = lo > 0 ? lo + fabsf(rnd_float(t)) : rnd(t) % 200 == 0 ? special[rnd(t) % 6]
+                                                                     : rnd_float(t);
 }
 
 static trial *new_trial(uint64_t seed)
@@ -178,7 +182,8 @@ static mstb_lists byte_lists(trial *t, byte_rows *q)
     q->start[t->steps] = at;
     for (size_t r = 0; r < BYTE_INPUTS; r++) {
         for (size_t j = 0; j < 2 * MSTB_COLS; j++)
-            plain[j] = (int8_t)(q->kind == 0 ? 127 : q->kind == 1 ? -127 : (int)(rnd(t) % 255) - 127);
+            plain[j] = (int8_t)(q->kind == 0 ? 127 : q->kind == 1 ? -127
+                                                                  : (int)(rnd(t) % 255) - 127);
         for (size_t j = 0; j < q->strips * MSTB_COLS; j++)
             q->w[r * q->strips * MSTB_COLS + j / MSTB_COLS * MSTB_COLS + mstb_byte_of(j % MSTB_COLS)] =
                 (uint8_t)(plain[j] + mstb_bias_of(j % MSTB_COLS));

@@ -6,11 +6,16 @@
 #include "tests/unit/backend/block_graphs.h"
 #include "tests/support/run_tests.h"
 
-enum { TOKENS = 6, CHANNELS = 8, STEPS = 20, CLASSES = 3 };
+enum { TOKENS = 6,
+       CHANNELS = 8,
+       STEPS = 20,
+       CLASSES = 3 };
 static mst_err err_;
 static const mst_dtype types[] = {MST_F32, MST_F16, MST_I8};
 
-typedef enum way { ROLLS, SHAPES, FLOATS } way;
+typedef enum way { ROLLS,
+                   SHAPES,
+                   FLOATS } way;
 
 /* Spikes (FLOATS: sums of them), moved `times` times, and a layer. */
 static mst_graph *moved(way how, uint32_t times, bool neuron)
@@ -21,7 +26,7 @@ static mst_graph *moved(way how, uint32_t times, bool neuron)
     if (how == FLOATS)
         n.x = net_linear(&n, n.x, CHANNELS);
     for (uint32_t i = 0; i < times; i++)
-        n.x = how == ROLLS  ? net_roll(&n, n.x, 1 + i % 5)
+        n.x = how == ROLLS ? net_roll(&n, n.x, 1 + i % 5)
               : i % 2 == 0 ? reshape_to(n.g, n.x, DIMS(CHANNELS, TOKENS))
                            : reshape_to(n.g, n.x, DIMS(TOKENS, CHANNELS));
     if (how != ROLLS && times % 2 != 0)

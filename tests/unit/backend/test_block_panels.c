@@ -6,7 +6,9 @@
 #include "tests/support/run_tests.h"
 #include "tests/unit/backend/block_graphs.h"
 
-enum { INPUTS_N = 8192, LAYERS = 40, STEPS = 20 };
+enum { INPUTS_N = 8192,
+       LAYERS = 40,
+       STEPS = 20 };
 static const mst_dtype types[] = {MST_F32, MST_F16, MST_I8};
 
 /* One output of 8192 spikes, and the sum of so many of the same. */

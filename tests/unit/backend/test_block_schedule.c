@@ -9,16 +9,17 @@
 #include "tests/support/run_tests.h"
 #include "tests/support/test_alloc.h"
 
-enum { STEPS = 19, MANY = 70 };
+enum { STEPS = 19,
+       MANY = 70 };
 static uint32_t n_steps = STEPS; /* of a run; MANY: several of the longest blocks */
 
 /* What a run gives. */
 typedef struct record {
     size_t classes, layers;
     float *logits, *mean; /* [n_steps][classes] */
-    uint64_t *counts; /* [n_steps][layers][2] */
-    uint64_t *ops; /* [layers] */
-    float **v; /* [layers] */
+    uint64_t *counts;     /* [n_steps][layers][2] */
+    uint64_t *ops;        /* [layers] */
+    float **v;            /* [layers] */
     mst_counters counters;
 } record;
 
@@ -249,7 +250,7 @@ START_TEST(shared_among_threads)
 }
 END_TEST
 
-static const char *const models[] = {"swin-tsdyn",        "swin-masked-ts", "swin_pub-tsdyn",
+static const char *const models[] = {"swin-tsdyn", "swin-masked-ts", "swin_pub-tsdyn",
                                      "swin_pub_bn-tsdyn", "resnet18-tsdyn", "vgg16-tsdyn"};
 
 static mst_graph *convert(const char *model)

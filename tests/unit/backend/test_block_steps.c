@@ -6,7 +6,8 @@
 #include "tests/support/run_tests.h"
 
 static mst_err err_;
-enum { KB = 1024, MB = 1024 * KB };
+enum { KB = 1024,
+       MB = 1024 * KB };
 
 START_TEST(caches)
 {

@@ -6,14 +6,15 @@
 #include "tests/support/run_tests.h"
 #include "tests/unit/backend/block_graphs.h"
 
-enum { STEPS = 70, NETS = 8 }; /* more than the longest block */
+enum { STEPS = 70,
+       NETS = 8 }; /* more than the longest block */
 
 /* Of a node. */
 typedef struct seen {
     size_t n;
-    float *values;            /* [STEPS][n] */
-    uint32_t *count;          /* [n] by mst_tap_count */
-    uint32_t times[STEPS];    /* how often each step was seen; STATIC: the first */
+    float *values;         /* [STEPS][n] */
+    uint32_t *count;       /* [n] by mst_tap_count */
+    uint32_t times[STEPS]; /* how often each step was seen; STATIC: the first */
     uint32_t layer;
     mst_form form;
 } seen;
@@ -99,8 +100,9 @@ static void compare_node(const seen *want, const seen *got, const mst_node *n, c
         uint32_t active = 0;
         for (uint32_t t = 0; t < STEPS; t++)
             active += got->values[t * got->n + i] != 0.0f;
-        ck_assert_msg(got->count[i] == active && want->count[i] == active, "%s: '%s'[%u] is active %u times, counted %u",
-                      name, n->name, (unsigned)i, (unsigned)active, (unsigned)got->count[i]);
+        ck_assert_msg(got->count[i] == active && want->count[i] == active,
+                      "%s: '%s'[%u] is active %u times, counted %u", name, n->name, (unsigned)i, (unsigned)active,
+                      (unsigned)got->count[i]);
     }
 }
 
@@ -118,8 +120,11 @@ static uint32_t check_taps(const mst_graph *g, uint64_t seed, const char *name)
     record want = watch(g, &o, x, &none);
     ck_assert_uint_eq(none, 0);
     for (unsigned k = 0; k < 3; k++) {
-        mst_run_opts b = {.seed = 5, .schedule = MST_SCHEDULE_BLOCK, .block_steps = steps[k],
-                          .threads = 1 + ((unsigned)seed + k) % 3, .isa = k == 2 ? "scalar" : NULL};
+        mst_run_opts b = {.seed = 5,
+                          .schedule = MST_SCHEDULE_BLOCK,
+                          .block_steps = steps[k],
+                          .threads = 1 + ((unsigned)seed + k) % 3,
+                          .isa = k == 2 ? "scalar" : NULL};
         record got = watch(g, &b, x, &pieces);
         for (uint32_t i = 0; i < g->n_nodes; i++)
             compare_node(&want.nodes[i], &got.nodes[i], &g->nodes[i], name);

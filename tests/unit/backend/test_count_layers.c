@@ -105,15 +105,15 @@ static bool same_taps(const mst_graph *g, const record *a, const record *b)
 
 static void compare(const mst_graph *g, const record *want, const record *got, const mst_run_opts *o, const char *name)
 {
-    const char *what = memcmp(want->fired, got->fired, sizeof got->fired) != 0     ? "spikes of a layer"
-                       : memcmp(want->spikes, got->spikes, sizeof got->spikes) != 0 ? "spikes behind a mask"
-                       : memcmp(want->logits, got->logits, sizeof got->logits) != 0 ? "logits"
-                       : memcmp(want->ops, got->ops, sizeof got->ops) != 0          ? "operations of a layer"
+    const char *what = memcmp(want->fired, got->fired, sizeof got->fired) != 0              ? "spikes of a layer"
+                       : memcmp(want->spikes, got->spikes, sizeof got->spikes) != 0         ? "spikes behind a mask"
+                       : memcmp(want->logits, got->logits, sizeof got->logits) != 0         ? "logits"
+                       : memcmp(want->ops, got->ops, sizeof got->ops) != 0                  ? "operations of a layer"
                        : memcmp(&want->counters, &got->counters, sizeof got->counters) != 0 ? "counters"
                        : !same_taps(g, want, got)                                           ? "taps"
                                                                                             : NULL;
-    ck_assert_msg(what == NULL, "%s: %s differ: isa %s, mode %d, levels %u, thinning %d, %u threads", name, what, o->isa,
-                  (int)o->mode, o->levels, (int)o->thinning, o->threads);
+    ck_assert_msg(what == NULL, "%s: %s differ: isa %s, mode %d, levels %u, thinning %d, %u threads", name, what,
+                  o->isa, (int)o->mode, o->levels, (int)o->thinning, o->threads);
 }
 
 static bool has_isa(const char *isa)
@@ -131,8 +131,12 @@ static void check_graph(const mst_graph *g, uint64_t seed, const char *name)
     for (size_t i = 0; i < n; i++)
         x[i] = rng_f(&r, -1.5f, 1.5f);
     for (uint32_t turn = 0; turn < 3; turn++) {
-        mst_run_opts o = {.size = sizeof o, .seed = 11, .isa = "scalar", .mode = turn == 1 ? MST_RUN_RADIX : MST_RUN_COUNT,
-                          .levels = levels[(seed + turn * 3) % 8], .thinning = (mst_thinning)((seed + turn) / 2 % 2)};
+        mst_run_opts o = {.size = sizeof o,
+                          .seed = 11,
+                          .isa = "scalar",
+                          .mode = turn == 1 ? MST_RUN_RADIX : MST_RUN_COUNT,
+                          .levels = levels[(seed + turn * 3) % 8],
+                          .thinning = (mst_thinning)((seed + turn) / 2 % 2)};
         record want, got;
         bool runs = run(g, x, &o, &want);
         o.schedule = MST_SCHEDULE_BLOCK;
@@ -180,7 +184,7 @@ START_TEST(sample_graphs)
 }
 END_TEST
 
-static const char *const models[] = {"swin-tsdyn",        "swin-masked-ts", "swin_pub-tsdyn",
+static const char *const models[] = {"swin-tsdyn", "swin-masked-ts", "swin_pub-tsdyn",
                                      "swin_pub_bn-tsdyn", "resnet18-tsdyn", "vgg16-tsdyn"};
 
 START_TEST(converted_models)
@@ -223,8 +227,16 @@ START_TEST(latency)
     static const struct {
         mst_run_mode mode;
         uint32_t levels, window;
-    } cases[] = {{MST_RUN_COUNT, 0, 16}, {MST_RUN_COUNT, 5, 5},  {MST_RUN_RADIX, 0, 5},  {MST_RUN_RADIX, 15, 4},
-                 {MST_RUN_RADIX, 1, 1},  {MST_RUN_RADIX, 7, 3},  {MST_RUN_RADIX, 8, 4},  {MST_RUN_RADIX, 255, 8}};
+    } cases[] = {
+        {MST_RUN_COUNT, 0, 16},
+        {MST_RUN_COUNT, 5, 5},
+        {MST_RUN_RADIX, 0, 5},
+        {MST_RUN_RADIX, 15, 4},
+        {MST_RUN_RADIX, 1, 1},
+        {MST_RUN_RADIX, 7, 3},
+        {MST_RUN_RADIX, 8, 4},
+        {MST_RUN_RADIX, 255, 8},
+    };
     static const int32_t levels[] = {4, 16, 9};
     mst_graph *g = graph_with_input(DIMS(1, 6));
     uint32_t theta = add_value(g, 0.7f), shortcut = 0;
@@ -254,7 +266,8 @@ START_TEST(every_allocation_may_fail)
     for (size_t at = 1, failed = 1; failed != 0; at++) {
         test_alloc h = {.fail_at = at};
         mst_allocator a = test_allocator(&h);
-        mst_run_opts o = {.size = sizeof o, .alloc = &a, .mode = MST_RUN_COUNT, .schedule = MST_SCHEDULE_BLOCK, .threads = 2};
+        mst_run_opts o = {
+            .size = sizeof o, .alloc = &a, .mode = MST_RUN_COUNT, .schedule = MST_SCHEDULE_BLOCK, .threads = 2};
         mst_program *p = NULL;
         mst_session *s = NULL;
         mst_err err = {0};

@@ -205,7 +205,7 @@ static direct measure_directly(const pair *p, uint32_t steps, size_t samples)
         run_watched(p->snn, x, steps, &snn, v);
         for (size_t i = 0; i < l->neurons; i++, d.n++) {
             double count = round((double)snn.sum[i] / l->theta),
-            e = l->theta * count / steps - (double)ann.sum[i];
+                   e = l->theta * count / steps - (double)ann.sum[i];
             d.mae += fabs(e);
             d.within += fabs(e) <= l->theta / (2 * l->levels);
             d.bias += e;

@@ -76,7 +76,8 @@ START_TEST(known_cases)
     e = mst_calib_split_count(1, 4, 0.5f, &x);
     ck_assert(e.e == 0 && e.part[MST_PART_CLIPPING] == 0 && e.residual == -0.25);
     /* but for a shift of 2: -0.125 gives 1 of 8 levels and 1 of 4 */
-    x = (calib_counted){.current = -0.125f, .fired = 0.125f, .left = 0.125f, .a = 0.25f, .stored = 0.25f, .kept = 0.25f};
+    x = (calib_counted){
+        .current = -0.125f, .fired = 0.125f, .left = 0.125f, .a = 0.25f, .stored = 0.25f, .kept = 0.25f};
     e = mst_calib_split_count(1, 4, 2, &x);
     ck_assert(e.part[MST_PART_CLIPPING] == -0.125 && e.part[MST_PART_QUANTIZATION] == 0 && e.e == -0.125);
     /* a mask leaves one of two spikes; the ANN has none, */
@@ -354,7 +355,8 @@ START_TEST(random_networks)
     size_t exact = 0, others = 0;
     for (uint64_t seed = 1; seed <= 120; seed++) {
         for (uint32_t levels = 0; levels <= 5; levels += 5) {
-            mst_run_opts opts = {.mode = seed % 2 ? MST_RUN_COUNT : MST_RUN_RADIX, .levels = levels, .frames = seed % 4 == 1 ? 3 : 1};
+            mst_run_opts opts = {
+                .mode = seed % 2 ? MST_RUN_COUNT : MST_RUN_RADIX, .levels = levels, .frames = seed % 4 == 1 ? 3 : 1};
             mst_graph *g;
             net n;
             mst_calib_report r;
@@ -373,7 +375,8 @@ START_TEST(random_networks)
                 if (isnan(l->residual)) /* a current that is not a number */
                     continue;
                 assert_near(sum_of(l->part_mean), l->bias);
-                ck_assert_msg(levels != 0 || (l->mae == 0 && sum_of(l->part_abs) == 0), "seed %d layer %zu", (int)seed, k);
+                ck_assert_msg(levels != 0 || (l->mae == 0 && sum_of(l->part_abs) == 0), "seed %d layer %zu", (int)seed,
+                              k);
                 exact += levels == 0;
                 others += levels != 0 && l->mae > 0;
             }
@@ -400,7 +403,8 @@ START_TEST(mistakes)
     ck_assert_int_eq(pass_weights(g, MST_I8, &report, &err), MST_OK);
     mst_report_free(&report);
     /* the block schedule does not show sums on their way into neurons */
-    ck_assert_int_eq(open_net(&n, g, g, (mst_run_opts){.mode = MST_RUN_COUNT, .schedule = MST_SCHEDULE_BLOCK}, &err), MST_OK);
+    ck_assert_int_eq(open_net(&n, g, g, (mst_run_opts){.mode = MST_RUN_COUNT, .schedule = MST_SCHEDULE_BLOCK}, &err),
+                     MST_OK);
     ck_assert_int_eq(measure(&n, &r, &err), MST_EINVAL);
     ck_assert_msg(strstr(err.text, "step schedule") != NULL, "%s", err.text);
     /* modes in each other's place */

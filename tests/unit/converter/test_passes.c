@@ -218,10 +218,12 @@ START_TEST(levels)
     int32_t *ip = g->nodes[2].ip;
     ck_assert_int_eq(g->nodes[2].op, MST_OP_NEURON);
     ip[MST_NEURON_SITE] = MST_SITE_AV, ip[MST_NEURON_STAGE] = 2, ip[MST_NEURON_LEVELS] = 300;
-    p = (mst_policy){.file = "p.yaml", .n_level_rules = 2, .level_rules = {
-        {.site = MST_SITE_AV, .stage = -1, .block_lo = -1, .block_hi = -1, .levels = 7},
-        {.site = -1, .stage = 2, .block_lo = -1, .block_hi = -1, .levels = 9},
-    }};
+    p = (mst_policy){.file = "p.yaml",
+                     .n_level_rules = 2,
+                     .level_rules = {
+                         {.site = MST_SITE_AV, .stage = -1, .block_lo = -1, .block_hi = -1, .levels = 7},
+                         {.site = -1, .stage = 2, .block_lo = -1, .block_hi = -1, .levels = 9},
+                     }};
     ck_assert_int_eq(pass_levels(g, NULL, &err), MST_OK);
     ck_assert(ip[MST_NEURON_TOP] == 0 && g->meta.run == MST_RULE_STEP);
     ck_assert_int_eq(pass_levels(g, &p, &err), MST_OK);
@@ -237,9 +239,11 @@ START_TEST(levels)
     ck_assert_int_eq(pass_levels(g, &p, &err), MST_EUNSUPPORTED);
     ck_assert_ptr_nonnull(strstr(err.text, g->nodes[2].name));
     ck_assert_ptr_nonnull(strstr(err.text, "its L is 300, and radix mode has at most 255 levels"));
-    p = (mst_policy){.file = "p.yaml", .n_level_rules = 1, .level_rules = {
-        {.site = MST_SITE_Q, .stage = -1, .block_lo = -1, .block_hi = -1, .levels = 7, .line = 3},
-    }};
+    p = (mst_policy){.file = "p.yaml",
+                     .n_level_rules = 1,
+                     .level_rules = {
+                         {.site = MST_SITE_Q, .stage = -1, .block_lo = -1, .block_hi = -1, .levels = 7, .line = 3},
+                     }};
     g->meta.run = MST_RULE_STEP;
     ck_assert_int_eq(pass_levels(g, &p, &err), MST_EINVAL);
     ck_assert_ptr_nonnull(strstr(err.text, "p.yaml:3: this rule matches no neuron of the model; it has sites: av;"));

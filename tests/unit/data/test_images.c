@@ -14,9 +14,22 @@
 #include "tests/support/run_tests.h"
 
 static const char *const images[] = {
-    "444.jpg", "420.jpg", "progressive.jpg", "grey.jpg", "cmyk.jpg", "restart.jpg", "rgba.png", "p4.png",
+    "444.jpg",
+    "420.jpg",
+    "progressive.jpg",
+    "grey.jpg",
+    "cmyk.jpg",
+    "restart.jpg",
+    "rgba.png",
+    "p4.png",
     "grey1.png",
-    "la.png", "wide-grey.png", "rgb16.png", "la16.png", "grey2.png", "gamma.png", "interlaced.png",
+    "la.png",
+    "wide-grey.png",
+    "rgb16.png",
+    "la16.png",
+    "grey2.png",
+    "gamma.png",
+    "interlaced.png",
 };
 
 static const char *sample(const char *name)
@@ -98,8 +111,15 @@ START_TEST(crops)
     static const struct {
         uint32_t n, want, from, pad;
     } cases[] = {
-        {10, 4, 3, 0}, {9, 4, 2, 0}, {11, 4, 4, 0}, {7, 4, 2, 0}, {5, 4, 0, 0}, {4, 4, 0, 0}, {3, 6, 0, 1},
-        {4, 7, 0, 1}, {1, 5, 0, 2},
+        {10, 4, 3, 0},
+        {9, 4, 2, 0},
+        {11, 4, 4, 0},
+        {7, 4, 2, 0},
+        {5, 4, 0, 0},
+        {4, 4, 0, 0},
+        {3, 6, 0, 1},
+        {4, 7, 0, 1},
+        {1, 5, 0, 2},
     }; /* Python's round(x.5) goes to the even side */
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         mst_image im = {0}, out;

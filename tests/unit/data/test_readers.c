@@ -147,8 +147,7 @@ START_TEST(idx_reads)
     write_gz("i.gz", images, 28);
     write_bytes("l", labels, idx_labels(labels));
     write_gz("l.gz", labels, 11);
-    const char *specs[][3] = {{"idx:", "i", "l"}, {"idx:", "i.gz", "l.gz"}, {"", "i", "l.gz"}, {"", "i.gz",
-                                                                                                NULL}};
+    const char *specs[][3] = {{"idx:", "i", "l"}, {"idx:", "i.gz", "l.gz"}, {"", "i", "l.gz"}, {"", "i.gz", NULL}};
     for (int i = 0; i < 4; i++) {
         mst_data *d = open_ok(spec2(specs[i][0], specs[i][1], specs[i][2]), &w);
         check_idx(d, specs[i][2] != NULL);
@@ -439,10 +438,8 @@ START_TEST(npy_values_and_labels)
     ck_assert_int_eq(mst_data_get(d, 1, x, &label, &err), MST_ECORRUPT);
     mst_data_close(d);
     write_bytes("x", b, npy(b, F4, values, sizeof values));
-    write_bytes("bad", b, npy(b, "{'descr': '<i8', 'fortran_order': False, 'shape': (2,), }", bad,
-                              sizeof bad));
-    write_bytes("three", b, npy(b, "{'descr': '<i4', 'fortran_order': False, 'shape': (3,), }", three,
-                                sizeof three));
+    write_bytes("bad", b, npy(b, "{'descr': '<i8', 'fortran_order': False, 'shape': (2,), }", bad, sizeof bad));
+    write_bytes("three", b, npy(b, "{'descr': '<i4', 'fortran_order': False, 'shape': (3,), }", three, sizeof three));
     assert_fails(spec2("npy:", "x", "bad"), &w, MST_EINVAL, "label of sample 1: expected 0..9, found -1");
     assert_fails(spec2("npy:", "x", "three"), &w, MST_EINVAL,
                  "expected (2,) as there are samples, found (3,)");

@@ -58,7 +58,7 @@ typedef struct job {
     float x[16][VALUES]; /* of each worker */
     size_t next;         /* sample to commit */
     double sum;
-    size_t fail;         /* this sample's work fails */
+    size_t fail; /* this sample's work fails */
 } job;
 
 static mst_status work(void *ctx, unsigned worker, size_t i, mst_err *err)

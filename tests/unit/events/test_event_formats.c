@@ -227,7 +227,7 @@ START_TEST(evt2_times)
     uint8_t b[64] = "% evt 2.0\n% end\n";
     size_t n = strlen((char *)b);
     const uint32_t words[] = {1u << 28 | 3u << 22, 0x8fffffffu, 1u << 28 | 63u << 22 | 5u << 11 | 7u,
-                              0xe0000000u,         0x80000001u, 9u << 22};
+                              0xe0000000u, 0x80000001u, 9u << 22};
     for (size_t i = 0; i < 6; i++)
         event_le32(b + n + 4 * i, words[i]);
     ck_assert_msg(read_bytes("evt2", b, n + 24) == MST_OK, "%s", err.text);

@@ -97,8 +97,8 @@ END_TEST
 /* The ten class names alone tell that AEDAT 2.0 files are CIFAR10-DVS's. */
 START_TEST(cifar10dvs_by_its_classes)
 {
-    static const char *const names[] = {"airplane", "automobile", "bird",  "cat",  "deer",
-                                        "dog",      "frog",       "horse", "ship", "truck"};
+    static const char *const names[] = {"airplane", "automobile", "bird", "cat", "deer",
+                                        "dog", "frog", "horse", "ship", "truck"};
     char path[64];
     for (int i = 0; i < 10; i++) {
         folder(names[i]);
@@ -121,9 +121,14 @@ END_TEST
 
 START_TEST(single_recordings)
 {
-    static const char *const files[][2] = {{"dvs128.aedat", "aedat2"}, {"nmnist.bin", "nmnist"},
-                                           {"cd.dat", "ncars"},        {"evt2.raw", "evt2"},
-                                           {"asl-zip.mat", "asldvs"},  {"gesture.aedat", "dvsgesture"},};
+    static const char *const files[][2] = {
+        {"dvs128.aedat", "aedat2"},
+        {"nmnist.bin", "nmnist"},
+        {"cd.dat", "ncars"},
+        {"evt2.raw", "evt2"},
+        {"asl-zip.mat", "asldvs"},
+        {"gesture.aedat", "dvsgesture"},
+    };
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         copy(files[i][0], files[i][0]);
         ck_assert_msg(open_set(files[i][0], NULL) == MST_OK, "%s", err.text);

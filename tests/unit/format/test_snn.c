@@ -90,11 +90,28 @@ END_TEST
 
 START_TEST(test_utf8)
 {
-    static const struct { const char *text; size_t n, good; } cases[] = {
-        {"abc", 3, 3}, {"a\0b", 3, 3}, {"\xce\xb8", 2, 2}, {"\xe2\x82\xac", 3, 3}, {"\xf0\x9f\xa6\x8a", 4, 4},
-        {"\xf4\x8f\xbf\xbf", 4, 4}, {"\x80", 1, 0}, {"ab\xff", 3, 2}, {"\xc0\x80", 2, 0}, {"\xc1\xbf", 2, 0},
-        {"\xe0\x9f\xbf", 3, 0}, {"\xed\xa0\x80", 3, 0}, {"\xf0\x8f\xbf\xbf", 4, 0}, {"\xf4\x90\x80\x80", 4, 0},
-        {"\xf5\x80\x80\x80", 4, 0}, {"x\xe2\x82", 3, 1}, {"\xe2\x28\xa1", 3, 0}, {"\xe2\x82\x28", 3, 0},
+    static const struct {
+        const char *text;
+        size_t n, good;
+    } cases[] = {
+        {"abc", 3, 3},
+        {"a\0b", 3, 3},
+        {"\xce\xb8", 2, 2},
+        {"\xe2\x82\xac", 3, 3},
+        {"\xf0\x9f\xa6\x8a", 4, 4},
+        {"\xf4\x8f\xbf\xbf", 4, 4},
+        {"\x80", 1, 0},
+        {"ab\xff", 3, 2},
+        {"\xc0\x80", 2, 0},
+        {"\xc1\xbf", 2, 0},
+        {"\xe0\x9f\xbf", 3, 0},
+        {"\xed\xa0\x80", 3, 0},
+        {"\xf0\x8f\xbf\xbf", 4, 0},
+        {"\xf4\x90\x80\x80", 4, 0},
+        {"\xf5\x80\x80\x80", 4, 0},
+        {"x\xe2\x82", 3, 1},
+        {"\xe2\x28\xa1", 3, 0},
+        {"\xe2\x82\x28", 3, 0},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         ck_assert_uint_eq(mst_utf8_check((const uint8_t *)cases[i].text, cases[i].n), cases[i].good);
@@ -142,8 +159,10 @@ START_TEST(test_run_round_trip)
         mst_err err = {0};
         mst_graph *g = NULL;
         assert_ok(sample_tiny(NULL, &g, &err), &err);
-        ck_assert(g->nodes[2].op == MST_OP_NEURON && mst_node_levels(&g->nodes[2]) == g->nodes[2].ip[MST_NEURON_LEVELS]);
-        g->meta.run = k == 1 ? MST_RULE_COUNT : k == 2 ? MST_RULE_RADIX : MST_RULE_STEP;
+        ck_assert(g->nodes[2].op == MST_OP_NEURON &&
+                  mst_node_levels(&g->nodes[2]) == g->nodes[2].ip[MST_NEURON_LEVELS]);
+        g->meta.run = k == 1 ? MST_RULE_COUNT : k == 2 ? MST_RULE_RADIX
+                                                       : MST_RULE_STEP;
         g->meta.thinning = k == 3 ? MST_THIN_SYSTEMATIC : MST_THIN_BINOMIAL;
         g->nodes[2].ip[MST_NEURON_TOP] = k == 4 ? 255 : 0;
         ck_assert_int_eq(mst_node_levels(&g->nodes[2]), k == 4 ? 255 : g->nodes[2].ip[MST_NEURON_LEVELS]);
@@ -410,8 +429,14 @@ END_TEST
 
 static mst_status status_of_name(const char *name)
 {
-    static const struct { const char *name; mst_status st; } table[] = {
-        {"EFORMAT-", MST_EFORMAT}, {"ECORRUPT-", MST_ECORRUPT}, {"EVERSION-", MST_EVERSION}, {"ELIMIT-", MST_ELIMIT},
+    static const struct {
+        const char *name;
+        mst_status st;
+    } table[] = {
+        {"EFORMAT-", MST_EFORMAT},
+        {"ECORRUPT-", MST_ECORRUPT},
+        {"EVERSION-", MST_EVERSION},
+        {"ELIMIT-", MST_ELIMIT},
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
         if (strncmp(name, table[i].name, strlen(table[i].name)) == 0)

@@ -57,10 +57,18 @@ START_TEST(every_value_of_an_enum_has_a_name)
     static const struct {
         const char *(*name)(int);
         int count;
-    } enums[] = {{mst_binary_name, MST_BIN_COUNT}, {mst_reduce_name, MST_RED_COUNT}, {mst_unary_name, MST_UN_COUNT},
-                 {mst_site_name, MST_SITE_COUNT}, {dtype_name, MST_DTYPE_COUNT}, {mst_split_name, MST_SPLIT_COUNT},
-                 {mst_present_name, MST_PRESENT_COUNT}, {mst_interpolation_name, MST_INTERPOLATION_COUNT},
-                 {mst_run_rule_name, MST_N_RULES}, {mst_thinning_name, MST_N_THINNINGS},};
+    } enums[] = {
+        {mst_binary_name, MST_BIN_COUNT},
+        {mst_reduce_name, MST_RED_COUNT},
+        {mst_unary_name, MST_UN_COUNT},
+        {mst_site_name, MST_SITE_COUNT},
+        {dtype_name, MST_DTYPE_COUNT},
+        {mst_split_name, MST_SPLIT_COUNT},
+        {mst_present_name, MST_PRESENT_COUNT},
+        {mst_interpolation_name, MST_INTERPOLATION_COUNT},
+        {mst_run_rule_name, MST_N_RULES},
+        {mst_thinning_name, MST_N_THINNINGS},
+    };
     for (size_t e = 0; e < sizeof enums / sizeof enums[0]; e++) {
         for (int i = 0; i < enums[e].count; i++) {
             ck_assert_msg(enums[e].name(i) != NULL, "enum %zu, value %d", e, i);

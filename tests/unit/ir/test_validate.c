@@ -21,7 +21,8 @@ static uint32_t add_const(one_node *o, uint32_t rank, const uint32_t *dims)
     return id;
 }
 
-#define DIMS(...) (const uint32_t[]){__VA_ARGS__}
+#define DIMS(...) \
+    (const uint32_t[]) { __VA_ARGS__ }
 #define RANK(...) (sizeof(DIMS(__VA_ARGS__)) / sizeof(uint32_t))
 #define SHAPE(...) RANK(__VA_ARGS__), DIMS(__VA_ARGS__)
 

@@ -11,7 +11,9 @@
 
 #include "runtime/kernels/count_kernels.h"
 
-enum { TRIALS = 400, BYTES = 1 << 16, GUARD = 64 };
+enum { TRIALS = 400,
+       BYTES = 1 << 16,
+       GUARD = 64 };
 
 /* ck_assert_msg writes to a pipe each time that all is well */
 #define EXPECT(ok, ...) \
@@ -109,7 +111,9 @@ static void make_weights(trial *t, layer *l)
         l->plain[at] = (int)l->w.lift;
         for (unsigned d = 0; d < digits; d++) {
             int any = (int)rnd(t, 2 * (uint32_t)most + 1) - most;
-            int w = kind == 0 ? most : kind == 1 ? -most : kind == 2 ? (o % 2 ? most : -most) : any;
+            int w = kind == 0 ? most : kind == 1 ? -most
+                                   : kind == 2   ? (o % 2 ? most : -most)
+                                                 : any;
             w = w > 127 ? 127 : w;
             l->plain[at] += w * (1 << 8 * d);
             panels[d * apart + mstc_weight_at(o, i / l->k, i % l->k, l->in.n_taps, l->k)] = (int8_t)w;
@@ -242,7 +246,8 @@ static uint8_t fire_of(const mstc_neuron *q, size_t o, float current)
     x = x / q->theta[o];
     x = x + q->shift;
     float n = floorf(x);
-    return (uint8_t)(n >= q->levels ? q->levels : n > 0 ? n : 0);
+    return (uint8_t)(n >= q->levels ? q->levels : n > 0 ? n
+                                                        : 0);
 }
 
 #endif

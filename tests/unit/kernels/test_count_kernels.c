@@ -54,7 +54,7 @@ static void try_current(const mst_count_kernels *k, trial *t)
             volatile float x = o < l.n ? current_of(&l, r, o) : 0;
             float want = o < l.n && !y.add ? x : was[at] + x;
             EXPECT(isnan(want) ? isnan(out[at]) : out[at] == want, "row %zu output %zu: %a, not %a", r, o,
-                          (double)out[at], (double)want);
+                   (double)out[at], (double)want);
         }
     check_rest(t, l.rows * l.ld * sizeof *out);
 }
@@ -362,7 +362,7 @@ static void compare_set(const char *set)
             one(&k, kernel, seed, false, b);
             for (size_t i = 0; i < BYTES; i++)
                 EXPECT(a[i] == b[i], "%s of %s differs from scalar: seed %d byte %zu", tries[kernel].name,
-                              set, (int)seed, i);
+                       set, (int)seed, i);
         }
     free(a);
     free(b);

@@ -12,7 +12,9 @@
 #include "runtime/kernels/kernels.h"
 #include "tests/support/run_tests.h"
 
-enum { MAX_N = 300, MAX_OUT = 8192, GUARD = 32 };
+enum { MAX_N = 300,
+       MAX_OUT = 8192,
+       GUARD = 32 };
 
 /* One case: random inputs, and outputs with a guard behind them. */
 typedef struct trial {
@@ -121,7 +123,8 @@ static void try_widen_f16(const mst_kernels *k, trial *t)
     for (size_t i = 0; i < t->n; i++) {
         int e = w[i] >> 10 & 31, m = w[i] & 1023;
         float want = ldexpf((float)(e != 0 ? 1024 + m : m), (e != 0 ? e : 1) - 25);
-        want = e != 31 ? want : m == 0 ? INFINITY : NAN;
+        want = e != 31 ? want : m == 0 ? INFINITY
+                                       : NAN;
         ck_assert(isnan(want) ? isnan(t->out[i]) : t->out[i] == ((w[i] & 0x8000) != 0 ? -want : want));
     }
 }

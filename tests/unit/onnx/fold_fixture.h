@@ -48,7 +48,7 @@ static inline void is_shape(uint32_t id, uint32_t rank, const int64_t *dims)
 }
 #define IS_SHAPE(id, ...) \
     is_shape(id, sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t), (const int64_t[]){__VA_ARGS__})
-#define INTS(...)                                                                                            \
+#define INTS(...) \
     build_ints(&g, sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t), (const int64_t[]){__VA_ARGS__})
 
 /* A graph of one node is refused with code and a message that has text in it. */

@@ -259,12 +259,18 @@ static const struct {
     const char *op, *auto_pad;
     int64_t in, kernel, stride, dilation, begin, end, ceil, out;
 } windows[] = {
-    {"AveragePool", NULL, 7, 2, 2, 1, 0, 0, 0, 3},        {"AveragePool", NULL, 7, 2, 2, 1, 0, 0, 1, 4},
-    {"MaxPool", NULL, 2, 1, 2, 1, 0, 0, 1, 1},            {"MaxPool", NULL, 32, 3, 2, 1, 1, 1, 0, 16},
-    {"MaxPool", NULL, 8, 3, 1, 3, 0, 0, 0, 2},            {"Conv", NULL, 32, 3, 1, 1, 1, 1, 0, 32},
-    {"Conv", "SAME_UPPER", 7, 3, 2, 1, 1, 1, 0, 4},       {"Conv", "SAME_LOWER", 8, 3, 2, 1, 1, 0, 0, 4},
-    {"Conv", "VALID", 8, 3, 2, 1, 0, 0, 0, 3},            {"Conv", "NOTSET", 9, 3, 2, 2, 2, 1, 0, 4},
-    {"MaxPool", "SAME_UPPER", 5, 2, 1, 1, 0, 1, 0, 5},    {"AveragePool", NULL, 4, 3, 3, 1, 1, 1, 1, 2},
+    {"AveragePool", NULL, 7, 2, 2, 1, 0, 0, 0, 3},
+    {"AveragePool", NULL, 7, 2, 2, 1, 0, 0, 1, 4},
+    {"MaxPool", NULL, 2, 1, 2, 1, 0, 0, 1, 1},
+    {"MaxPool", NULL, 32, 3, 2, 1, 1, 1, 0, 16},
+    {"MaxPool", NULL, 8, 3, 1, 3, 0, 0, 0, 2},
+    {"Conv", NULL, 32, 3, 1, 1, 1, 1, 0, 32},
+    {"Conv", "SAME_UPPER", 7, 3, 2, 1, 1, 1, 0, 4},
+    {"Conv", "SAME_LOWER", 8, 3, 2, 1, 1, 0, 0, 4},
+    {"Conv", "VALID", 8, 3, 2, 1, 0, 0, 0, 3},
+    {"Conv", "NOTSET", 9, 3, 2, 2, 2, 1, 0, 4},
+    {"MaxPool", "SAME_UPPER", 5, 2, 1, 1, 0, 1, 0, 5},
+    {"AveragePool", NULL, 4, 3, 3, 1, 1, 1, 1, 2},
 };
 
 START_TEST(test_windows)

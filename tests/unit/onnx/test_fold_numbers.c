@@ -15,8 +15,14 @@ static const struct {
     const char *op;
     int64_t a, b;
 } overflows[] = {
-    {"Add", INT64_MAX, 1}, {"Sub", INT64_MIN, 1},  {"Mul", INT64_MAX, 2}, {"Div", 1, 0},
-    {"Div", INT64_MIN, -1}, {"Mod", 1, 0},         {"Pow", 10, 19},       {"Pow", 0, -1},
+    {"Add", INT64_MAX, 1},
+    {"Sub", INT64_MIN, 1},
+    {"Mul", INT64_MAX, 2},
+    {"Div", 1, 0},
+    {"Div", INT64_MIN, -1},
+    {"Mod", 1, 0},
+    {"Pow", 10, 19},
+    {"Pow", 0, -1},
 };
 
 START_TEST(test_integer_overflow)
@@ -170,8 +176,8 @@ END_TEST
 START_TEST(test_slice_extremes)
 {
     /* every combination of extreme bounds and steps stays inside the data */
-    static const int64_t v[] = {INT64_MIN, INT64_MIN + 1, -7,       -3, -1, 0, 1, 2, 5,
-                                7,         INT64_MAX - 1, INT64_MAX};
+    static const int64_t v[] = {INT64_MIN, INT64_MIN + 1, -7, -3, -1, 0, 1, 2, 5,
+                                7, INT64_MAX - 1, INT64_MAX};
     enum { V = sizeof v / sizeof v[0] };
     for (int i = 0; i < V * V * V; i++) {
         ox_graph_free(&g);
@@ -189,7 +195,8 @@ START_TEST(test_slice_extremes)
         }
         fold_ok();
         int64_t at = start < 0 ? start + 5 : start, stop = end < 0 ? end + 5 : end, n = 0;
-        at = at < 0 ? 0 : at > 4 && step < 0 ? 4 : at; /* ONNX clamps a start below 0 for either direction */
+        at = at < 0 ? 0 : at > 4 && step < 0 ? 4
+                                             : at; /* ONNX clamps a start below 0 for either direction */
         for (; step > 0 ? at < stop && at < 5 : at > stop && at >= 0; n++) {
             ck_assert_int_lt(n, g.values[y].dims[0]);
             ck_assert_int_eq(ox_get_int(&g.values[y], (size_t)n), at);

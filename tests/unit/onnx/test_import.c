@@ -13,8 +13,8 @@
 #include "tests/support/test_alloc.h"
 
 #define FIXTURES "tests/fixtures/onnx/"
-#define GOOD     "tests/golden/onnx-good/"
-#define BAD      "tests/golden/onnx-bad/"
+#define GOOD "tests/golden/onnx-good/"
+#define BAD "tests/golden/onnx-bad/"
 
 static void load(const char *path, ox_graph *g)
 {
@@ -58,18 +58,18 @@ static const ox_value *find_value(const ox_graph *g, const char *name)
 
 static const char *code_name(mst_status st)
 {
-    static const char *const names[] = {"OK",       "EINVAL",   "ENOMEM",       "EIO",   "EFORMAT",
+    static const char *const names[] = {"OK", "EINVAL", "ENOMEM", "EIO", "EFORMAT",
                                         "ECORRUPT", "EVERSION", "EUNSUPPORTED", "ELIMIT"};
     return names[st];
 }
 
 /* ---- what must load ---- */
 
-static const char *const fixtures[] = {"resnet18-ts",       "resnet18-tsdyn",  "resnet18-dynamo",
-                                       "vgg16-ts",          "vgg16-tsdyn",     "vgg16-dynamo",
-                                       "swin-ts",           "swin-tsdyn",      "swin-dynamo",
-                                       "swin_pub-ts",       "swin_pub-tsdyn",  "swin_pub-dynamo",
-                                       "ext-data",          "local-functions", "swin-masked-ts",
+static const char *const fixtures[] = {"resnet18-ts", "resnet18-tsdyn", "resnet18-dynamo",
+                                       "vgg16-ts", "vgg16-tsdyn", "vgg16-dynamo",
+                                       "swin-ts", "swin-tsdyn", "swin-dynamo",
+                                       "swin_pub-ts", "swin_pub-tsdyn", "swin_pub-dynamo",
+                                       "ext-data", "local-functions", "swin-masked-ts",
                                        "swin_pub_bn-tsdyn", "swin-functions"};
 
 START_TEST(fixture_loads)
@@ -147,10 +147,10 @@ START_TEST(external_data_is_read)
 }
 END_TEST
 
-static const char *const good[] = {"unordered",        "initializer-as-input", "unnamed",
-                                   "symbolic",         "newer-fields",         "typed",
-                                   "constants",        "attributes",           "fn-pass-through",
-                                   "fn-optional",      "fn-default",           "fn-name-clash",
+static const char *const good[] = {"unordered", "initializer-as-input", "unnamed",
+                                   "symbolic", "newer-fields", "typed",
+                                   "constants", "attributes", "fn-pass-through",
+                                   "fn-optional", "fn-default", "fn-name-clash",
                                    "fn-default-given", "fn-argument-left-out", "fn-overload",
                                    "fn-unused"};
 
@@ -424,7 +424,7 @@ static void try_bytes(const unsigned char *bytes, size_t n)
 
 static const char *const small[] = {
     FIXTURES "local-functions.onnx", FIXTURES "ext-data.onnx", GOOD "typed.onnx",
-    GOOD "attributes.onnx",          GOOD "fn-default.onnx",   GOOD "fn-name-clash.onnx"};
+    GOOD "attributes.onnx", GOOD "fn-default.onnx", GOOD "fn-name-clash.onnx"};
 
 START_TEST(every_truncation)
 {

@@ -3,7 +3,8 @@
 #include "tests/support/run_tests.h"
 #include "tests/unit/session/session_graphs.h"
 
-enum { N = 24, OUT = 128 };
+enum { N = 24,
+       OUT = 128 };
 
 typedef struct one {
     mst_graph *g;
@@ -143,7 +144,8 @@ static void end(one *o, const char *name)
 START_TEST(linear_as_computed)
 {
     for (int op = 0; op < MST_OP_COUNT; op++) {
-        int fns = op == MST_OP_UNARY ? MST_UN_COUNT : op == MST_OP_REDUCE ? MST_RED_COUNT : 1;
+        int fns = op == MST_OP_UNARY ? MST_UN_COUNT : op == MST_OP_REDUCE ? MST_RED_COUNT
+                                                                          : 1;
         for (int fn = 0; fn < fns && op != MST_OP_BINARY && op != MST_OP_POOL && op != MST_OP_MASK; fn++) {
             one o = begin();
             add_all(&o, (mst_op)op, fn);

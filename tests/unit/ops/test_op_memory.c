@@ -50,9 +50,11 @@ START_TEST(programs)
         for (int step = 0; step < 2; step++) {
             mst_err err = {0};
             mst_program *p = NULL;
-            mst_run_opts o = {.size = sizeof o, .schedule = step ? MST_SCHEDULE_STEP : MST_SCHEDULE_BLOCK, .block_steps = 1};
+            mst_run_opts o = {
+                .size = sizeof o, .schedule = step ? MST_SCHEDULE_STEP : MST_SCHEDULE_BLOCK, .block_steps = 1};
             mst_status st = mst_program_create(g, &o, &p, &err);
-            ck_assert_msg(st == (n == 1 ? MST_OK : MST_ELIMIT), "%u neurons, step %d: %d %s", n, step, (int)st, err.text);
+            ck_assert_msg(st == (n == 1 ? MST_OK : MST_ELIMIT), "%u neurons, step %d: %d %s", n, step, (int)st,
+                          err.text);
             ck_assert(st == MST_OK || p == NULL);
             mst_program_destroy(p);
         }

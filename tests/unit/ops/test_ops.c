@@ -239,7 +239,8 @@ static void case_binary(int seed)
     const mst_tensor t = g->tensors[x];
     for (uint32_t d = 0; d < ry; d++) { /* d counts from the last axis */
         uint32_t xd = d < rank ? t.dims[rank - 1 - d] : 1;
-        uint32_t z = xd == 1 ? rng_in(&r, 1, 4) : rng_below(&r, 2) != 0 ? 1 : xd;
+        uint32_t z = xd == 1 ? rng_in(&r, 1, 4) : rng_below(&r, 2) != 0 ? 1
+                                                                        : xd;
         if (d < rb)
             bd[rb - 1 - d] = z;
         yd[ry - 1 - d] = xd != 1 || d >= rb ? xd : z;
@@ -323,7 +324,7 @@ static void case_unary(int seed)
     for (size_t i = 0; i < N; i++) {
         float want = naive_unary(seed, x[i]);
         ck_assert_msg((isnan(y[i]) && isnan(want)) || y[i] == want ||
-                      fabsf(y[i] - want) <= 2e-7f * fabsf(want) + 1e-37f,
+                          fabsf(y[i] - want) <= 2e-7f * fabsf(want) + 1e-37f,
                       "%s(%.9g) = %.9g, expected %.9g", mst_unary_name(seed), (double)x[i], (double)y[i],
                       (double)want);
         off += !(isnan(want) || y[i] == want);

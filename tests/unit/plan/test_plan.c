@@ -4,7 +4,8 @@
 #include "runtime/plan/plan.h"
 #include "tests/support/run_tests.h"
 
-enum { STEPS = 200, BLOCKS = 600 };
+enum { STEPS = 200,
+       BLOCKS = 600 };
 
 static size_t plan_random(rng *r, plan_buf *b, size_t n, uint32_t most_steps)
 {

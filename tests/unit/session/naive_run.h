@@ -16,8 +16,8 @@ typedef struct naive {
     mst_run_mode mode;
     uint64_t seed;
     uint32_t time, sample;
-    float **val; /* per tensor */
-    float **v;   /* per node: membranes */
+    float **val;                  /* per tensor */
+    float **v;                    /* per node: membranes */
     bool *fixed, *spike, *scaled; /* per tensor */
     float *scale;
     uint64_t *ops, *fired; /* per node, since begin; fired: also of masks */
@@ -59,7 +59,7 @@ static inline void naive_note(naive *m, const mst_node *n)
         for (uint32_t k = 0; k < data; k++) {
             m->spike[n->out] = m->spike[n->out] && m->spike[n->in[k]];
             m->scaled[n->out] = m->scaled[n->out] && m->scaled[n->in[k]] &&
-                m->scale[n->in[k]] == m->scale[n->out];
+                                m->scale[n->in[k]] == m->scale[n->out];
         }
     }
 }
@@ -323,7 +323,8 @@ static inline float naive_pool(element *q)
                 continue;
             uint32_t at[4] = {q->pos[0], (uint32_t)h, (uint32_t)w, q->pos[3]};
             float x = q->xv[ravel(q->x, at)];
-            acc = n == 0 ? x : ip[MST_POOL_FN] == MST_RED_MAX ? (acc < x ? x : acc) : acc + x;
+            acc = n == 0 ? x : ip[MST_POOL_FN] == MST_RED_MAX ? (acc < x ? x : acc)
+                                                              : acc + x;
             n++;
         }
     if (ip[MST_POOL_FN] == MST_RED_MAX || n == 0)
@@ -349,7 +350,8 @@ static inline float naive_reduce(element *q)
         if (kept != q->e)
             continue;
         float x = q->xv[e];
-        acc = n == 0 ? x : fn == MST_RED_MAX ? (acc < x ? x : acc) : acc + x;
+        acc = n == 0 ? x : fn == MST_RED_MAX ? (acc < x ? x : acc)
+                                             : acc + x;
         n++;
     }
     return fn == MST_RED_MEAN ? acc * (float)(1.0 / (double)n) : acc;
@@ -428,7 +430,8 @@ static inline float naive_neuron(element *q)
     if (q->m->mode == MST_RUN_FLOAT) {
         float scaled = current * levels, ratio = scaled / theta;
         float step = floorf(ratio + n->fp[MST_NEURON_SHIFT]);
-        step = step < 0 ? 0 : step > levels ? levels : step;
+        step = step < 0 ? 0 : step > levels ? levels
+                                            : step;
         return theta * (step / levels);
     }
     float u = *v + current;
@@ -464,7 +467,8 @@ static inline float naive_element(element *q)
     case MST_OP_REDUCE: return naive_reduce(q);
     case MST_OP_CLIP: {
         float x = q->xv[q->e], lo = n->fp[MST_CLIP_LO], hi = n->fp[MST_CLIP_HI];
-        return x < lo ? lo : x > hi ? hi : x;
+        return x < lo ? lo : x > hi ? hi
+                                    : x;
     }
     case MST_OP_UNARY: return naive_unary(n->ip[MST_UNARY_FN], q->xv[q->e]);
     case MST_OP_SOFTMAX: return naive_softmax(q);
@@ -478,8 +482,8 @@ static inline float naive_element(element *q)
 static inline void naive_node(naive *m, uint32_t i)
 {
     const mst_node *n = &m->g->nodes[i];
-    element q = {.m = m, .node = i, .n = n, .x = &m->g->tensors[n->in[0]], .y = &m->g->tensors[n->out],
-                 .xv = m->val[n->in[0]]};
+    element q = {
+        .m = m, .node = i, .n = n, .x = &m->g->tensors[n->in[0]], .y = &m->g->tensors[n->out], .xv = m->val[n->in[0]]};
     for (q.e = 0; q.e < count(m, n->out); q.e++) {
         unravel(q.y, q.e, q.pos);
         m->val[n->out][q.e] = naive_element(&q);

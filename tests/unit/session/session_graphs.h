@@ -53,15 +53,16 @@ static inline void rng_fill(rng *r, float *x, size_t n, float density, float lo,
         x[i] = rng_f(r, 0, 1) < density ? rng_f(r, lo, hi) : 0.0f;
 }
 
-#define OK(expr)                                                                                   \
-    do {                                                                                           \
-        mst_err err_ = {0};                                                                        \
-        mst_status st_ = expr;                                                                     \
-        ck_assert_msg(st_ == MST_OK, "%s: status %d: %s", #expr, (int)st_, err_.text);             \
+#define OK(expr) \
+    do { \
+        mst_err err_ = {0}; \
+        mst_status st_ = expr; \
+        ck_assert_msg(st_ == MST_OK, "%s: status %d: %s", #expr, (int)st_, err_.text); \
     } while (0)
 
 /* a count and a list, as two arguments */
-#define LIST(...) (uint32_t)(sizeof(uint32_t[]){__VA_ARGS__} / 4), (const uint32_t[]){__VA_ARGS__}
+#define LIST(...) \
+    (uint32_t)(sizeof(uint32_t[]){__VA_ARGS__} / 4), (const uint32_t[]) { __VA_ARGS__ }
 #define DIMS LIST
 #define INPUTS LIST
 

@@ -149,7 +149,9 @@ END_TEST
 
 /* ---- determinism and threads ------------------------------------------------------ */
 
-enum { SAMPLES = 6, STEPS = 8, CLASSES = 10 };
+enum { SAMPLES = 6,
+       STEPS = 8,
+       CLASSES = 10 };
 
 typedef struct job {
     const mst_program *p;
@@ -298,10 +300,12 @@ START_TEST(philox_known_answers)
         uint32_t counter[4];
         uint64_t key;
         uint32_t word[4];
-    } known[] = { /* of Random123 */
+    } known[] = {
+        /* of Random123 */
         {{0, 0, 0, 0}, 0, {0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}},
         {{~0u, ~0u, ~0u, ~0u}, ~(uint64_t)0, {0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}},
-        {{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, 0x299f31d0a4093822u,
+        {{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344},
+         0x299f31d0a4093822u,
          {0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}},
     };
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
@@ -444,7 +448,8 @@ START_TEST(outputs_without_a_step)
     for (int i = 0; i < 4; i++) {
         mst_program *p = NULL;
         mst_session *s = NULL;
-        g->output = i == 0 ? g->input : i == 1 ? k : reshape_to(g, i == 2 ? g->input : k, DIMS(1, 4));
+        g->output = i == 0 ? g->input : i == 1 ? k
+                                               : reshape_to(g, i == 2 ? g->input : k, DIMS(1, 4));
         OK(mst_program_create(g, NULL, &p, &err_));
         OK(mst_session_create(p, &s, &err_));
         mst_session_begin(s, x, 0);
@@ -469,8 +474,8 @@ START_TEST(logits_are_read_from_a_step)
         x[i] = rng_f(&r, 0, 1);
     for (uint32_t from = 0; from <= STEPS + 1; from++)
         for (uint32_t block = 1; block <= 4; block++) {
-            mst_run_opts opts = {.size = sizeof opts, .schedule = MST_SCHEDULE_BLOCK, .block_steps = block,
-                                 .readout_from = from};
+            mst_run_opts opts = {
+                .size = sizeof opts, .schedule = MST_SCHEDULE_BLOCK, .block_steps = block, .readout_from = from};
             mst_program *p = NULL;
             mst_session *s = NULL;
             OK(mst_program_create(g, &opts, &p, &err_));

@@ -44,8 +44,8 @@ static uint32_t mask(mst_graph *g, uint32_t in, bool is_flat, int index, float r
     return out;
 }
 
-/* Two neurons of one name and a last one. masks: 25 % and, beside it, 75 % behind the first, as it is flat; none behind the
- * second; 50 % behind the last. */
+/* Two neurons of one name and a last one. masks: 25 % and, beside it, 75 % behind the first, as it is flat; none behind
+ * the second; 50 % behind the last. */
 static mst_graph *build(const mst_allocator *alloc, bool masks, bool own)
 {
     mst_graph *g;

@@ -75,9 +75,16 @@ START_TEST(everything)
     assert_rule(&p.trained[0], MST_SITE_Q, -1, -1, -1, 0.5);
     ck_assert(p.has_run && p.run == MST_RULE_RADIX && p.has_thinning && p.thinning == MST_THIN_SYSTEMATIC);
     ck_assert_int_eq(p.levels, 15);
-    static const struct { int site, stage, lo, hi, levels; } levels[] = {
-        {-1, 3, -1, -1, 7}, {MST_SITE_V, -1, -1, -1, 255}, {MST_SITE_OTHER, -1, 0, 4, 255}, {MST_SITE_Q, -1, 0, 4, 1},
-        {MST_SITE_AV, -1, 2, 2, 12}, {MST_SITE_PROJ, -1, 2, 2, 12}, {-1, -1, -1, -1, 1},
+    static const struct {
+        int site, stage, lo, hi, levels;
+    } levels[] = {
+        {-1, 3, -1, -1, 7},
+        {MST_SITE_V, -1, -1, -1, 255},
+        {MST_SITE_OTHER, -1, 0, 4, 255},
+        {MST_SITE_Q, -1, 0, 4, 1},
+        {MST_SITE_AV, -1, 2, 2, 12},
+        {MST_SITE_PROJ, -1, 2, 2, 12},
+        {-1, -1, -1, -1, 1},
     };
     ck_assert_uint_eq(p.n_level_rules, sizeof levels / sizeof levels[0]);
     for (size_t i = 0; i < p.n_level_rules; i++) {
@@ -117,8 +124,7 @@ static const bad_case bad_cases[] = {
     {"version: 1\nseed: 1x\n", MST_EINVAL, "found '1x'"},
     {"version: 1\ntimesteps: 0\n", MST_EINVAL, "1..65536"},
     {"version: 1\ntimesteps: 65537\n", MST_EINVAL, "1..65536"},
-    {"version: 1\nneuron: {shift: 1}\n", MST_EINVAL,
-     "policy.neuron.shift: expected a number in [0,1), found '1'"},
+    {"version: 1\nneuron: {shift: 1}\n", MST_EINVAL, "policy.neuron.shift: expected a number in [0,1), found '1'"},
     {"version: 1\nneuron: {leak: 1}\n", MST_EINVAL, "unknown key 'leak', valid: shift"},
     {"version: 1\nmasks: 0.5\n", MST_EINVAL, "policy.masks: expected a mapping (key: value), found '0.5'"},
     {"version: 1\nmasks: {default: 1.0}\n", MST_EINVAL, "expected a number in [0,1), found '1.0'"},
@@ -136,12 +142,10 @@ static const bad_case bad_cases[] = {
     {"version: 1\nmasks:\n  overrides:\n    - {site: q, ratio: 0}\n", MST_EINVAL,
      "p.yaml:4: policy.masks.overrides: expected one of stage, block, blocks or node"},
     {"version: 1\nmasks:\n  overrides:\n    - {stage: 1}\n", MST_EINVAL, "found neither"},
-    {"version: 1\nmasks:\n  overrides:\n    - {stage: 1, ratio: 0, sites: {q: 0}}\n", MST_EINVAL,
-     "found both"},
+    {"version: 1\nmasks:\n  overrides:\n    - {stage: 1, ratio: 0, sites: {q: 0}}\n", MST_EINVAL, "found both"},
     {"version: 1\nmasks:\n  overrides:\n    - {stage: 1, site: k, sites: {q: 0}}\n", MST_EINVAL,
      "site 'k' has no ratio"},
-    {"version: 1\nmasks:\n  overrides:\n    - {stage: 1, sites: [q, q], ratio: 0}\n", MST_EINVAL,
-     "each site once"},
+    {"version: 1\nmasks:\n  overrides:\n    - {stage: 1, sites: [q, q], ratio: 0}\n", MST_EINVAL, "each site once"},
     {"version: 1\nmasks:\n  overrides:\n    - {block: 1, blocks: 1-2, ratio: 0}\n", MST_EINVAL, "not both"},
     {"version: 1\nmasks:\n  overrides:\n    - {blocks: 4-1, ratio: 0}\n", MST_EINVAL, "a range of blocks"},
     {"version: 1\nmasks:\n  overrides:\n    - {blocks: 1-, ratio: 0}\n", MST_EINVAL, "a range of blocks"},
@@ -163,7 +167,8 @@ static const bad_case bad_cases[] = {
     {"version: 1\nrun: {bits: 4, levels: 15}\n", MST_EINVAL, "policy.run.levels: expected levels or bits, not both"},
     {"version: 1\nrun: {overrides: {stage: 1}}\n", MST_EINVAL, "policy.run.overrides: expected a list"},
     {"version: 1\nrun:\n  overrides:\n    - {stage: 1, ratio: 0.5}\n", MST_EINVAL,
-     "p.yaml:4: policy.run.overrides: unknown key 'ratio', valid: stage, block, blocks, node, site, sites, levels, bits"},
+     "p.yaml:4: policy.run.overrides: unknown key 'ratio', valid: stage, block, blocks, node, site, sites, levels, "
+     "bits"},
     {"version: 1\nmasks:\n  overrides:\n    - {stage: 1, levels: 5}\n", MST_EINVAL,
      "unknown key 'levels', valid: stage, block, blocks, node, site, sites, ratio"},
     {"version: 1\nrun:\n  overrides:\n    - {stage: 1}\n", MST_EINVAL,

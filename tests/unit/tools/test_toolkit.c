@@ -155,7 +155,7 @@ END_TEST
 typedef struct counting {
     size_t fail_work, fail_commit; /* sample, SIZE_MAX: none */
     size_t committed;
-    double sum;                    /* of terms that do not add up the same in another order */
+    double sum; /* of terms that do not add up the same in another order */
     double term[8];
 } counting;
 
@@ -239,7 +239,7 @@ END_TEST
 START_TEST(json_takes_anything)
 {
     json_t *text = mst_json_text("a\xff\xfe z\xc3\xa9"), *nan = mst_json_real(NAN),
-    *big = mst_json_whole(UINT64_MAX);
+           *big = mst_json_whole(UINT64_MAX);
     ck_assert_str_eq(json_string_value(text), "a?? z??");
     ck_assert(json_is_null(nan) && json_is_real(big));
     json_t *list = json_array();

@@ -5,7 +5,8 @@
 #include "tests/unit/session/session_graphs.h"
 #include "tests/unit/toy/toy_ops.h"
 
-enum { WIDE = 128, T = 150 };
+enum { WIDE = 128,
+       T = 150 };
 
 static mst_graph *wide_graph(void) { return graph_with_input(DIMS(1, WIDE)); }
 

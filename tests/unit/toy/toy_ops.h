@@ -7,7 +7,11 @@
 #include <stdint.h>
 
 /* What prepare leaves out or does too much. */
-enum toy_keeps { TOY_AS_TOLD, TOY_STATE_ONLY, TOY_RESET_ONLY, TOY_STATE_AND_RESET, TOY_NOTHING };
+enum toy_keeps { TOY_AS_TOLD,
+                 TOY_STATE_ONLY,
+                 TOY_RESET_ONLY,
+                 TOY_STATE_AND_RESET,
+                 TOY_NOTHING };
 
 enum { TOY_CALLS = 1024 };
 

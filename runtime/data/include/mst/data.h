@@ -23,15 +23,15 @@ extern "C" {
 
 /* What the model wants. Shapes that do not fit are refused by open. */
 typedef struct mst_data_want {
-    size_t size;              /* sizeof(mst_data_want): mst/status.h */
+    size_t size; /* sizeof(mst_data_want): mst/status.h */
     uint32_t channels, height, width;
-    uint32_t n_norm;          /* 0: bytes enter as x/255; else = channels */
-    mst_prepare prepare;      /* of samples of another size; all zero: they are refused. Presented in
+    uint32_t n_norm;         /* 0: bytes enter as x/255; else = channels */
+    mst_prepare prepare;     /* of samples of another size; all zero: they are refused. Presented in
                                * steps, a sample is prepare.frames times [C,H,W] one after another */
-    bool as_is;               /* there is no model: samples keep the shape that they have on disk; of the
+    bool as_is;              /* there is no model: samples keep the shape that they have on disk; of the
                                * above only prepare.frames (0: 10) and .split count */
-    uint32_t classes;         /* labels must be below it; 0: not checked */
-    const float *mean, *std;  /* [n_norm], copied by open */
+    uint32_t classes;        /* labels must be below it; 0: not checked */
+    const float *mean, *std; /* [n_norm], copied by open */
 } mst_data_want;
 
 typedef struct mst_data mst_data;
