@@ -11,7 +11,9 @@ B       := build/$(MODE)$(if $(findstring clang,$(CC)),-clang)
 GEN     := build/gen
 VENV    := build/venv
 
-OPT_release := -O3 -g
+# A program carries what it calls and no tables for unwinding (debuggers have theirs): its pages count on small machines.
+OPT_release := -O3 -g -ffunction-sections -fno-asynchronous-unwind-tables
+LINK_release := -Wl,--gc-sections
 OPT_debug   := -O0 -g3
 OPT_asan    := -O1 -g -fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recover=all -fno-omit-frame-pointer
 OPT_fuzz    := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
@@ -27,6 +29,7 @@ DEPS_PC := libprotobuf-c gsl yaml-0.1 jansson zlib matio libjpeg libpng libzip
 PC_CFLAGS = $(shell pkg-config --cflags $(DEPS_PC) 2>/dev/null)
 # One order of float operations on every machine: no contraction, no -march=native, no -Ofast.
 CFLAGS  ?= $(OPT_$(MODE))
+LDFLAGS ?= $(LINK_$(MODE))
 ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -DMST_VERSION='"$(VERSION)"' $(CFLAGS) -ffp-contract=off -fPIC \
              -fvisibility=hidden -pthread $(WARN) $(INC) -MMD -MP
 
@@ -118,25 +121,25 @@ $(B)/%.a:
 	$(AR) rcs $@ $^
 # wherever they are installed, those that stand on another find it beside them
 $(SHARED): $(B)/lib%.so:
-	$(CC) $(CFLAGS) -shared -Wl,-soname,lib$*.so.$(SOVERSION) -Wl,-rpath,'$$ORIGIN' -o $@ $(filter %.o %.so,$^) $(LIBS_$*)
+	$(CC) $(CFLAGS) $(LDFLAGS) -shared -Wl,-soname,lib$*.so.$(SOVERSION) -Wl,-rpath,'$$ORIGIN' -o $@ $(filter %.o %.so,$^) $(LIBS_$*)
 
 $(addprefix $(B)/,$(TOOLS)): $(B)/%: $(B)/tools/%.o $(LIBS)
-	$(CC) $(CFLAGS) -o $@ $< $(LIBS) $(LDLIBS)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(LIBS) $(LDLIBS)
 
 # ---- tests ----
 $(UNIT_BIN): $(B)/%: $(B)/%.o $(call obj,$(SUPPORT)) $(LIBS)
-	$(CC) $(CFLAGS) -o $@ $< $(call obj,$(SUPPORT)) $(LIBS) $(LDLIBS) $(shell pkg-config --libs check 2>/dev/null)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(call obj,$(SUPPORT)) $(LIBS) $(LDLIBS) $(shell pkg-config --libs check 2>/dev/null)
 $(TOY)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(PC_CFLAGS) -DMST_EXTRA_OPS='"tests/unit/toy/toy_ops.def"' -c -o $@ $<
 $(TOY)/test_toy: $(TOY_SRC:%.c=$(TOY)/%.o) $(call obj,$(SUPPORT)) $(LIBS)
-	$(CC) $(CFLAGS) -o $@ $(filter %.o,$^) $(LIBS) $(LDLIBS) $(shell pkg-config --libs check 2>/dev/null)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIBS) $(LDLIBS) $(shell pkg-config --libs check 2>/dev/null)
 # small programs that the Python tests drive
 $(KIT_BIN): $(B)/%: $(B)/%.o $(call obj,$(SUPPORT)) $(LIBS)
-	$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 # a fuzz target with a main that replays files; `make fuzz` links libFuzzer instead
 $(FUZZ_BIN): $(B)/%: $(B)/%.o $(B)/tests/fuzz/replay_main.o $(call obj,$(SUPPORT)) $(LIBS)
-	$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 .PHONY: unit
 unit: $(UNIT_BIN) $(TOY)/test_toy ## build and run the C unit tests of this MODE
@@ -208,9 +211,9 @@ BENCH      ?= full
 BENCH_VENV ?= build/bench-venv
 BENCH_BIN  := $(patsubst %.c,$(B)/%,$(sort $(wildcard bench/*.c)))
 $(filter-out %/bench_readers,$(BENCH_BIN)): $(B)/%: $(B)/%.o $(LIBMST)
-	$(CC) $(CFLAGS) -o $@ $< $(LIBMST) -lm -pthread
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(LIBMST) -lm -pthread
 $(B)/bench/bench_readers: $(B)/bench/bench_readers.o $(LIBDATA) $(LIBMST)
-	$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 build/bench-venv/ok: bench/requirements.txt bench/venv.sh
 	@sh bench/venv.sh $(PYTHON) build/bench-venv bench/requirements.txt
 .PHONY: bench-build

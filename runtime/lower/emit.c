@@ -2,14 +2,15 @@
 #include "runtime/core/grow.h"
 #include "runtime/lower/lowering.h"
 
-#define FIRST_ROOM 64 /* operations or buffers */
+#define FIRST_ROOM 64 /* buffers; operations, for those that do not come of nodes */
 
 mst_status low_no_memory(lowering *lo) { return op_no_memory(lo->err); }
 
 mst_status low_new_op(lowering *lo, rt_op_kind kind, uint32_t tensor, rt_op **op)
 {
     mst_program *p = lo->p;
-    rt_op *ops = mst_grow(p->alloc, p->ops, p->n_ops, &p->cap_ops, FIRST_ROOM, sizeof *ops);
+    size_t room = (size_t)p->g->n_nodes + FIRST_ROOM; /* seldom too small: growing leaves holes in the heap */
+    rt_op *ops = mst_grow(p->alloc, p->ops, p->n_ops, &p->cap_ops, room, sizeof *ops);
     if (ops == NULL)
         return low_no_memory(lo);
     p->ops = ops;
