@@ -22,7 +22,7 @@ PLANS = {
     "full": dict(rounds=7, steps=64, sim_steps={"swin-t": 4}, batch={"swin-t": 8},
                  at=(1, 2, 4, 8, 16, 32, 64, 128, 256), rates=(2, 5, 0, 20, 40, 60)),
 }
-SIM_STEPS, BATCH = 4, 16
+SIM_STEPS, BATCH, LEVELS = 4, 16, 16
 
 
 class Bench:
@@ -229,7 +229,7 @@ class Bench:
                 continue
             mb, weights, note = int(c.facts["rss_kb"]) / 1024, None, ""
             if label.startswith("ours"):
-                w = label.split()[2]
+                w = label.split()[2].rstrip(",")
                 path = self.models / (model + ("." + w if w != "f32" else "") + ".bin")
                 weights = path.stat().st_size / 2 ** 20
                 note = "model file %.1f MB, session %.1f MB; 1.3 files + 64 MB = %.1f MB" % (
