@@ -23,7 +23,7 @@ typedef struct pass {
     const char *about;
 } pass;
 
-/* In this order: lower makes the graph, mst_convert runs mask, levels and weights. */
+/* In this order: lower makes the graph, mst_relus_convert runs relu, mst_convert mask, levels and weights. */
 static const pass passes[] = {
     {"lower", NULL, true, "ONNX nodes to nodes of the graph, one by one"},
     {"clean", pass_clean, false, "movement that moves nothing, and chains of it"},
@@ -36,6 +36,7 @@ static const pass passes[] = {
     {"tidy", pass_clean, false, "clean again"},
     {"sites", pass_sites, false, "where each neuron sits: site, stage, block"},
     {"narrow", pass_narrow, true, "float64 constants to float32: without it nothing could be stored or run"},
+    {"relu", NULL, false, "ReLUs with thresholds from data to neurons; then layout to narrow again"},
     {"mask", NULL, false, "Random Spike Masking as the policy says"},
     {"levels", NULL, false, "mode, thinning and levels of count and radix runs as the policy says"},
     {"weights", NULL, false, "weights of Linear and Conv to the type asked for"},
@@ -96,10 +97,10 @@ static bool stopped(const char *stop_after, size_t number)
     return stop_after != NULL && !passes[number].always && number_of(stop_after) < number;
 }
 
-static mst_status run_passes(mst_graph *g, const mst_import_opts *o, mst_err *err)
+/* The passes from one on. */
+static mst_status run_passes(mst_graph *g, const mst_import_opts *o, const char *first, mst_err *err)
 {
-    MST_TRY(after_pass(g, o->dump_dir, number_of("lower"), err));
-    for (size_t i = 0; i < N_PASSES; i++) {
+    for (size_t i = number_of(first); i < N_PASSES; i++) {
         if (passes[i].run == NULL || stopped(o->stop_after, i))
             continue;
         MST_TRY(passes[i].run(g, err));
@@ -130,7 +131,9 @@ mst_status mst_pipeline_run(ox_graph *ox, const char *path, const mst_import_opt
         st = describe_source(g, path, ox, err);
     ox_graph_free(ox);
     if (st == MST_OK)
-        st = run_passes(g, opts, err);
+        st = after_pass(g, opts->dump_dir, number_of("lower"), err);
+    if (st == MST_OK)
+        st = run_passes(g, opts, "clean", err);
     if (st != MST_OK) {
         mst_graph_destroy(g);
         return mst_fail_in(err, st, "%s: ", path);
@@ -147,6 +150,20 @@ mst_status mst_onnx_import(const char *path, const mst_import_opts *opts, mst_gr
         MST_TRY(MST_TAKE_OPTS(mst_import_opts, &own, opts, stop_after, stop_after, err));
     MST_TRY(ox_load(path, own.alloc, &ox, err)); /* its errors name the file */
     return mst_pipeline_run(&ox, path, &own, out, err);
+}
+
+mst_status mst_relus_convert(mst_graph *g, const mst_threshold *thresholds, size_t n, const mst_import_opts *opts,
+                             mst_err *err)
+{
+    mst_import_opts own = {0};
+    if (opts != NULL)
+        MST_TRY(MST_TAKE_OPTS(mst_import_opts, &own, opts, stop_after, stop_after, err));
+    if (stopped(own.stop_after, number_of("relu")))
+        return MST_OK;
+    MST_TRY(pass_relu(g, thresholds, n, err));
+    MST_TRY(after_pass(g, own.dump_dir, number_of("relu"), err));
+    own.stop_after = NULL; /* it stops behind them */
+    return run_passes(g, &own, "layout", err);
 }
 
 /* A session runs one sample. */

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "tools/conv_thresholds_report.h"
 #include "tools/tool_model.h"
 #include "tools/tool_output.h"
 #include "tools/tool_table.h"
@@ -102,6 +103,8 @@ mst_status mst_conv_print(const mst_conv_facts *c, FILE *f, mst_err *err)
         fprintf(f, "; thinning: %s", mst_thinning_name((int)m->thinning));
     fprintf(f, "\n");
     print_weights(r, f);
+    if (c->thresholds != NULL)
+        MST_TRY(mst_thresholds_print(c->thresholds, f, err));
     fprintf(f, "%" PRIu64 " parameters; ", r->parameters);
     if (c->bytes != 0)
         fprintf(f, "%s: %" PRIu64 " bytes, %.3f of the float32 weights\n", c->output, c->bytes,
@@ -161,7 +164,7 @@ mst_status mst_conv_json(const mst_conv_facts *c, const char *path, mst_err *err
     char hash[65];
     mst_hash_text(m->source_sha256, hash);
     json_t *root = json_pack(
-        "{s:o, s:s, s:o, s:o, s:o, s:o, s:i, s:s, s:s, s:o, s:o, s:i, s:i, s:i, s:i, s:o, s:o, s:o}", "source",
+        "{s:o, s:s, s:o, s:o, s:o, s:o, s:i, s:s, s:s, s:o, s:o, s:i, s:i, s:i, s:i, s:o, s:o, s:o, s:o}", "source",
         mst_json_text(m->source_name), "source_sha256", hash, "output",
         c->bytes != 0 ? mst_json_text(c->output) : json_null(), "bytes",
         c->bytes != 0 ? mst_json_whole(c->bytes) : json_null(), "parameters", mst_json_whole(r->parameters),
@@ -173,6 +176,6 @@ mst_status mst_conv_json(const mst_conv_facts *c, const char *path, mst_err *err
         (int)r->n_masks,
         "bn_kept", (int)r->bn_kept, "layers", json_rows(r, true),
         "non_spiking",
-        json_rows(r, false), "weights", json_weights(r));
+        json_rows(r, false), "weights", json_weights(r), "thresholds", mst_thresholds_json(c->thresholds));
     return mst_json_write(root, path, err);
 }

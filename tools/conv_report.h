@@ -5,12 +5,14 @@
 #include <stdio.h>
 
 #include "mst/convert.h"
+#include "tools/conv_thresholds.h"
 
 typedef struct mst_conv_facts {
     const mst_graph *graph;
     const mst_report *report;
-    const char *output; /* NULL: not written */
-    uint64_t bytes;     /* of output; 0: not written */
+    const char *output;               /* NULL: not written */
+    uint64_t bytes;                   /* of output; 0: not written */
+    const mst_thresholds *thresholds; /* NULL: none from data */
 } mst_conv_facts;
 
 mst_status mst_conv_print(const mst_conv_facts *c, FILE *f, mst_err *err);

@@ -4,6 +4,7 @@
 
 #include "mst/convert.h"
 #include "tools/calib_masks.h"
+#include "tools/calib_relus.h"
 #include "tools/calib_report.h"
 #include "tools/calib_run.h"
 #include "tools/calib_weights.h"
@@ -91,8 +92,9 @@ static void warn(const networks *n)
                 differs);
 }
 
-/* As it is; where that fails, with its symbolic dimensions bound to those that the .bin was made with. */
-static mst_status import_ann(const char *path, const networks *n, mst_graph **out, mst_err *err)
+/* As it is; where that fails, with its symbolic dimensions bound to those that the .bin was made with. Its ReLUs are
+ * then what the .bin made of them; *relus: how many. */
+static mst_status import_ann(const char *path, const networks *n, mst_graph **out, size_t *relus, mst_err *err)
 {
     const mst_tensor *x = &n->snn_graph->tensors[n->snn_graph->input];
     mst_import_opts bound = {.input_rank = x->rank - 1};
@@ -101,7 +103,7 @@ static mst_status import_ann(const char *path, const networks *n, mst_graph **ou
     mst_status st = mst_onnx_import(path, NULL, out, err);
     if (st != MST_OK && x->rank > 1 && mst_onnx_import(path, &bound, out, NULL) == MST_OK)
         st = MST_OK;
-    return st;
+    return st == MST_OK ? mst_relus_give(*out, n->snn_graph, relus, err) : st;
 }
 
 static bool give_masks(void) { return ann_masks != NULL && strcmp(ann_masks, "mean") == 0; }
@@ -111,7 +113,8 @@ static mst_status load_stored(const char *path, networks *n, const mst_run_opts 
     const char *type = mst_model_weights(n->snn_graph);
     if (strcmp(type, "f32") == 0 || strcmp(type, "none") == 0)
         return MST_OK;
-    MST_TRY(import_ann(path, n, &n->stored_graph, err));
+    size_t relus;
+    MST_TRY(import_ann(path, n, &n->stored_graph, &relus, err));
     MST_TRY(mst_weights_take(n->stored_graph, n->snn_graph, err));
     if (give_masks())
         MST_TRY(mst_masks_give(n->stored_graph, n->snn_graph, err));
@@ -137,8 +140,12 @@ static int settle_mode(const mst_graph *g, mst_run_opts *snn)
 
 static mst_status load(const char *const *args, networks *n, mst_run_opts *snn, mst_err *err)
 {
-    MST_TRY(import_ann(args[0], n, &n->ann_graph, err));
+    size_t relus;
+    MST_TRY(import_ann(args[0], n, &n->ann_graph, &relus, err));
     warn(n);
+    if (relus != 0)
+        fprintf(stderr, "mstcalib: %zu ReLUs of the ANN are taken as the quantized activations that the .bin made of them\n",
+                relus);
     n->ann_lacks_masks = mst_masks_drop(n->snn_graph) && !mst_masks_drop(n->ann_graph) && !give_masks();
     if (give_masks())
         MST_TRY(mst_masks_give(n->ann_graph, n->snn_graph, err));

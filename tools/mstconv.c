@@ -8,6 +8,7 @@
 #include "tools/conv_lists.h"
 #include "tools/conv_meta.h"
 #include "tools/conv_report.h"
+#include "tools/conv_thresholds_report.h"
 #include "tools/policy_yaml.h"
 #include "tools/tool_mode.h"
 #include "tools/tool_opts.h"
@@ -20,6 +21,7 @@ static struct {
     mst_opt_uint timesteps, seed;
     mst_prepare_opts prepare;
     mst_mode_opts mode;
+    mst_threshold_opts thresholds;
 } o;
 
 static const mst_opt options[] = {
@@ -36,6 +38,7 @@ static const mst_opt options[] = {
     {"thinning", 0, MST_OPT_STRING, &o.mode.thinning, "NAME",
      "how masks thin counts by default: {thinnings} (systematic is not the paper's)", 0, 0},
     MST_PREPARE_OPTIONS(o.prepare),
+    MST_THRESHOLD_OPTIONS(o.thresholds),
     {"classes", 0, MST_OPT_STRING, &o.classes, "FILE|A,B", "class names: a file with one a line, or a list", 0, 0},
     {"weights", 0, MST_OPT_STRING, &o.weights, "TYPE",
      "how weights are stored: {weights} (default: the first; int8 is scaled)", 0, 0},
@@ -87,6 +90,8 @@ static int check_usage(size_t n_args, const char *model, mst_import_opts *iopts)
         return mst_opts_wrong(&tool, "%s", err.text);
     if (o.shape != NULL && !mst_shape_parse(o.shape, iopts->input_dims, &iopts->input_rank))
         return mst_opts_wrong(&tool, "--input-shape: expected CxHxW as in 3x32x32, found '%s'", o.shape);
+    if (mst_thresholds_check(&o.thresholds, &err) != MST_OK)
+        return mst_opts_wrong(&tool, "%s", err.text);
     int code = o.weights != NULL ? check_name("--weights", &mst_list_weights, o.weights) : -1;
     if (code < 0 && o.stop_after != NULL)
         code = check_name("--stop-after", &mst_list_passes, o.stop_after);
@@ -155,16 +160,48 @@ static mst_status set_meta(mst_graph *g, mst_err *err)
     return mst_graph_validate(g, err); /* a mode may not go with frames, written or not */
 }
 
-static mst_status report(mst_graph *g, const mst_report *r, uint64_t bytes, mst_err *err)
+static mst_status report(mst_graph *g, const mst_report *r, uint64_t bytes, const mst_thresholds *t, mst_err *err)
 {
-    mst_conv_facts facts = {g, r, o.output, bytes};
+    mst_conv_facts facts = {g, r, o.output, bytes, t};
     bool text_aside = mst_is_stdout(o.report);
     if (!o.quiet)
         MST_TRY(mst_conv_print(&facts, text_aside ? stderr : stdout, err));
     return o.report != NULL ? mst_conv_json(&facts, o.report, err) : MST_OK;
 }
 
-static mst_status convert(mst_graph *g, mst_policy *policy, mst_err *err)
+/* Levels of the ReLUs that become neurons: those of all layers. */
+static int relu_levels(const mst_policy *p) { return p->levels != 0 ? p->levels : 16; }
+
+/* --calibrate, first half: g as imported. */
+static mst_status calibrate(const mst_import_opts *iopts, const mst_policy *p, mst_graph *g, mst_thresholds *t,
+                            mst_err *err)
+{
+    if (!mst_thresholds_asked(&o.thresholds))
+        return MST_OK;
+    MST_TRY(mst_prepare_apply(&o.prepare, g, err));
+    return mst_thresholds_set(&o.thresholds, relu_levels(p), iopts, g, o.quiet, t, err);
+}
+
+/* Second half: g as it will be written. */
+static mst_status try_calibrated(const char *model, const mst_import_opts *iopts, const mst_graph *g, mst_thresholds *t,
+                                 mst_err *err)
+{
+    mst_graph *ann = NULL;
+    mst_import_opts plain = *iopts;
+    if (!mst_thresholds_asked(&o.thresholds))
+        return MST_OK;
+    plain.dump_dir = NULL; /* written when g was imported */
+    mst_status st = mst_onnx_import(model, &plain, &ann, err);
+    if (st == MST_OK)
+        st = mst_thresholds_try(&o.thresholds, ann, g, o.quiet, t, err);
+    mst_graph_destroy(ann);
+    if (st == MST_OK)
+        mst_thresholds_warn(t);
+    return st;
+}
+
+static mst_status convert(const char *model, const mst_import_opts *iopts, mst_graph *g, mst_policy *policy,
+                          mst_thresholds *t, mst_err *err)
 {
     mst_report r = {0};
     uint64_t bytes;
@@ -173,12 +210,15 @@ static mst_status convert(mst_graph *g, mst_policy *policy, mst_err *err)
                               .dump_dir = o.dump_dir,
                               .stop_after = o.stop_after,
                               .weights = mst_weight_type(o.weights)};
+    MST_TRY(calibrate(iopts, policy, g, t, err));
     MST_TRY(mst_convert(g, &copts, &r, err));
     mst_status st = set_meta(g, err);
     if (st == MST_OK)
+        st = try_calibrated(model, iopts, g, t, err);
+    if (st == MST_OK)
         st = write_output(g, &bytes, err);
     if (st == MST_OK)
-        st = report(g, &r, bytes, err);
+        st = report(g, &r, bytes, t->n != 0 ? t : NULL, err);
     mst_report_free(&r);
     return st;
 }
@@ -197,6 +237,7 @@ static int work(int argc, char **argv)
     mst_import_opts iopts = {0};
     mst_graph *graph = NULL;
     mst_policy policy = {.file = ""};
+    mst_thresholds thresholds = {0};
     mst_err err = {0};
     int code = mst_opts_parse(&tool, argc, argv, args, 1, &n_args);
     if (code < 0)
@@ -212,7 +253,8 @@ static int work(int argc, char **argv)
     if (st == MST_OK)
         st = mst_onnx_import(args[0], &iopts, &graph, &err);
     if (st == MST_OK)
-        st = convert(graph, &policy, &err);
+        st = convert(args[0], &iopts, graph, &policy, &thresholds, &err);
+    mst_thresholds_free(&thresholds);
     mst_policy_free(&policy);
     mst_graph_destroy(graph);
     return st == MST_OK ? MST_EXIT_DONE : mst_opts_failed(&tool, &err);

@@ -48,11 +48,11 @@ class LinearBN(_Foldable):
 class ConvBN(_Foldable):
     """[B, inputs, H, W] -> [B, outputs, H/stride, W/stride], more with more padding"""
 
-    def __init__(self, inputs, outputs, kernel=3, stride=1, padding=None):
+    def __init__(self, inputs, outputs, kernel=3, stride=1, padding=None, bn=True):
         super().__init__()
         padding = kernel // 2 if padding is None else padding
-        self.linear = nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=False)
-        self.bn = nn.BatchNorm2d(outputs)
+        self.linear = nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=not bn)
+        self.bn = nn.BatchNorm2d(outputs) if bn else None
         nn.init.kaiming_normal_(self.linear.weight, mode="fan_in", nonlinearity="relu")
 
     def forward(self, x):

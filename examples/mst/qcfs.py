@@ -74,6 +74,11 @@ class QCFS(nn.Module):
         return "L=%d, theta=%.4g" % (self.levels, float(self.theta.detach()))
 
 
+def activation(levels, form="plain"):
+    """QCFS with that many levels; of 0, a ReLU, which gets its levels and theta from data when it is converted."""
+    return QCFS(levels, form=form) if levels else nn.ReLU()
+
+
 def activations(model):
     """[(name, QCFS)] in the order of definition."""
     return [(name, m) for name, m in model.named_modules() if isinstance(m, QCFS)]

@@ -1,9 +1,9 @@
-"""ResNet-18 for small images, with QCFS in place of ReLU and average pooling."""
+"""ResNet-18 for small images, with QCFS in place of ReLU (levels=0: with ReLU) and average pooling."""
 import torch
 from torch import nn
 
 from .layers import ConvBN, SpikeMask
-from .qcfs import QCFS
+from .qcfs import activation
 
 
 class ResidualBlock(nn.Module):
@@ -11,8 +11,8 @@ class ResidualBlock(nn.Module):
 
     def __init__(self, inputs, outputs, stride, levels, form):
         super().__init__()
-        self.conv1, self.if1 = ConvBN(inputs, outputs, 3, stride), QCFS(levels, form=form)
-        self.conv2, self.if2 = ConvBN(outputs, outputs), QCFS(levels, form=form)
+        self.conv1, self.if1 = ConvBN(inputs, outputs, 3, stride), activation(levels, form)
+        self.conv2, self.if2 = ConvBN(outputs, outputs), activation(levels, form)
         self.mask1, self.mask2 = SpikeMask(), SpikeMask()
         same = stride == 1 and inputs == outputs
         self.shortcut = nn.Identity() if same else ConvBN(inputs, outputs, 1, stride)
@@ -27,7 +27,7 @@ class ResNet18(nn.Module):
 
     def __init__(self, channels=3, classes=10, width=64, levels=16, form="plain", image=32):
         super().__init__()
-        self.conv1, self.if1 = ConvBN(channels, width), QCFS(levels, form=form)
+        self.conv1, self.if1 = ConvBN(channels, width), activation(levels, form)
         self.mask1 = SpikeMask()
         blocks, inputs = [], width
         for stage in range(4):

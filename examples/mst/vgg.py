@@ -1,30 +1,34 @@
-"""VGG-16 for small images, with BatchNorm, QCFS in place of ReLU and average pooling."""
+"""VGG-16 for small images, with BatchNorm, QCFS in place of ReLU (levels=0: with ReLU) and average pooling."""
 import torch
 from torch import nn
 
 from .layers import ConvBN, SpikeMask
-from .qcfs import QCFS
+from .qcfs import activation
 
 PLAN = (1, 1, "pool", 2, 2, "pool", 4, 4, 4, "pool", 8, 8, 8, "pool", 8, 8, 8, "pool")
 
 
 class VGG16(nn.Module):
-    """[B, channels, S, S], S a multiple of 32 -> logits [B, classes]; width 64 is the usual network."""
+    """[B, channels, S, S], S a multiple of 32 -> logits [B, classes]; width 64 is the usual network.
 
-    def __init__(self, channels=3, classes=10, width=64, levels=16, form="plain", image=32, dropout=0.0):
+    bn=False: without BatchNorm; pool="max": max pooling, as the first VGGs had it.
+    """
+
+    def __init__(self, channels=3, classes=10, width=64, levels=16, form="plain", image=32, dropout=0.0, bn=True,
+                 pool="avg"):
         super().__init__()
         layers, inputs = [], channels
         for step in PLAN:
             if step == "pool":
-                layers.append(nn.AvgPool2d(2))
+                layers.append(nn.MaxPool2d(2) if pool == "max" else nn.AvgPool2d(2))
             else:
-                layers += [ConvBN(inputs, step * width), QCFS(levels, form=form), SpikeMask()]
+                layers += [ConvBN(inputs, step * width, bn=bn), activation(levels, form), SpikeMask()]
                 inputs = step * width
         self.features = nn.Sequential(*layers)
         hidden = 8 * width
         self.classifier = nn.Sequential(
-            nn.Linear(inputs * (image // 32) ** 2, hidden), QCFS(levels, form=form), nn.Dropout(dropout),
-            nn.Linear(hidden, hidden), QCFS(levels, form=form), nn.Dropout(dropout),
+            nn.Linear(inputs * (image // 32) ** 2, hidden), activation(levels, form), nn.Dropout(dropout),
+            nn.Linear(hidden, hidden), activation(levels, form), nn.Dropout(dropout),
             nn.Linear(hidden, classes))
 
     def forward(self, x):

@@ -15,6 +15,9 @@ RECIPES = {
         "swin-softmax": ("swin", dict(SWIN, attention="softmax")),
         "resnet18": ("resnet18", dict(width=16)),
         "vgg16": ("vgg16", dict(width=16)),
+        # ReLU: thresholds come from data (mstconv --calibrate)
+        "resnet18-relu": ("resnet18", dict(width=16, levels=0)),
+        "vgg16-relu": ("vgg16", dict(width=16, levels=0, bn=False, pool="max")),
     },
     "digits": {"swin": ("swin", DIGITS), "swin-ln": ("swin", dict(DIGITS, norm="ln"))},
     "nmnist": {"swin": ("event-swin", EVENTS)},

@@ -138,7 +138,7 @@ def start(args, data):
             activation.train()  # the same values, in one pass over memory where it is fused
     else:
         name, options = known(args, args.model or "swin")
-        options = dict(options, levels=args.levels or 16, **data.options())
+        options = dict({"levels": args.levels or 16}, **options, **data.options())
         model = zoo.build(name, **options)
     if args.levels:
         options = dict(options, levels=args.levels)

@@ -65,6 +65,37 @@ typedef struct mst_import_opts {
 MST_API mst_status mst_onnx_import(const char *path, const mst_import_opts *opts, mst_graph **out,
                                    mst_err *err);
 
+/* ---- ReLU networks: thresholds from data ---------------------------------------------
+ *
+ *     mst_onnx_import(path, NULL, &graph, &err);
+ *     mst_relus_find(graph, &arena, &relus, &n, &err);     where activations could be measured (mst/thresholds.h)
+ *     mst_relus_convert(graph, thresholds, n, &opts, &err);
+ *     mst_convert(graph, ..);
+ */
+
+/* A bound of 0 from below that is the activation of a layer: ReLU, ReLU6, clipped ReLU. (Not one whose result
+ * multiplies another live value: a gate stays analog.) */
+typedef struct mst_relu {
+    uint32_t node;     /* of the graph */
+    const char *name;  /* lent by the graph */
+    uint32_t channels; /* of the last axis */
+    double bound;      /* its upper bound; infinite: none */
+} mst_relu;
+/* The ReLUs of an imported graph in execution order, in the arena; g is not changed. ENOMEM. */
+MST_API mst_status mst_relus_find(mst_graph *g, mst_arena *arena, mst_relu **out, size_t *n, mst_err *err);
+
+/* What a ReLU becomes: theta * clip(floor(x*levels/theta + 1/2)/levels, 0, 1), an IF neuron with v(0) = theta/2. */
+typedef struct mst_threshold {
+    uint32_t node;      /* of mst_relu */
+    int levels;         /* L, 1..255 */
+    const float *theta; /* [n], each above 0 */
+    size_t n;           /* 1, or the channels of mst_relu */
+} mst_threshold;
+/* Make NEURONs of the ReLUs that thresholds name, then run the passes that follow from it (layout to narrow). Node
+ * numbers change. opts: dump_dir and stop_after, NULL: none. EINVAL names what does not fit. */
+MST_API mst_status mst_relus_convert(mst_graph *g, const mst_threshold *thresholds, size_t n,
+                                     const mst_import_opts *opts, mst_err *err);
+
 /* One line of the report: a neuron layer, or a node that does not spike. */
 typedef struct mst_report_row {
     const char *name, *kind; /* kind: "linear+IF", "conv+IF", "attention+IF", "softmax", ... */
