@@ -12,8 +12,8 @@
 /* Bin b holds the x with b <= x / width < b + 1, width = 2^exponent / THETA_BINS; 2^exponent is the least power of two
  * above the largest x. */
 typedef struct theta_bins {
-    uint32_t *count; /* [THETA_BINS] */
-    int exponent;    /* INT_MIN: nothing counted */
+    uint32_t *count;      /* [THETA_BINS] */
+    int exponent;         /* INT_MIN: nothing counted */
     float largest, scale; /* 1 / width */
 } theta_bins;
 

@@ -7,6 +7,8 @@
 
 #include "runtime/core/options.h"
 
+#define MOST_BYTES ((size_t)1 << 32) /* of counts: half a million channels */
+
 struct mst_theta_worker {
     mst_arena arena;
     mst_theta_fit *f;
@@ -41,7 +43,8 @@ static mst_status add_site(mst_theta_fit *f, size_t k, const mst_theta_site *sit
     *s = (fit_site){.site = *site, .name = g->nodes[site->node].name, .elements = mst_tensor_elements(t)};
     s->channels = t->dims[t->rank - 1];
     bool few = f->opts.samples != 0 && f->opts.samples < THETA_ENOUGH && f->opts.samples * (s->elements / s->channels) < THETA_ENOUGH;
-    s->n_bins = site->fixed != 0 ? 0 : f->opts.by_channel && !few ? s->channels : 1;
+    s->n_bins = site->fixed != 0 ? 0 : f->opts.by_channel && !few ? s->channels
+                                                                  : 1;
     s->bins = mst_arena_array(&f->arena, s->n_bins + 1, sizeof *s->bins);
     s->theta = mst_arena_array(&f->arena, s->channels, sizeof *s->theta);
     uint32_t *counts = mst_arena_array(&f->arena, s->n_bins * THETA_BINS + 1, sizeof *counts);
@@ -80,6 +83,7 @@ mst_status mst_theta_fit_create(const mst_program *ann, const mst_theta_site *si
         return mst_fail(err, MST_ENOMEM, "out of memory");
     f->ann = ann;
     f->opts = own;
+    f->arena.limit = MOST_BYTES;
     mst_status st = fill(f, sites, n, err);
     if (st != MST_OK) {
         mst_theta_fit_destroy(f);
@@ -167,7 +171,8 @@ mst_status mst_theta_commit(mst_theta_worker *w, mst_err *err)
     for (size_t k = 0; k < f->n; k++) {
         const fit_site *s = &f->sites[k];
         if (s->n_bins != 0 && (f->samples + 1) > UINT32_MAX / (s->elements / s->n_bins))
-            return mst_fail(err, MST_ELIMIT, "node '%s': 2^32 activations of a channel: fewer samples are enough", s->name);
+            return mst_fail(err, MST_ELIMIT, "node '%s': 2^32 activations of a channel: take fewer samples",
+                            s->name);
     }
     for (size_t k = 0; k < f->n; k++)
         if (f->sites[k].n_bins != 0)

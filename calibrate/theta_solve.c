@@ -69,17 +69,15 @@ static void tell(tally *t, const theta_points *p, float theta, int levels)
     t->positive += p->positive;
     t->error += error_of(p, theta, levels);
     for (size_t i = 0; i < p->n; i++) {
-        t->saturated += p->at[i] > theta ? p->count[i] : 0;
+        t->saturated += p->at[i] - p->half_width > theta ? p->count[i] : 0;
         t->silent += p->at[i] * (float)levels / theta + 0.5f < 1 ? p->count[i] : 0;
         t->power += (double)p->at[i] * (double)p->at[i] * p->count[i];
     }
 }
 
-/* Of the layer's, in the file's float32. */
 static float bounded(const fit_site *s, double theta, double largest)
 {
-    theta = fmax(theta, FLOOR * largest);
-    theta = fmin(theta, s->site.bound);
+    theta = fmax(theta, FLOOR * largest); /* below the bound: so are activations */
     return (float)(theta > 0 ? theta : fmin(1, s->site.bound));
 }
 

@@ -5,7 +5,7 @@
 #include "mst/convert.h"
 
 /* Give the ReLUs of ann, as imported, the thresholds and levels of the neurons of snn that have their names; *n: how
- * many. EINVAL where what comes out has other thresholds than snn. */
+ * many. EINVAL names one that does not fit. */
 mst_status mst_relus_give(mst_graph *ann, const mst_graph *snn, size_t *n, mst_err *err);
 
 #endif

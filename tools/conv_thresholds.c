@@ -1,4 +1,4 @@
-/* Thresholds from a data set: sites from the converter, activations by the calibrate library, neurons by the converter. */
+/* Sites and neurons are the converter's work, activations and thresholds the calibrate library's. */
 #include "tools/conv_thresholds.h"
 
 #include <math.h>
@@ -31,7 +31,8 @@ mst_status mst_thresholds_check(const mst_threshold_opts *o, mst_err *err)
     double share;
     bool known = is_method(o, "mse") || is_method(o, "max") || is_method(o, "bound") || percentile(o->method, &share);
     if (!known)
-        return mst_fail(err, MST_EINVAL, "--theta-method: expected mse, max, bound or a percentile as p99.9, found '%s'",
+        return mst_fail(err, MST_EINVAL, "--theta-method: expected mse, max, bound or a percentile as p99.9, found "
+                                         "'%s'",
                         o->method);
     if (o->grain != NULL && strcmp(o->grain, "channel") != 0 && strcmp(o->grain, "layer") != 0)
         return mst_fail(err, MST_EINVAL, "--theta: expected channel or layer, found '%s'", o->grain);
@@ -51,13 +52,13 @@ typedef struct fit_run {
 
 static mst_status get(void *ctx, size_t i, float *x, int *label, mst_err *err)
 {
-    const fit_run *r = ctx;
-    return mst_data_get(r->data, mst_spread_at(&r->spread, false, i), x, label, err);
+    return mst_data_get(((const fit_run *)ctx)->data, i, x, label, err);
 }
 
 static mst_status measure(void *ctx, unsigned worker, size_t i, mst_err *err)
 {
-    return mst_theta_measure(((fit_run *)ctx)->workers[worker], i, err);
+    const fit_run *r = ctx;
+    return mst_theta_measure(r->workers[worker], mst_spread_at(&r->spread, false, i), err);
 }
 
 static mst_status commit(void *ctx, unsigned worker, size_t i, mst_err *err)

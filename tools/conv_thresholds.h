@@ -16,14 +16,16 @@ typedef struct mst_threshold_opts {
 
 #define MST_THRESHOLD_OPTIONS(t) \
     {"calibrate", 0, MST_OPT_STRING, &(t).data, "DATA", \
-     "ReLUs become neurons of --levels levels (default 16) with thresholds from samples of DATA (as mstrun takes it)", \
+     "ReLUs become neurons of --levels levels (default 16) with thresholds from samples of DATA (as mstrun takes " \
+     "it)", \
      0, 0}, \
         {"limit", 'n', MST_OPT_UINT, &(t).limit, "N", \
          "of --calibrate: so many samples, and as many others to try the network on (default: 128)", 1, 1u << 24}, \
-        {"theta", 0, MST_OPT_STRING, &(t).grain, "GRAIN", "of --calibrate: a threshold for each channel (the default) or layer", \
-         0, 0}, \
+        {"theta", 0, MST_OPT_STRING, &(t).grain, "GRAIN", \
+         "of --calibrate: a threshold for each channel (the default) or layer", 0, 0}, \
         {"theta-method", 0, MST_OPT_STRING, &(t).method, "NAME", \
-         "of --calibrate: mse (the default), max, p99.9 or another percentile; bound: upper bounds of clipped ReLUs, without DATA", \
+         "of --calibrate: mse (the default), max, p99.9 or another percentile; bound: upper bounds of clipped " \
+         "ReLUs, without DATA", \
          0, 0}, \
     { \
         "threads", 0, MST_OPT_UINT, &(t).threads, "N", \
@@ -45,11 +47,11 @@ typedef struct mst_thresholds {
     const char *method, *grain;
     size_t samples; /* measured */
     /* on samples held back, in count mode: */
-    size_t held;           /* 0: not tried */
-    const char *untried;   /* why not */
-    size_t agree;          /* samples whose class is the ANN's */
-    double divergence;     /* mean of KL(softmax of the ANN's logits || of the network's), nats */
-    double spikes;         /* a sample */
+    size_t held;            /* 0: not tried */
+    const char *untried;    /* why not */
+    size_t agree;           /* samples whose class is the ANN's */
+    double divergence;      /* mean of KL(softmax of the ANN's logits || of the network's), nats */
+    double spikes;          /* a sample */
     uint32_t depth, window; /* their product is the latency */
 } mst_thresholds;
 

@@ -23,7 +23,8 @@ static void theta_cell(mst_table *t, const mst_theta_result *r)
 
 mst_status mst_thresholds_print(const mst_thresholds *t, FILE *f, mst_err *err)
 {
-    static const char *const heads[] = {"ReLU", ">theta", ">of layer", ">positive %", ">above theta %", ">below a level %",
+    static const char *const heads[] = {"ReLU", ">theta", ">of layer", ">positive %",
+                                        ">above theta %", ">below a level %",
                                         ">error %"};
     mst_table table;
     mst_table_begin(&table, sizeof heads / sizeof heads[0], heads);
@@ -57,8 +58,8 @@ void mst_thresholds_warn(const mst_thresholds *t)
 {
     if (t->held != 0 && agreement(t) < WARN_BELOW)
         fprintf(stderr,
-                "mstconv: warning: the network has the class of its ANN for %.1f %% of %zu samples only: try more levels "
-                "(--levels %d), other thresholds (--theta-method), or train with QCFS\n",
+                "mstconv: warning: the network has the class of its ANN for %.1f %% of %zu samples only: try more "
+                "levels (--levels %d), other thresholds (--theta-method), or train with QCFS\n",
                 100 * agreement(t), t->held, t->levels < 128 ? 2 * t->levels : 255);
 }
 

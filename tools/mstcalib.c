@@ -144,7 +144,8 @@ static mst_status load(const char *const *args, networks *n, mst_run_opts *snn, 
     MST_TRY(import_ann(args[0], n, &n->ann_graph, &relus, err));
     warn(n);
     if (relus != 0)
-        fprintf(stderr, "mstcalib: %zu ReLUs of the ANN are taken as the quantized activations that the .bin made of them\n",
+        fprintf(stderr, "mstcalib: %zu ReLUs of the ANN are taken as the quantized activations that the .bin made of "
+                        "them\n",
                 relus);
     n->ann_lacks_masks = mst_masks_drop(n->snn_graph) && !mst_masks_drop(n->ann_graph) && !give_masks();
     if (give_masks())

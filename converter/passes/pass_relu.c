@@ -86,7 +86,7 @@ static mst_status replace(mst_edit *e, const mst_threshold *t)
     return MST_OK;
 }
 
-/* Where each neuron sits is found anew: one more may make a convolution's neuron the fifth, or a pair of Linears an MLP. */
+/* Where each neuron sits is found anew: blocks are counted, and a pair of Linears may have become an MLP. */
 static void forget_sites(mst_graph *g)
 {
     for (uint32_t i = 0; i < g->n_nodes; i++)

@@ -13,8 +13,8 @@
  *               in Neuroscience 2017)
  *
  * A channel with fewer than 500 positive activations, and each where thresholds are asked for by layer, takes that of
- * the layer, all channels together. No theta is below 1e-3 of the layer's largest activation or above the site's
- * bound; a layer without a positive activation has theta 1, or its bound.
+ * the layer, all channels together. No theta is below 1e-3 of the layer's largest activation (nor
+ * above the site's bound, as no activation is); a layer without a positive activation has theta 1, or its bound.
  *
  * Single-threaded by itself, as mst/calibrate.h: one worker a thread, commits one at a time in any order.
  */
@@ -73,7 +73,7 @@ typedef struct mst_theta_result {
     size_t n;           /* 1, or the channels */
     double theta_min, theta_max;
     double positive;  /* share of activations that are */
-    double saturated; /* share of the positive ones above theta */
+    double saturated; /* share of the positive ones above theta, by whole bins */
     double silent;    /* share of the positive ones that become 0 */
     double error;     /* |x - Q(x)|_2 / |x|_2, by the middles of bins; NaN where every x is 0, or nothing was measured */
     size_t by_layer;  /* channels that took the layer's theta for want of activations */
