@@ -22,7 +22,8 @@ struct mst_theta_worker {
 static mst_status check_opts(const mst_theta_opts *o, const mst_program *ann, mst_err *err)
 {
     if (o->levels < 1 || o->levels > MST_MAX_RUN_LEVELS)
-        return mst_fail(err, MST_EINVAL, "thresholds: expected 1 to %d levels, found %d", MST_MAX_RUN_LEVELS, o->levels);
+        return mst_fail(err, MST_EINVAL, "thresholds: expected 1 to %d levels, found %d", MST_MAX_RUN_LEVELS,
+                        o->levels);
     if (o->method == MST_THETA_QUANTILE && !(o->quantile > 0 && o->quantile <= 1))
         return mst_fail(err, MST_EINVAL, "thresholds: expected a quantile above 0 and up to 1, found %g", o->quantile);
     if (mst_program_mode(ann) != MST_RUN_FLOAT)
@@ -42,7 +43,8 @@ static mst_status add_site(mst_theta_fit *f, size_t k, const mst_theta_site *sit
                         g->nodes[site->node].name, site->bound);
     *s = (fit_site){.site = *site, .name = g->nodes[site->node].name, .elements = mst_tensor_elements(t)};
     s->channels = t->dims[t->rank - 1];
-    bool few = f->opts.samples != 0 && f->opts.samples < THETA_ENOUGH && f->opts.samples * (s->elements / s->channels) < THETA_ENOUGH;
+    size_t rows = s->elements / s->channels, samples = f->opts.samples;
+    bool few = samples != 0 && samples < THETA_ENOUGH && samples * rows < THETA_ENOUGH;
     s->n_bins = site->fixed != 0 ? 0 : f->opts.by_channel && !few ? s->channels
                                                                   : 1;
     s->bins = mst_arena_array(&f->arena, s->n_bins + 1, sizeof *s->bins);
@@ -159,8 +161,8 @@ mst_status mst_theta_measure(mst_theta_worker *w, size_t i, mst_err *err)
         return mst_fail(err, MST_EINVAL, "sample %zu: the ANN's activations at node '%s' are not finite", i,
                         w->f->sites[w->bad].name);
     if (w->n_seen != w->f->n)
-        return mst_fail(err, MST_EINVAL, "thresholds: expected the values of %zu nodes, saw %zu: the ANN is to run by the "
-                                         "step schedule",
+        return mst_fail(err, MST_EINVAL, "thresholds: expected the values of %zu nodes, saw %zu: the ANN is to run by "
+                                         "the step schedule",
                         w->f->n, w->n_seen);
     return MST_OK;
 }

@@ -81,7 +81,8 @@ typedef struct mst_theta_result {
 
 /* Thresholds from all samples committed so far; EINVAL if there are none. May be asked again. */
 MST_API mst_status mst_theta_solve(mst_theta_fit *f, mst_err *err);
-MST_API const mst_theta_result *mst_theta_result_at(const mst_theta_fit *f, size_t k); /* after solve; NULL behind the last */
+/* Site k, in the order given; after solve. NULL behind the last. */
+MST_API const mst_theta_result *mst_theta_result_at(const mst_theta_fit *f, size_t k);
 
 #ifdef __cplusplus
 }
