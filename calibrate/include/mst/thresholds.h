@@ -52,7 +52,8 @@ typedef struct mst_theta_fit mst_theta_fit;
 typedef struct mst_theta_worker mst_theta_worker;
 
 /* ann runs in float mode by the step schedule, which shows each node's output; it outlives the fit. The sites are
- * copied. Memory: 8 kB a channel. EINVAL for a site that is no node, not seen, or named twice, and for wrong options. */
+ * copied. Memory: 8 kB a channel, 4 GB at most (ENOMEM). EINVAL for a site that is no node or named twice, and for
+ * wrong options. */
 MST_API mst_status mst_theta_fit_create(const mst_program *ann, const mst_theta_site *sites, size_t n,
                                         const mst_theta_opts *opts, mst_theta_fit **out, mst_err *err);
 MST_API void mst_theta_fit_destroy(mst_theta_fit *f); /* after its workers */
@@ -75,7 +76,7 @@ typedef struct mst_theta_result {
     double positive;  /* share of activations that are */
     double saturated; /* share of the positive ones above theta, by whole bins */
     double silent;    /* share of the positive ones that become 0 */
-    double error;     /* |x - Q(x)|_2 / |x|_2, by the middles of bins; NaN where every x is 0, or nothing was measured */
+    double error;     /* |x - Q(x)|_2 / |x|_2, by the middles of bins; NaN where every x is 0 */
     size_t by_layer;  /* channels that took the layer's theta for want of activations */
 } mst_theta_result;
 
