@@ -147,8 +147,9 @@ mst_status mst_onnx_import(const char *path, const mst_import_opts *opts, mst_gr
     mst_import_opts own = {0};
     ox_graph ox;
     if (opts != NULL)
-        MST_TRY(MST_TAKE_OPTS(mst_import_opts, &own, opts, stop_after, stop_after, err));
-    MST_TRY(ox_load(path, own.alloc, &ox, err)); /* its errors name the file */
+        MST_TRY(MST_TAKE_OPTS(mst_import_opts, &own, opts, stop_after, also_read_ctx, err));
+    const ox_watch watch = {own.also_read, own.also_read_ctx};
+    MST_TRY(ox_load_watched(path, own.alloc, watch, &ox, err)); /* its errors name the file */
     return mst_pipeline_run(&ox, path, &own, out, err);
 }
 

@@ -229,5 +229,5 @@ mst_status mst_calib_json(const mst_calib_facts *c, const char *path, mst_err *e
     set(&root, "stored_logit_rel_l2", mst_json_real(r->stored_logit_rel_l2));
     set(&root, "snn", json_points(r));
     set(&root, "layers", layers);
-    return mst_json_write(root, path, err);
+    return mst_json_write("mstcalib", root, path, err);
 }

@@ -177,5 +177,5 @@ mst_status mst_conv_json(const mst_conv_facts *c, const char *path, mst_err *err
         "bn_kept", (int)r->bn_kept, "layers", json_rows(r, true),
         "non_spiking",
         json_rows(r, false), "weights", json_weights(r), "thresholds", mst_thresholds_json(c->thresholds));
-    return mst_json_write(root, path, err);
+    return mst_json_write("mstconv", root, path, err);
 }

@@ -15,7 +15,7 @@ typedef struct mst_threshold_opts {
 } mst_threshold_opts;
 
 #define MST_THRESHOLD_OPTIONS(t) \
-    {"calibrate", 0, MST_OPT_STRING, &(t).data, "DATA", \
+    {"calibrate", 0, MST_OPT_INPUT, &(t).data, "DATA", \
      "ReLUs become neurons of --levels levels (default 16) with thresholds from samples of DATA (as mstrun takes " \
      "it)", \
      0, 0}, \

@@ -10,6 +10,7 @@
 #include "tools/calib_weights.h"
 #include "tools/policy_yaml.h"
 #include "tools/run_lists.h"
+#include "tools/tool_main.h"
 #include "tools/tool_mode.h"
 #include "tools/tool_model.h"
 #include "tools/tool_output.h"
@@ -97,10 +98,11 @@ static void warn(const networks *n)
 static mst_status import_ann(const char *path, const networks *n, mst_graph **out, size_t *relus, mst_err *err)
 {
     const mst_tensor *x = &n->snn_graph->tensors[n->snn_graph->input];
-    mst_import_opts bound = {.input_rank = x->rank - 1};
+    mst_import_opts plain = {.size = sizeof plain, .also_read = mst_paths_also}, bound = plain;
+    bound.input_rank = x->rank - 1;
     for (uint32_t d = 1; d < x->rank; d++)
         bound.input_dims[d - 1] = x->dims[d];
-    mst_status st = mst_onnx_import(path, NULL, out, err);
+    mst_status st = mst_onnx_import(path, &plain, out, err);
     if (st != MST_OK && x->rank > 1 && mst_onnx_import(path, &bound, out, NULL) == MST_OK)
         st = MST_OK;
     return st == MST_OK ? mst_relus_give(*out, n->snn_graph, relus, err) : st;
@@ -211,6 +213,8 @@ static int work(int argc, char **argv)
     int code = mst_opts_parse(&tool, argc, argv, args, 3, &n_args);
     if (code < 0)
         code = check_usage(n_args);
+    if (code < 0)
+        code = mst_opts_open(&tool);
     if (code >= 0)
         return code;
     mst_run_opts snn = {.size = sizeof snn};

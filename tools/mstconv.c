@@ -10,7 +10,9 @@
 #include "tools/conv_report.h"
 #include "tools/conv_thresholds_report.h"
 #include "tools/policy_yaml.h"
+#include "tools/tool_main.h"
 #include "tools/tool_mode.h"
+#include "tools/tool_model.h"
 #include "tools/tool_opts.h"
 #include "tools/tool_output.h"
 #include "tools/tool_prepare.h"
@@ -25,8 +27,8 @@ static struct {
 } o;
 
 static const mst_opt options[] = {
-    {NULL, 'o', MST_OPT_STRING, &o.output, "OUT.bin", "the file to write", 0, 0},
-    {"policy", 0, MST_OPT_STRING, &o.policy, "P.yaml", "masks and the way of running, a policy (examples/policies)", 0,
+    {NULL, 'o', MST_OPT_OUTPUT, &o.output, "OUT.bin", "the file to write; - is stdout", MST_PATH_MODEL, 0},
+    {"policy", 0, MST_OPT_INPUT, &o.policy, "P.yaml", "masks and the way of running, a policy (examples/policies)", 0,
      0},
     {"timesteps", 0, MST_OPT_UINT, &o.timesteps, "T", "time steps that mstrun takes by default", 1, MST_MAX_TIMESTEPS},
     {"seed", 0, MST_OPT_UINT, &o.seed, "S", "seed of the masks (default: the policy's)", 0, UINT64_MAX},
@@ -39,13 +41,14 @@ static const mst_opt options[] = {
      "how masks thin counts by default: {thinnings} (systematic is not the paper's)", 0, 0},
     MST_PREPARE_OPTIONS(o.prepare),
     MST_THRESHOLD_OPTIONS(o.thresholds),
-    {"classes", 0, MST_OPT_STRING, &o.classes, "FILE|A,B", "class names: a file with one a line, or a list", 0, 0},
+    {"classes", 0, MST_OPT_INPUT, &o.classes, "FILE|A,B", "class names: a file with one a line, or a list", 0, 0},
     {"weights", 0, MST_OPT_STRING, &o.weights, "TYPE",
      "how weights are stored: {weights} (default: the first; int8 is scaled)", 0, 0},
     {"input-shape", 0, MST_OPT_STRING, &o.shape, "CxHxW", "binds symbolic input dimensions", 0, 0},
     {"require-spiking", 0, MST_OPT_FLAG, &o.require_spiking, NULL, "fail if any node does not spike", 0, 0},
-    {"report", 0, MST_OPT_STRING, &o.report, "FILE|-", "write the table as JSON; - is stdout, text then goes to stderr",
-     0, 0},
+    {"report", 0, MST_OPT_OUTPUT, &o.report, "FILE|-", "write the table as JSON; - is stdout, text then goes to stderr",
+     MST_PATH_JSON, 0},
+    MST_OUTPUT_OPTIONS,
     {"dry-run", 0, MST_OPT_FLAG, &o.dry_run, NULL, "convert and report, write no OUT.bin", 0, 0},
     {"dump-dir", 0, MST_OPT_STRING, &o.dump_dir, "DIR", "the graph after each pass, as text and Graphviz", 0, 0},
     {"stop-after", 0, MST_OPT_STRING, &o.stop_after, "PASS",
@@ -77,14 +80,12 @@ static int check_name(const char *option, const mst_list *l, const char *text)
     return mst_opts_wrong(&tool, "%s: expected one of %s, found '%s'", option, names, text);
 }
 
-static int check_usage(size_t n_args, const char *model, mst_import_opts *iopts)
+static int check_usage(size_t n_args, mst_import_opts *iopts)
 {
     if (n_args == 0)
         return mst_opts_wrong(&tool, "expected MODEL.onnx, found nothing");
     if (o.output == NULL && !o.dry_run && o.stop_after == NULL)
         return mst_opts_wrong(&tool, "expected -o OUT.bin, found nothing");
-    if (o.output != NULL && strcmp(o.output, model) == 0)
-        return mst_opts_wrong(&tool, "-o: expected another file than the model, found '%s'", o.output);
     mst_err err;
     if (mst_prepare_check(&o.prepare, &err) != MST_OK)
         return mst_opts_wrong(&tool, "%s", err.text);
@@ -132,15 +133,8 @@ static void set_run(mst_policy *p)
 
 static mst_status write_output(mst_graph *g, uint64_t *bytes, mst_err *err)
 {
-    struct stat st;
     *bytes = 0;
-    if (o.dry_run || o.output == NULL)
-        return MST_OK;
-    MST_TRY(mst_graph_save(g, o.output, err));
-    if (stat(o.output, &st) != 0)
-        return mst_fail(err, MST_EIO, "%s: %s", o.output, strerror(errno));
-    *bytes = (uint64_t)st.st_size;
-    return MST_OK;
+    return o.dry_run || o.output == NULL ? MST_OK : mst_model_write(g, o.output, bytes, err);
 }
 
 /* Options that describe the model rather than change it. */
@@ -163,7 +157,7 @@ static mst_status set_meta(mst_graph *g, mst_err *err)
 static mst_status report(mst_graph *g, const mst_report *r, uint64_t bytes, const mst_thresholds *t, mst_err *err)
 {
     mst_conv_facts facts = {g, r, o.output, bytes, t};
-    bool text_aside = mst_is_stdout(o.report);
+    bool text_aside = mst_is_stdout(o.report) || mst_is_stdout(o.output);
     if (!o.quiet)
         MST_TRY(mst_conv_print(&facts, text_aside ? stderr : stdout, err));
     return o.report != NULL ? mst_conv_json(&facts, o.report, err) : MST_OK;
@@ -223,31 +217,50 @@ static mst_status convert(const char *model, const mst_import_opts *iopts, mst_g
     return st;
 }
 
+/* What the passes write is no one else's. */
+static mst_status claim_dumps(mst_err *err)
+{
+    static char names[64][4200];
+    size_t n = 0;
+    for (size_t k = 0; o.dump_dir != NULL && mst_pass_at(k, NULL) != NULL; k++)
+        for (int dot = 0; dot < 2 && n < sizeof names / sizeof names[0]; dot++, n++) {
+            snprintf(names[n], sizeof names[n], "%s/%02zu-%s.%s", o.dump_dir, k, mst_pass_at(k, NULL),
+                     dot ? "dot" : "txt");
+            MST_TRY(mst_paths_claim("--dump-dir", names[n], err));
+        }
+    return MST_OK;
+}
+
 static mst_status make_dump_dir(mst_err *err)
 {
     if (o.dump_dir != NULL && mkdir(o.dump_dir, 0777) != 0 && errno != EEXIST)
         return mst_fail(err, MST_EIO, "--dump-dir %s: %s", o.dump_dir, strerror(errno));
-    return MST_OK;
+    return claim_dumps(err);
 }
 
 static int work(int argc, char **argv)
 {
     const char *args[1] = {NULL};
     size_t n_args;
-    mst_import_opts iopts = {0};
+    mst_import_opts iopts = {.size = sizeof iopts};
     mst_graph *graph = NULL;
     mst_policy policy = {.file = ""};
     mst_thresholds thresholds = {0};
     mst_err err = {0};
     int code = mst_opts_parse(&tool, argc, argv, args, 1, &n_args);
     if (code < 0)
-        code = check_usage(n_args, args[0], &iopts);
+        code = check_usage(n_args, &iopts);
+    if (code < 0 && make_dump_dir(&err) != MST_OK)
+        return mst_opts_failed(&tool, &err);
+    if (code < 0)
+        code = mst_opts_open(&tool);
     if (code >= 0)
         return code;
     iopts.dump_dir = o.dump_dir;
     iopts.stop_after = o.stop_after;
-    mst_status st = make_dump_dir(&err);
-    if (st == MST_OK && o.policy != NULL)
+    iopts.also_read = mst_paths_also;
+    mst_status st = MST_OK;
+    if (o.policy != NULL)
         st = mst_policy_load(o.policy, &policy, &err);
     set_run(&policy);
     if (st == MST_OK)

@@ -7,6 +7,7 @@
 #include "tools/run_lists.h"
 #include "tools/run_report.h"
 #include "tools/run_show.h"
+#include "tools/tool_main.h"
 #include "tools/tool_mode.h"
 #include "tools/tool_model.h"
 #include "tools/tool_output.h"
@@ -38,11 +39,11 @@ static const mst_opt options[] = {
      "energies of operations on {energy-sets}, for the network and its ANN (docs/ENERGY.md; default: fp32)", 0, 0},
     {"energy-ac", 0, MST_OPT_REAL, &o.ac, "PJ", "energy of one accumulate (default: the set's)", 0, 0},
     {"energy-mac", 0, MST_OPT_REAL, &o.mac, "PJ", "energy of one multiply-accumulate (default: the set's)", 0, 0},
-    {"trace", 0, MST_OPT_STRING, &o.trace, "FILE",
-     "write spikes of every sample, step and layer as CSV; a window of count or radix is step 1", 0, 0},
+    {"trace", 0, MST_OPT_OUTPUT, &o.trace, "FILE",
+     "write spikes of every sample, step and layer as CSV; a window of count or radix is step 1", MST_PATH_TRACE, 0},
     {"info", 0, MST_OPT_FLAG, &o.info, NULL, "describe MODEL.bin and exit (no DATA)", 0, 0},
     {"show", 0, MST_OPT_FLAG, &o.show, NULL, "write sample INDEX of DATA as the network sees it to -o, and exit", 0, 0},
-    {NULL, 'o', MST_OPT_STRING, &o.output, "OUT.png", "of --show; - is stdout", 0, 0},
+    {NULL, 'o', MST_OPT_OUTPUT, &o.output, "OUT.png", "of --show; - is stdout", MST_PATH_PICTURE, 0},
     MST_COMMON_OPTIONS(c),
 };
 
@@ -113,8 +114,6 @@ static int check_usage(size_t n_args, const char *const *args)
         return mst_opts_wrong(&tool, "--latency: expected --schedule block with it, found step");
     if (mst_energy_find(o.set, &energy, &err) != MST_OK)
         return mst_opts_wrong(&tool, "%s", err.text);
-    if (c.json != NULL && o.trace != NULL && strcmp(c.json, o.trace) == 0)
-        return mst_opts_wrong(&tool, "--json and --trace: expected two files, found '%s' twice", c.json);
     return -1;
 }
 
@@ -309,6 +308,8 @@ static int work(int argc, char **argv)
     int code = mst_opts_parse(&tool, argc, argv, args, 3, &n_args);
     if (code < 0)
         code = check_usage(n_args, args);
+    if (code < 0)
+        code = mst_opts_open(&tool);
     if (code >= 0)
         return code;
     return o.show ? show(args, n_args) : run_or_info(args);

@@ -163,5 +163,5 @@ mst_status mst_info_json(const mst_program *p, const char *model, const char *pa
         mst_json_whole(mst_program_dense_ops(p)), "dense_ops_static", mst_json_whole(mst_program_dense_ops_static(p)),
         "session_bytes", mst_json_whole(mst_program_session_bytes(p)), "isa", mst_program_isa(p), "layers",
         json_layers(p));
-    return mst_json_write(root, path, err);
+    return mst_json_write("mstrun", root, path, err);
 }

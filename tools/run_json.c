@@ -156,10 +156,10 @@ static json_t *json_of(const mst_run_facts *r)
 mst_status mst_run_json(const mst_run_facts *runs, size_t n, const char *path, mst_err *err)
 {
     if (n == 1)
-        return mst_json_write(json_of(runs), path, err);
+        return mst_json_write("mstrun", json_of(runs), path, err);
     json_t *list = json_array();
     for (size_t k = 0; list != NULL && k < n; k++)
         mst_json_append(&list, json_of(&runs[k]));
     json_t *root = list != NULL ? json_pack("{s:o}", "runs", list) : NULL;
-    return mst_json_write(root, path, err);
+    return mst_json_write("mstrun", root, path, err);
 }

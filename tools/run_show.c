@@ -6,7 +6,7 @@
 
 #include "mst/alloc.h"
 #include "runtime/data/image.h"
-#include "tools/tool_output.h"
+#include "tools/tool_paths.h"
 
 #define MAX_VALUES (1u << 28) /* of a sample: a gigabyte */
 #define MAX_ROW 2048u         /* pixels of frames side by side before the next row begins */
@@ -83,13 +83,9 @@ static mst_status draw_frames(const uint32_t shape[3], const float *x, mst_image
 
 static mst_status write_png(const mst_image *im, const char *path, mst_err *err)
 {
-    mst_outfile o;
-    MST_TRY(mst_outfile_open(&o, path, err));
-    mst_status st = mst_png_write(im, o.f, path, err);
-    if (st == MST_OK)
-        st = mst_outfile_commit(&o, err);
-    mst_outfile_discard(&o);
-    return st;
+    FILE *f;
+    MST_TRY(mst_paths_stream(path, &f, err));
+    return mst_png_write(im, f, path, err);
 }
 
 mst_status mst_show_write(const mst_data *data, size_t i, const mst_data_want *want, const char *path,

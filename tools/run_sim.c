@@ -1,6 +1,7 @@
 /* Sessions over samples, sums in sample order. */
 #include "tools/run_sim.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 #include <time.h>
@@ -9,6 +10,7 @@
 #include "tools/tool_feed.h"
 #include "tools/tool_output.h"
 #include "tools/tool_parallel.h"
+#include "tools/tool_paths.h"
 
 /* A trace keeps one sample's steps per thread until its turn to be written. */
 #define MAX_TRACE_BYTES ((size_t)1 << 29)
@@ -32,7 +34,7 @@ typedef struct sim {
     size_t n_layers, classes;
     sim_worker *workers;
     mst_feed *feed;
-    mst_outfile trace;
+    FILE *trace;
     mst_progress progress;
 } sim;
 
@@ -95,7 +97,7 @@ static void print_field(FILE *f, const char *text)
 
 static void write_trace(const sim *s, const sim_worker *w, size_t sample)
 {
-    FILE *f = s->trace.f;
+    FILE *f = s->trace;
     for (uint32_t t = 0; t < s->o->steps; t++) {
         const step_count *row = w->trace + (size_t)t * s->n_layers, *before = row - s->n_layers;
         for (size_t k = 0; k < s->n_layers; k++) {
@@ -129,8 +131,8 @@ static mst_status commit(void *ctx, unsigned worker, size_t i, mst_err *err)
     }
     if (w->trace != NULL) {
         write_trace(s, w, i);
-        if (ferror(s->trace.f))
-            return mst_fail(err, MST_EIO, "%s: cannot write", s->o->trace);
+        if (ferror(s->trace))
+            return mst_fail(err, MST_EIO, "%s: cannot write: %s", s->o->trace, strerror(errno));
     }
     mst_progress_at(&s->progress, i + 1);
     return MST_OK;
@@ -165,16 +167,15 @@ static mst_status run_samples(sim *s, mst_err *err)
 {
     MST_TRY(make_workers(s, err));
     if (s->o->trace != NULL) {
-        MST_TRY(mst_outfile_open(&s->trace, s->o->trace, err));
-        fputs("sample,step,layer,name,fired,spikes\n", s->trace.f);
+        MST_TRY(mst_paths_stream(s->o->trace, &s->trace, err));
+        fputs("sample,step,layer,name,fired,spikes\n", s->trace);
     }
     MST_TRY(mst_feed_create(s->o->data, s->o->n, s->o->threads, &s->feed, err));
     mst_progress_begin(&s->progress, "simulating", s->o->n, s->o->quiet);
     mst_parallel job = {.n = s->o->n, .threads = s->o->threads, .ctx = s, .work = simulate, .commit = commit};
     mst_status st = mst_parallel_run(&job, err);
     mst_progress_end(&s->progress);
-    MST_TRY(st);
-    return s->o->trace != NULL ? mst_outfile_commit(&s->trace, err) : MST_OK;
+    return st;
 }
 
 mst_status mst_sim_run(const mst_sim_opts *o, mst_sim_result *r, mst_err *err)
@@ -189,7 +190,6 @@ mst_status mst_sim_run(const mst_sim_opts *o, mst_sim_result *r, mst_err *err)
         return mst_fail(err, MST_ELIMIT, "%zu samples: limit is %u", o->n, UINT32_MAX);
     mst_status st = run_samples(&s, err);
     mst_feed_destroy(s.feed);
-    mst_outfile_discard(&s.trace);
     for (unsigned i = 0; s.workers != NULL && i < o->threads; i++) {
         mst_session_destroy(s.workers[i].session);
         if (s.workers[i].seconds > r->seconds)

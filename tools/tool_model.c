@@ -1,11 +1,13 @@
 /* A model from the point of view of a command line. */
 #include "tools/tool_model.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/format/snn.h"
 #include "tools/policy_yaml.h"
 
 #define SAME_RATIO 1e-6
@@ -87,6 +89,31 @@ mst_status mst_model_load(const char *path, const mst_common_opts *c, mst_graph 
         *out = NULL;
     }
     return st;
+}
+
+typedef struct model_file {
+    FILE *f;
+    const char *path;
+    uint64_t bytes;
+} model_file;
+
+static mst_status put_bytes(void *ctx, const void *p, size_t n, mst_err *err)
+{
+    model_file *m = ctx;
+    if (fwrite(p, 1, n, m->f) != n)
+        return mst_fail(err, MST_EIO, "%s: cannot write: %s", m->path, strerror(errno));
+    m->bytes += n;
+    return MST_OK;
+}
+
+mst_status mst_model_write(const mst_graph *g, const char *path, uint64_t *bytes, mst_err *err)
+{
+    model_file m = {.path = path};
+    MST_TRY(mst_paths_stream(path, &m.f, err));
+    const mst_snn_sink sink = {put_bytes, &m};
+    MST_TRY(mst_snn_encode(g, &sink, err));
+    *bytes = m.bytes;
+    return MST_OK;
 }
 
 bool mst_masks_differ(const mst_graph *g, char *text, size_t n)

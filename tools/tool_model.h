@@ -38,7 +38,8 @@ typedef struct mst_common_opts {
         {"isa", 0, MST_OPT_STRING, &(c).isa, "NAME", \
          "kernels: {isa} (default: the best here)", 0, 0}, \
         {"json", 0, MST_OPT_MAYBE, &(c).json, "FILE|-", \
-         "write results as JSON; - is stdout, text then goes to stderr", 0, 0}, \
+         "write results as JSON; - is stdout, text then goes to stderr", MST_PATH_JSON, 0}, \
+        MST_OUTPUT_OPTIONS, \
     { \
         "quiet", 0, MST_OPT_FLAG, &(c).quiet, NULL, \
             "no progress bar and no text; warnings and --json stay", 0, 0 \
@@ -52,6 +53,8 @@ mst_status mst_masks_apply(const mst_mask_choice *m, mst_graph *g, mst_err *err)
 mst_status mst_model_load(const char *path, const mst_common_opts *c, mst_graph **out, mst_err *err);
 /* mst_masks_check and mst_prepare_check. */
 mst_status mst_common_check(const mst_common_opts *c, mst_err *err);
+/* Write g as snn.bin to path, an output of tool_paths.h; how many bytes that were goes into *bytes. */
+mst_status mst_model_write(const mst_graph *g, const char *path, uint64_t *bytes, mst_err *err);
 /* One line in text, if ratios differ from those the weights were trained with; false if none does. */
 bool mst_masks_differ(const mst_graph *g, char *text, size_t n);
 

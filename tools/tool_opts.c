@@ -240,6 +240,8 @@ static int wrong_value(const mst_tool *tool, const mst_opt *o, const char *shown
         return mst_opts_wrong(tool, "%s: given more than %d times", shown, MST_OPT_MAX_LIST);
     case MST_OPT_FLAG:
     case MST_OPT_STRING:
+    case MST_OPT_INPUT:
+    case MST_OPT_OUTPUT:
     case MST_OPT_MAYBE:
         break;
     }
@@ -253,6 +255,8 @@ static bool set_value(const mst_opt *o, const char *text)
         *(bool *)o->dest = true;
         return true;
     case MST_OPT_STRING:
+    case MST_OPT_INPUT:
+    case MST_OPT_OUTPUT:
     case MST_OPT_MAYBE:
         *(const char **)o->dest = text;
         return text[0] != '\0';
@@ -315,6 +319,29 @@ static int take_option(const mst_tool *tool, int argc, char **argv, int *i)
     return set_value(o, value) ? -1 : wrong_value(tool, o, shown, value);
 }
 
+/* What of the command line is read, and what written: here, so that no option can be forgotten. */
+static int tell_paths(const mst_tool *tool, const char *const *args, size_t n_args)
+{
+    mst_err err;
+    mst_status st = MST_OK;
+    for (size_t i = 0; i < n_args && st == MST_OK; i++)
+        st = mst_paths_input("", args[i], &err);
+    for (size_t i = 0; i < tool->n_opts && st == MST_OK; i++) {
+        const mst_opt *o = &tool->opts[i];
+        bool in = o->kind == MST_OPT_INPUT, out = o->kind == MST_OPT_OUTPUT || o->kind == MST_OPT_MAYBE;
+        const char *path = in || out ? *(const char **)o->dest : NULL;
+        char what[40];
+        if (path == NULL)
+            continue;
+        if (o->name != NULL)
+            snprintf(what, sizeof what, "--%s%s", o->name, in ? " " : "");
+        else
+            snprintf(what, sizeof what, "-%c%s", o->letter, in ? " " : "");
+        st = in ? mst_paths_input(what, path, &err) : mst_paths_output(what, path, (mst_path_kind)o->min, &err);
+    }
+    return st == MST_OK ? -1 : mst_opts_wrong(tool, "%s", err.text);
+}
+
 int mst_opts_parse(const mst_tool *tool, int argc, char **argv, const char **args, size_t cap, size_t *n_args)
 {
     bool only_args = false;
@@ -343,5 +370,14 @@ int mst_opts_parse(const mst_tool *tool, int argc, char **argv, const char **arg
             return mst_opts_wrong(tool, "expected %zu arguments, found '%s' beyond them", cap, argv[i]);
         args[(*n_args)++] = argv[i];
     }
-    return -1;
+    return tell_paths(tool, args, *n_args);
+}
+
+int mst_opts_open(const mst_tool *tool)
+{
+    mst_err err;
+    mst_status st = mst_paths_check(&err);
+    if (st != MST_OK)
+        return st == MST_EINVAL ? mst_opts_wrong(tool, "%s", err.text) : mst_opts_failed(tool, &err);
+    return mst_paths_open(&err) == MST_OK ? -1 : mst_opts_failed(tool, &err);
 }

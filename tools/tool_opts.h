@@ -10,6 +10,7 @@
 
 #include "mst/status.h"
 #include "tools/tool_list.h"
+#include "tools/tool_paths.h"
 
 enum { MST_EXIT_DONE = 0,
        MST_EXIT_FAILED = 1,
@@ -41,7 +42,9 @@ typedef struct mst_opt_reals {
 typedef enum mst_opt_kind {
     MST_OPT_FLAG,   /* bool: given or not */
     MST_OPT_STRING, /* const char * */
-    MST_OPT_MAYBE,  /* const char *: "-" where no value follows */
+    MST_OPT_INPUT,  /* const char *: a file that is read, or what names one among other things */
+    MST_OPT_OUTPUT, /* const char *: a file that is written, of the mst_path_kind in min; "-" is stdout */
+    MST_OPT_MAYBE,  /* the same: "-" where no value follows */
     MST_OPT_LIST,   /* mst_opt_list: may be repeated */
     MST_OPT_UINT,   /* mst_opt_uint: min..max */
     MST_OPT_REAL,   /* mst_opt_real: finite, >= 0 */
@@ -56,7 +59,7 @@ typedef struct mst_opt {
     void *dest;        /* of the type that kind names */
     const char *value; /* in --help: "N"; NULL for flags */
     const char *help;
-    uint64_t min, max; /* MST_OPT_UINT and _UINTS */
+    uint64_t min, max; /* MST_OPT_UINT and _UINTS; min of MST_OPT_OUTPUT and _MAYBE */
 } mst_opt;
 
 typedef struct mst_tool {
@@ -68,15 +71,26 @@ typedef struct mst_tool {
                                      with NULL */
 } mst_tool;
 
-/* Fill every dest and up to cap positional arguments. Returns -1 to go on, or the exit code:
- * 0 when --help, --version or a --list was printed, 2 after a line on stderr that says what is wrong. */
+/* Fill every dest and up to cap positional arguments, which are taken for inputs (tool_paths.h). Returns -1 to go on,
+ * or the exit code: 0 when --help, --version or a --list was printed, 2 after a line on stderr that says what is
+ * wrong. */
 int mst_opts_parse(const mst_tool *tool, int argc, char **argv, const char **args, size_t cap,
                    size_t *n_args);
+
+/* Once usage is checked: all outputs against all inputs (2), then made ready (1). -1 to go on. */
+int mst_opts_open(const mst_tool *tool);
 
 /* One line on stderr, "mstrun: error: ..." with a hint at --help; returns 2. */
 int mst_opts_wrong(const mst_tool *tool, const char *fmt, ...) MST_PRINTF(2, 3);
 /* "mstrun: error: text" on stderr; returns 1. */
 int mst_opts_failed(const mst_tool *tool, const mst_err *err);
+
+/* for every tool that writes files */
+#define MST_OUTPUT_OPTIONS \
+    { \
+        "force", 0, MST_OPT_FLAG, &mst_paths_force, NULL, \
+            "replace existing outputs that none of the tools wrote; never what is read", 0, 0 \
+    }
 
 /* Strict numbers: the whole text, no spaces, no sign for unsigned. False otherwise. */
 bool mst_parse_uint(const char *text, uint64_t *out); /* decimal or 0x... */

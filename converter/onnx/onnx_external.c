@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -132,6 +133,20 @@ static mst_status read_from(ox_import *c, int fd, const place *p, size_t bytes, 
     return read_all(c, fd, p, bytes, *out);
 }
 
+static mst_status tell(ox_import *c, const place *p)
+{
+    size_t n = strlen(c->dir) + strlen(p->location) + 2;
+    if (c->watch.read == NULL)
+        return MST_OK;
+    char *path = mst_alloc(c->alloc, n);
+    if (path == NULL)
+        return mst_fail(c->err, MST_ENOMEM, "out of memory");
+    snprintf(path, n, "%s%s%s", c->dir, c->dir[0] != '\0' ? "/" : "", p->location);
+    c->watch.read(c->watch.ctx, path);
+    mst_free(c->alloc, path, n);
+    return MST_OK;
+}
+
 mst_status ox_read_external(ox_import *c, const Onnx__TensorProto *t, size_t bytes, void **out)
 {
     place p;
@@ -145,5 +160,5 @@ mst_status ox_read_external(ox_import *c, const Onnx__TensorProto *t, size_t byt
     MST_TRY(open_inside(c, p.location, &fd));
     mst_status st = read_from(c, fd, &p, bytes, out);
     close(fd);
-    return st;
+    return st == MST_OK ? tell(c, &p) : st;
 }

@@ -97,6 +97,12 @@ typedef struct ox_graph {
 /* onnx_import.c: guard, decode, external data, inline functions. Frees every protobuf
  * struct before it returns. ox_graph_free releases (NULL-safe). */
 mst_status ox_load(const char *path, const mst_allocator *alloc, ox_graph *out, mst_err *err);
+/* Who is told of each file of external data, by its path, once it is read. */
+typedef struct ox_watch {
+    void (*read)(void *ctx, const char *path); /* NULL: no one */
+    void *ctx;
+} ox_watch;
+mst_status ox_load_watched(const char *path, const mst_allocator *alloc, ox_watch watch, ox_graph *out, mst_err *err);
 /* the same from memory; dir: folder for external data, NULL: none allowed (fuzzing) */
 mst_status ox_load_mem(const uint8_t *bytes, size_t n, const char *dir, const mst_allocator *alloc, ox_graph *out,
                        mst_err *err);

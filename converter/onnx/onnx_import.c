@@ -39,11 +39,16 @@ static mst_status unpack_model(ox_pool *pool, const uint8_t *bytes, size_t n, Pr
     return st;
 }
 
-static mst_status decode(ox_pool *pool, const ProtobufCMessage *model, size_t n, const char *dir,
+static mst_status decode(ox_pool *pool, const ProtobufCMessage *model, size_t n, const char *dir, ox_watch watch,
                          const mst_allocator *alloc, ox_graph *out, mst_err *err)
 {
-    ox_import c = {
-        .g = out, .err = err, .alloc = alloc, .dir = dir, .pool = pool, .n_scopes = OX_SCOPE_FIRST_CALL};
+    ox_import c = {.g = out,
+                   .err = err,
+                   .alloc = alloc,
+                   .dir = dir,
+                   .watch = watch,
+                   .pool = pool,
+                   .n_scopes = OX_SCOPE_FIRST_CALL};
     c.model = (const Onnx__ModelProto *)model;
     c.names.alloc = alloc;
     memcpy(&c.names.seed, out->sha256, sizeof c.names.seed);
@@ -56,7 +61,7 @@ static mst_status decode(ox_pool *pool, const ProtobufCMessage *model, size_t n,
 }
 
 /* owned: the block of bytes, when it is to be freed as soon as it is unpacked. */
-static mst_status load(const uint8_t *bytes, size_t n, uint8_t *owned, const char *dir,
+static mst_status load(const uint8_t *bytes, size_t n, uint8_t *owned, const char *dir, ox_watch watch,
                        const mst_allocator *alloc, ox_graph *out, mst_err *err)
 {
     ox_pool pool;
@@ -68,7 +73,7 @@ static mst_status load(const uint8_t *bytes, size_t n, uint8_t *owned, const cha
     mst_free(alloc, owned, n);
     if (st != MST_OK)
         return st;
-    st = decode(&pool, model, n, dir, alloc, out, err);
+    st = decode(&pool, model, n, dir, watch, alloc, out, err);
     protobuf_c_message_free_unpacked(model, &pool.pb);
     if (st != MST_OK)
         ox_graph_free(out);
@@ -81,7 +86,7 @@ mst_status ox_load_mem(const uint8_t *bytes, size_t n, const char *dir, const ms
     memset(out, 0, sizeof *out);
     if (n > OX_MAX_FILE)
         return mst_fail(err, MST_ELIMIT, "%zu bytes, limit %u", n, OX_MAX_FILE);
-    return load(bytes, n, NULL, dir, alloc, out, err);
+    return load(bytes, n, NULL, dir, (ox_watch){0}, alloc, out, err);
 }
 
 static mst_status read_file(int fd, const mst_allocator *alloc, uint8_t **bytes, size_t *n, mst_err *err)
@@ -128,6 +133,11 @@ static char *folder_of(const char *path, const mst_allocator *alloc, size_t *siz
 
 mst_status ox_load(const char *path, const mst_allocator *alloc, ox_graph *out, mst_err *err)
 {
+    return ox_load_watched(path, alloc, (ox_watch){0}, out, err);
+}
+
+mst_status ox_load_watched(const char *path, const mst_allocator *alloc, ox_watch watch, ox_graph *out, mst_err *err)
+{
     uint8_t *bytes = NULL;
     size_t n = 0, dir_size = 0;
     memset(out, 0, sizeof *out);
@@ -141,7 +151,7 @@ mst_status ox_load(const char *path, const mst_allocator *alloc, ox_graph *out, 
         mst_free(alloc, bytes, n);
         st = mst_fail(err, MST_ENOMEM, "out of memory");
     } else if (st == MST_OK) {
-        st = load(bytes, n, bytes, dir, alloc, out, err);
+        st = load(bytes, n, bytes, dir, watch, alloc, out, err);
     }
     mst_free(alloc, dir, dir_size);
     return st == MST_OK ? MST_OK : mst_fail_in(err, st, "%s: ", path);

@@ -47,6 +47,7 @@ typedef struct ox_import {
     mst_err *err;
     const mst_allocator *alloc;
     const char *dir; /* of external data; NULL: none allowed */
+    ox_watch watch;
     const Onnx__ModelProto *model;
     ox_pool *pool;
     ox_names names;

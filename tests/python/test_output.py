@@ -83,7 +83,11 @@ def test_closed_stdout_is_no_file(folder, tmp_path):
                 os.close(fd)
         code, _ = run(("mstrun", model, x, "--json", tmp_path / "r.json"), stdout=subprocess.DEVNULL, preexec_fn=close)
         assert code == (1 if 1 in closed else 0), closed
-        assert json.loads((tmp_path / "r.json").read_text())["T"] == 2
+        if 1 in closed:
+            assert not (tmp_path / "r.json").exists()  # all results or none
+        else:
+            assert json.loads((tmp_path / "r.json").read_text())["T"] == 2
+            (tmp_path / "r.json").unlink()
         code, _ = run(("mstconv", ONNX, "-o", tmp_path / "n.bin", "--timesteps", 2, "--quiet"), stdout=subprocess.DEVNULL,
                       preexec_fn=close)
         assert code == 0, closed  # nothing to print
@@ -103,6 +107,7 @@ def test_full_disk(folder, tmp_path):
                 ("mstcalib", ONNX, model, x, "--json", out), ("mstconv", ONNX, "--dry-run", "--dump-dir", tmp_path)):
         if "--dump-dir" not in job:
             out.write_text("old")
+            job += ("--force",)
         code, lines = run(job, stdout=subprocess.PIPE, preexec_fn=full, restore_signals=False)
         assert_refused(job, code, lines)
         if "--dump-dir" not in job:
@@ -111,6 +116,7 @@ def test_full_disk(folder, tmp_path):
 
 def test_failed_report(folder, tmp_path):
     """A report, trace or figure that cannot be written is no success, wherever it should have gone."""
+    (tmp_path / "m.bin").write_bytes((folder / "m.bin").read_bytes() + b"old")
     for path in (tmp_path / "no" / "r.json", tmp_path, "/dev/full"):
         for job in (("mstconv", ONNX, "--dry-run", "--report", path),
                     ("mstconv", ONNX, "-o", tmp_path / "m.bin", "--quiet", "--report", path),
@@ -119,6 +125,7 @@ def test_failed_report(folder, tmp_path):
                     ("mstcalib", ONNX, folder / "m.bin", folder / "x.npy", "--json", path)):
             assert_refused(job, *run(job, stdout=subprocess.PIPE))
             assert str(path) in run(job, stdout=subprocess.PIPE)[1][-1], job
+            assert (tmp_path / "m.bin").read_bytes().endswith(b"old") and os.listdir(tmp_path) == ["m.bin"], job
 
 
 KILLER = """
@@ -131,14 +138,15 @@ static int calls;
 static void call(void) { if (++calls == atoi(getenv("KILL_AT"))) raise(SIGKILL); }
 ssize_t write(int fd, const void *p, size_t n) { call(); return syscall(SYS_write, fd, p, n); }
 int fsync(int fd) { call(); return (int)syscall(SYS_fsync, fd); }
-int rename(const char *a, const char *b) { call(); return renameat(AT_FDCWD, a, AT_FDCWD, b); }
+int renameat2(int d, const char *a, int e, const char *b, unsigned f) { call(); return syscall(SYS_renameat2, d, a, e, b, f); }
+int unlinkat(int d, const char *a, int f) { call(); return syscall(SYS_unlinkat, d, a, f); }
 """
 
 
 def test_killed_mstconv(folder, tmp_path):
     """kill -9 in each call that puts OUT.bin on disk, then at random moments: the old file or the new one."""
     out, old, new = tmp_path / "m.bin", b"old", (folder / "m.bin").read_bytes()
-    command = [str(BUILD / "mstconv"), str(ONNX), "-o", str(out), "--timesteps", "2", "--quiet"]
+    command = [str(BUILD / "mstconv"), str(ONNX), "-o", str(out), "--timesteps", "2", "--quiet", "--force"]
     seen = []
 
     def check(code):

@@ -53,7 +53,7 @@ def test_help_and_version(name):
 
 @pytest.mark.parametrize("args", [
     ("mstconv",), ("mstconv", "a.onnx"), ("mstconv", "a.onnx", "-o"), ("mstconv", "a.onnx", "-o", ""),
-    ("mstconv", "a.onnx", "b", "-o", "c"), ("mstconv", "a.onnx", "-o", "a.onnx"), ("mstconv", "a", "-o", "b", "--nope"),
+    ("mstconv", "a.onnx", "b", "-o", "c"), ("mstconv", "a", "-o", "b", "--nope"),
     ("mstconv", "a", "-o", "b", "--mean", "0.5"), ("mstconv", "a", "-o", "b", "--std", "0.5"),
     ("mstconv", "a", "-o", "b", "--mean", "0,0", "--std", "1"),
     ("mstconv", "a", "-o", "b", "--mean", "0", "--std", "0"),

@@ -18,7 +18,8 @@ static struct {
     char log[256]; /* a letter a call: w(rite), f(sync), c(lose), r(ename) */
     unsigned calls;
     char fail_kind;    /* the calls of this letter fail, */
-    unsigned fail_nth; /* from the nth on (1: all) */
+    unsigned fail_nth; /* from the nth on (1: all), but where once is set only that */
+    int once;
     int fail_errno;
     unsigned kill_at; /* SIGKILL in this call, before it has done anything; 0: none */
     int cut;          /* writes take one byte less than half of what they are given, every third is interrupted */
@@ -36,7 +37,7 @@ static int io_call(char kind)
         io.log[io.calls] = kind;
     if (++io.calls == io.kill_at)
         (void)raise(SIGKILL);
-    if (kind != io.fail_kind || n < io.fail_nth)
+    if (kind != io.fail_kind || n < io.fail_nth || (io.once && n != io.fail_nth))
         return 0;
     errno = io.fail_errno;
     return -1;
@@ -70,6 +71,11 @@ int close(int fd)
 int rename(const char *from, const char *to)
 {
     return io_call('r') != 0 ? -1 : renameat(AT_FDCWD, from, AT_FDCWD, to);
+}
+
+int renameat2(int from_dir, const char *from, int to_dir, const char *to, unsigned flags)
+{
+    return io_call('r') != 0 ? -1 : (int)syscall(SYS_renameat2, from_dir, from, to_dir, to, flags);
 }
 
 /* The files of a folder; returns how many there were. */

@@ -56,6 +56,9 @@ typedef struct mst_import_opts {
     const mst_allocator *alloc;
     const char *dump_dir;   /* NULL, or a folder: NN-pass.txt and NN-pass.dot after each pass */
     const char *stop_after; /* NULL, or a pass to stop after (for bisection) */
+    /* NULL, or is told of each file beside the model that was read for its weights */
+    void (*also_read)(void *also_read_ctx, const char *path);
+    void *also_read_ctx;
 } mst_import_opts;
 
 /* Read an ONNX file (opset 9 to 21), fold its constants and shape arithmetic

@@ -11,6 +11,7 @@
 #include "tools/tool_model.h"
 #include "tools/tool_output.h"
 #include "tools/tool_parallel.h"
+#include "tools/tool_paths.h"
 #include "tools/tool_table.h"
 #include "tests/support/run_tests.h"
 
@@ -210,29 +211,30 @@ END_TEST
 
 START_TEST(files_appear_whole)
 {
-    char dir[] = "/tmp/mst-out-XXXXXX", path[64], found[16] = "";
+    char dir[] = "/tmp/mst-out-XXXXXX", path[64], found[64] = "";
+    FILE *f;
+    mst_err err;
     ck_assert_ptr_nonnull(mkdtemp(dir));
     snprintf(path, sizeof path, "%s/f", dir);
-    mst_outfile o = {0};
-    mst_err err;
-    mst_outfile_discard(&o);
-    ck_assert_int_eq(mst_outfile_open(&o, path, &err), MST_OK);
-    fputs("first", o.f);
-    ck_assert_int_ne(access(path, F_OK), 0);
-    ck_assert_int_eq(mst_outfile_commit(&o, &err), MST_OK);
-    ck_assert_int_eq(mst_outfile_open(&o, path, &err), MST_OK);
-    fputs("second", o.f);
-    mst_outfile_discard(&o);
-    mst_outfile_discard(&o);
-    FILE *f = fopen(path, "r");
-    ck_assert_ptr_nonnull(fgets(found, sizeof found, f));
+    for (int commit = 1; commit >= 0; commit--) { /* the second is given up */
+        ck_assert(mst_paths_output("-o", path, MST_PATH_JSON, &err) == MST_OK && mst_paths_check(&err) == MST_OK &&
+                  mst_paths_open(&err) == MST_OK);
+        ck_assert_int_eq(access(path, F_OK) == 0, !commit);
+        ck_assert_int_eq(mst_json_write("mst", json_pack("{s:i}", "n", commit), path, &err), MST_OK);
+        ck_assert_int_eq(access(path, F_OK) == 0, !commit);
+        if (commit)
+            ck_assert_int_eq(mst_paths_commit(&err), MST_OK);
+        mst_paths_discard();
+    }
+    f = fopen(path, "r");
+    ck_assert_uint_gt(fread(found, 1, sizeof found - 1, f), 0);
     fclose(f);
-    ck_assert_str_eq(found, "first");
+    ck_assert_str_eq(found, "{\n \"tool\": \"mst\",\n \"n\": 1\n}\n");
     unlink(path);
     ck_assert_int_eq(rmdir(dir), 0); /* no temporary file is left */
-    ck_assert_int_eq(mst_outfile_open(&o, path, &err), MST_EIO);
-    ck_assert_int_eq(mst_json_write(json_object(), path, &err), MST_EIO);
-    ck_assert_int_eq(mst_json_write(NULL, path, &err), MST_ENOMEM);
+    ck_assert_int_eq(mst_paths_output("-o", path, MST_PATH_JSON, &err), MST_OK);
+    ck_assert_int_eq(mst_paths_check(&err), MST_EIO);
+    mst_paths_discard();
 }
 END_TEST
 

@@ -1,0 +1,60 @@
+/* See tool_main.h. */
+#include "tools/tool_main.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tools/tool_paths.h"
+
+/* The number of a closed stream must not go to a file that is opened later: what is printed would land there.
+ * Each gets a place that refuses what the stream is for. */
+static void hold_streams(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF &&
+            open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+            return; /* out of numbers: whatever is opened next says so */
+}
+
+static void on_signal(int number)
+{
+    mst_paths_sweep();
+    (void)signal(number, SIG_DFL);
+    (void)raise(number); /* delivered when this returns */
+}
+
+static void catch_signals(void)
+{
+    static const int ending[] = {SIGINT, SIGTERM, SIGHUP, SIGXCPU};
+    struct sigaction now = {.sa_handler = on_signal}, before;
+    sigfillset(&now.sa_mask);
+    for (size_t i = 0; i < sizeof ending / sizeof ending[0]; i++)
+        if (sigaction(ending[i], NULL, &before) == 0 && before.sa_handler == SIG_DFL) /* nohup's stays */
+            sigaction(ending[i], &now, NULL);
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN);
+}
+
+int mst_tool_main(const char *name, int (*work)(int, char **), int argc, char **argv)
+{
+    static char buffer[1 << 16]; /* so that a failed write is found where its reason is known */
+    mst_err err;
+    hold_streams();
+    catch_signals();
+    setvbuf(stdout, buffer, isatty(STDOUT_FILENO) ? _IOLBF : _IOFBF, sizeof buffer);
+    int code = work(argc, argv);
+    bool bad = code == 0 && mst_paths_commit(&err) != MST_OK;
+    mst_paths_discard();
+    errno = 0;
+    if (fclose(stdout) != 0 && code == 0 && !bad) {
+        mst_fail(&err, MST_EIO, "stdout: cannot write: %s", strerror(errno));
+        bad = true;
+    }
+    if (bad)
+        fprintf(stderr, "%s: error: %s\n", name, err.text);
+    return bad ? 1 : code;
+}
