@@ -1,6 +1,7 @@
 /* One thread's part of a calibration: runs both networks on a sample and
  * holds its figures until they are committed.
  */
+#include <math.h>
 #include <string.h>
 
 #include "calibrate/calib.h"
@@ -253,6 +254,17 @@ static void reduce(mst_calib_worker *w, size_t k)
     w->layers[k].spikes = mst_session_layer_spikes(w->snn, MST_LAST, p->snn_layer);
 }
 
+/* One that is not makes the sum of squares so, and would every mean of the report. */
+static mst_status check_logits(const mst_calib_worker *w, size_t i, mst_err *err)
+{
+    bool ann = isfinite(w->ann_logit_sq) && (w->stored == NULL || isfinite(w->stored_logit_sq)), snn = true;
+    for (uint32_t k = 0; k < w->c->opts.n_at; k++)
+        snn = snn && isfinite(w->logit_sq[k]);
+    return ann && snn ? MST_OK
+                      : mst_fail(err, MST_EINVAL, "sample %zu: logits of the %s are not finite", i,
+                                 ann ? "spiking network" : "ANN");
+}
+
 mst_status mst_calib_measure(mst_calib_worker *w, size_t i, mst_err *err)
 {
     const mst_calib *c = w->c;
@@ -263,6 +275,7 @@ mst_status mst_calib_measure(mst_calib_worker *w, size_t i, mst_err *err)
     if (w->stored != NULL)
         run_stored(w, (uint32_t)i);
     run_snn(w, (uint32_t)i);
+    MST_TRY(check_logits(w, i, err));
     if (c->counts) {
         give_inputs(w);
         if (w->seen + c->n_given != c->n_layers)

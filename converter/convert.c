@@ -158,7 +158,7 @@ mst_status mst_relus_convert(mst_graph *g, const mst_threshold *thresholds, size
 {
     mst_import_opts own = {0};
     if (opts != NULL)
-        MST_TRY(MST_TAKE_OPTS(mst_import_opts, &own, opts, stop_after, stop_after, err));
+        MST_TRY(MST_TAKE_OPTS(mst_import_opts, &own, opts, stop_after, also_read_ctx, err));
     if (stopped(own.stop_after, number_of("relu")))
         return MST_OK;
     MST_TRY(pass_relu(g, thresholds, n, err));

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 #include <time.h>
 
@@ -54,7 +55,7 @@ static void keep_trace(const sim *s, sim_worker *w, uint32_t t, uint32_t i)
 }
 
 /* What a run of n steps gave, the first of which is time step t; *next: entry of --at to come. */
-static void keep_steps(const sim *s, sim_worker *w, uint32_t t, uint32_t n, size_t *next)
+static mst_status keep_steps(const sim *s, sim_worker *w, uint32_t t, uint32_t n, size_t *next, mst_err *err)
 {
     const mst_opt_uints *at = s->o->at;
     for (uint32_t i = 0; i < n; i++) {
@@ -63,8 +64,12 @@ static void keep_steps(const sim *s, sim_worker *w, uint32_t t, uint32_t n, size
         if (*next == at->n || at->values[*next] != t + i)
             continue;
         mst_session_mean_logits(w->session, i, w->mean);
+        for (size_t k = 0; k < s->classes; k++)
+            if (!isfinite(w->mean[k]))
+                return mst_fail(err, MST_EINVAL, "logit %zu at t = %u is %g", k, t + i, (double)w->mean[k]);
         w->right[(*next)++] = w->label >= 0 && mst_argmax(w->mean, s->classes) == (size_t)w->label;
     }
+    return MST_OK;
 }
 
 static mst_status simulate(void *ctx, unsigned worker, size_t i, mst_err *err)
@@ -77,7 +82,9 @@ static mst_status simulate(void *ctx, unsigned worker, size_t i, mst_err *err)
     mst_session_begin(w->session, w->x, (uint32_t)i);
     for (uint32_t t = 1, n; t <= s->o->steps; t += n) {
         n = mst_session_run(w->session, s->o->steps - t + 1);
-        keep_steps(s, w, t, n, &next);
+        mst_status st = keep_steps(s, w, t, n, &next, err);
+        if (st != MST_OK)
+            return mst_fail_in(err, st, "sample %zu: ", i);
     }
     w->seconds += now() - start;
     return MST_OK;

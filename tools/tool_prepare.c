@@ -1,6 +1,7 @@
 /* Preprocessing from the command line. */
 #include "tools/tool_prepare.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -65,6 +66,10 @@ static mst_status check_norm(const mst_prepare_opts *p, mst_err *err)
     for (size_t i = 0; i < p->std.n; i++)
         if (p->std.values[i] <= 0)
             return mst_fail(err, MST_EINVAL, "--std: expected numbers above 0, found %g", p->std.values[i]);
+        else if (!isfinite((1 + fabsf((float)p->mean.values[i])) / (float)p->std.values[i]) ||
+                 !isfinite((float)p->std.values[i]))
+            return mst_fail(err, MST_EINVAL, "--mean and --std: (x/255 - %g)/%g is no finite float32", p->mean.values[i],
+                            p->std.values[i]);
     return MST_OK;
 }
 

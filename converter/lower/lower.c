@@ -1,10 +1,41 @@
 /* Lowering: the walk over live nodes. Knows no operator by name. */
 #include "converter/lower/lower.h"
 
+#include <math.h>
 #include <string.h>
+
+/* What may take an infinite constant: bounds, and masks of a softmax. */
+static bool takes_infinite(const char *op)
+{
+    static const char *const names[] = {"Add", "Sub", "Where", "Clip", "Min", "Max", "Pad"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strcmp(op, names[i]) == 0)
+            return true;
+    return false;
+}
+
+/* Before anything is computed of them: arithmetic may lose what is no number (1 / infinity, or a test that it passes). */
+static mst_status check_numbers(lower_ctx *c)
+{
+    bool infinite = takes_infinite(c->o.n->op);
+    for (uint32_t k = 0; k < c->o.n->n_in; k++) {
+        const ox_value *v = ox_in(&c->o, k);
+        if (v == NULL || v->data == NULL || (v->dtype != OX_FLOAT && v->dtype != OX_DOUBLE && v->dtype != OX_FLOAT16))
+            continue;
+        for (size_t i = 0, n = ox_elements(v); i < n; i++) {
+            double x = ox_get_double(v, i);
+            if (isnan(x) || (isinf(x) && !infinite))
+                return mst_fail(c->o.err, MST_EUNSUPPORTED, "node '%s' (%s): element %zu of '%s' is %g; check the model "
+                                                            "that was exported",
+                                c->o.n->name, c->o.n->op, i, v->name, x);
+        }
+    }
+    return MST_OK;
+}
 
 static mst_status lower_node(lower_ctx *c)
 {
+    MST_TRY(check_numbers(c));
     if (c->o.n->domain[0] != '\0' && strcmp(c->o.n->domain, "ai.onnx") != 0)
         return lower_refuse(c, "its domain is not ai.onnx", "export with standard ONNX operators only");
     lower_fn lower = lower_find(c->o.n->op);

@@ -58,6 +58,9 @@ static mst_status arithmetic_affine(lower_ctx *c, mst_binary_fn fn, bool flipped
     MST_TRY(channel_const(c, scales ? k : NULL, channels, &g, &gid));
     MST_TRY(channel_const(c, scales ? NULL : k, channels, &h, &hid));
     size_t n = mst_tensor_elements(&c->g->tensors[scales ? gid : hid]);
+    for (size_t i = 0; i < n; i++)
+        if (!isfinite(scales ? g[i] : h[i])) /* whose inverse may be finite */
+            return lower_refuse(c, "a constant operand is infinite or not a number", "check theta");
     for (size_t i = 0; i < n && fn == MST_BIN_DIV; i++)
         g[i] = 1.0 / g[i];
     for (size_t i = 0; i < n && fn == MST_BIN_SUB && !flipped; i++)
@@ -66,7 +69,7 @@ static mst_status arithmetic_affine(lower_ctx *c, mst_binary_fn fn, bool flipped
         *g = fn == MST_BIN_SUB && flipped ? -1.0 : 1.0;
     for (size_t i = 0; i < n; i++)
         if (!isfinite(scales ? g[i] : h[i]))
-            return lower_refuse(c, "a constant operand is zero, infinite or not a number", "check theta");
+            return lower_refuse(c, "a constant operand is too small to divide by", "check theta");
     MST_TRY(lower_emit_affine(c, x, axis, gid, hid, &y));
     lower_bind(c, 0, y);
     *done = true;

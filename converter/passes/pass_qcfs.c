@@ -61,7 +61,7 @@ static int levels_of(const qcfs_cut *pre, const qcfs_cut *post)
 static bool follows_input(const qcfs_cut *pre, const qcfs_cut *post)
 {
     for (uint32_t i = 0, n = qcfs_vec_len(&pre->slope, &post->slope); i < n; i++)
-        if (fabs(qcfs_at(&pre->slope, i) * qcfs_at(&post->slope, i) - 1) > TOLERANCE)
+        if (!(fabs(qcfs_at(&pre->slope, i) * qcfs_at(&post->slope, i) - 1) <= TOLERANCE))
             return false;
     return true;
 }
@@ -70,7 +70,7 @@ static bool one_shift(const qcfs_cut *pre, double *shift)
 {
     *shift = pre->shift.v[0];
     for (uint32_t i = 1; i < pre->shift.n; i++)
-        if (fabs(pre->shift.v[i] - *shift) > TOLERANCE)
+        if (!(fabs(pre->shift.v[i] - *shift) <= TOLERANCE)) /* not a number: neither */
             return false;
     return *shift > -TOLERANCE && *shift < 1;
 }
@@ -83,7 +83,7 @@ static int match_cuts(const qcfs_cut *pre, const qcfs_cut *post, int want)
 {
     double shift;
     if (!one_shift(pre, &shift) || ((want & WANT_SLOPE) != 0 && !follows_input(pre, post)) ||
-        ((want & WANT_HALF) != 0 && fabs(shift - 0.5) >= TOLERANCE))
+        ((want & WANT_HALF) != 0 && !(fabs(shift - 0.5) < TOLERANCE)))
         return 0;
     return levels_of(pre, post);
 }

@@ -4,6 +4,7 @@
 
 #include "runtime/core/checked.h"
 #include "runtime/format/snn_sections.h"
+#include "runtime/ir/graph_values.h"
 
 #define TENSOR_FIXED 8u
 #define NODE_FIXED 16u
@@ -283,6 +284,8 @@ static mst_status read_graph(reader *r)
     MST_TRY(read_tensors(r));
     MST_TRY(read_nodes(r));
     mst_status st = mst_graph_validate(r->g, r->err);
+    if (st == MST_OK)
+        st = mst_graph_check_values(r->g, r->err);
     /* EINVAL blames the caller; here it is the file that makes no sense */
     return st == MST_EINVAL ? mst_fail_in(r->err, MST_EFORMAT, "not a valid graph: ") : st;
 }

@@ -4,6 +4,7 @@
 
 #include "runtime/core/checked.h"
 #include "runtime/format/snn.h"
+#include "runtime/ir/graph_values.h"
 
 #define N_SECTIONS (SNN_SECTION_END - 1u)
 #define TABLE_END (SNN_HEADER_SIZE + N_SECTIONS * SNN_ENTRY_SIZE)
@@ -233,6 +234,7 @@ mst_status mst_snn_encode(const mst_graph *g, const mst_snn_sink *sink, mst_err 
     if (!mst_snn_host_fits())
         return mst_fail(err, MST_EUNSUPPORTED, "snn.bin is little-endian, this machine is not");
     MST_TRY(mst_graph_validate(g, err));
+    MST_TRY(mst_graph_check_values(g, err));
     const mst_allocator *a = g->arena.alloc;
     writer w = {.g = g, .meta.alloc = a, .tensors.alloc = a, .nodes.alloc = a, .err = err};
     w.features = has_levels(g) ? SNN_LEVELS : 0;

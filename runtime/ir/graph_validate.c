@@ -505,6 +505,8 @@ static mst_status check_meta(const mst_meta *m, mst_err *err)
     for (uint32_t i = 0; i < m->n_norm; i++)
         if (!isfinite(m->mean[i]) || !isfinite(m->std[i]) || !(m->std[i] > 0))
             return FAIL("mean or std of channel %u is not a finite number (std > 0)", (unsigned)i);
+        else if (!isfinite((1 + fabsf(m->mean[i])) / m->std[i]))
+            return FAIL("std of channel %u is %g: what is divided by it is not finite", (unsigned)i, (double)m->std[i]);
     const mst_prepare *p = &m->prepare;
     if (p->resize > MST_MAX_SIDE || p->crop_height > MST_MAX_SIDE || p->crop_width > MST_MAX_SIDE ||
         (p->crop_height == 0) != (p->crop_width == 0))

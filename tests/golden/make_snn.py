@@ -221,6 +221,7 @@ def good():
     yield "gaps-in-weights", m.bytes()
     yield "weights-f16", narrow(F16, W1, scales=None)
     yield "weights-int8", narrow(I8, W1_INT8)
+    yield "minus-infinity-added", with_more((1, 3), [0, 0, -INF], lambda m: m.node(BINARY, "n", [7, 8], 9, (0,)))
     yield "count-mode", counting(0x01, (7, 0))
     yield "count-without-parameters", counting(0x01)
     yield "radix-systematic", counting(0x12, (15, 15), levels=300)
@@ -326,6 +327,15 @@ def with_node(*args, **options):
     return m.bytes()
 
 
+def with_more(shape, values, change):
+    """A network with a constant, number 8, and room for what is made of it, 9."""
+    m = network()
+    m.tensor("more", shape, values)
+    m.tensor("out", (1, 3))
+    change(m)
+    return m.bytes()
+
+
 def with_feature(change):
     m = network_with(required=NARROW)
     change(m)
@@ -389,6 +399,15 @@ def bad_graphs():
     yield "EFORMAT-graph-theta-nan", network(theta=(float("nan"),)).bytes()
     yield "EFORMAT-graph-theta-inf", network(theta=(INF,)).bytes()
     yield "EFORMAT-graph-theta-shape", network(theta=(1.0, 1.0), theta_shape=(2,)).bytes()
+    for name, value in (("nan", float("nan")), ("inf", INF), ("minus-inf", -INF)):
+        yield "EFORMAT-graph-weight-f16-%s" % name, narrow(F16, W1[:-1] + [value], scales=None)
+        yield "EFORMAT-graph-weight-%s" % name, with_more((3, 3), [0] * 8 + [value], lambda m: m.node(LINEAR, "n", [7, 8], 9))
+        yield "EFORMAT-graph-bias-%s" % name, with_more(
+            (3,), [0, 0, value], lambda m: (m.tensor("w3", (3, 3), [0] * 9), m.node(LINEAR, "n", [7, 10, 8], 9)))
+        if name != "minus-inf":  # which may be added: a softmax makes 0 of it
+            yield "EFORMAT-graph-added-%s" % name, with_more((1, 3), [0, 0, value], lambda m: m.node(BINARY, "n", [7, 8], 9, (0,)))
+    yield "EFORMAT-graph-scale-inf", narrow(I8, W1_INT8, scales=(INF, 1.0, 1.0))
+    yield "EFORMAT-graph-std-overflows", network_with(norm=[(0.5, 1e-39)]).bytes()
     yield "EFORMAT-graph-int8-minus-128", narrow(I8, W1_INT8[:-1] + [-128])
     yield "EFORMAT-graph-int8-without-scales", narrow(I8, W1_INT8, scales=None)
     yield "EFORMAT-graph-int8-input-absent", narrow(I8, W1_INT8, n_in=3)
