@@ -25,8 +25,8 @@ static mst_status check_numbers(lower_ctx *c)
         for (size_t i = 0, n = ox_elements(v); i < n; i++) {
             double x = ox_get_double(v, i);
             if (isnan(x) || (isinf(x) && !infinite))
-                return mst_fail(c->o.err, MST_EUNSUPPORTED, "node '%s' (%s): element %zu of '%s' is %g; check the model "
-                                                            "that was exported",
+                return mst_fail(c->o.err, MST_EUNSUPPORTED, "node '%s' (%s): element %zu of '%s' is %g; check weights and "
+                                                            "theta of the model that was exported",
                                 c->o.n->name, c->o.n->op, i, v->name, x);
         }
     }

@@ -361,7 +361,7 @@ def test_calib_warns_and_refuses(swin):
 def test_output_goes_where_the_path_leads(swin, tmp_path):
     """A link stays a link, a pipe stays a pipe; both get the whole text."""
     args = ("mstrun", swin / "swin.bin", data(swin), "-T", 2, "-n", 1, "--quiet", "--json")
-    (tmp_path / "old.json").write_text("old")
+    (tmp_path / "old.json").write_text("")
     (tmp_path / "link.json").symlink_to("old.json")
     tool(*args, tmp_path / "link.json")
     assert (tmp_path / "link.json").is_symlink() and json.loads((tmp_path / "old.json").read_text())["T"] == 2
@@ -371,4 +371,4 @@ def test_output_goes_where_the_path_leads(swin, tmp_path):
         assert json.loads(reader.communicate(timeout=60)[0])["T"] == 2
     assert (tmp_path / "pipe").is_fifo()
     assert sorted(p.name for p in tmp_path.iterdir()) == ["link.json", "old.json", "pipe"]
-    assert "directory" in tool(*args, tmp_path, code=1).stderr
+    assert "it is a folder" in tool(*args, tmp_path, code=1).stderr
