@@ -252,8 +252,8 @@ static mst_status check(output *o, mst_err *err)
     MST_TRY(against_outputs(o, err));
     MST_TRY(against_streams(o, err));
     if (!ours && !o->claimed && !mst_paths_force)
-        return mst_fail(err, MST_EINVAL, "%s %s: expected a new file or %s that this tool wrote, found another; --force "
-                                         "replaces it",
+        return mst_fail(err, MST_EINVAL,
+                        "%s %s: expected a new file or %s that this tool wrote, found another; --force replaces it",
                         o->what, o->path, marks[o->kind].name);
     return MST_OK;
 }

@@ -68,8 +68,8 @@ static mst_status check_norm(const mst_prepare_opts *p, mst_err *err)
             return mst_fail(err, MST_EINVAL, "--std: expected numbers above 0, found %g", p->std.values[i]);
         else if (!isfinite((1 + fabsf((float)p->mean.values[i])) / (float)p->std.values[i]) ||
                  !isfinite((float)p->std.values[i]))
-            return mst_fail(err, MST_EINVAL, "--mean and --std: (x/255 - %g)/%g is no finite float32", p->mean.values[i],
-                            p->std.values[i]);
+            return mst_fail(err, MST_EINVAL, "--mean and --std: (x/255 - %g)/%g is no finite float32",
+                            p->mean.values[i], p->std.values[i]);
     return MST_OK;
 }
 

@@ -14,7 +14,7 @@ static bool takes_infinite(const char *op)
     return false;
 }
 
-/* Before anything is computed of them: arithmetic may lose what is no number (1 / infinity, or a test that it passes). */
+/* Before anything is computed of them: arithmetic may lose what is no number (1 / infinity, a test that it passes). */
 static mst_status check_numbers(lower_ctx *c)
 {
     bool infinite = takes_infinite(c->o.n->op);
@@ -25,8 +25,9 @@ static mst_status check_numbers(lower_ctx *c)
         for (size_t i = 0, n = ox_elements(v); i < n; i++) {
             double x = ox_get_double(v, i);
             if (isnan(x) || (isinf(x) && !infinite))
-                return mst_fail(c->o.err, MST_EUNSUPPORTED, "node '%s' (%s): element %zu of '%s' is %g; check weights and "
-                                                            "theta of the model that was exported",
+                return mst_fail(c->o.err, MST_EUNSUPPORTED,
+                                "node '%s' (%s): element %zu of '%s' is %g; check weights and theta of the "
+                                "model that was exported",
                                 c->o.n->name, c->o.n->op, i, v->name, x);
         }
     }

@@ -142,7 +142,8 @@ static void write_image(png_job *j)
                  im->channels == 1 ? PNG_COLOR_TYPE_GRAY : PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE,
                  PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
     /* right behind the header: by this the tools know a picture of theirs */
-    png_text software = {.compression = PNG_TEXT_COMPRESSION_NONE, .key = (char[]){"Software"}, .text = (char[]){"mst"}};
+    char key[] = "Software", us[] = "mst";
+    png_text software = {.compression = PNG_TEXT_COMPRESSION_NONE, .key = key, .text = us};
     png_set_text(j->png, j->info, &software, 1);
     png_write_info(j->png, j->info);
     make_rows(j, im->pixels, (size_t)im->width * im->channels, im->height);

@@ -37,8 +37,8 @@ static mst_status check_constant(const mst_node *n, uint32_t k, const mst_tensor
     for (size_t i = 0, count = mst_tensor_elements(t); i < count; i++) {
         float v = t->dtype == MST_F16 ? mst_half_to_float(((const uint16_t *)t->data)[i]) : ((const float *)t->data)[i];
         if (!isfinite(v) && !allowed(n, k, v))
-            return mst_fail(err, MST_EINVAL, "node '%s' (%s): element %zu of a weight, bias or threshold is %g", n->name,
-                            mst_op_get(n->op)->name, i, (double)v);
+            return mst_fail(err, MST_EINVAL, "node '%s' (%s): element %zu of a weight, bias or threshold is %g",
+                            n->name, mst_op_get(n->op)->name, i, (double)v);
     }
     return MST_OK;
 }
