@@ -21,6 +21,8 @@ struct mst_session {
     uint32_t last_run;        /* steps of the last run */
     uint64_t *node_ops;       /* per node, since begin */
     uint64_t *fired, *spikes; /* [steps + 1][layers]: row i + 1 is step i of the block, row 0 all before */
+    uint64_t *slots;          /* of meters and their sums, since begin (lower/reach.c) */
+    uint32_t *metered;        /* spikes of each element of a tensor, as a meter reads them */
     double *sums;             /* [steps + 1][classes] of the outputs, likewise */
     float *logits;            /* [steps][classes] */
     mst_tap_fn tap;

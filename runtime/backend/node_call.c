@@ -1,18 +1,21 @@
 /* The call of an operator's function, which all back ends fall back to. */
 #include "runtime/backend/backend.h"
 
-static void *events_at(const mst_session *s, uint32_t buf) { return buf != MST_NONE ? rt_buf_at(s, buf) : NULL; }
+/* Of step t; n a step. */
+static uint32_t *events_at(const mst_session *s, uint32_t buf, uint32_t t, size_t n)
+{
+    return buf != MST_NONE ? (uint32_t *)rt_buf_at(s, buf) + t * n : NULL;
+}
 
-/* Only programs of one step have events (count and radix mode). */
 static void point(mst_session *s, const op_node *n, const rt_op *op, uint32_t t, const void **in,
                   const uint32_t **events)
 {
     const mst_node *node = &s->p->g->nodes[n->index];
     for (uint32_t k = 0; k < n->n_in; k++) {
         bool moves = op != NULL && op->in_buf[k] != MST_NONE;
-        in[k] = moves ? (float *)rt_buf_at(s, op->in_buf[k]) + t * mst_tensor_elements(&s->p->g->tensors[node->in[k]])
-                      : rt_at(s, n->in[k]);
-        events[k] = op != NULL ? events_at(s, op->in_events[k]) : NULL;
+        size_t size = moves ? mst_tensor_elements(&s->p->g->tensors[node->in[k]]) : 0;
+        in[k] = moves ? (float *)rt_buf_at(s, op->in_buf[k]) + t * size : rt_at(s, n->in[k]);
+        events[k] = moves ? events_at(s, op->in_events[k], t, size) : NULL;
     }
 }
 
@@ -28,7 +31,7 @@ uint64_t rt_call_node(mst_session *s, const op_node *n, const rt_op *op, uint32_
                  .in = in,
                  .out = out,
                  .events = events,
-                 .out_events = op != NULL ? events_at(s, op->events) : NULL,
+                 .out_events = op != NULL ? events_at(s, op->events, t, op->out.step) : NULL,
                  .scratch = scratch,
                  .state = s->mem + n->state,
                  .seed = p->seed,

@@ -58,7 +58,23 @@ static rt_value value_of(const lowering *lo, const op_prep *c, const mst_node *n
     return (rt_value){.form = MST_FORM_FLOAT};
 }
 
-/* Neurons on the longest way to what n puts out. */
+/* theta where it spikes, else 0: neurons' outputs, moved, and their maxima. */
+static bool is_train(const lowering *lo, const mst_node *n)
+{
+    bool all = takes_maximum(n) || mst_node_moves_spikes(n);
+    for (uint32_t k = 0; all && k < op_moved_inputs(n); k++)
+        all = lo->p->facts[n->in[k]].train;
+    return all;
+}
+
+static bool is_constant(const lowering *lo, const mst_node *n)
+{
+    bool all = (mst_op_get(n->op)->flags & MST_F_PURE) != 0;
+    for (uint32_t k = 0; k < n->n_in; k++)
+        all = all && (n->in[k] == MST_NONE || lo->p->facts[n->in[k]].constant);
+    return all;
+}
+
 static uint32_t depth_of(const lowering *lo, const mst_node *n)
 {
     uint32_t most = 0;
@@ -73,7 +89,10 @@ static void note_node(lowering *lo, op_prep *c, uint32_t i)
     const mst_node *n = c->node = &lo->g->nodes[i];
     rt_fact *out = &lo->p->facts[n->out];
     out->value = value_of(lo, c, n);
-    out->events = op_counts(c->mode) && (rt_is_count(out) || op_passes_events(c));
+    out->constant = is_constant(lo, n);
+    out->train = rt_is_spike(out) || is_train(lo, n);
+    out->events = rt_is_count(out) || out->train || op_passes_events(c);
+    out->numbers = op_counts(c->mode) && out->events;
     out->depth = depth_of(lo, n);
     out->producer = i;
     if (n->op == MST_OP_RESHAPE)
@@ -105,6 +124,21 @@ static op_prep prep_of(const lowering *lo)
                      .err = lo->err};
 }
 
+/* Spiking mode needs numbers only for what is multiplied: what else spikes reach is known before (reach.c). */
+static void note_numbers(lowering *lo, op_prep *c)
+{
+    for (uint32_t i = lo->g->n_nodes; i-- > 0;) {
+        const mst_node *n = c->node = &lo->g->nodes[i];
+        if (!op_is_product_of_events(c) && !lo->p->facts[n->out].numbers)
+            continue;
+        for (uint32_t k = 0; k < n->n_in; k++) {
+            rt_fact *in = n->in[k] != MST_NONE ? &lo->p->facts[n->in[k]] : NULL;
+            if (in != NULL)
+                in->numbers = in->events && !in->train;
+        }
+    }
+}
+
 mst_status low_note_facts(lowering *lo)
 {
     mst_program *p = lo->p;
@@ -113,12 +147,17 @@ mst_status low_note_facts(lowering *lo)
     if (p->facts == NULL)
         return low_no_memory(lo);
     for (uint32_t i = 0; i < g->n_tensors; i++)
-        p->facts[i] = (rt_fact){.root = i, .layer = MST_NONE, .producer = MST_NONE}; /* static: constants */
+        p->facts[i] = (rt_fact){.root = i, /* static */
+                                .layer = MST_NONE,
+                                .producer = MST_NONE,
+                                .constant = i != g->input};
     if (rt_has_frames(p))
         p->facts[g->input].value.form = MST_FORM_FLOAT;
     op_prep c = prep_of(lo);
     for (uint32_t i = 0; i < g->n_nodes; i++)
         note_node(lo, &c, i);
+    if (p->mode == MST_RUN_SPIKING)
+        note_numbers(lo, &c);
     p->depth = p->facts[g->output].depth;
     if (g->tensors[g->output].dtype != MST_F32)
         return mst_fail(lo->err, MST_EUNSUPPORTED, "the graph's output '%s' is not float32",

@@ -51,6 +51,7 @@ struct lowering {
     mst_arena *tmp;
     mst_err *err;
     low_value *values;
+    rt_meter **meters; /* of each tensor, until operations are known */
 };
 
 /* ---- stages, in their order (session/program.c calls them) -------------------------------- */
@@ -66,6 +67,10 @@ mst_status low_place_static(lowering *lo);
 mst_status low_feed_layers(lowering *lo);
 /* p->ops and their buffers; adds to p->bytes. */
 mst_status low_make_ops(lowering *lo);
+/* Spiking mode: p->sums and the meters that they are made of; which operations the meters read, once those are
+ * known. ELIMIT. */
+mst_status low_note_reach(lowering *lo);
+void low_place_meters(lowering *lo);
 
 /* The memory of p->ops, and of states (place_ops.c). */
 mst_status low_place_ops(lowering *lo);

@@ -135,6 +135,32 @@ typedef struct rt_op {
                               which has the number of the others */
 } rt_op;
 
+/* ---- what spikes reach (reach.c) -------------------------------------------------------- */
+
+/* Counts the spikes of a tensor, each as often as its weight says, in a slot of the session. */
+typedef struct rt_meter {
+    struct rt_meter *next;
+    uint32_t slot;
+    uint32_t layer;         /* whose spikes they are, counted anyway; MST_NONE: read behind operation `op` */
+    bool masked;            /* with layer: those after its mask */
+    size_t op;              /* index of what makes them */
+    const uint32_t *weight; /* of each element; NULL: 1 */
+} rt_meter;
+
+/* Slots, each some times, added up in another, or as the operations of a node. */
+typedef struct rt_part {
+    uint32_t slot;
+    uint64_t times;
+} rt_part;
+
+typedef struct rt_sum {
+    struct rt_sum *next;
+    uint32_t slot; /* MST_NONE: node */
+    uint32_t node;
+    size_t n;
+    const rt_part *parts;
+} rt_sum;
+
 /* ---- the program ---------------------------------------------------------------------- */
 
 struct rt_backend;
@@ -160,6 +186,11 @@ struct mst_program {
     uint32_t *layer_feed;  /* SYNAPSE nodes that feed a layer */
     uint64_t dense, dense_static;
     uint32_t depth; /* neurons on the longest way to the output */
+
+    rt_meter *layer_meters, *meters; /* the latter in the order of their operations */
+    rt_sum *sums;                    /* each behind its parts */
+    uint32_t n_slots;
+    size_t metered; /* elements of the largest tensor that a meter reads */
 
     uint32_t steps; /* of a block */
     rt_op *ops;

@@ -235,12 +235,12 @@ mst_status low_fall_back(lowering *lo, uint32_t node)
         if (n->in[k] == MST_NONE || lo->values[n->in[k]].kind == LOW_STATIC)
             continue;
         MST_TRY(low_as_float(lo, n->in[k], &in[k]));
-        if (lo->p->facts[n->in[k]].events)
+        if (lo->p->facts[n->in[k]].numbers)
             MST_TRY(low_as_events(lo, n->in[k], &events[k]));
     }
     v->kind = LOW_FLOAT;
     v->has_buf = true;
-    v->has_events = lo->p->facts[n->out].events;
+    v->has_events = lo->p->facts[n->out].numbers;
     v->events = events[0];
     if (pre->run == NULL) { /* RESHAPE: the same values */
         v->buf = in[0];
@@ -252,7 +252,7 @@ mst_status low_fall_back(lowering *lo, uint32_t node)
     MST_TRY(low_new_floats(lo, n->out, &out));
     v->buf = out.buf;
     v->events = MST_NONE;
-    if (lo->p->facts[n->out].events)
+    if (lo->p->facts[n->out].numbers)
         MST_TRY(low_new_buf(lo, out.step * sizeof(uint32_t), &v->events));
     MST_TRY(low_new_op(lo, RT_OP_NODE, n->out, &op));
     op->node = pre;

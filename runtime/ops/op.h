@@ -39,7 +39,10 @@ typedef struct rt_value {
 /* What is known of a tensor before anything runs. */
 typedef struct rt_fact {
     rt_value value;    /* form, scale, levels */
-    bool events;       /* it has a number for each element that says how many spikes it is made of (COUNT: its n) */
+    bool constant;     /* computed from constants alone */
+    bool events;       /* made of spikes, as far as counting goes (docs/EXECUTION.md) */
+    bool train;        /* spiking mode: of one where a value is not 0 */
+    bool numbers;      /* a number beside each element says of how many (COUNT: its n) */
     uint32_t root;     /* the tensor whose memory it shares (RESHAPE); itself otherwise */
     uint32_t layer;    /* of the NEURON that makes it; MST_NONE otherwise */
     uint32_t producer; /* node; MST_NONE: constant or the graph's input */
@@ -171,6 +174,13 @@ typedef struct op_scalars { /* CLIP, UNARY */
 
 typedef struct op_node op_node;
 
+/* How many spikes an element of an input is made of: none; one where it is not 0; as its number says, or the
+ * digits of that. */
+typedef enum op_made { OP_MADE_ANALOG,
+                       OP_MADE_TRAIN,
+                       OP_MADE_NUMBER,
+                       OP_MADE_DIGITS } op_made;
+
 /* One time step of one node. in: the values of each input, NULL for an absent one. */
 typedef struct op_call {
     const op_node *node;
@@ -181,8 +191,8 @@ typedef struct op_call {
     void *state;                   /* state_bytes, left by the step before, or as reset made it */
     uint64_t seed;                 /* of masks */
     uint32_t sample, time;         /* the first step is 1 */
-    const uint32_t *const *events; /* of each input; NULL: it is analog */
-    uint32_t *out_events;          /* NULL: the output is analog */
+    const uint32_t *const *events; /* numbers of each input; NULL: it has none */
+    uint32_t *out_events;          /* NULL: the output has none */
     /* what the call counted: */
     uint64_t ops;    /* synaptic operations, or multiply-adds where the input is analog */
     uint64_t active; /* NEURON, MASK: spikes of the output */
@@ -202,7 +212,7 @@ struct op_node {
     bool is_pure;     /* the same inputs give the same output at any time: steps may run in any order */
     bool counts_sops; /* synaptic operations, not multiply-adds */
     uint32_t n_in;
-    bool *digits;         /* of each input: counts that pass and count take by their digits */
+    op_made *made;        /* of each input, for pass and count */
     rt_ref *in, out;      /* of static inputs and outputs */
     size_t n;             /* elements of the output */
     size_t scratch_bytes; /* set by prepare, as are those below */
@@ -263,10 +273,22 @@ typedef struct op_prep {
  * tell of, or the other way round. */
 mst_status op_prepare_node(op_prep *c, uint32_t index, op_node *n);
 
-/* Set n->pass and n->count where values are made of events (op_events.c). */
+/* Set n->pass and n->count where numbers say what values are made of, and counts_sops (op_events.c). */
 mst_status op_prepare_events(op_prep *c, op_node *n);
 /* Is what c->node puts out made of events? By its operator and its inputs (docs/EXECUTION.md, Counting). */
 bool op_passes_events(const op_prep *c);
+/* A MATMUL of two factors made of events, whose coincidences no operator's own function counts. */
+bool op_is_product_of_events(const op_prep *c);
+
+/* The same backwards, before anything runs (op_reach.c): how many synapses an element's spikes reach. */
+
+/* in[i], of input k, += out[j] for each way from its element i to element j of the output; UINT32_MAX: too many. */
+void op_reach_back(const mst_graph *g, const mst_node *node, const op_node *n, uint32_t k, const uint32_t *out,
+                   uint32_t *in);
+/* Ways from any element of input k, where all have as many; 0: it is not known that they have. */
+uint32_t op_ways_each(const mst_graph *g, const mst_node *node, uint32_t k);
+/* in[i] = outputs that element i of a CONV's input reaches. */
+void op_reach_conv(const op_node *n, uint32_t *in);
 
 static inline bool op_counts(mst_run_mode m) { return m == MST_RUN_COUNT || m == MST_RUN_RADIX; }
 /* Levels of a NEURON in this run. */

@@ -1,9 +1,10 @@
 /* How many spikes a value is made of, and what synapses cost by that (docs/EXECUTION.md, Counting): a spike that
- * reaches a layer through a sum, a pool or a scale is still a spike. Runs behind an operator's own function, which
- * knows values only. */
+ * reaches a layer through a sum, a pool or a scale is still a spike. Numbers beside the values are made and read
+ * behind an operator's own function, which knows values only; where none are needed, op_reach.c says what spikes
+ * reach. */
 #include <string.h>
 
-#include "runtime/ops/op.h"
+#include "runtime/ops/op_ways.h"
 
 /* ---- preparing ---------------------------------------------------------------------------- */
 
@@ -14,8 +15,7 @@ static bool has_events(const op_prep *c, uint32_t k)
 
 static bool is_constant(const op_prep *c, uint32_t k)
 {
-    const mst_tensor *t = op_in_tensor(c, k);
-    return t == NULL || t->data != NULL;
+    return op_in_tensor(c, k) == NULL || op_in_fact(c, k)->constant;
 }
 
 /* Inputs 0..n-1 are made of events or constant, at least one of the former. */
@@ -55,134 +55,108 @@ bool op_passes_events(const op_prep *c)
     }
 }
 
-/* Spikes that element i of input k is made of. A count's own number stays what it is where the output is
- * counts, too. */
+/* Spikes that element i of input k is made of. */
 static inline uint32_t events_at(const op_call *c, uint32_t k, size_t i)
 {
-    return c->events[k] != NULL ? op_spikes_of(c->events[k][i], c->node->digits[k]) : 0;
+    switch (c->node->made[k]) {
+    case OP_MADE_TRAIN: return ((const float *)c->in[k])[i] != 0.0f;
+    case OP_MADE_NUMBER: return c->events[k][i];
+    case OP_MADE_DIGITS: return op_spikes_of(c->events[k][i], true);
+    default: return 0;
+    }
 }
 
 /* ---- passing them on ------------------------------------------------------------------------ */
 
+typedef struct passing {
+    op_call *c;
+    uint32_t k; /* input */
+} passing;
+
+static inline void add(void *ctx, size_t from, size_t to)
+{
+    const passing *p = ctx;
+    p->c->out_events[to] += events_at(p->c, p->k, from);
+}
+
+static void clear(op_call *c) { memset(c->out_events, 0, c->node->n * sizeof *c->out_events); }
+
 static void pass_same(op_call *c)
 {
-    for (size_t i = 0; i < c->node->n; i++)
-        c->out_events[i] = events_at(c, 0, i);
+    clear(c);
+    op_ways_same(c->node->n, add, &(passing){c, 0});
 }
 
 static void pass_move(op_call *c)
 {
-    memset(c->out_events, 0, c->node->n * sizeof *c->out_events);
-    for (uint32_t k = 0; k < c->node->n_in; k++) {
-        const op_copy *part = &c->node->u.move.parts[k];
-        const nd_loop *nd = &part->nd;
-        uint32_t last = nd->rank - 1;
-        size_t pos[MST_MAX_RANK] = {0};
-        ptrdiff_t at[ND_OPERANDS] = {part->in_at, part->out_at};
-        do {
-            for (size_t i = 0; i < nd->dims[last]; i++)
-                c->out_events[at[1] + (ptrdiff_t)i * nd->stride[1][last]] =
-                    events_at(c, k, (size_t)(at[0] + (ptrdiff_t)i * nd->stride[0][last]));
-        } while (nd_next(nd, pos, at));
-    }
+    clear(c);
+    for (uint32_t k = 0; k < c->node->n_in; k++)
+        if (c->node->made[k] != OP_MADE_ANALOG)
+            op_ways_move(&c->node->u.move, k, add, &(passing){c, k});
 }
 
 static void pass_gather(op_call *c)
 {
-    const op_gather *q = &c->node->u.gather;
-    const int32_t *index = c->in[1];
-    uint32_t *y = c->out_events;
-    for (size_t o = 0; o < q->outer; o++)
-        for (size_t i = 0; i < q->n_index; i++)
-            for (size_t j = 0; j < q->inner; j++)
-                *y++ = events_at(c, 0, (o * q->axis + (size_t)index[i]) * q->inner + j);
+    clear(c);
+    op_ways_gather(&c->node->u.gather, c->in[1], add, &(passing){c, 0});
 }
 
 static void pass_binary(op_call *c)
 {
-    const nd_loop *nd = &c->node->u.binary.nd;
-    uint32_t last = nd->rank - 1;
-    size_t pos[MST_MAX_RANK] = {0};
-    ptrdiff_t at[ND_OPERANDS] = {0};
-    do {
-        for (size_t i = 0; i < nd->dims[last]; i++) {
-            ptrdiff_t step = (ptrdiff_t)i;
-            c->out_events[at[2] + step * nd->stride[2][last]] =
-                events_at(c, 0, (size_t)(at[0] + step * nd->stride[0][last])) +
-                events_at(c, 1, (size_t)(at[1] + step * nd->stride[1][last]));
-        }
-    } while (nd_next(nd, pos, at));
+    clear(c);
+    for (uint32_t k = 0; k < 2; k++)
+        if (c->node->made[k] != OP_MADE_ANALOG)
+            op_ways_binary(&c->node->u.binary, k, add, &(passing){c, k});
 }
 
-/* ---- windows and reduced axes: sums, or the count of the first of the largest values ---------- */
+/* The number of the first of the largest values. */
+#define NOT_YET UINT32_MAX
 
-typedef struct best {
-    uint32_t events;
-    float value;
-    bool any;
-} best;
-
-static void take(const op_call *c, bool max, size_t i, best *b)
+static inline void take_first(void *ctx, size_t from, size_t to)
 {
-    float x = ((const float *)c->in[0])[i];
-    if (!max)
-        b->events += events_at(c, 0, i);
-    else if (!b->any || b->value < x)
-        *b = (best){events_at(c, 0, i), x, true};
+    const passing *p = ctx;
+    op_call *c = p->c;
+    if (c->out_events[to] == NOT_YET && ((const float *)c->in[0])[from] == c->out[to])
+        c->out_events[to] = events_at(c, 0, from);
 }
 
-static uint32_t pool_pixel(const op_call *c, int64_t oh, int64_t ow, size_t base, size_t channel)
+static void open_maxima(op_call *c)
 {
-    const op_pool *q = &c->node->u.pool;
-    int64_t h_lo, h_hi, w_lo, w_hi;
-    best b = {0};
-    win_taps(&q->h, oh, &h_lo, &h_hi);
-    win_taps(&q->w, ow, &w_lo, &w_hi);
-    for (int64_t i = h_lo; i < h_hi; i++)
-        for (int64_t j = w_lo; j < w_hi; j++) {
-            int64_t row = oh * q->h.stride - q->h.pad + i * q->h.dilation;
-            int64_t col = ow * q->w.stride - q->w.pad + j * q->w.dilation;
-            take(c, q->max, base + (size_t)(row * q->w.size + col) * q->channels + channel, &b);
-        }
-    return b.events;
+    for (size_t i = 0; i < c->node->n; i++)
+        c->out_events[i] = NOT_YET;
+}
+
+/* A window without a tap in the image has none. */
+static void close_maxima(op_call *c)
+{
+    for (size_t i = 0; i < c->node->n; i++)
+        c->out_events[i] = c->out_events[i] != NOT_YET ? c->out_events[i] : 0;
 }
 
 static void pass_pool(op_call *c)
 {
     const op_pool *q = &c->node->u.pool;
-    uint32_t *y = c->out_events;
-    for (size_t n = 0, base = 0; n < q->batch; n++, base += (size_t)q->h.size * (size_t)q->w.size * q->channels)
-        for (int64_t oh = 0; oh < q->h.out; oh++)
-            for (int64_t ow = 0; ow < q->w.out; ow++)
-                for (size_t k = 0; k < q->channels; k++)
-                    *y++ = pool_pixel(c, oh, ow, base, k);
-}
-
-/* All that is reduced to one output, whose first element is at `from`. */
-static uint32_t reduce_one(const op_call *c, ptrdiff_t from)
-{
-    const nd_loop *nd = &c->node->u.reduce.over;
-    uint32_t last = nd->rank - 1;
-    size_t pos[MST_MAX_RANK] = {0};
-    ptrdiff_t at[ND_OPERANDS] = {from};
-    best b = {0};
-    do {
-        for (size_t i = 0; i < nd->dims[last]; i++)
-            take(c, c->node->u.reduce.fn == MST_RED_MAX, (size_t)(at[0] + (ptrdiff_t)i * nd->stride[0][last]), &b);
-    } while (nd_next(nd, pos, at));
-    return b.events;
+    if (!q->max) {
+        clear(c);
+        op_ways_pool(q, add, &(passing){c, 0});
+        return;
+    }
+    open_maxima(c);
+    op_ways_pool(q, take_first, &(passing){c, 0});
+    close_maxima(c);
 }
 
 static void pass_reduce(op_call *c)
 {
-    const nd_loop *nd = &c->node->u.reduce.kept;
-    uint32_t last = nd->rank - 1;
-    size_t pos[MST_MAX_RANK] = {0};
-    ptrdiff_t at[ND_OPERANDS] = {0};
-    do {
-        for (size_t i = 0; i < nd->dims[last]; i++)
-            c->out_events[at[1] + (ptrdiff_t)i] = reduce_one(c, at[0] + (ptrdiff_t)i * nd->stride[0][last]);
-    } while (nd_next(nd, pos, at));
+    const op_reduce *q = &c->node->u.reduce;
+    if (q->fn != MST_RED_MAX) {
+        clear(c);
+        op_ways_reduce(q, add, &(passing){c, 0});
+        return;
+    }
+    open_maxima(c);
+    op_ways_reduce(q, take_first, &(passing){c, 0});
+    close_maxima(c);
 }
 
 static op_run pass_of(const mst_node *n)
@@ -212,17 +186,6 @@ static void count_linear(op_call *c)
     c->ops = sum * q->out;
 }
 
-/* Outputs along one axis that position `at` of the input reaches. */
-static uint64_t reached(const win_axis *a, int64_t at)
-{
-    uint64_t n = 0;
-    for (int64_t tap = 0; tap < a->kernel; tap++) {
-        int64_t first = at + a->pad - tap * a->dilation; /* = output * stride */
-        n += first >= 0 && first % a->stride == 0 && first / a->stride < a->out;
-    }
-    return n;
-}
-
 static void count_conv(op_call *c)
 {
     const op_conv *q = &c->node->u.conv;
@@ -230,12 +193,12 @@ static void count_conv(op_call *c)
     size_t i = 0;
     for (size_t n = 0; n < q->batch; n++)
         for (int64_t row = 0; row < q->h.size; row++) {
-            uint64_t rows = reached(&q->h, row);
+            uint64_t rows = win_reached(&q->h, row);
             for (int64_t col = 0; col < q->w.size; col++) {
                 uint64_t sum = 0;
                 for (size_t k = 0; k < q->channels; k++)
                     sum += events_at(c, 0, i++);
-                total += sum != 0 ? sum * rows * reached(&q->w, col) : 0;
+                total += sum != 0 ? sum * rows * win_reached(&q->w, col) : 0;
             }
         }
     c->ops = total * (q->out / q->groups);
@@ -245,10 +208,11 @@ static void count_conv(op_call *c)
 static void sum_columns(const op_call *c, uint32_t k, size_t base, size_t n, bool across, uint64_t *sum)
 {
     size_t width = c->node->u.matmul.k;
+    bool analog = c->node->made[k] == OP_MADE_ANALOG;
     memset(sum, 0, width * sizeof *sum);
     for (size_t r = 0; r < n; r++)
         for (size_t j = 0; j < width; j++)
-            sum[j] += c->events[k] != NULL ? events_at(c, k, base + (across ? j * n + r : r * width + j)) : 1;
+            sum[j] += analog ? 1 : events_at(c, k, base + (across ? j * n + r : r * width + j));
 }
 
 static void count_matmul(op_call *c)
@@ -281,25 +245,41 @@ static op_run count_of(const mst_node *n)
     }
 }
 
+bool op_is_product_of_events(const op_prep *c)
+{
+    return c->node->op == MST_OP_MATMUL && has_events(c, 0) && has_events(c, 1) &&
+           !(rt_is_spike(op_in_fact(c, 0)) && rt_is_spike(op_in_fact(c, 1)));
+}
+
+static op_made made_of(const op_prep *c, uint32_t k)
+{
+    if (!has_events(c, k))
+        return OP_MADE_ANALOG;
+    if (op_in_fact(c, k)->train)
+        return OP_MADE_TRAIN;
+    /* a count's own number stays what it is where the output is counts, too */
+    bool digits =
+        c->mode == MST_RUN_RADIX && rt_is_count(op_in_fact(c, k)) && !rt_is_count(&c->facts[c->node->out]);
+    return digits ? OP_MADE_DIGITS : OP_MADE_NUMBER;
+}
+
 mst_status op_prepare_events(op_prep *c, op_node *op)
 {
-    bool synapse = (mst_op_get(c->node->op)->flags & MST_F_SYNAPSE) != 0,
-         counts = rt_is_count(&c->facts[c->node->out]), any = false;
-    op->digits = mst_arena_array(c->arena, op->n_in, sizeof *op->digits);
-    if (op->digits == NULL)
+    bool any = false;
+    op->made = mst_arena_array(c->arena, op->n_in, sizeof *op->made);
+    if (op->made == NULL)
         return op_no_memory(c->err);
     for (uint32_t k = 0; k < op->n_in; k++) {
-        any = any || has_events(c, k);
-        op->digits[k] =
-            has_events(c, k) && rt_is_count(op_in_fact(c, k)) && c->mode == MST_RUN_RADIX && !counts;
+        op->made[k] = made_of(c, k);
+        any = any || op->made[k] != OP_MADE_ANALOG;
     }
-    if (synapse && any) {
+    bool synapse = any && (mst_op_get(c->node->op)->flags & MST_F_SYNAPSE) != 0;
+    op->counts_sops = op->counts_sops || synapse;
+    if (synapse && (op_counts(c->mode) || op_is_product_of_events(c)))
         op->count = count_of(c->node);
-        op->counts_sops = true;
-    }
-    if (synapse && any && c->node->op == MST_OP_MATMUL)
+    if (op->count == count_matmul)
         MST_TRY(op_add_bytes(c->err, 2 * op->u.matmul.k, sizeof(uint64_t), &op->u.matmul.events, &op->scratch_bytes));
-    if (c->facts[c->node->out].events)
+    if (c->facts[c->node->out].numbers)
         op->pass = pass_of(c->node);
     return MST_OK;
 }

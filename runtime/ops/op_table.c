@@ -58,7 +58,7 @@ static mst_status prepare(op_prep *c, const op_record *r, op_node *n)
     MST_TRY(refuse_float64(c));
     MST_TRY(check_time(c, r));
     MST_TRY(r->prepare(c, n));
-    if (op_counts(c->mode))
+    if (c->mode != MST_RUN_FLOAT)
         MST_TRY(op_prepare_events(c, n));
     return check_state(c, r, n);
 }

@@ -37,4 +37,15 @@ static inline uint64_t win_count(const win_axis *a)
     return n;
 }
 
+/* Outputs that position `at` reaches. */
+static inline uint64_t win_reached(const win_axis *a, int64_t at)
+{
+    uint64_t n = 0;
+    for (int64_t tap = 0; tap < a->kernel; tap++) {
+        int64_t first = at + a->pad - tap * a->dilation; /* = output * stride */
+        n += first >= 0 && first % a->stride == 0 && first / a->stride < a->out;
+    }
+    return n;
+}
+
 #endif

@@ -1,5 +1,6 @@
 /* Runs a program: one sample at a time, its operations over blocks of time steps. Allocates only in
  * create. */
+#include "runtime/session/reached.h"
 #include "runtime/session/tap.h"
 
 /* Arrays of a session: counts of layers and sums of logits have a row for each step and one before. */
@@ -8,7 +9,8 @@ static size_t sums_size(const mst_program *p) { return (p->steps + (size_t)1) * 
 
 size_t mst_program_session_bytes(const mst_program *p)
 {
-    return sizeof(mst_session) + p->bytes + p->g->n_nodes * sizeof(uint64_t) + 2 * log_size(p) * sizeof(uint64_t) +
+    size_t counts = p->g->n_nodes + 2 * log_size(p) + p->n_slots;
+    return sizeof(mst_session) + p->bytes + counts * sizeof(uint64_t) + p->metered * sizeof(uint32_t) +
            sums_size(p) * (sizeof(double) + sizeof(float)) + p->backend->session_bytes(p);
 }
 
@@ -20,10 +22,12 @@ static bool allocate(mst_session *s)
     s->node_ops = mst_alloc_array(p->alloc, p->g->n_nodes, sizeof *s->node_ops);
     s->fired = mst_alloc_array(p->alloc, log_size(p), sizeof *s->fired);
     s->spikes = mst_alloc_array(p->alloc, log_size(p), sizeof *s->spikes);
+    s->slots = mst_alloc_array(p->alloc, p->n_slots, sizeof *s->slots);
+    s->metered = mst_alloc_array(p->alloc, p->metered, sizeof *s->metered);
     s->sums = mst_alloc_array(p->alloc, sums_size(p), sizeof *s->sums);
     s->logits = mst_alloc_array(p->alloc, sums_size(p), sizeof *s->logits);
-    return s->mem != NULL && s->node_ops != NULL && s->fired != NULL && s->spikes != NULL && s->sums != NULL &&
-           s->logits != NULL;
+    return s->mem != NULL && s->node_ops != NULL && s->fired != NULL && s->spikes != NULL && s->slots != NULL &&
+           s->metered != NULL && s->sums != NULL && s->logits != NULL;
 }
 
 mst_status mst_session_create(const mst_program *p, mst_session **out, mst_err *err)
@@ -57,6 +61,8 @@ void mst_session_destroy(mst_session *s)
     mst_free_array(p->alloc, s->node_ops, p->g->n_nodes, sizeof *s->node_ops);
     mst_free_array(p->alloc, s->fired, log_size(p), sizeof *s->fired);
     mst_free_array(p->alloc, s->spikes, log_size(p), sizeof *s->spikes);
+    mst_free_array(p->alloc, s->slots, p->n_slots, sizeof *s->slots);
+    mst_free_array(p->alloc, s->metered, p->metered, sizeof *s->metered);
     mst_free_array(p->alloc, s->sums, sums_size(p), sizeof *s->sums);
     mst_free_array(p->alloc, s->logits, sums_size(p), sizeof *s->logits);
     mst_free(p->alloc, s, sizeof *s);
@@ -99,6 +105,7 @@ void mst_session_begin(mst_session *s, const float *x, uint32_t sample)
     memset(s->node_ops, 0, p->g->n_nodes * sizeof *s->node_ops);
     memset(s->fired, 0, p->n_layers * sizeof *s->fired);
     memset(s->spikes, 0, p->n_layers * sizeof *s->spikes);
+    memset(s->slots, 0, p->n_slots * sizeof *s->slots);
     for (size_t i = 0; i < p->output_n; i++)
         s->sums[i] = 0;
 }
@@ -175,13 +182,16 @@ uint32_t mst_session_run(mst_session *s, uint32_t steps)
     if (s->time == 0)
         run_static(s);
     show_frames(s, steps);
+    const rt_meter *m = p->meters;
     for (size_t i = 0; i < p->n_ops; i += 1 + p->ops[i].joined) {
         p->backend->run(s, &p->ops[i], steps);
+        m = rt_read_meters(s, m, i + p->ops[i].joined, steps);
         for (uint32_t j = 0; j <= p->ops[i].joined && s->tap != NULL; j++)
             rt_tap_op(s, &p->ops[i + j], steps);
     }
     keep_logits(s, steps);
     close_rows(s, steps);
+    rt_add_reached(s, steps);
     s->time += steps;
     return steps;
 }

@@ -1,15 +1,6 @@
 /* Taps: what an operation has made, in whatever form it lies, shown to an observer. */
 #include "runtime/session/tap.h"
 
-/* mst_tap.how */
-typedef struct tapped {
-    const rt_value *value;    /* NULL: floats, n of them */
-    const void *data;         /* of the first step */
-    const uint32_t *counts;   /* COUNT, as numbers: n of each; NULL: data has them as bytes */
-    const uint32_t *piece_at; /* where each `piece` columns belong; NULL: in order */
-    uint32_t piece;
-} tapped;
-
 void mst_session_tap(mst_session *s, mst_tap_fn fn, void *ctx)
 {
     s->tap = fn;
@@ -24,23 +15,29 @@ void rt_tap_static(const mst_session *s, const op_node *n)
     s->tap(s->tap_ctx, s, &t);
 }
 
+mst_tap rt_tap_of(const mst_session *s, const rt_op *op, uint32_t steps, tapped *how)
+{
+    const rt_fact *f = &s->p->facts[op->tensor];
+    *how = (tapped){.value = &op->out,
+                    .data = rt_buf_at(s, op->out.buf),
+                    .counts = rt_is_count(f) && op->events != MST_NONE ? rt_buf_at(s, op->events) : NULL,
+                    .piece_at = op->fire.piece_at,
+                    .piece = op->fire.piece};
+    return (mst_tap){.node = f->producer,
+                     .layer = f->layer,
+                     .first = s->time + 1,
+                     .steps = steps,
+                     .form = op->out.form == MST_FORM_FLOAT ? f->value.form : op->out.form,
+                     .n = op->out.rows * op->out.cols,
+                     .how = how};
+}
+
 void rt_tap_op(const mst_session *s, const rt_op *op, uint32_t steps)
 {
+    tapped how;
     if (op->tensor == MST_NONE)
         return;
-    const rt_fact *f = &s->p->facts[op->tensor];
-    tapped how = {.value = &op->out,
-                  .data = rt_buf_at(s, op->out.buf),
-                  .counts = rt_is_count(f) && op->events != MST_NONE ? rt_buf_at(s, op->events) : NULL,
-                  .piece_at = op->fire.piece_at,
-                  .piece = op->fire.piece};
-    mst_tap t = {.node = f->producer,
-                 .layer = f->layer,
-                 .first = s->time + 1,
-                 .steps = steps,
-                 .form = op->out.form == MST_FORM_FLOAT ? f->value.form : op->out.form,
-                 .n = op->out.rows * op->out.cols,
-                 .how = &how};
+    mst_tap t = rt_tap_of(s, op, steps, &how);
     s->tap(s->tap_ctx, s, &t);
 }
 

@@ -29,8 +29,8 @@ def read_trace(path):
                 for r in csv.DictReader(f)}
 
 
-def simulate(graph, x, samples, steps, seed=None, batch=20):
-    """The same rows from the simulator, for the given indices into x."""
+def simulate(graph, x, samples, steps, seed=None, batch=20, totals=None):
+    """The same rows from the simulator, for the given indices into x; totals {"sops", "macs"}: added to."""
     frames = max(1, graph.frames) if graph.present == "steps" else 1
     sim = simulator.Simulator(graph, spiking=True, seed=seed, frames=frames)
     rows = {}
@@ -44,7 +44,14 @@ def simulate(graph, x, samples, steps, seed=None, batch=20):
                 fired, spikes = sim.layer[node]
                 for k, sample in enumerate(part):
                     rows[sample, step, layer] = (graph.nodes[node].name, int(fired[k]), int(spikes[k]))
+        for kind, n in (("sops", sim.sops), ("macs", sim.macs)) if totals is not None else ():
+            totals[kind] = totals.get(kind, 0) + int(n.sum())
     return rows
+
+
+def same_work(totals, figures, samples):
+    """Are the operations of mstrun's JSON those of the simulator?"""
+    return all(round(figures[kind + "_per_sample"] * samples) == n for kind, n in totals.items())
 
 
 def simulate_counts(graph, x, samples, mode, batch=20, **more):

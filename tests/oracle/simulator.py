@@ -3,7 +3,7 @@
     sim = Simulator(graph, spiking=True, seed=graph.seed)
     sim.begin(x, first_sample=0)      # x [samples, C, H, W]; [samples, frames * C, H, W] with frames
     logits = sim.step()               # [samples, classes]
-    sim.fired["name"], sim.values[tensor], sim.potential[node]
+    sim.layer[node], sim.values[tensor], sim.potential[node], sim.sops, sim.macs
 
 Values carry a leading sample axis before the graph's own dimensions. Sums are loops over
 what is summed, vectors over everything else, so every rounding is where the document puts
@@ -12,6 +12,7 @@ it. Adding -0.0 changes no bit of any number, so a skipped term is an added -0.0
 import numpy as np
 
 from . import sim_ops as ops
+from .events import MOVES, Counting
 from .philox import mask_words
 
 F = np.float32
@@ -24,10 +25,7 @@ def _handlers():
             "unary": ops.unary, "softmax": ops.softmax, "layernorm": ops.layernorm}
 
 
-MOVES = {"reshape", "transpose", "slice", "concat", "gather", "pad", "expand"}
-
-
-class Simulator:
+class Simulator(Counting):
     def __init__(self, graph, spiking=True, seed=None, frames=1, readout_from=1):
         self.graph, self.spiking, self.frames = graph, spiking, frames
         self.readout_from = readout_from
@@ -40,7 +38,7 @@ class Simulator:
     def _classify(self):
         """Which nodes are static; which tensors carry spikes, and their scale (None: none)."""
         dynamic = {self.graph.input} if self.frames > 1 and self.spiking else set()
-        self.static, self.spikes = set(), {}
+        self.static, self.spikes, self.trains = set(), {}, set()
         for i, node in enumerate(self.graph.nodes):
             data = [k for k in node.inputs if k is not None]
             if node.op in ("neuron", "mask") or any(k in dynamic for k in data):
@@ -58,6 +56,15 @@ class Simulator:
                 if all(k in self.spikes for k in sources):
                     scales = {None if self.spikes[k] is None else self.spikes[k].tobytes() for k in sources}
                     self.spikes[node.out] = self.spikes[sources[0]] if len(scales) == 1 else None
+            self._classify_train(node, data)
+
+    def _classify_train(self, node, data):
+        """Trains: spikes, moved or not, and their maxima."""
+        largest = node.op in ("pool", "reduce") and node.ip["FN"] == ops.MAX
+        moved = node.op in MOVES and not (node.op == "pad" and node.fp["VALUE"] != 0)
+        sources = data if node.op == "concat" else data[:1]
+        if node.out in self.spikes or ((largest or moved) and all(k in self.trains for k in sources)):
+            self.trains.add(node.out)
 
     def begin(self, x, first_sample=0):
         """x: float32 [samples, ...], each sample the graph's input without its leading 1, once a frame."""
@@ -69,6 +76,7 @@ class Simulator:
         self.values = {}
         self.potential = {}
         self.logit_sum = 0.0
+        self._begin_counting()
         self.layer = {}  # node of a NEURON -> (fired [samples], spikes [samples]) of the last step
 
     def _show(self):
@@ -122,6 +130,13 @@ class Simulator:
         value = np.asarray(value)
         assert value.dtype == F and value.shape[1:] == tuple(out_shape), (node.name, node.op, value.shape, out_shape)
         self.values[node.out] = np.broadcast_to(value, (len(self.samples),) + value.shape[1:])
+        self._note(i, node)
+
+    def _made_of(self, node):
+        """One spike where a train is not 0."""
+        if self.spiking and node.out in self.trains:
+            return (self.values[node.out] != 0).astype(np.float64)
+        return None
 
     def _neuron(self, i, node, args):
         x, theta = args[0], ops.along(args[1], node.ip["AXIS"], args[0].ndim)

@@ -1,5 +1,6 @@
 """From the .onnx to the spikes: mstconv and mstrun against the simulator (every count) and
 against the original model with IF neurons in place of its activations (nearly every count)."""
+import json
 import sys
 
 import numpy as np
@@ -37,11 +38,12 @@ def test_every_spike_count(name, tmp_path):
     x = inputs(name, tmp_path)
     model, trace = tmp_path / "m.bin", tmp_path / "t.csv"
     tool("mstconv", FIXTURES / (name + ".onnx"), "-o", model, "--seed", 3, "--quiet")
-    tool("mstrun", model, "npy:%s" % (tmp_path / "x.npy"), "-T", STEPS, "--trace", trace, "--quiet")
-    graph, found = snn_reader.load(model), compare.read_trace(trace)
+    done = tool("mstrun", model, "npy:%s" % (tmp_path / "x.npy"), "-T", STEPS, "--trace", trace, "--json", "-", "--quiet")
+    graph, found, totals = snn_reader.load(model), compare.read_trace(trace), {}
     assert graph.seed == 3
-    expected = compare.simulate(graph, x, list(range(SAMPLES)), STEPS)
+    expected = compare.simulate(graph, x, list(range(SAMPLES)), STEPS, totals=totals)
     assert compare.report(expected, found)
+    assert compare.same_work(totals, json.loads(done.stdout), SAMPLES) and totals["sops"] > 0
     masked = any(n.op == "mask" for n in graph.nodes)
     assert masked == any(r[1] != r[2] for r in found.values())
     if masked:

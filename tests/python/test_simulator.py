@@ -57,18 +57,19 @@ def test_sums_keep_the_order_of_roundings(seed):
 
 
 def observations(tool, path, x, sample, steps, mode, isa, folder):
-    """Yield (time, node, values); time POTENTIALS: membranes of a NEURON node."""
+    """Yield (time, node, values); time POTENTIALS: membranes of a NEURON node. At last (None, None, [sops, macs])."""
     x.astype("<f4").tofile(folder / "x.f32")
-    tool("run", path, folder / "x.f32", sample, steps, folder / "out.bin", mode, isa)
+    done = tool("run", path, folder / "x.f32", sample, steps, folder / "out.bin", mode, isa)
     raw, at = (folder / "out.bin").read_bytes(), 0
     while at < len(raw):
         time, node, count = np.frombuffer(raw, "<u4", 3, at)
         yield int(time), int(node), np.frombuffer(raw, "<f4", count, at + 12)
         at += 12 + 4 * int(count)
+    yield None, None, [int(n) for n in done.stdout.split()]
 
 
 def assert_bit_equal(tool, path, folder, mode, seed=0, steps=6, isa="scalar"):
-    """Runs both; every output of every node and every membrane after every step."""
+    """Runs both; every output of every node and every membrane after every step, and what they count."""
     graph = snn_reader.load(path)
     rng = np.random.default_rng(seed)
     x = (rng.integers(-64, 64, graph.tensors[graph.input].shape) / 32).astype(F)
@@ -76,6 +77,9 @@ def assert_bit_equal(tool, path, folder, mode, seed=0, steps=6, isa="scalar"):
     sim.begin(x, first_sample=5)
     compared = 0
     for time, node, values in observations(tool, path, x, 5, steps, mode, isa, folder):
+        if time is None:
+            assert [int(sim.sops[0]), int(sim.macs[0])] == values
+            break
         if time not in (POTENTIALS, sim.time):
             sim.step()
         mine = sim.potential[node] if time == POTENTIALS else sim.values[graph.nodes[node].out]

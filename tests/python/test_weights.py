@@ -71,7 +71,8 @@ def test_every_spike_count(name, weights, tmp_path):
     x = np.load(ONNX / (name.rsplit("-", 1)[0] + ".npz"))["x"][:2].astype(np.float32)
     np.save(tmp_path / "x.npy", x)
     path, graph, _ = convert(model, weights, tmp_path)
-    expected = compare.simulate(graph, x, [0, 1], STEPS)
+    totals = {}
+    expected = compare.simulate(graph, x, [0, 1], STEPS, totals=totals)
     for schedule, isa in (("block", None), ("step", None), ("block", "scalar"), ("step", "scalar"), ("block", "avx2")):
         trace = tmp_path / "t.csv"
         args = ["mstrun", path, "npy:%s" % (tmp_path / "x.npy"), "-T", STEPS, "--schedule", schedule, "--quiet"]
@@ -79,8 +80,9 @@ def test_every_spike_count(name, weights, tmp_path):
             args += ["--isa", isa]
         if isa == "avx2" and tool(*args, "-n", 1, code=None).returncode != 0:
             continue
-        tool(*args, "--trace", trace)
+        done = tool(*args, "--trace", trace, "--json", "-")
         assert compare.report(expected, compare.read_trace(trace)), (schedule, isa)
+        assert compare.same_work(totals, json.loads(done.stdout), 2), (schedule, isa)
 
 
 @pytest.mark.parametrize("weights", list(TYPES))

@@ -8,6 +8,7 @@
  * OUT.bin: per node output that the observer reports: u32 time, node, count, then count f32;
  * after each step, time 0xffffffff with the potentials of each layer (node = layer's node).
  */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -153,6 +154,8 @@ static mst_status run_steps(mst_session *s, const mst_program *p, const float *x
             put_record(out, UINT32_MAX, layer->node, mst_session_potential(s, k), layer->neurons);
         }
     }
+    mst_counters c = mst_session_counters(s);
+    printf("%" PRIu64 " %" PRIu64 "\n", c.sops, c.macs);
     return MST_OK;
 }
 

@@ -6,188 +6,12 @@
 #include <Random123/philox.h>
 #include <math.h>
 
-#include "tests/unit/session/session_graphs.h"
+#include "tests/unit/session/naive_events.h"
 #include "tests/unit/session/naive_rows.h"
 
 static int current_seed; /* for messages */
 
-typedef struct naive {
-    const mst_graph *g;
-    mst_run_mode mode;
-    uint64_t seed;
-    uint32_t time, sample;
-    float **val;                  /* per tensor */
-    float **v;                    /* per node: membranes */
-    bool *fixed, *spike, *scaled; /* per tensor */
-    float *scale;
-    uint64_t *ops, *fired; /* per node, since begin; fired: also of masks */
-    uint64_t sops, macs;
-    double *sum;
-} naive;
-
-static inline size_t count(const naive *m, uint32_t t)
-{
-    return mst_tensor_elements(&m->g->tensors[t]);
-}
-
-static inline float channel_value(const naive *m, uint32_t c, const uint32_t *pos, int axis)
-{
-    return m->val[c][count(m, c) == 1 ? 0 : pos[axis]];
-}
-
-/* ---- what is known of tensors ---------------------------------------------- */
-
-static inline void naive_note(naive *m, const mst_node *n)
-{
-    bool moves = (mst_op_get(n->op)->flags & MST_F_MOVE) != 0;
-    if (n->op == MST_OP_PAD && n->fp[MST_PAD_VALUE] != 0)
-        moves = false;
-    m->fixed[n->out] = n->op != MST_OP_NEURON && n->op != MST_OP_MASK;
-    for (uint32_t k = 0; k < n->n_in; k++)
-        if (n->in[k] != MST_NONE && !m->fixed[n->in[k]])
-            m->fixed[n->out] = false;
-    if (m->mode == MST_RUN_FLOAT)
-        return;
-    if (n->op == MST_OP_NEURON) {
-        m->spike[n->out] = true;
-        m->scaled[n->out] = count(m, n->in[1]) == 1;
-        m->scale[n->out] = ((const float *)m->g->tensors[n->in[1]].data)[0];
-    } else if (moves || n->op == MST_OP_MASK) {
-        uint32_t data = n->op == MST_OP_CONCAT ? n->n_in : 1;
-        m->spike[n->out] = m->scaled[n->out] = true;
-        m->scale[n->out] = m->scale[n->in[0]];
-        for (uint32_t k = 0; k < data; k++) {
-            m->spike[n->out] = m->spike[n->out] && m->spike[n->in[k]];
-            m->scaled[n->out] = m->scaled[n->out] && m->scaled[n->in[k]] &&
-                                m->scale[n->in[k]] == m->scale[n->out];
-        }
-    }
-}
-
-static inline naive *naive_new(const mst_graph *g, mst_run_mode mode, uint64_t seed)
-{
-    naive *m = calloc(1, sizeof *m);
-    m->g = g;
-    m->mode = mode;
-    m->seed = seed;
-    m->val = calloc(g->n_tensors, sizeof *m->val);
-    m->v = calloc(g->n_nodes + 1, sizeof *m->v);
-    m->fixed = calloc(g->n_tensors, sizeof(bool));
-    m->spike = calloc(g->n_tensors, sizeof(bool));
-    m->scaled = calloc(g->n_tensors, sizeof(bool));
-    m->scale = calloc(g->n_tensors, sizeof(float));
-    m->ops = calloc(g->n_nodes + 1, sizeof *m->ops);
-    m->fired = calloc(g->n_nodes + 1, sizeof *m->fired);
-    m->sum = calloc(count(m, g->output), sizeof *m->sum);
-    for (uint32_t t = 0; t < g->n_tensors; t++) {
-        m->val[t] = calloc(count(m, t), 4);
-        m->fixed[t] = g->tensors[t].data != NULL || t == g->input;
-        if (g->tensors[t].data != NULL)
-            memcpy(m->val[t], g->tensors[t].data, count(m, t) * mst_dtype_size(g->tensors[t].dtype));
-    }
-    for (uint32_t i = 0; i < g->n_nodes; i++)
-        naive_note(m, &g->nodes[i]);
-    return m;
-}
-
-static inline void naive_free(naive *m)
-{
-    for (uint32_t t = 0; t < m->g->n_tensors; t++)
-        free(m->val[t]);
-    for (uint32_t i = 0; i < m->g->n_nodes; i++)
-        free(m->v[i]);
-    free(m->val);
-    free(m->v);
-    free(m->fixed);
-    free(m->spike);
-    free(m->scaled);
-    free(m->scale);
-    free(m->ops);
-    free(m->fired);
-    free(m->sum);
-    free(m);
-}
-
-static inline void naive_begin(naive *m, const float *x, uint32_t sample)
-{
-    memcpy(m->val[m->g->input], x, count(m, m->g->input) * 4);
-    m->time = 0;
-    m->sample = sample;
-    m->sops = m->macs = 0;
-    memset(m->sum, 0, count(m, m->g->output) * sizeof *m->sum);
-    for (uint32_t i = 0; i < m->g->n_nodes; i++) {
-        const mst_node *n = &m->g->nodes[i];
-        const mst_tensor *t = &m->g->tensors[n->out];
-        m->ops[i] = m->fired[i] = 0;
-        if (n->op != MST_OP_NEURON)
-            continue;
-        free(m->v[i]);
-        m->v[i] = calloc(count(m, n->out), 4);
-        for (size_t e = 0; e < count(m, n->out); e++) {
-            uint32_t pos[MST_MAX_RANK];
-            unravel(t, e, pos);
-            m->v[i][e] = n->fp[MST_NEURON_SHIFT] * channel_value(m, n->in[1], pos, n->ip[MST_NEURON_AXIS]);
-        }
-    }
-}
-
 /* ---- operators: one output element each ------------------------------------- */
-
-typedef struct element {
-    naive *m;
-    uint32_t node;
-    const mst_node *n;
-    const mst_tensor *x, *y;
-    const float *xv;
-    size_t e;
-    uint32_t pos[MST_MAX_RANK];
-    uint64_t terms; /* out: counted multiply-adds */
-} element;
-
-static inline float naive_move(element *q)
-{
-    const mst_node *n = q->n;
-    const int32_t *ip = n->ip;
-    uint32_t from[MST_MAX_RANK] = {0};
-    switch (n->op) {
-    case MST_OP_RESHAPE:
-        return q->xv[q->e];
-    case MST_OP_TRANSPOSE:
-        for (uint32_t d = 0; d < q->y->rank; d++)
-            from[ip[MST_TRANSPOSE_PERM + d]] = q->pos[d];
-        return q->xv[ravel(q->x, from)];
-    case MST_OP_SLICE:
-        for (uint32_t d = 0; d < q->y->rank; d++)
-            from[d] = (uint32_t)(ip[MST_SLICE_START + d] + (int32_t)q->pos[d] * ip[MST_SLICE_STEP + d]);
-        return q->xv[ravel(q->x, from)];
-    case MST_OP_PAD:
-        for (uint32_t d = 0; d < q->y->rank; d++) {
-            int64_t p = (int64_t)q->pos[d] - ip[MST_PAD_BEFORE + d];
-            if (p < 0 || p >= q->x->dims[d])
-                return n->fp[MST_PAD_VALUE];
-            from[d] = (uint32_t)p;
-        }
-        return q->xv[ravel(q->x, from)];
-    case MST_OP_EXPAND:
-        return q->xv[ravel_broadcast(q->x, q->pos, q->y->rank)];
-    case MST_OP_CONCAT: {
-        uint32_t axis = (uint32_t)ip[MST_CONCAT_AXIS], k = 0;
-        memcpy(from, q->pos, sizeof from);
-        while (from[axis] >= q->m->g->tensors[n->in[k]].dims[axis])
-            from[axis] -= q->m->g->tensors[n->in[k++]].dims[axis];
-        return q->m->val[n->in[k]][ravel(&q->m->g->tensors[n->in[k]], from)];
-    }
-    default: { /* GATHER */
-        const mst_tensor *idx = &q->m->g->tensors[n->in[1]];
-        uint32_t axis = (uint32_t)ip[MST_GATHER_AXIS];
-        for (uint32_t d = 0; d < q->x->rank; d++)
-            if (d != axis)
-                from[d] = q->pos[d < axis ? d : d + idx->rank - 1];
-        from[axis] = (uint32_t)((const int32_t *)idx->data)[ravel(idx, q->pos + axis)];
-        return q->xv[ravel(q->x, from)];
-    }
-    }
-}
 
 static inline float bias_of(const element *q, uint32_t o)
 {
@@ -200,13 +24,15 @@ typedef struct naive_sum {
     int64_t n;
 } naive_sum;
 
-static inline void sum_add(element *q, naive_sum *s, float x, size_t at)
+static inline void sum_add(element *q, naive_sum *s, size_t from, size_t at)
 {
     const mst_tensor *w = &q->m->g->tensors[q->n->in[1]];
-    float p = x * weight_value(q->m->g, q->n, at);
+    float x = q->xv[from], p = x * weight_value(q->m->g, q->n, at);
+    q->terms += naive_terms(q->m, q->n->in[0], from);
+    if (x == 0)
+        return;
     s->y = s->y + p;
     s->n += w->dtype == MST_I8 ? ((const int8_t *)w->data)[at] : 0;
-    q->terms++;
 }
 
 static inline float sum_end(const element *q, const naive_sum *s, uint32_t o)
@@ -223,16 +49,8 @@ static inline float naive_linear(element *q)
     size_t row = q->e / out, o = q->e % out;
     naive_sum sum = {bias_of(q, (uint32_t)o), 0};
     for (size_t i = 0; i < in; i++)
-        if (q->xv[row * in + i] != 0)
-            sum_add(q, &sum, q->xv[row * in + i], i * out + o);
+        sum_add(q, &sum, row * in + i, i * out + o);
     return sum_end(q, &sum, (uint32_t)o);
-}
-
-/* Where tap i of the output's window lies along one axis. */
-static inline int64_t tap(const element *q, int axis, int64_t i, const int32_t *stride,
-                          const int32_t *pad, const int32_t *dilation)
-{
-    return (int64_t)q->pos[1 + axis] * stride[axis] - pad[axis] + i * dilation[axis];
 }
 
 static inline float naive_conv(element *q)
@@ -250,9 +68,7 @@ static inline float naive_conv(element *q)
                 if (h < 0 || v < 0 || h >= q->x->dims[1] || v >= q->x->dims[2])
                     continue;
                 uint32_t at[4] = {q->pos[0], (uint32_t)h, (uint32_t)v, first + c}, wat[4] = {i, j, c, o};
-                float x = q->xv[ravel(q->x, at)];
-                if (x != 0)
-                    sum_add(q, &sum, x, ravel(wt, wat));
+                sum_add(q, &sum, ravel(q->x, at), ravel(wt, wat));
             }
     return sum_end(q, &sum, o);
 }
@@ -272,7 +88,8 @@ static inline float naive_matmul(element *q)
         pa[r - 1] = k;
         pb[r - (trans ? 1 : 2)] = k;
         pb[r - (trans ? 2 : 1)] = q->pos[r - 1];
-        float x = m->val[ta][ravel_broadcast(a, pa, r)], z = m->val[tb][ravel_broadcast(b, pb, r)];
+        size_t ea = ravel_broadcast(a, pa, r), eb = ravel_broadcast(b, pb, r);
+        float x = m->val[ta][ea], z = m->val[tb][eb];
         if (sa && sb)
             both += x != 0 && z != 0 ? 1.0f : 0.0f;
         else if (sa)
@@ -283,10 +100,10 @@ static inline float naive_matmul(element *q)
             float p = x * z;
             acc = acc + p;
         }
-        if (m->spike[ta] != m->spike[tb])
-            q->terms += (m->spike[ta] ? x : z) != 0;
+        if (naive_made(m, ta) != naive_made(m, tb))
+            q->terms += naive_made(m, ta) ? naive_terms(m, ta, ea) : naive_terms(m, tb, eb);
         else
-            q->terms += x != 0 && z != 0;
+            q->terms += naive_terms(m, ta, ea) * naive_terms(m, tb, eb);
     }
     if (sa && sb)
         return (float)(alpha * (double)m->scale[ta] * (double)m->scale[tb]) * both;
@@ -490,7 +307,8 @@ static inline void naive_node(naive *m, uint32_t i)
         if (n->op == MST_OP_NEURON || n->op == MST_OP_MASK)
             m->fired[i] += m->val[n->out][q.e] != 0;
     }
-    bool spikes = m->spike[n->in[0]] || (n->op == MST_OP_MATMUL && m->spike[n->in[1]]);
+    naive_pass_on(m, i);
+    bool spikes = naive_made(m, n->in[0]) || (n->op == MST_OP_MATMUL && naive_made(m, n->in[1]));
     m->ops[i] += q.terms;
     *(spikes ? &m->sops : &m->macs) += q.terms;
 }
@@ -503,6 +321,16 @@ static inline void naive_step(naive *m)
             naive_node(m, i);
     for (size_t i = 0; i < count(m, m->g->output); i++)
         m->sum[i] += (double)m->val[m->g->output][i];
+}
+
+static inline void naive_know_events(naive *m)
+{
+    m->reached[m->g->input] = true;
+    for (uint32_t i = 0; i < m->g->n_nodes; i++)
+        naive_note_events(m, &m->g->nodes[i]);
+    for (uint32_t t = 0; t < m->g->n_tensors; t++)
+        if (!m->reached[t])
+            m->spikes[t] = calloc(count(m, t), sizeof(float));
 }
 
 /* ---- comparison with a session ------------------------------------------------ */
@@ -552,6 +380,7 @@ static inline void compare_layers(const naive *m, const mst_program *p, const ms
 static inline void compare_with_naive(const mst_graph *g, mst_run_mode mode, const float *x, uint32_t steps)
 {
     naive *m = naive_new(g, mode, 0x123456789abcdefu);
+    naive_know_events(m);
     for (size_t i = 0; mst_isa_at(i, NULL) != NULL; i++) {
         mst_run_opts opts = {.mode = mode, .isa = mst_isa_at(i, NULL), .seed = m->seed};
         mst_program *p = NULL;
