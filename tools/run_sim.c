@@ -8,7 +8,9 @@
 #include <time.h>
 
 #include "runtime/core/checked.h"
+#include "tools/run_journal.h"
 #include "tools/tool_feed.h"
+#include "tools/tool_main.h"
 #include "tools/tool_output.h"
 #include "tools/tool_parallel.h"
 #include "tools/tool_paths.h"
@@ -25,6 +27,7 @@ typedef struct sim_worker {
     float *x, *mean;
     step_count *trace; /* [steps][layers]; NULL: no trace */
     int label;
+    mst_err bad; /* why the sample was skipped; code MST_OK: it was not */
     bool right[MST_OPT_MAX_LIST];
     double seconds;
 } sim_worker;
@@ -32,7 +35,7 @@ typedef struct sim_worker {
 typedef struct sim {
     const mst_sim_opts *o;
     mst_sim_result *r;
-    size_t n_layers, classes;
+    size_t n_layers, classes, first; /* first: of the picked, those before were done by the run that is resumed */
     sim_worker *workers;
     mst_feed *feed;
     FILE *trace;
@@ -72,21 +75,32 @@ static mst_status keep_steps(const sim *s, sim_worker *w, uint32_t t, uint32_t n
     return MST_OK;
 }
 
-static mst_status simulate(void *ctx, unsigned worker, size_t i, mst_err *err)
+static mst_status run_sample(const sim *s, sim_worker *w, size_t i, mst_err *err)
 {
-    sim *s = ctx;
-    sim_worker *w = &s->workers[worker];
     MST_TRY(mst_feed_get(s->feed, i, w->x, &w->label, err));
+    uint32_t sample = s->o->pick->at[s->first + i];
     double start = now();
     size_t next = 0;
-    mst_session_begin(w->session, w->x, (uint32_t)i);
+    mst_session_begin(w->session, w->x, sample);
     for (uint32_t t = 1, n; t <= s->o->steps; t += n) {
         n = mst_session_run(w->session, s->o->steps - t + 1);
         mst_status st = keep_steps(s, w, t, n, &next, err);
         if (st != MST_OK)
-            return mst_fail_in(err, st, "sample %zu: ", i);
+            return mst_fail_in(err, st, "sample %u: ", sample);
     }
     w->seconds += now() - start;
+    return MST_OK;
+}
+
+static mst_status simulate(void *ctx, unsigned worker, size_t i, mst_err *err)
+{
+    sim *s = ctx;
+    sim_worker *w = &s->workers[worker];
+    w->bad.code = MST_OK;
+    mst_status st = run_sample(s, w, i, err);
+    if (st == MST_OK || !s->o->skip_bad || !mst_outcome_may_skip(st))
+        return st;
+    w->bad = *err;
     return MST_OK;
 }
 
@@ -117,12 +131,11 @@ static void write_trace(const sim *s, const sim_worker *w, size_t sample)
     }
 }
 
-static mst_status commit(void *ctx, unsigned worker, size_t i, mst_err *err)
+static void add_up(const sim *s, const sim_worker *w)
 {
-    sim *s = ctx;
-    sim_worker *w = &s->workers[worker];
     mst_sim_result *r = s->r;
     mst_counters c = mst_session_counters(w->session);
+    mst_outcome_took(&r->outcome, w->label);
     r->samples++;
     r->labelled += w->label >= 0;
     for (size_t k = 0; k < s->o->at->n; k++)
@@ -136,13 +149,24 @@ static mst_status commit(void *ctx, unsigned worker, size_t i, mst_err *err)
         r->layers[k].spikes += mst_session_layer_spikes(w->session, MST_LAST, k);
         r->layers[k].ops += mst_session_layer_ops(w->session, k);
     }
-    if (w->trace != NULL) {
-        write_trace(s, w, i);
+}
+
+static mst_status commit(void *ctx, unsigned worker, size_t i, mst_err *err)
+{
+    sim *s = ctx;
+    sim_worker *w = &s->workers[worker];
+    uint32_t sample = s->o->pick->at[s->first + i];
+    if (w->bad.code != MST_OK)
+        MST_TRY(mst_outcome_skip(&s->r->outcome, sample, w->bad.text, err));
+    else
+        add_up(s, w);
+    if (w->trace != NULL && w->bad.code == MST_OK) {
+        write_trace(s, w, sample);
         if (ferror(s->trace))
             return mst_fail(err, MST_EIO, "%s: cannot write: %s", s->o->trace, strerror(errno));
     }
-    mst_progress_at(&s->progress, i + 1);
-    return MST_OK;
+    mst_progress_at(&s->progress, s->first + i + 1);
+    return s->o->journal != NULL ? mst_journal_keep(s->o->journal, s->o, s->r, false, err) : MST_OK;
 }
 
 static mst_status make_workers(sim *s, mst_err *err)
@@ -177,11 +201,30 @@ static mst_status run_samples(sim *s, mst_err *err)
         MST_TRY(mst_paths_stream(s->o->trace, &s->trace, err));
         fputs("sample,step,layer,name,fired,spikes\n", s->trace);
     }
-    MST_TRY(mst_feed_create(s->o->data, s->o->n, s->o->threads, &s->feed, err));
-    mst_progress_begin(&s->progress, "simulating", s->o->n, s->o->quiet);
-    mst_parallel job = {.n = s->o->n, .threads = s->o->threads, .ctx = s, .work = simulate, .commit = commit};
+    if (s->o->journal != NULL)
+        MST_TRY(mst_journal_take(s->o->journal, s->o, s->r, err));
+    const mst_pick *p = s->o->pick;
+    s->first = s->r->outcome.done;
+    if (s->first == p->n)
+        return MST_OK;
+    MST_TRY(mst_feed_create(s->o->data, p->at + s->first, p->n - s->first, s->o->threads, &s->feed, err));
+    mst_progress_begin(&s->progress, "simulating", p->n, s->o->quiet);
+    mst_parallel job = {.n = p->n - s->first,
+                        .threads = s->o->threads,
+                        .stop = &mst_stop_asked,
+                        .ctx = s,
+                        .work = simulate,
+                        .commit = commit};
+    mst_stop_arm(true);
     mst_status st = mst_parallel_run(&job, err);
+    mst_stop_arm(false);
     mst_progress_end(&s->progress);
+    if (st == MST_OK && mst_outcome_partial(&s->r->outcome))
+        st = mst_outcome_stopped(&s->r->outcome, err);
+    mst_err other;
+    mst_err *told = st == MST_OK ? err : &other; /* the first failure is the one to tell */
+    if (s->o->journal != NULL && mst_journal_keep(s->o->journal, s->o, s->r, true, told) != MST_OK && st == MST_OK)
+        st = err->code;
     return st;
 }
 
@@ -193,22 +236,23 @@ mst_status mst_sim_run(const mst_sim_opts *o, mst_sim_result *r, mst_err *err)
              .r = r,
              .n_layers = mst_program_layers(o->program),
              .classes = mst_tensor_elements(&g->tensors[g->output])};
-    if (o->n > UINT32_MAX)
-        return mst_fail(err, MST_ELIMIT, "%zu samples: limit is %u", o->n, UINT32_MAX);
-    mst_status st = run_samples(&s, err);
+    mst_status st = mst_outcome_make(&r->outcome, o->pick, s.classes, err);
+    if (st == MST_OK)
+        st = run_samples(&s, err);
+    double seconds = 0;
     mst_feed_destroy(s.feed);
     for (unsigned i = 0; s.workers != NULL && i < o->threads; i++) {
         mst_session_destroy(s.workers[i].session);
-        if (s.workers[i].seconds > r->seconds)
-            r->seconds = s.workers[i].seconds;
+        if (s.workers[i].seconds > seconds)
+            seconds = s.workers[i].seconds;
     }
-    if (st != MST_OK)
-        mst_sim_free(r);
+    r->seconds += seconds;
     return st;
 }
 
 void mst_sim_free(mst_sim_result *r)
 {
+    mst_outcome_free(&r->outcome);
     mst_arena_release(&r->arena);
     *r = (mst_sim_result){0};
 }

@@ -7,11 +7,14 @@
 #include "mst/session.h"
 #include "mst/data.h"
 #include "tools/tool_opts.h"
+#include "tools/tool_outcome.h"
 
 typedef struct mst_sim_opts {
     const mst_program *program;
     const mst_data *data;
-    size_t n; /* samples 0..n-1 */
+    const mst_pick *pick; /* of data */
+    bool skip_bad;
+    struct mst_journal *journal; /* where to go on from, and to say how far it came; NULL: none */
     unsigned threads;
     mst_run_mode mode; /* of the program, as are levels (0: each layer's own) and thinning */
     uint32_t levels;
@@ -30,14 +33,16 @@ typedef struct mst_sim_layer {
 
 typedef struct mst_sim_result {
     mst_arena arena;
-    size_t samples, labelled;
+    mst_outcome outcome;
+    size_t samples, labelled; /* taken */
     size_t right[MST_OPT_MAX_LIST]; /* of the labelled, by at */
     mst_counters sum;
     mst_sim_layer *layers; /* [mst_program_layers] */
     double seconds;        /* of simulation, of the thread that had most; no reading, no waiting */
 } mst_sim_result;
 
-/* Run; release with mst_sim_free. What read, run or write first failed. */
+/* Run; what read, run or write first failed, EIO where the run was stopped: what was done before that is in *r all the
+ * same. Release with mst_sim_free in any case. */
 mst_status mst_sim_run(const mst_sim_opts *o, mst_sim_result *r, mst_err *err);
 void mst_sim_free(mst_sim_result *r);
 

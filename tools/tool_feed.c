@@ -15,23 +15,23 @@
 
 typedef struct slot {
     float *x; /* [values] */
-    size_t sample;
+    size_t sample; /* its place in the feed's order */
     int label;
-    bool full; /* with that sample */
+    bool full; /* with that sample, or why there is none */
+    mst_status status;
+    mst_err err;
 } slot;
 
 struct mst_feed {
     const mst_data *data;
+    const uint32_t *at; /* [n] */
     size_t n, values, n_slots;
     slot *slots;
     pthread_t reader;
     bool threaded; /* else samples are read where they are asked for */
     pthread_mutex_t lock;
     pthread_cond_t filled, emptied;
-    bool stop;  /* under the lock, as all below */
-    size_t bad; /* first sample that failed; n: none */
-    mst_status status;
-    mst_err err;
+    bool stop; /* under the lock */
 };
 
 /* Wait until sample i's slot is free; false: stop reading. */
@@ -48,24 +48,19 @@ static bool wait_for_room(mst_feed *f, const slot *s)
 static void *read_samples(void *arg)
 {
     mst_feed *f = arg;
-    bool go = true;
-    for (size_t i = 0; i < f->n && go; i++) {
+    for (size_t i = 0; i < f->n; i++) {
         slot *s = &f->slots[i % f->n_slots];
         if (!wait_for_room(f, s))
             break;
         int label = -1;
         mst_err err = {0};
-        mst_status st = mst_data_get(f->data, i, s->x, &label, &err); /* an empty slot is the reader's */
+        mst_status st = mst_data_get(f->data, f->at[i], s->x, &label, &err); /* an empty slot is the reader's */
         pthread_mutex_lock(&f->lock);
         s->label = label;
         s->sample = i;
-        s->full = st == MST_OK;
-        go = s->full;
-        if (!go) {
-            f->bad = i;
-            f->status = st;
-            f->err = err;
-        }
+        s->full = true;
+        s->status = st;
+        s->err = err;
         pthread_cond_broadcast(&f->filled);
         pthread_mutex_unlock(&f->lock);
     }
@@ -75,7 +70,7 @@ static void *read_samples(void *arg)
 static mst_status make_slots(mst_feed *f, unsigned workers, mst_err *err)
 {
     uint32_t shape[3];
-    MST_TRY(mst_data_shape(f->data, 0, shape, err));
+    MST_TRY(mst_data_shape(f->data, f->at[0], shape, err));
     f->values = (size_t)shape[0] * shape[1] * shape[2];
     size_t want = (size_t)workers * SLOTS_PER_WORKER, fit = SLOT_ROOM / sizeof(float) / f->values;
     fit = fit > MIN_SLOTS ? fit : MIN_SLOTS;
@@ -88,7 +83,8 @@ static mst_status make_slots(mst_feed *f, unsigned workers, mst_err *err)
     return ok ? MST_OK : mst_fail(err, MST_ENOMEM, "out of memory for %zu samples read ahead", f->n_slots);
 }
 
-mst_status mst_feed_create(const mst_data *data, size_t n, unsigned workers, mst_feed **out, mst_err *err)
+mst_status mst_feed_create(const mst_data *data, const uint32_t *at, size_t n, unsigned workers, mst_feed **out,
+                           mst_err *err)
 {
     *out = NULL;
     if (n == 0 || workers == 0)
@@ -96,7 +92,7 @@ mst_status mst_feed_create(const mst_data *data, size_t n, unsigned workers, mst
     mst_feed *f = mst_alloc(NULL, sizeof *f);
     if (f == NULL)
         return mst_fail(err, MST_ENOMEM, "out of memory");
-    *f = (mst_feed){.data = data, .n = n, .bad = n};
+    *f = (mst_feed){.data = data, .at = at, .n = n};
     pthread_mutex_init(&f->lock, NULL);
     pthread_cond_init(&f->filled, NULL);
     pthread_cond_init(&f->emptied, NULL);
@@ -134,25 +130,21 @@ void mst_feed_destroy(mst_feed *f)
 mst_status mst_feed_get(mst_feed *f, size_t i, float *x, int *label, mst_err *err)
 {
     if (!f->threaded)
-        return mst_data_get(f->data, i, x, label, err);
+        return mst_data_get(f->data, f->at[i], x, label, err);
     slot *s = &f->slots[i % f->n_slots];
-    mst_status st = MST_OK;
     pthread_mutex_lock(&f->lock);
-    while (!(s->full && s->sample == i) && i < f->bad)
+    while (!(s->full && s->sample == i))
         pthread_cond_wait(&f->filled, &f->lock);
-    if (i >= f->bad) {
-        st = f->status;
-        if (err != NULL)
-            *err = f->err;
-    }
     pthread_mutex_unlock(&f->lock);
-    if (st != MST_OK)
-        return st;
-    memcpy(x, s->x, f->values * sizeof(float)); /* a full slot is its taker's */
+    mst_status st = s->status; /* a full slot is its taker's */
+    if (st == MST_OK)
+        memcpy(x, s->x, f->values * sizeof(float));
+    else if (err != NULL)
+        *err = s->err;
     *label = s->label;
     pthread_mutex_lock(&f->lock);
     s->full = false;
     pthread_cond_signal(&f->emptied);
     pthread_mutex_unlock(&f->lock);
-    return MST_OK;
+    return st;
 }

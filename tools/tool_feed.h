@@ -8,13 +8,14 @@
 
 typedef struct mst_feed mst_feed;
 
-/* Start reading samples 0..n-1 of data, which outlives the feed, for that many workers. The queue
+/* Start reading samples at[0..n-1] of data, which outlive the feed, for that many workers. The queue
  * holds at most two samples a worker. ENOMEM. */
-mst_status mst_feed_create(const mst_data *data, size_t n, unsigned workers, mst_feed **out, mst_err *err);
+mst_status mst_feed_create(const mst_data *data, const uint32_t *at, size_t n, unsigned workers, mst_feed **out,
+                           mst_err *err);
 void mst_feed_destroy(mst_feed *f); /* reading stops behind the sample under way; NULL allowed */
 
-/* Sample i, as mst_data_get: from any thread, each i once; who asks for i must not keep a smaller one
- * from being asked for. Once a sample has failed, that one and all behind it fail the same way. */
+/* Sample at[i], as mst_data_get: from any thread, each i once; who asks for i must not keep a smaller one
+ * from being asked for. One that fails does not keep others from being read. */
 mst_status mst_feed_get(mst_feed *f, size_t i, float *x, int *label, mst_err *err);
 
 #endif

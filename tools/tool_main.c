@@ -20,8 +20,17 @@ static void hold_streams(void)
             return; /* out of numbers: whatever is opened next says so */
 }
 
+volatile sig_atomic_t mst_stop_asked;
+static volatile sig_atomic_t armed;
+
+void mst_stop_arm(bool on) { armed = on; }
+
 static void on_signal(int number)
 {
+    if (armed && !mst_stop_asked) {
+        mst_stop_asked = 1;
+        return;
+    }
     mst_paths_sweep();
     (void)signal(number, SIG_DFL);
     (void)raise(number); /* delivered when this returns */
@@ -30,7 +39,7 @@ static void on_signal(int number)
 static void catch_signals(void)
 {
     static const int ending[] = {SIGINT, SIGTERM, SIGHUP, SIGXCPU};
-    struct sigaction now = {.sa_handler = on_signal}, before;
+    struct sigaction now = {.sa_handler = on_signal, .sa_flags = SA_RESTART}, before;
     sigfillset(&now.sa_mask);
     for (size_t i = 0; i < sizeof ending / sizeof ending[0]; i++)
         if (sigaction(ending[i], NULL, &before) == 0 && before.sa_handler == SIG_DFL) /* nohup's stays */
@@ -47,7 +56,7 @@ int mst_tool_main(const char *name, int (*work)(int, char **), int argc, char **
     catch_signals();
     setvbuf(stdout, buffer, isatty(STDOUT_FILENO) ? _IOLBF : _IOFBF, sizeof buffer);
     int code = work(argc, argv);
-    bool bad = code == 0 && mst_paths_commit(&err) != MST_OK;
+    bool bad = (code == 0 || mst_paths_kept()) && mst_paths_commit(&err) != MST_OK;
     mst_paths_discard();
     errno = 0;
     if (fclose(stdout) != 0 && code == 0 && !bad) {

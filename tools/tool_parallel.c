@@ -46,7 +46,7 @@ static void *run_worker(void *arg)
     shared *s = w->s;
     for (;;) {
         pthread_mutex_lock(&s->lock);
-        bool go = s->status == MST_OK && s->next < s->job->n;
+        bool go = s->status == MST_OK && s->next < s->job->n && (s->job->stop == NULL || *s->job->stop == 0);
         size_t i = go ? s->next++ : 0;
         pthread_mutex_unlock(&s->lock);
         if (!go)
@@ -78,11 +78,6 @@ mst_status mst_parallel_run(const mst_parallel *job, mst_err *err)
     if (s.status != MST_OK && err != NULL)
         *err = s.err;
     return s.status;
-}
-
-size_t mst_sample_limit(size_t count, const mst_opt_uint *limit)
-{
-    return limit->set && limit->value < count ? (size_t)limit->value : count;
 }
 
 static unsigned cpus(void)

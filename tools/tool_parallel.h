@@ -4,6 +4,7 @@
 #ifndef MST_TOOL_PARALLEL_H
 #define MST_TOOL_PARALLEL_H
 
+#include <signal.h>
 #include <stddef.h>
 
 #include "mst/status.h"
@@ -14,6 +15,7 @@
 typedef struct mst_parallel {
     size_t n;         /* samples 0..n-1 */
     unsigned threads; /* 1..MST_MAX_THREADS; each has its own worker number below this */
+    const volatile sig_atomic_t *stop; /* once it is not 0 no more samples are begun; NULL: never */
     void *ctx;
     /* Any order, several at a time, each on its own worker. */
     mst_status (*work)(void *ctx, unsigned worker, size_t i, mst_err *err);
@@ -21,12 +23,11 @@ typedef struct mst_parallel {
     mst_status (*commit)(void *ctx, unsigned worker, size_t i, mst_err *err);
 } mst_parallel;
 
-/* Run all; the error is that of the first sample that failed, and nothing is committed behind it. */
+/* Run all, or those before the stop; the error is that of the first sample that failed, and nothing is committed behind
+ * it. */
 mst_status mst_parallel_run(const mst_parallel *job, mst_err *err);
 
-/* --limit and --threads: all samples where no limit is set; as many threads as this process may use
- * at once where no number is, but no more than samples. */
-size_t mst_sample_limit(size_t count, const mst_opt_uint *limit);
+/* --threads: as many as this process may use at once where no number is set, but no more than samples. */
 unsigned mst_thread_count(size_t samples, const mst_opt_uint *threads);
 
 #endif

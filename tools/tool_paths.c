@@ -32,6 +32,7 @@ static struct {
     input *in; /* [room] */
     size_t n_in, room;
     bool lost; /* no memory for one */
+    bool keep;
     output out[MAX_OUTPUTS];
     volatile sig_atomic_t n_out; /* handlers read it */
 } paths;
@@ -332,6 +333,9 @@ mst_status mst_paths_commit(mst_err *err)
             MST_TRY(mst_outfile_flush(&o->file, err));
     return place_all(err);
 }
+
+void mst_paths_keep(void) { paths.keep = true; }
+bool mst_paths_kept(void) { return paths.keep; }
 
 void mst_paths_sweep(void)
 {

@@ -41,6 +41,9 @@ mst_status mst_paths_stream(const char *path, FILE **f, mst_err *err);
 /* stdout is flushed, then all outputs that were written to take their places: all, or none. EIO, EINVAL where an
  * input that became known later is one of them. */
 mst_status mst_paths_commit(mst_err *err);
+/* Results are worth having although the run failed: part of the samples was done, and they say so. */
+void mst_paths_keep(void);
+bool mst_paths_kept(void);
 /* Remove temporary files, close what is open, forget all paths. */
 void mst_paths_discard(void);
 /* The first of it, in a signal handler. */

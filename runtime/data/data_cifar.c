@@ -193,6 +193,15 @@ static mst_status cifar_get(const mst_data *d, size_t i, float *x, int *label, m
     return mst_data_put_planes(d, record + s->kind->labels, shape, "image", x, err);
 }
 
+static mst_status cifar_label(const mst_data *d, size_t i, int *label, mst_err *err)
+{
+    cifar_state *s = d->state;
+    uint8_t labels[MAX_LABELS];
+    MST_TRY(mst_data_source_read(&s->file, (uint64_t)i * s->record, labels, s->kind->labels, "labels", err));
+    *label = labels[s->label];
+    return MST_OK;
+}
+
 static void cifar_close(mst_data *d)
 {
     cifar_state *s = d->state;
@@ -209,6 +218,8 @@ const mst_data_reader mst_data_cifar10 = {
     cifar_count,
     cifar_get,
     cifar_close,
+    NULL,
+    cifar_label,
     NULL};
 const mst_data_reader mst_data_cifar100 = {
     {"cifar100", "binary version: a file, or its folder", "in the records: ,fine (the default) or ,coarse", false},
@@ -217,4 +228,6 @@ const mst_data_reader mst_data_cifar100 = {
     cifar_count,
     cifar_get,
     cifar_close,
+    NULL,
+    cifar_label,
     NULL};

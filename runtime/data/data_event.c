@@ -3,6 +3,7 @@
  * model's. Knows no recording format and no layout of folders.
  */
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "mst/alloc.h"
@@ -41,16 +42,27 @@ static mst_status check_frames(mst_data *d, const char *path, mst_err *err)
                     path, p->frames, 2 * p->frames, d->want.channels);
 }
 
-/* Labels of class folders are places in the list of names: one too few or too many shifts all that follow.
- * Those of label files stand for themselves. */
-static mst_status check_classes(const mst_data *d, const mst_event_set *set, const char *path, mst_err *err)
+/* Those of class folders, which are places until now. */
+static mst_status relabel(const mst_data *d, mst_event_set *set, const char *path, mst_err *err)
+{
+    int32_t *labels = mst_alloc_array(NULL, set->n_classes, sizeof *labels);
+    if (labels == NULL)
+        return mst_fail(err, MST_ENOMEM, "out of memory");
+    mst_status st = mst_data_folder_labels(d, path, set->classes, set->n_classes, labels, err);
+    for (size_t i = 0; i < set->n && st == MST_OK; i++)
+        set->items[i].label = labels[set->items[i].label];
+    mst_free_array(NULL, labels, set->n_classes, sizeof *labels);
+    return st;
+}
+
+/* Labels of label files stand for themselves. */
+static mst_status check_classes(const mst_data *d, mst_event_set *set, const char *path, mst_err *err)
 {
     size_t have = d->want.classes;
+    if (have != 0 && set->classes != NULL)
+        MST_TRY(relabel(d, set, path, err));
     if (have == 0)
         return MST_OK;
-    if (set->classes != NULL && set->n_classes != have)
-        return mst_fail(err, MST_EINVAL, "%s: classes: expected %zu as the model has, found %zu", path, have,
-                        set->n_classes);
     for (size_t i = 0; i < set->n; i++) {
         const mst_event_item *it = &set->items[i];
         if (it->labels != NULL && (size_t)it->label >= have)
@@ -125,6 +137,21 @@ static mst_status event_get(const mst_data *d, size_t i, float *x, int *label, m
     return st;
 }
 
+static mst_status event_label(const mst_data *d, size_t i, int *label, mst_err *err)
+{
+    (void)err;
+    *label = ((const mst_event_set *)d->state)->items[i].label;
+    return MST_OK;
+}
+
+static bool event_name(const mst_data *d, size_t i, char *out, size_t n)
+{
+    const mst_event_item *it = &((const mst_event_set *)d->state)->items[i];
+    if (it->labels != NULL) /* several of a recording */
+        return snprintf(out, n, "%s: line %zu of %s", it->path, it->line, it->labels) < (int)n;
+    return snprintf(out, n, "%s", it->path) < (int)n;
+}
+
 static void event_close(mst_data *d)
 {
     mst_event_set *set = d->state;
@@ -135,4 +162,4 @@ static void event_close(mst_data *d)
 }
 
 const mst_data_reader mst_data_event = {
-    {"events", "", "", true}, event_sniff, event_open, event_count, event_get, event_close, event_shape};
+    {"events", "", "", true}, event_sniff, event_open, event_count, event_get, event_close, event_shape, event_label, event_name};

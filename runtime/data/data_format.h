@@ -25,6 +25,9 @@ typedef struct mst_data_reader {
     void (*close)(mst_data *d);
     /* Shape [C,H,W] of sample i where there is no model; NULL: all have that of d->want. */
     mst_status (*shape)(const mst_data *d, size_t i, uint32_t shape[3], mst_err *err);
+    mst_status (*label)(const mst_data *d, size_t i, int *label, mst_err *err);
+    /* Path of sample i's own file; NULL: samples lie in one file. False: it does not fit. */
+    bool (*name)(const mst_data *d, size_t i, char *out, size_t n);
 } mst_data_reader;
 
 /* Every format, in the order in which paths are recognized. */
@@ -48,10 +51,20 @@ struct mst_data {
                                          * samples all have the same puts into want */
     mst_data_want want; /* mean and std point into the arrays below */
     float mean[MST_MAX_CHANNELS], std[MST_MAX_CHANNELS];
-    float *table;  /* [channels][256]: each byte normalized */
-    size_t pixels; /* channels * height * width */
-    void *state;   /* the format's own */
+    float *table;          /* [channels][256]: each byte normalized */
+    size_t pixels;         /* channels * height * width */
+    size_t passed_over;    /* files in its folders that are no samples */
+    char passed_name[256]; /* of one of them, cut */
+    void *state;           /* the format's own */
 };
+
+/* The class of that name; -1: none of the model's. At open only. */
+int mst_data_class_of(const mst_data *d, const char *name);
+/* Labels of class folders, names [n] in byte order, into labels [n]: by the model's names where all folders have such, else
+ * their places. EINVAL where some have, or where the places are not as many as the model's classes; path begins the
+ * line. */
+mst_status mst_data_folder_labels(const mst_data *d, const char *path, const char *const *names, size_t n, int32_t *labels,
+                                  mst_err *err);
 
 /* At open: will samples of this shape do? Adopts the shape where there is no model. EINVAL names
  * path and offset, what: "images". */

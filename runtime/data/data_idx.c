@@ -152,6 +152,14 @@ static mst_status idx_get(const mst_data *d, size_t i, float *x, int *label, mst
     return st;
 }
 
+static mst_status idx_label(const mst_data *d, size_t i, int *label, mst_err *err)
+{
+    (void)err;
+    const idx_state *s = d->state;
+    *label = s->labels != NULL ? s->labels[i] : -1;
+    return MST_OK;
+}
+
 static void idx_close(mst_data *d)
 {
     idx_state *s = d->state;
@@ -170,4 +178,6 @@ const mst_data_reader mst_data_idx = {
     idx_count,
     idx_get,
     idx_close,
+    NULL,
+    idx_label,
     NULL};

@@ -3,6 +3,7 @@
  * the labels, as torchvision's ImageFolder; or a folder of images, with a file of
  * "name label" lines or without labels.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "mst/alloc.h"
@@ -25,7 +26,10 @@ static mst_status image_open(mst_data *d, const char *path, const char *labels, 
     mst_image_list *list = d->state = mst_alloc(NULL, sizeof(mst_image_list));
     if (list == NULL)
         return mst_fail(err, MST_ENOMEM, "out of memory");
-    return mst_image_list_read(list, d, path, labels, err);
+    mst_status st = mst_image_list_read(list, d, path, labels, err);
+    d->passed_over = list->passed_over;
+    memcpy(d->passed_name, list->passed_name, sizeof d->passed_name);
+    return st;
 }
 
 static size_t image_count(const mst_data *d)
@@ -64,6 +68,19 @@ static mst_status image_shape(const mst_data *d, size_t i, uint32_t shape[3], ms
     return MST_OK;
 }
 
+static mst_status image_label(const mst_data *d, size_t i, int *label, mst_err *err)
+{
+    char path[MST_IMAGE_PATH];
+    return mst_image_list_get(d->state, i, path, label, err);
+}
+
+static bool image_name(const mst_data *d, size_t i, char *out, size_t n)
+{
+    char path[MST_IMAGE_PATH];
+    int label;
+    return mst_image_list_get(d->state, i, path, &label, NULL) == MST_OK && snprintf(out, n, "%s", path) < (int)n;
+}
+
 static void image_close(mst_data *d)
 {
     mst_image_list *list = d->state;
@@ -80,4 +97,6 @@ const mst_data_reader mst_data_image = {{"image", "JPEG and PNG: class folders, 
                                         image_count,
                                         image_get,
                                         image_close,
-                                        image_shape};
+                                        image_shape,
+                                        image_label,
+                                        image_name};

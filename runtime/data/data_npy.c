@@ -245,6 +245,14 @@ static mst_status npy_get(const mst_data *d, size_t i, float *x, int *label, mst
     return MST_OK;
 }
 
+static mst_status npy_label(const mst_data *d, size_t i, int *label, mst_err *err)
+{
+    (void)err;
+    const npy_state *s = d->state;
+    *label = s->labels != NULL ? s->labels[i] : -1;
+    return MST_OK;
+}
+
 static void npy_close(mst_data *d)
 {
     npy_state *s = d->state;
@@ -262,6 +270,8 @@ const mst_data_reader mst_data_npy = {
     npy_count,
     npy_get,
     npy_close,
+    NULL,
+    npy_label,
     NULL};
 const mst_data_reader mst_data_npz = {
     {"npz", "member x: float32, or uint8 pixels, [N,C,H,W]", "member y: integers [N]", true},
@@ -270,4 +280,6 @@ const mst_data_reader mst_data_npz = {
     npy_count,
     npy_get,
     npy_close,
+    NULL,
+    npy_label,
     NULL};

@@ -135,6 +135,8 @@ static mst_status set_want(mst_data *d, const mst_data_want *want, mst_err *err)
     size_t plane;
     if (want->as_is) {
         d->want.prepare = want->prepare;
+        d->want.class_names = want->class_names;
+        d->want.n_class_names = want->n_class_names;
         return MST_OK;
     }
     if (want->channels == 0 || want->height == 0 || want->width == 0 ||
@@ -203,7 +205,7 @@ mst_status mst_data_open(const char *spec, const mst_data_want *want, mst_data *
 {
     *out = NULL;
     mst_data_want own = {0};
-    MST_TRY(MST_TAKE_OPTS(mst_data_want, &own, want, std, std, err));
+    MST_TRY(MST_TAKE_OPTS(mst_data_want, &own, want, std, n_class_names, err));
     size_t len = strlen(spec);
     if (len >= MAX_SPEC)
         return mst_fail(err, MST_EINVAL, "data: a path of %zu bytes is too long", len);
@@ -225,6 +227,8 @@ mst_status mst_data_open(const char *spec, const mst_data_want *want, mst_data *
         goto done;
     d->format = format;
     st = format->open(d, path, labels, err);
+    d->want.class_names = NULL; /* lent until now */
+    d->want.n_class_names = 0;
 done:
     mst_free(NULL, text, len + 1);
     if (st != MST_OK)
@@ -271,4 +275,23 @@ mst_status mst_data_get(const mst_data *d, size_t i, float *x, int *label, mst_e
     if (i >= mst_data_count(d))
         return mst_fail(err, MST_EINVAL, "sample %zu: the data set has %zu", i, mst_data_count(d));
     return d->format->get(d, i, x, label, err);
+}
+
+mst_status mst_data_label(const mst_data *d, size_t i, int *label, mst_err *err)
+{
+    if (i >= mst_data_count(d))
+        return mst_fail(err, MST_EINVAL, "sample %zu: the data set has %zu", i, mst_data_count(d));
+    return d->format->label(d, i, label, err);
+}
+
+void mst_data_name(const mst_data *d, size_t i, char *out, size_t n)
+{
+    if (d->format->name == NULL || !d->format->name(d, i, out, n))
+        snprintf(out, n, "sample %zu", i);
+}
+
+size_t mst_data_passed_over(const mst_data *d, const char **one)
+{
+    *one = d->passed_name;
+    return d->passed_over;
 }

@@ -17,6 +17,8 @@ mst_status mst_data_want_of(const mst_graph *g, mst_data_want *want, mst_err *er
         .std = g->meta.std,
         .prepare = g->meta.prepare,
         .classes = (uint32_t)mst_graph_classes(g),
+        .class_names = g->meta.class_names,
+        .n_class_names = g->meta.n_classes,
     };
     return MST_OK;
 }

@@ -21,10 +21,15 @@ static int by_name(const struct dirent **a, const struct dirent **b)
     return strcmp((*a)->d_name, (*b)->d_name);
 }
 
+static int may_be_file(const struct dirent *e)
+{
+    return e->d_name[0] != '.' && e->d_type != DT_DIR;
+}
+
 static int is_image_name(const struct dirent *e)
 {
     const char *dot = strrchr(e->d_name, '.');
-    if (dot == NULL || e->d_name[0] == '.' || e->d_type == DT_DIR)
+    if (dot == NULL || !may_be_file(e))
         return 0;
     return strcasecmp(dot, ".jpg") == 0 || strcasecmp(dot, ".jpeg") == 0 || strcasecmp(dot, ".png") == 0;
 }
@@ -114,15 +119,29 @@ static mst_status find_folders(mst_image_list *list, char *folder, unsigned dept
     return st;
 }
 
+/* No image by its name: counted, so that one that was meant as such is not missed in silence. */
+static void pass_over(mst_image_list *list, const char *folder, const struct dirent *e)
+{
+    char path[MST_IMAGE_PATH];
+    if (e->d_type != DT_REG && snprintf(path, sizeof path, "%s/%s", folder, e->d_name) < (int)sizeof path &&
+        mst_data_is_dir(path))
+        return; /* behind a link */
+    if (list->passed_over++ == 0 && snprintf(path, sizeof path, "%s/%s", folder, e->d_name) < (int)sizeof path)
+        memcpy(list->passed_name, path, strnlen(path, sizeof list->passed_name - 1));
+}
+
 static mst_status add_files(mst_image_list *list, const char *folder, int32_t label, mst_err *err)
 {
     entries files;
     uint32_t kept;
     MST_TRY(mst_image_list_keep(list, folder, &kept, err));
-    MST_TRY(list_folder(folder, is_image_name, &files, err));
+    MST_TRY(list_folder(folder, may_be_file, &files, err));
     mst_status st = MST_OK;
     for (int i = 0; i < files.n && st == MST_OK; i++)
-        st = mst_image_list_add(list, kept, files.p[i]->d_name, label, err);
+        if (is_image_name(files.p[i]))
+            st = mst_image_list_add(list, kept, files.p[i]->d_name, label, err);
+        else
+            pass_over(list, folder, files.p[i]);
     free_entries(&files);
     return st;
 }
@@ -149,17 +168,18 @@ static mst_status add_folder(mst_image_list *list, char *folder, int32_t label, 
                                         "%s: expected images (.jpg, .jpeg, .png), found none", folder);
 }
 
-/* Labels are places in the list of names, so a folder too few or too many shifts all that follow. */
 static mst_status add_classes(mst_image_list *list, const mst_data *d, const char *path, const entries *subs,
                               mst_err *err)
 {
-    if (d->want.classes != 0 && (uint32_t)subs->n != d->want.classes)
-        return mst_fail(err, MST_EINVAL,
-                        "%s: class folders: expected %u as the model has classes, found %d (labels are their "
-                        "places; a label file says them one by one)",
-                        path, d->want.classes, subs->n);
+    const char **names = mst_arena_array(&list->paths, (size_t)subs->n, sizeof *names);
+    int32_t *labels = mst_arena_array(&list->paths, (size_t)subs->n, sizeof *labels);
+    if (names == NULL || labels == NULL)
+        return mst_fail(err, MST_ENOMEM, "out of memory");
     for (int i = 0; i < subs->n; i++)
-        MST_TRY(add_folder(list, mst_arena_printf(&list->paths, "%s/%s", path, subs->p[i]->d_name), i, err));
+        names[i] = subs->p[i]->d_name;
+    MST_TRY(mst_data_folder_labels(d, path, names, (size_t)subs->n, labels, err));
+    for (int i = 0; i < subs->n; i++)
+        MST_TRY(add_folder(list, mst_arena_printf(&list->paths, "%s/%s", path, names[i]), labels[i], err));
     return MST_OK;
 }
 

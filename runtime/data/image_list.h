@@ -29,9 +29,11 @@ void mst_image_pointers_free(mst_image_pointers *list);
 
 typedef struct mst_image_list {
     mst_image_pointers items, texts;
-    size_t n;         /* items */
-    size_t text_used; /* of the last page of texts */
-    mst_arena paths;  /* of folders on the way */
+    size_t n;              /* items */
+    size_t text_used;      /* of the last page of texts */
+    mst_arena paths;       /* of folders on the way */
+    size_t passed_over;    /* files of other names */
+    char passed_name[256]; /* one of them, cut */
 } mst_image_list;
 
 /* Keep a text of at most MST_IMAGE_PATH bytes. ELIMIT, ENOMEM. */

@@ -534,7 +534,7 @@ def test_event_recordings(tmp_path):
     run = json.loads(tool("mstrun", bin, tmp_path / "set", "-T", 1, "--json", "-", "--quiet").stdout)
     assert run["samples"] == 3
     three = model(tmp_path, 8, 17, 20, classes=3, prepare=(0, 0, 0, 4, 0, 1, 0))
-    assert "classes: expected 3 as the model has, found 2" in refused(tmp_path / "set", bin=three)
+    assert "class folders: expected 3 as the model has classes, found 2" in refused(tmp_path / "set", bin=three)
     assert "3 frames of 2 polarities are 6 channels, the model's input has 8" in refused(file, "--frames", 3, bin=bin)
     assert "expected a model with a number of frames, found none" in refused(file, "--frames", 0, bin=bin)
     assert "a frame presented in a step has 2 channels" in refused(file, "--present", "steps", bin=bin)

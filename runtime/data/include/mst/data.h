@@ -32,6 +32,10 @@ typedef struct mst_data_want {
                                * above only prepare.frames (0: 10) and .split count */
     uint32_t classes;        /* labels must be below it; 0: not checked */
     const float *mean, *std; /* [n_norm], copied by open */
+    /* [n_class_names], read by open; none: folders of classes are labelled by their places in byte order. Where the
+     * folders have such names they are labelled by these, and need not all be there */
+    const char *const *class_names;
+    size_t n_class_names;
 } mst_data_want;
 
 typedef struct mst_data mst_data;
@@ -54,6 +58,13 @@ MST_API mst_status mst_data_shape(const mst_data *d, size_t i, uint32_t shape[3]
 /* Sample i as float32 [C*H*W] into x; label in *label (-1: none). Thread safe. EINVAL where there is no sample i;
  * EIO, EFORMAT, ECORRUPT, EUNSUPPORTED, ELIMIT, ENOMEM name the file and what is wrong with it. */
 MST_API mst_status mst_data_get(const mst_data *d, size_t i, float *x, int *label, mst_err *err);
+
+/* Label of sample i (-1: none) without reading the sample. EINVAL where there is no sample i, EIO. */
+MST_API mst_status mst_data_label(const mst_data *d, size_t i, int *label, mst_err *err);
+/* What sample i is called, into out [n]: the path of a file of its own, else "sample I". */
+MST_API void mst_data_name(const mst_data *d, size_t i, char *out, size_t n);
+/* Files in the folders of a data set that no reader knows; the path of one of them goes into *one (lent). */
+MST_API size_t mst_data_passed_over(const mst_data *d, const char **one);
 
 /* What can stand before the colon of a SPEC: a format, or a data set of event recordings. */
 typedef struct mst_data_kind {
