@@ -112,7 +112,9 @@ static mst_status print_layers(const mst_calib_report *r, FILE *f, mst_err *err)
 mst_status mst_calib_print(const mst_calib_facts *c, FILE *f, mst_err *err)
 {
     const mst_calib_report *r = c->report;
-    fprintf(f, "%s against %s on %s: %zu samples\n\n", c->model, c->onnx, c->data, r->samples);
+    fprintf(f, "%s against %s on %s: %zu samples\n", c->model, c->onnx, c->data, r->samples);
+    mst_outcome_print(c->outcome, f);
+    fputc('\n', f);
     if (mst_mode_counts(r->mode))
         fprintf(f, "mode %s, %s thinning; latency %" PRIu64 " steps (%u layers one after another, windows of %u)\n\n",
                 mst_mode_name(r->mode), mst_thinning_name((int)c->thinning), latency_of(r), r->depth, r->window);
@@ -222,6 +224,12 @@ mst_status mst_calib_json(const mst_calib_facts *c, const char *path, mst_err *e
     set(&root, "data", mst_json_text(c->data));
     set(&root, "samples", mst_json_whole(r->samples));
     set(&root, "labelled", mst_json_whole(r->labelled));
+    json_t *outcome = mst_outcome_json(c->outcome);
+    if (root != NULL && (outcome == NULL || json_object_update(root, outcome) != 0)) {
+        json_decref(root);
+        root = NULL;
+    }
+    json_decref(outcome);
     set_mode(&root, c);
     set(&root, "ann_masks", json_string(c->ann_masks));
     set(&root, "ann_top1", mst_json_real(r->ann_top1));

@@ -5,10 +5,12 @@
 #include <stdio.h>
 
 #include "mst/calibrate.h"
+#include "tools/tool_outcome.h"
 
 typedef struct mst_calib_facts {
     const char *onnx, *model, *data; /* paths as given */
     const mst_calib_report *report;
+    const mst_outcome *outcome;
     mst_thinning thinning; /* count and radix mode */
     const char *ann_masks; /* "none": but its own; "mean": those of the spiking network by their mean */
     bool lacks_masks;      /* it has none, but the spiking network has */

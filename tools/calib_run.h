@@ -5,18 +5,21 @@
 #include "mst/calibrate.h"
 #include "mst/data.h"
 #include "tools/tool_opts.h"
+#include "tools/tool_outcome.h"
 
 typedef struct mst_calib_job {
     const mst_program *ann, *snn;
     const mst_program *stored; /* the ANN with the weights of snn; NULL: the same weights */
     const mst_data *data;
-    size_t n; /* samples 0..n-1 */
+    const mst_pick *pick; /* of data */
+    bool skip_bad;
     unsigned threads;
     const mst_opt_uints *at; /* ascending; T is the last */
     bool quiet;              /* no progress bar */
 } mst_calib_job;
 
-/* Release the report with mst_calib_report_free. */
-mst_status mst_calib_run(const mst_calib_job *job, mst_calib_report *out, mst_err *err);
+/* EIO where it was stopped; where samples were measured before a failure, out is a report of these (else it has none).
+ * Release both in any case. */
+mst_status mst_calib_run(const mst_calib_job *job, mst_calib_report *out, mst_outcome *outcome, mst_err *err);
 
 #endif

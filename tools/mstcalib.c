@@ -164,13 +164,14 @@ static mst_status load(const char *const *args, networks *n, mst_run_opts *snn, 
     return mst_program_create(n->snn_graph, snn, &n->snn, err);
 }
 
-static mst_status report(const char *const *args, const mst_calib_report *r, const networks *n, const mst_run_opts *snn,
-                         mst_err *err)
+static mst_status report(const char *const *args, const mst_calib_report *r, const mst_outcome *outcome,
+                         const networks *n, const mst_run_opts *snn, mst_err *err)
 {
     mst_calib_facts facts = {args[0],
                              args[1],
                              args[2],
                              r,
+                             outcome,
                              snn->thinning,
                              give_masks() ? "mean" : "none",
                              n->ann_lacks_masks,
@@ -184,22 +185,29 @@ static mst_status report(const char *const *args, const mst_calib_report *r, con
 static mst_status calibrate(const char *const *args, const networks *n, const mst_run_opts *snn, mst_err *err)
 {
     mst_data *data = NULL;
-    mst_calib_report r;
+    mst_calib_report r = {0};
+    mst_outcome outcome = {0};
+    mst_pick pick = {0};
     MST_TRY(mst_data_open_for(args[2], n->snn_graph, &data, err));
     mst_calib_job job = {.ann = n->ann,
                          .snn = n->snn,
                          .stored = n->stored,
                          .data = data,
-                         .n = mst_data_count(data),
+                         .pick = &pick,
+                         .skip_bad = c.skip_bad,
                          .at = &steps,
                          .quiet = c.quiet};
-    job.n = mst_sample_limit(job.n, &c.limit);
-    job.threads = mst_thread_count(job.n, &c.threads);
-    mst_status st = mst_calib_run(&job, &r, err);
-    if (st == MST_OK) {
-        st = report(args, &r, n, snn, err);
-        mst_calib_report_free(&r);
-    }
+    mst_status st = mst_pick_make(&c.pick, data, &pick, err);
+    job.threads = mst_thread_count(pick.n, &c.threads);
+    if (st == MST_OK)
+        st = mst_calib_run(&job, &r, &outcome, err);
+    if (st == MST_OK)
+        st = report(args, &r, &outcome, n, snn, err);
+    else if (r.samples != 0 && report(args, &r, &outcome, n, snn, NULL) == MST_OK)
+        mst_paths_keep(); /* of the samples before it failed */
+    mst_calib_report_free(&r);
+    mst_outcome_free(&outcome);
+    mst_pick_free(&pick);
     mst_data_close(data);
     return st;
 }

@@ -4,6 +4,7 @@
 
 #include "runtime/data/data_want.h"
 #include "tools/policy_yaml.h"
+#include "tools/run_journal.h"
 #include "tools/run_lists.h"
 #include "tools/run_report.h"
 #include "tools/run_show.h"
@@ -18,7 +19,7 @@ static struct {
     mst_runs_opts mode;
     mst_opt_uints steps, at;
     mst_opt_real alpha, ac, mac;
-    const char *set, *schedule, *trace, *output, *readout;
+    const char *set, *schedule, *trace, *output, *readout, *resume;
 } o;
 
 static mst_energy energy;
@@ -41,6 +42,8 @@ static const mst_opt options[] = {
     {"energy-mac", 0, MST_OPT_REAL, &o.mac, "PJ", "energy of one multiply-accumulate (default: the set's)", 0, 0},
     {"trace", 0, MST_OPT_OUTPUT, &o.trace, "FILE",
      "write spikes of every sample, step and layer as CSV; a window of count or radix is step 1", MST_PATH_TRACE, 0},
+    {"resume", 0, MST_OPT_OUTPUT, &o.resume, "FILE",
+     "keep in FILE how far the run came, every few seconds; go on from there if it exists", MST_PATH_JSON, 0},
     {"info", 0, MST_OPT_FLAG, &o.info, NULL, "describe MODEL.bin and exit (no DATA)", 0, 0},
     {"show", 0, MST_OPT_FLAG, &o.show, NULL, "write sample INDEX of DATA as the network sees it to -o, and exit", 0, 0},
     {NULL, 'o', MST_OPT_OUTPUT, &o.output, "OUT.png", "of --show; - is stdout", MST_PATH_PICTURE, 0},
@@ -110,6 +113,8 @@ static int check_usage(size_t n_args, const char *const *args)
                       : mst_opts_wrong(&tool, "expected DATA behind MODEL.bin, found nothing");
     if (o.schedule != NULL && strcmp(o.schedule, "step") != 0 && strcmp(o.schedule, "block") != 0)
         return mst_opts_wrong(&tool, "--schedule: expected step or block, found '%s'", o.schedule);
+    if (o.resume != NULL && (o.trace != NULL || o.info || mst_is_stdout(o.resume)))
+        return mst_opts_wrong(&tool, "--resume: expected a file, and no %s with it", o.info ? "--info" : "--trace");
     if (o.latency && by_step())
         return mst_opts_wrong(&tool, "--latency: expected --schedule block with it, found step");
     if (mst_energy_find(o.set, &energy, &err) != MST_OK)
@@ -165,16 +170,20 @@ static void warn_of_silence(const mst_run_facts *r)
             r->result.sum.spikes_before != 0 ? "fired past its mask" : "ever fired", r->result.samples);
 }
 
-/* One run of levels; 0: each layer's own. */
+/* One run of levels; 0: each layer's own. Where it ended early, what it did until then is in *r all the same. */
 static mst_status run_one(const mst_graph *g, mst_run_opts *ropts, mst_run_facts *r, mst_err *err)
 {
     mst_program *program = NULL;
     ropts->levels = r->opts.levels;
     MST_TRY(mst_program_create(g, ropts, &program, err));
     r->opts.program = program;
-    MST_TRY(mst_sim_run(&r->opts, &r->result, err));
-    warn_of_silence(r);
-    return MST_OK;
+    mst_status st = mst_sim_run(&r->opts, &r->result, err);
+    if (r->result.samples != 0)
+        warn_of_silence(r);
+    return st == MST_OK && r->result.samples == 0
+               ? mst_fail(err, MST_EFORMAT, "none of %zu samples could be used; the first: %s",
+                          r->result.outcome.n_skipped, r->result.outcome.skipped[0].why)
+               : st;
 }
 
 static mst_status report(const mst_run_facts *runs, size_t n, mst_err *err)
@@ -185,15 +194,67 @@ static mst_status report(const mst_run_facts *runs, size_t n, mst_err *err)
     return c.json != NULL ? mst_run_json(runs, n, c.json, err) : MST_OK;
 }
 
-/* A run for each of the levels, then what they found. args: MODEL.bin DATA */
+static mst_run_facts runs[MST_OPT_MAX_LIST];
+
+/* A run for each of the levels, until one fails. *n: those that did anything. */
+static mst_status run_all(const mst_graph *g, mst_run_opts *ropts, const mst_run_facts *first,
+                          const mst_opt_uints *levels, size_t *n, mst_err *err)
+{
+    mst_status st = MST_OK;
+    for (*n = 0; st == MST_OK && *n < levels->n; (*n)++) {
+        runs[*n] = *first;
+        runs[*n].opts.levels = levels->values[*n];
+        st = run_one(g, ropts, &runs[*n], err);
+        if (runs[*n].result.samples == 0)
+            break;
+    }
+    return st;
+}
+
+static void set_energy(void)
+{
+    if (o.alpha.set)
+        energy.alpha = o.alpha.value;
+    if (o.ac.set)
+        energy.ac = o.ac.value;
+    if (o.mac.set)
+        energy.mac = o.mac.value;
+}
+
+static mst_status run_picked(const mst_graph *g, const char *const *args, mst_run_opts *ropts,
+                             const mst_opt_uints *levels, const mst_sim_opts *opts, mst_err *err)
+{
+    mst_run_facts first = {.model = args[0], .data = args[1], .opts = *opts, .energy = energy, .seed = ropts->seed};
+    mst_journal *journal = NULL;
+    size_t n = 0;
+    if (o.resume != NULL)
+        MST_TRY(mst_journal_open(o.resume, g, args[1], ropts->seed, opts, &journal, err));
+    first.opts.journal = journal;
+    mst_status st = run_all(g, ropts, &first, levels, &n, err);
+    if (st == MST_OK)
+        st = report(runs, n, err);
+    else if (n != 0 && report(runs, n, NULL) == MST_OK)
+        mst_paths_keep(); /* of the samples before it failed */
+    for (size_t k = 0; k < levels->n; k++) {
+        mst_sim_free(&runs[k].result);
+        mst_program_destroy((mst_program *)runs[k].opts.program);
+    }
+    mst_journal_close(journal);
+    return st;
+}
+
+/* args: MODEL.bin DATA */
 static mst_status run(const mst_graph *g, const char *const *args, mst_run_opts *ropts, const mst_opt_uints *levels,
                       uint32_t steps, mst_err *err)
 {
-    static mst_run_facts runs[MST_OPT_MAX_LIST];
     mst_data *data = NULL;
+    mst_pick pick = {0};
+    set_energy();
     MST_TRY(mst_data_open_for(args[1], g, &data, err));
+    mst_status st = mst_pick_make(&c.pick, data, &pick, err);
     mst_sim_opts opts = {.data = data,
-                         .n = mst_sample_limit(mst_data_count(data), &c.limit),
+                         .pick = &pick,
+                         .skip_bad = c.skip_bad,
                          .mode = ropts->mode,
                          .thinning = ropts->thinning,
                          .steps = steps,
@@ -201,26 +262,10 @@ static mst_status run(const mst_graph *g, const char *const *args, mst_run_opts 
                          .at = &o.at,
                          .trace = o.trace,
                          .quiet = c.quiet};
-    opts.threads = o.latency ? 1 : mst_thread_count(opts.n, &c.threads);
-    if (o.alpha.set)
-        energy.alpha = o.alpha.value;
-    if (o.ac.set)
-        energy.ac = o.ac.value;
-    if (o.mac.set)
-        energy.mac = o.mac.value;
-    mst_status st = MST_OK;
-    for (size_t k = 0; st == MST_OK && k < levels->n; k++) {
-        runs[k] =
-            (mst_run_facts){.model = args[0], .data = args[1], .opts = opts, .energy = energy, .seed = ropts->seed};
-        runs[k].opts.levels = levels->values[k];
-        st = run_one(g, ropts, &runs[k], err);
-    }
+    opts.threads = o.latency ? 1 : mst_thread_count(pick.n, &c.threads);
     if (st == MST_OK)
-        st = report(runs, levels->n, err);
-    for (size_t k = 0; k < levels->n; k++) {
-        mst_sim_free(&runs[k].result);
-        mst_program_destroy((mst_program *)runs[k].opts.program);
-    }
+        st = run_picked(g, args, ropts, levels, &opts, err);
+    mst_pick_free(&pick);
     mst_data_close(data);
     return st;
 }

@@ -74,7 +74,8 @@ static mst_status compare(const mst_journal *j, json_t *run, mst_err *err)
     const char *key;
     if (json_integer_value(json_object_get(j->root, "journal")) != 1 || !json_is_object(theirs) ||
         !json_is_array(json_object_get(j->root, "states")))
-        return mst_fail(err, MST_EFORMAT, "--resume %s: expected a journal of mstrun --resume, found other JSON", j->path);
+        return mst_fail(err, MST_EFORMAT, "--resume %s: expected a journal of mstrun --resume, found other JSON",
+                        j->path);
     json_object_foreach(run, key, value)
     {
         json_t *other = json_object_get(theirs, key);
@@ -110,8 +111,8 @@ static mst_status load(mst_journal *j, json_t *run, mst_err *err)
     return j->root != NULL ? MST_OK : mst_fail(err, MST_ENOMEM, "out of memory for a journal");
 }
 
-mst_status mst_journal_open(const char *path, const mst_graph *g, const char *data, uint64_t seed, const mst_sim_opts *o,
-                            mst_journal **out, mst_err *err)
+mst_status mst_journal_open(const char *path, const mst_graph *g, const char *data, uint64_t seed,
+                            const mst_sim_opts *o, mst_journal **out, mst_err *err)
 {
     mst_journal *j = mst_alloc(NULL, sizeof *j);
     *out = NULL;
@@ -161,7 +162,7 @@ static json_t *state_of(const mst_journal *j, uint32_t levels, size_t *at)
 
 static bool take_counts(const json_t *s, const mst_sim_opts *o, mst_sim_result *r)
 {
-    uint64_t samples, labelled;
+    uint64_t samples = 0, labelled = 0;
     json_t *right = json_object_get(s, "right"), *layers = json_object_get(s, "layers");
     size_t n = mst_program_layers(o->program);
     bool ok = take_whole(s, "samples", &samples) && take_whole(s, "labelled", &labelled) &&
@@ -183,17 +184,18 @@ static bool take_counts(const json_t *s, const mst_sim_opts *o, mst_sim_result *
 
 static mst_status take_outcome(const json_t *s, mst_outcome *out, bool *ok, mst_err *err)
 {
-    uint64_t done, skipped;
+    uint64_t done = 0, skipped = 0;
     json_t *seen = json_object_get(s, "seen"), *list = json_object_get(s, "skipped_samples");
-    *ok = take_whole(s, "done", &done) && take_whole(s, "skipped", &skipped) && done <= out->planned && skipped <= done &&
+    *ok = take_whole(s, "done", &done) && take_whole(s, "skipped", &skipped) && done <= out->planned &&
+          skipped <= done &&
           json_is_array(seen) && json_array_size(list) == (skipped < MST_SKIPPED_LISTED ? skipped : MST_SKIPPED_LISTED);
     for (size_t k = 0; *ok && k < json_array_size(seen); k++)
         mst_outcome_took(out, (int)json_integer_value(json_array_get(seen, k)));
     for (size_t k = 0; *ok && k < json_array_size(list); k++) {
         json_t *one = json_array_get(list, k);
         const char *why = json_string_value(json_object_get(one, "reason"));
-        MST_TRY(mst_outcome_skip(out, (uint32_t)json_integer_value(json_object_get(one, "sample")), why != NULL ? why : "",
-                                 err));
+        uint32_t sample = (uint32_t)json_integer_value(json_object_get(one, "sample"));
+        MST_TRY(mst_outcome_skip(out, sample, why != NULL ? why : "", err));
     }
     out->done = (size_t)done;
     out->n_skipped = (size_t)skipped;
@@ -211,6 +213,7 @@ mst_status mst_journal_take(mst_journal *j, const mst_sim_opts *o, mst_sim_resul
         MST_TRY(take_outcome(s, &r->outcome, &whole, err));
     if (ok && whole && r->samples + r->outcome.n_skipped == r->outcome.done)
         return MST_OK;
+    r->samples = 0; /* nothing to report */
     return mst_fail(err, MST_EFORMAT, "--resume %s: its sums are not whole", j->path);
 }
 
@@ -230,7 +233,8 @@ static json_t *state_json(const mst_sim_opts *o, const mst_sim_result *r)
                           mst_json_whole(o->levels), "done", mst_json_whole(r->outcome.done), "samples",
                           mst_json_whole(r->samples), "labelled", mst_json_whole(r->labelled), "right", right, "spikes",
                           mst_json_whole(r->sum.spikes), "spikes_before", mst_json_whole(r->sum.spikes_before), "sops",
-                          mst_json_whole(r->sum.sops), "macs", mst_json_whole(r->sum.macs), "layers", layers, "seen", seen,
+                          mst_json_whole(r->sum.sops), "macs", mst_json_whole(r->sum.macs), "layers", layers, "seen",
+                          seen,
                           "seconds", json_real(r->seconds));
     json_t *outcome = mst_outcome_json(&r->outcome);
     if (s == NULL || outcome == NULL || json_object_set(s, "skipped", json_object_get(outcome, "skipped")) != 0 ||
@@ -263,9 +267,9 @@ mst_status mst_journal_keep(mst_journal *j, const mst_sim_opts *o, const mst_sim
     if (!now && time(NULL) - j->written < SECONDS)
         return MST_OK;
     json_t *states = json_object_get(j->root, "states"), *s = state_json(o, r);
-    int bad = s == NULL                               ? -1
+    int bad = s == NULL                             ? -1
               : state_of(j, o->levels, &at) != NULL ? json_array_set_new(states, at, s)
-                                                      : json_array_append_new(states, s);
+                                                    : json_array_append_new(states, s);
     if (bad != 0)
         return mst_fail(err, MST_ENOMEM, "out of memory for a journal");
     MST_TRY(write_root(j, err));

@@ -8,10 +8,10 @@
 
 typedef struct mst_journal mst_journal;
 
-/* Of runs of g, as it is run (masks, preprocessing), on the data of that SPEC. Read path, where there is one. EINVAL: it
- * is of another run, and in what; EFORMAT, EIO, ENOMEM. */
-mst_status mst_journal_open(const char *path, const mst_graph *g, const char *data, uint64_t seed, const mst_sim_opts *o,
-                            mst_journal **out, mst_err *err);
+/* Of runs of g, as it is run (masks, preprocessing), on the data of that SPEC. Read path, where there is one. EINVAL:
+ * it is of another run, and in what; EFORMAT, EIO, ENOMEM. */
+mst_status mst_journal_open(const char *path, const mst_graph *g, const char *data, uint64_t seed,
+                            const mst_sim_opts *o, mst_journal **out, mst_err *err);
 void mst_journal_close(mst_journal *j); /* NULL allowed */
 
 /* What is known of the run with o's levels, into the zeroed sums of r (layers are there). EFORMAT. */

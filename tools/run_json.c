@@ -142,6 +142,7 @@ static json_t *json_of(const mst_run_facts *r)
     const mst_energy *e = &r->energy;
     bool spikes = r->opts.mode != MST_RUN_ANN, step = r->opts.mode == MST_RUN_SPIKING;
     json_t *root = json_run(r);
+    add(&root, mst_outcome_json(&r->result.outcome));
     add(&root, json_counts(r, &x));
     add(&root, json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "alpha_joules",
                          real_if(spikes, e->alpha), "power_alpha_watts", real_if(spikes, x.power),

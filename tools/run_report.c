@@ -90,7 +90,9 @@ static void print_title(const mst_run_facts *r, bool several, FILE *f)
                 several ? "a run for each row" : levels_text(r, levels, sizeof levels));
     if (mst_mode_counts(r->opts.mode) && mst_run_masked(r))
         fprintf(f, ", %s thinning", mst_thinning_name((int)r->opts.thinning));
-    fprintf(f, ", seed %" PRIu64 ", kernels %s\n\n", r->seed, mst_program_isa(r->opts.program));
+    fprintf(f, ", seed %" PRIu64 ", kernels %s\n", r->seed, mst_program_isa(r->opts.program));
+    mst_outcome_print(&r->result.outcome, f);
+    fputc('\n', f);
 }
 
 static mst_status print_accuracy(const mst_run_facts *r, FILE *f, mst_err *err)

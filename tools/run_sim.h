@@ -34,7 +34,7 @@ typedef struct mst_sim_layer {
 typedef struct mst_sim_result {
     mst_arena arena;
     mst_outcome outcome;
-    size_t samples, labelled; /* taken */
+    size_t samples, labelled;       /* taken */
     size_t right[MST_OPT_MAX_LIST]; /* of the labelled, by at */
     mst_counters sum;
     mst_sim_layer *layers; /* [mst_program_layers] */

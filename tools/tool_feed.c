@@ -14,7 +14,7 @@
 #define SLOT_ROOM ((size_t)32 << 20) /* bytes of all, unless that is less than MIN_SLOTS samples */
 
 typedef struct slot {
-    float *x; /* [values] */
+    float *x;      /* [values] */
     size_t sample; /* its place in the feed's order */
     int label;
     bool full; /* with that sample, or why there is none */

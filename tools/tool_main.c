@@ -63,7 +63,7 @@ int mst_tool_main(const char *name, int (*work)(int, char **), int argc, char **
         mst_fail(&err, MST_EIO, "stdout: cannot write: %s", strerror(errno));
         bad = true;
     }
-    if (bad)
+    if (bad && code == 0) /* else what failed first has been told */
         fprintf(stderr, "%s: error: %s\n", name, err.text);
-    return bad ? 1 : code;
+    return bad && code == 0 ? 1 : code;
 }

@@ -75,6 +75,7 @@ mst_status mst_masks_apply(const mst_mask_choice *m, mst_graph *g, mst_err *err)
 mst_status mst_common_check(const mst_common_opts *c, mst_err *err)
 {
     MST_TRY(mst_masks_check(&c->masks, err));
+    MST_TRY(mst_pick_check(&c->pick, err));
     return mst_prepare_check(&c->prepare, err);
 }
 

@@ -7,6 +7,7 @@
 #include "mst/session.h"
 #include "mst/data.h"
 #include "tools/tool_opts.h"
+#include "tools/tool_outcome.h"
 #include "tools/tool_parallel.h"
 #include "tools/tool_prepare.h"
 
@@ -18,7 +19,9 @@ typedef struct mst_mask_choice {
 
 /* Options that mstrun and mstcalib share. */
 typedef struct mst_common_opts {
-    mst_opt_uint limit, threads, seed;
+    mst_opt_uint threads, seed;
+    mst_pick_opts pick;
+    bool skip_bad;
     mst_mask_choice masks;
     mst_prepare_opts prepare;
     const char *isa, *json;
@@ -26,7 +29,8 @@ typedef struct mst_common_opts {
 } mst_common_opts;
 
 #define MST_COMMON_OPTIONS(c) \
-    {"limit", 'n', MST_OPT_UINT, &(c).limit, "N", "only the first N samples", 1, UINT32_MAX}, \
+    MST_PICK_OPTIONS((c).pick), \
+        MST_OUTCOME_OPTIONS((c).skip_bad), \
         {"threads", 0, MST_OPT_UINT, &(c).threads, "N", \
          "threads; results do not depend on it (default: all processors)", 1, MST_MAX_THREADS}, \
         {"seed", 0, MST_OPT_UINT, &(c).seed, "S", \

@@ -55,7 +55,8 @@ void mst_outcome_print(const mst_outcome *o, FILE *f)
     if (o->classes_seen != 0 && o->classes_seen != o->classes)
         fprintf(f, "only %zu of %zu classes were seen\n", o->classes_seen, o->classes);
     if (o->n_passed != 0)
-        fprintf(f, "%zu file%s passed over that no reader knows, as %s\n", o->n_passed, o->n_passed == 1 ? " was" : "s were",
+        fprintf(f, "%zu file%s passed over that no reader knows, as %s\n", o->n_passed,
+                o->n_passed == 1 ? " was" : "s were",
                 o->passed);
     if (o->n_skipped != 0)
         fprintf(f, "%zu sample%s skipped:\n", o->n_skipped, o->n_skipped == 1 ? " was" : "s were");

@@ -13,8 +13,8 @@
 #define MST_MAX_THREADS 1024u
 
 typedef struct mst_parallel {
-    size_t n;         /* samples 0..n-1 */
-    unsigned threads; /* 1..MST_MAX_THREADS; each has its own worker number below this */
+    size_t n;                          /* samples 0..n-1 */
+    unsigned threads;                  /* 1..MST_MAX_THREADS; each has its own worker number below this */
     const volatile sig_atomic_t *stop; /* once it is not 0 no more samples are begun; NULL: never */
     void *ctx;
     /* Any order, several at a time, each on its own worker. */

@@ -234,7 +234,8 @@ static void keep_spread(mst_pick *p, size_t n)
 static mst_status keep_limit(mst_pick *p, const mst_data *data, const mst_pick_opts *o, mst_err *err)
 {
     bool ordered = false;
-    uint64_t limit = o->first.set ? o->first.value : o->limit.set ? o->limit.value : UINT64_MAX;
+    uint64_t limit = o->first.set ? o->first.value : o->limit.set ? o->limit.value
+                                                                  : UINT64_MAX;
     if (limit >= p->n)
         return MST_OK;
     if (o->limit.set && !o->shuffle.set)

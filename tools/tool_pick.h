@@ -11,7 +11,7 @@ typedef struct mst_pick_opts {
     const char *range, *list;
 } mst_pick_opts;
 
-/* In this order: a list or a range of the data set, every Kth of it, shuffled, so many of each class, so many of all. */
+/* In this order: a list or a range, every Kth of it, shuffled, so many of each class, so many of all. */
 #define MST_PICK_OPTIONS(p) \
     {"limit", 'n', MST_OPT_UINT, &(p).limit, "N", \
      "only N samples: the first, or spread evenly where labels are in order (folders of classes)", 1, UINT32_MAX}, \
@@ -20,8 +20,8 @@ typedef struct mst_pick_opts {
          "only the samples of a list: a number or a path (as it ends) a line", 0, 0}, \
         {"range", 0, MST_OPT_STRING, &(p).range, "A:B", "only samples A to B-1; either may be left out", 0, 0}, \
         {"every", 0, MST_OPT_UINT, &(p).every, "K", "only every Kth sample", 1, UINT32_MAX}, \
-        {"shuffle", 0, MST_OPT_UINT, &(p).shuffle, "S", "in an order drawn with seed S; --limit takes the first of it", \
-         0, UINT64_MAX}, \
+        {"shuffle", 0, MST_OPT_UINT, &(p).shuffle, "S", \
+         "in an order drawn with seed S; --limit takes the first of it", 0, UINT64_MAX}, \
     { \
         "per-class", 0, MST_OPT_UINT, &(p).per_class, "N", "only the first N samples of each class", 1, UINT32_MAX \
     }

@@ -162,4 +162,12 @@ static void event_close(mst_data *d)
 }
 
 const mst_data_reader mst_data_event = {
-    {"events", "", "", true}, event_sniff, event_open, event_count, event_get, event_close, event_shape, event_label, event_name};
+    {"events", "", "", true},
+    event_sniff,
+    event_open,
+    event_count,
+    event_get,
+    event_close,
+    event_shape,
+    event_label,
+    event_name};

@@ -60,10 +60,11 @@ struct mst_data {
 
 /* The class of that name; -1: none of the model's. At open only. */
 int mst_data_class_of(const mst_data *d, const char *name);
-/* Labels of class folders, names [n] in byte order, into labels [n]: by the model's names where all folders have such, else
- * their places. EINVAL where some have, or where the places are not as many as the model's classes; path begins the
- * line. */
-mst_status mst_data_folder_labels(const mst_data *d, const char *path, const char *const *names, size_t n, int32_t *labels,
+/* Labels of class folders, names [n] in byte order, into labels [n]: by the model's names where all folders have
+ * such, else their places. EINVAL where some have, or where the places are not as many as the model's classes; path
+ * begins the line. */
+mst_status mst_data_folder_labels(const mst_data *d, const char *path, const char *const *names, size_t n,
+                                  int32_t *labels,
                                   mst_err *err);
 
 /* At open: will samples of this shape do? Adopts the shape where there is no model. EINVAL names

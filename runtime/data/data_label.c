@@ -25,7 +25,8 @@ int mst_data_class_of(const mst_data *d, const char *name)
     return -1;
 }
 
-mst_status mst_data_folder_labels(const mst_data *d, const char *path, const char *const *names, size_t n, int32_t *labels,
+mst_status mst_data_folder_labels(const mst_data *d, const char *path, const char *const *names, size_t n,
+                                  int32_t *labels,
                                   mst_err *err)
 {
     size_t known = 0, stranger = 0;
@@ -38,8 +39,8 @@ mst_status mst_data_folder_labels(const mst_data *d, const char *path, const cha
         return MST_OK;
     if (known != 0)
         return mst_fail(err, MST_EINVAL,
-                        "%s: class folders: %zu of %zu have names of the model's classes, '%s' has not (a label file says "
-                        "labels one by one)",
+                        "%s: class folders: %zu of %zu have names of the model's classes, '%s' has not (a label file "
+                        "says labels one by one)",
                         path, known, n, names[stranger]);
     if (d->want.classes != 0 && n != d->want.classes)
         return mst_fail(err, MST_EINVAL,

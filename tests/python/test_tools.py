@@ -279,8 +279,10 @@ def test_run_refuses(swin, tmp_path):
     for threads in (1, 2):
         done = tool("mstrun", model, tmp_path / "x.npy", "--threads", threads, "--trace", tmp_path / "t.csv", "--json",
                     tmp_path / "r.json", code=1)
-        assert "sample 5" in done.stderr and not done.stdout
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["x.npy", "y.npy"]  # no half files
+        assert "sample 5" in done.stderr and "PARTIAL" in done.stdout
+        assert json.loads((tmp_path / "r.json").read_text())["partial"]
+        assert (tmp_path / "t.csv").read_text().splitlines()[-1].startswith("4,")  # all of those before
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["r.json", "t.csv", "x.npy", "y.npy"]
     done = tool("mstrun", model, data(swin), "-T", 1, "--json", tmp_path / "no" / "r.json", code=1)
     assert "no/r.json" in done.stderr
 

@@ -83,11 +83,20 @@ static mst_status commit(void *ctx, unsigned worker, size_t i, mst_err *err)
     return MST_OK;
 }
 
+/* All samples, in order. */
+static const uint32_t *places(void)
+{
+    static uint32_t at[SAMPLES];
+    for (uint32_t i = 0; i < SAMPLES; i++)
+        at[i] = i;
+    return at;
+}
+
 static mst_status run(job *j, unsigned threads, mst_err *err)
 {
     mst_data *d = open_samples();
     mst_parallel p = {.n = SAMPLES, .threads = threads, .ctx = j, .work = work, .commit = commit};
-    ck_assert_int_eq(mst_feed_create(d, SAMPLES, threads, &j->feed, err), MST_OK);
+    ck_assert_int_eq(mst_feed_create(d, places(), SAMPLES, threads, &j->feed, err), MST_OK);
     mst_status st = mst_parallel_run(&p, err);
     mst_feed_destroy(j->feed);
     mst_data_close(d);
@@ -131,16 +140,16 @@ START_TEST(ends_early)
     write_samples(SAMPLES);
     mst_data *d = open_samples();
     for (size_t taken = 0; taken < 12; taken++) {
-        ck_assert_int_eq(mst_feed_create(d, SAMPLES, threads[_i], &feed, &err), MST_OK);
+        ck_assert_int_eq(mst_feed_create(d, places(), SAMPLES, threads[_i], &feed, &err), MST_OK);
         for (size_t i = 0; i < taken; i++)
             ck_assert_int_eq(mst_feed_get(feed, i, x, &label, &err), MST_OK);
         mst_feed_destroy(feed);
     }
-    ck_assert_int_eq(mst_feed_create(d, 2, 16, &feed, &err), MST_OK); /* fewer samples than workers */
+    ck_assert_int_eq(mst_feed_create(d, places(), 2, 16, &feed, &err), MST_OK); /* fewer samples than workers */
     ck_assert_int_eq(mst_feed_get(feed, 1, x, &label, &err), MST_OK);
     ck_assert(x[0] == 10.0f);
     mst_feed_destroy(feed);
-    ck_assert_int_eq(mst_feed_create(d, 0, 1, &feed, &err), MST_EINVAL);
+    ck_assert_int_eq(mst_feed_create(d, places(), 0, 1, &feed, &err), MST_EINVAL);
     ck_assert_ptr_null(feed);
     mst_feed_destroy(NULL);
     mst_data_close(d);
