@@ -36,8 +36,14 @@ ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -DMST_VERSION='"$(VERSION)"' $(CFLAGS) -ffp-
 src = $(sort $(foreach d,$(1),$(wildcard $(d)/*.c)))
 obj = $(patsubst %.c,$(B)/%.o,$(1))
 
-RUNTIME_SRC := $(call src,runtime/core runtime/ir runtime/format runtime/kernels runtime/plan runtime/ops runtime/lower runtime/backend \
-                       $(patsubst %/,%,$(wildcard runtime/backend/*/)) runtime/session)
+# Users before what they use, and kernels last, set by set, those on counts behind all others: a linker takes them in
+# this order, and where a function is called, the system maps the pages around it. So these are neighbours that are not.
+KERNEL_SRC  := $(call src,runtime/kernels)
+of_sets     = $(foreach s,scalar avx2 avxvnni avx512 vnni,$(filter %_$(s).c,$(1)))
+RUNTIME_SRC := $(foreach d,session backend $(patsubst runtime/%/,%,$(wildcard runtime/backend/*/)) lower ops plan format ir core,\
+                       $(call src,runtime/$(d))) \
+               $(filter-out $(call of_sets,$(KERNEL_SRC)),$(KERNEL_SRC)) \
+               $(call of_sets,$(filter-out runtime/kernels/count_%,$(KERNEL_SRC))) $(call of_sets,$(filter runtime/kernels/count_%,$(KERNEL_SRC)))
 DATA_SRC    := $(call src,runtime/data runtime/data/events)
 CONV_SRC    := $(call src,converter/onnx converter/lower converter/passes converter)
 CALIB_SRC   := $(call src,calibrate)

@@ -33,8 +33,9 @@ static mst_status static_term(lowering *lo, uint32_t tensor, uint32_t out, rt_re
 {
     const mst_tensor *x = &lo->g->tensors[tensor], *y = &lo->g->tensors[out];
     uint32_t cols = rt_last_dim(y);
-    size_t dims[MST_MAX_RANK] = {0}, pos[MST_MAX_RANK] = {0}, rows = mst_tensor_elements(y) / cols;
-    ptrdiff_t stride[MST_MAX_RANK] = {0};
+    size_t pos[MST_MAX_RANK] = {0}, rows = mst_tensor_elements(y) / cols;
+    uint32_t dims[MST_MAX_RANK] = {0};
+    int32_t stride[MST_MAX_RANK] = {0};
     uint32_t *row = mst_arena_array(&lo->p->arena, rows, sizeof *row);
     if (row == NULL)
         return low_no_memory(lo);

@@ -126,10 +126,13 @@ typedef struct rt_op {
     const uint32_t *in_buf;    /* NODE: float buffers of the inputs; MST_NONE: as the node has it */
     const uint32_t *in_events; /* NODE: buffers of their events; MST_NONE: analog */
     uint32_t events;           /* NODE, EVENTS: buffer of what the output is made of; COUNTS: input; MST_NONE: analog */
-    rt_value in, out;          /* MASK: bits; MOVE: out; NODE and LAYER: what it makes */
-    rt_move move;
+    rt_value out;              /* what it makes */
+    union {
+        rt_fire fire; /* LAYER */
+        rt_move move; /* MOVE */
+        rt_value in;  /* MASK */
+    };
     const rt_expr *expr;   /* LAYER, EVENTS */
-    rt_fire fire;          /* LAYER */
     size_t scratch;        /* of thread i: scratch + i * scratch_bytes of the program */
     uint32_t head, joined; /* LAYER: see layer_group.c; head: index of the group's first operation,
                               which has the number of the others */

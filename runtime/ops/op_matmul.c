@@ -161,7 +161,7 @@ static void run_matmul(op_call *c)
 static void prepare_batch(op_prep *c, op_matmul *q)
 {
     const mst_tensor *y = op_out_tensor(c);
-    size_t dims[MST_MAX_RANK];
+    uint32_t dims[MST_MAX_RANK];
     for (uint32_t d = 0; d < y->rank; d++)
         dims[d] = y->dims[d];
     nd_broadcast(op_in_tensor(c, 0), y->rank, dims, q->batch.stride[0]);

@@ -64,7 +64,7 @@ mst_status op_prepare_TRANSPOSE(op_prep *c, op_node *op)
 {
     MST_TRY(prepare_parts(c, op, false));
     nd_loop *nd = &op->u.move.parts[0].nd;
-    ptrdiff_t own[MST_MAX_RANK];
+    int32_t own[MST_MAX_RANK];
     nd_strides(op_in_tensor(c, 0), own);
     for (uint32_t d = 0; d < nd->rank; d++)
         nd->stride[0][d] = own[c->node->ip[MST_TRANSPOSE_PERM + d]];
@@ -77,7 +77,7 @@ mst_status op_prepare_SLICE(op_prep *c, op_node *op)
     MST_TRY(prepare_parts(c, op, false));
     op_copy *part = &op->u.move.parts[0];
     for (uint32_t d = 0; d < part->nd.rank; d++) {
-        part->in_at += part->nd.stride[0][d] * c->node->ip[MST_SLICE_START + d];
+        part->in_at += (ptrdiff_t)part->nd.stride[0][d] * c->node->ip[MST_SLICE_START + d];
         /* a step that is never taken may be any number: keep the product small */
         part->nd.stride[0][d] *= part->nd.dims[d] == 1 ? 1 : c->node->ip[MST_SLICE_STEP + d];
     }
@@ -93,7 +93,7 @@ mst_status op_prepare_CONCAT(op_prep *c, op_node *op)
     for (uint32_t k = 0; k < op->n_in; k++) {
         op_copy *part = &op->u.move.parts[k];
         part->out_at = at * part->nd.stride[1][axis];
-        at += (ptrdiff_t)part->nd.dims[axis];
+        at += part->nd.dims[axis];
         nd_collapse(&part->nd);
     }
     return MST_OK;
@@ -104,7 +104,7 @@ mst_status op_prepare_PAD(op_prep *c, op_node *op)
     MST_TRY(prepare_parts(c, op, true));
     op_copy *part = &op->u.move.parts[0];
     for (uint32_t d = 0; d < part->nd.rank; d++)
-        part->out_at += part->nd.stride[1][d] * c->node->ip[MST_PAD_BEFORE + d];
+        part->out_at += (ptrdiff_t)part->nd.stride[1][d] * c->node->ip[MST_PAD_BEFORE + d];
     nd_collapse(&part->nd);
     op->u.move.fill = true;
     op->u.move.value = c->node->fp[MST_PAD_VALUE];

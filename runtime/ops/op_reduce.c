@@ -49,7 +49,7 @@ mst_status op_prepare_REDUCE(op_prep *c, op_node *op)
     const mst_tensor *x = op_in_tensor(c, 0);
     uint32_t axes = (uint32_t)c->node->ip[MST_REDUCE_AXES];
     op_reduce *q = &op->u.reduce;
-    ptrdiff_t own[MST_MAX_RANK], out = 1;
+    int32_t own[MST_MAX_RANK], out = 1;
     op->run = run_reduce;
     q->fn = c->node->ip[MST_REDUCE_FN];
     nd_strides(x, own);
@@ -60,7 +60,7 @@ mst_status op_prepare_REDUCE(op_prep *c, op_node *op)
     }
     for (uint32_t d = q->kept.rank; d-- > 0;) { /* y is row-major over the kept dims */
         q->kept.stride[1][d] = out;
-        out *= (ptrdiff_t)q->kept.dims[d];
+        out *= (int32_t)q->kept.dims[d];
     }
     q->n = mst_tensor_elements(x) / op->n;
     nd_collapse(&q->over);

@@ -3,18 +3,20 @@
 
 #include <string.h>
 
-void nd_strides(const mst_tensor *t, ptrdiff_t *stride)
+_Static_assert(MST_MAX_ELEMENTS <= INT32_MAX, "a stride fits into 32 bits");
+
+void nd_strides(const mst_tensor *t, int32_t *stride)
 {
-    ptrdiff_t s = 1;
+    int32_t s = 1;
     for (uint32_t d = t->rank; d-- > 0;) {
         stride[d] = s;
-        s *= (ptrdiff_t)t->dims[d];
+        s *= (int32_t)t->dims[d];
     }
 }
 
-void nd_broadcast(const mst_tensor *t, uint32_t rank, const size_t *dims, ptrdiff_t *stride)
+void nd_broadcast(const mst_tensor *t, uint32_t rank, const uint32_t *dims, int32_t *stride)
 {
-    ptrdiff_t own[MST_MAX_RANK];
+    int32_t own[MST_MAX_RANK];
     nd_strides(t, own);
     for (uint32_t d = 0; d < rank; d++) {
         stride[d] = 0;
@@ -25,10 +27,10 @@ void nd_broadcast(const mst_tensor *t, uint32_t rank, const size_t *dims, ptrdif
     }
 }
 
-static bool joins(const nd_loop *nd, uint32_t outer, size_t dim, uint32_t inner)
+static bool joins(const nd_loop *nd, uint32_t outer, uint32_t dim, uint32_t inner)
 {
     for (int o = 0; o < ND_OPERANDS; o++)
-        if (nd->stride[o][outer] != nd->stride[o][inner] * (ptrdiff_t)dim)
+        if (nd->stride[o][outer] != (ptrdiff_t)nd->stride[o][inner] * dim)
             return false;
     return true;
 }
@@ -63,7 +65,7 @@ bool nd_next(const nd_loop *nd, size_t *pos, ptrdiff_t *at)
         if (++pos[d] < nd->dims[d])
             return true;
         for (int o = 0; o < ND_OPERANDS; o++)
-            at[o] -= nd->stride[o][d] * (ptrdiff_t)nd->dims[d];
+            at[o] -= (ptrdiff_t)nd->stride[o][d] * nd->dims[d];
         pos[d] = 0;
     }
     return false;

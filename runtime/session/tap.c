@@ -21,8 +21,8 @@ mst_tap rt_tap_of(const mst_session *s, const rt_op *op, uint32_t steps, tapped 
     *how = (tapped){.value = &op->out,
                     .data = rt_buf_at(s, op->out.buf),
                     .counts = rt_is_count(f) && op->events != MST_NONE ? rt_buf_at(s, op->events) : NULL,
-                    .piece_at = op->fire.piece_at,
-                    .piece = op->fire.piece};
+                    .piece_at = op->kind == RT_OP_LAYER ? op->fire.piece_at : NULL,
+                    .piece = op->kind == RT_OP_LAYER ? op->fire.piece : 0};
     return (mst_tap){.node = f->producer,
                      .layer = f->layer,
                      .first = s->time + 1,
