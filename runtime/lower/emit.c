@@ -39,7 +39,7 @@ mst_status low_new_bits(lowering *lo, uint32_t tensor, rt_value *bits)
 {
     const mst_tensor *t = &lo->g->tensors[tensor];
     uint32_t cols = rt_last_dim(t);
-    const rt_value *v = &lo->p->facts[tensor].value;
+    const rt_kind *v = &lo->p->facts[tensor].value;
     bool counts = op_counts(lo->p->mode);
     *bits = (rt_value){.form = counts ? MST_FORM_COUNT : MST_FORM_BITS,
                        .cols = cols,

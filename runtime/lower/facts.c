@@ -6,12 +6,12 @@
 
 /* Do all inputs that are moved have values of the form? Of *out, scale and levels are what they have in common, 0
  * where they differ. */
-static bool all_have(const lowering *lo, const mst_node *n, mst_form form, rt_value *out)
+static bool all_have(const lowering *lo, const mst_node *n, mst_form form, rt_kind *out)
 {
-    const rt_value *first = &lo->p->facts[n->in[0]].value;
-    *out = (rt_value){.form = form, .scale = first->scale, .levels = first->levels};
+    const rt_kind *first = &lo->p->facts[n->in[0]].value;
+    *out = (rt_kind){.form = form, .scale = first->scale, .levels = first->levels};
     for (uint32_t k = 0; k < op_moved_inputs(n); k++) {
-        const rt_value *v = &lo->p->facts[n->in[k]].value;
+        const rt_kind *v = &lo->p->facts[n->in[k]].value;
         if (v->form != form)
             return false;
         if (memcmp(&v->scale, &first->scale, sizeof v->scale) != 0)
@@ -38,24 +38,24 @@ static bool stays(const lowering *lo, const mst_node *n)
 }
 
 /* Float mode has no spikes: its values are not theta*s. */
-static rt_value value_of(const lowering *lo, const op_prep *c, const mst_node *n)
+static rt_kind value_of(const lowering *lo, const op_prep *c, const mst_node *n)
 {
     const mst_form spikes = op_counts(lo->p->mode) ? MST_FORM_COUNT : MST_FORM_BITS;
-    rt_value v;
+    rt_kind v;
     if (stays(lo, n))
-        return (rt_value){.form = MST_FORM_STATIC};
+        return (rt_kind){.form = MST_FORM_STATIC};
     if (lo->p->mode == MST_RUN_FLOAT)
-        return (rt_value){.form = MST_FORM_FLOAT};
+        return (rt_kind){.form = MST_FORM_FLOAT};
     if (n->op == MST_OP_NEURON) {
         const mst_tensor *theta = &lo->g->tensors[n->in[1]];
-        v = (rt_value){.form = spikes, .scale = mst_tensor_elements(theta) == 1 ? *(const float *)theta->data : 0.0f};
+        v = (rt_kind){.form = spikes, .scale = mst_tensor_elements(theta) == 1 ? *(const float *)theta->data : 0.0f};
         v.levels = spikes == MST_FORM_COUNT ? (uint32_t)op_levels_of(c, n) : 0;
         return v;
     }
     bool keeps = mst_node_moves_spikes(n) || n->op == MST_OP_MASK || (spikes == MST_FORM_COUNT && takes_maximum(n));
     if (keeps && all_have(lo, n, spikes, &v))
         return v;
-    return (rt_value){.form = MST_FORM_FLOAT};
+    return (rt_kind){.form = MST_FORM_FLOAT};
 }
 
 /* theta where it spikes, else 0: neurons' outputs, moved, and their maxima. */

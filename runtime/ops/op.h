@@ -24,12 +24,19 @@ typedef struct rt_ref {
     size_t at;
 } rt_ref;
 
-/* The values of a tensor: their form, and how they lie where they are stored. */
-typedef struct rt_value {
+/* The form of a tensor's values, and what they are worth. */
+typedef struct rt_kind {
     mst_form form;
     float scale;     /* theta, what a spike is worth (COUNT: `levels` of them); 0: not the same for all, or none */
     uint32_t levels; /* COUNT: of all that it holds; 0: not the same for all */
-    uint32_t cols;   /* of a row, the last axis */
+} rt_kind;
+
+/* The same of values that are stored, and how they lie. */
+typedef struct rt_value {
+    mst_form form;
+    float scale;
+    uint32_t levels;
+    uint32_t cols; /* of a row, the last axis */
     size_t rows;
     size_t words; /* of a row. BITS: of 64 bits, those past cols are 0; COUNT: bytes */
     size_t step;  /* words of a time step; FLOAT: numbers */
@@ -38,7 +45,7 @@ typedef struct rt_value {
 
 /* What is known of a tensor before anything runs. */
 typedef struct rt_fact {
-    rt_value value;    /* form, scale, levels */
+    rt_kind value;
     bool constant;     /* computed from constants alone */
     bool events;       /* made of spikes, as far as counting goes (docs/EXECUTION.md) */
     bool train;        /* spiking mode: of one where a value is not 0 */
