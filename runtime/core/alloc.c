@@ -108,7 +108,8 @@ static bool chunk_add(mst_arena *a, size_t n)
     size_t size;
     if (!mst_add_size(n, sizeof(struct mst_arena_chunk) + ALIGN, &size))
         return false;
-    size_t chunk_min = a->used < CHUNK_MIN ? 4096 : CHUNK_MIN;
+    size_t chunk_min = a->chunk != 0 ? a->chunk : a->used < CHUNK_MIN ? 4096
+                                                                      : CHUNK_MIN;
     if (size < chunk_min)
         size = chunk_min;
     size_t total;

@@ -2,6 +2,9 @@
 #include "runtime/backend/backend.h"
 #include "runtime/core/options.h"
 
+/* What compiling needs for itself goes back to the system as a whole; small pieces would leave holes in the heap. */
+#define TMP_CHUNK ((size_t)256 << 10)
+
 static mst_status compile(mst_program *p, const mst_run_opts *o, mst_arena *tmp, mst_err *err)
 {
     lowering lo = {.p = p,
@@ -61,7 +64,7 @@ mst_status mst_program_create(const mst_graph *g, const mst_run_opts *opts, mst_
     p->alloc = p->arena.alloc = o->alloc;
     p->k = kernels;
     p->backend = rt_backends[0];
-    mst_arena tmp = {.alloc = o->alloc};
+    mst_arena tmp = {.alloc = o->alloc, .chunk = TMP_CHUNK};
     mst_status st = compile(p, o, &tmp, err);
     mst_arena_release(&tmp);
     if (st != MST_OK) {

@@ -42,6 +42,7 @@ typedef struct mst_arena {
     const mst_allocator *alloc; /* NULL: default */
     size_t limit;               /* refuse to grow past this many bytes */
     size_t used;
+    size_t chunk; /* least bytes to take at once; 0: as it is suits what lives long */
     struct mst_arena_chunk *head;
 } mst_arena;
 
