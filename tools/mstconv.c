@@ -53,7 +53,7 @@ static const mst_opt options[] = {
     {"dump-dir", 0, MST_OPT_STRING, &o.dump_dir, "DIR", "the graph after each pass, as text and Graphviz", 0, 0},
     {"stop-after", 0, MST_OPT_STRING, &o.stop_after, "PASS",
      "leave out the passes behind it (for bisection; --list passes)", 0, 0},
-    {"quiet", 0, MST_OPT_FLAG, &o.quiet, NULL, "no table; errors and --report stay", 0, 0},
+    {"quiet", 'q', MST_OPT_FLAG, &o.quiet, NULL, "no table; errors and --report stay", 0, 0},
 };
 
 static const mst_list *const lists[] = {&mst_list_ops, &mst_list_passes, &mst_list_sites, &mst_list_weights,

@@ -45,7 +45,7 @@ typedef struct mst_common_opts {
          "write results as JSON; - is stdout, text then goes to stderr", MST_PATH_JSON, 0}, \
         MST_OUTPUT_OPTIONS, \
     { \
-        "quiet", 0, MST_OPT_FLAG, &(c).quiet, NULL, \
+        "quiet", 'q', MST_OPT_FLAG, &(c).quiet, NULL, \
             "no progress bar and no text; warnings and --json stay", 0, 0 \
     }
 

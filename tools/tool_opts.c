@@ -154,7 +154,7 @@ static void print_help(const mst_tool *tool)
     snprintf(what, sizeof what, "what this build knows: %s", known);
     printf("%-*s ", HELP_COLUMN, "  --list WHAT");
     print_text(tool, what, HELP_COLUMN + 1, HELP_COLUMN + 1);
-    printf("\n%-*s %s\n%-*s %s\n", HELP_COLUMN, "  --help", "print this and exit", HELP_COLUMN, "  --version",
+    printf("\n%-*s %s\n%-*s %s\n", HELP_COLUMN, "  -h, --help", "print this and exit", HELP_COLUMN, "  -V, --version",
            "print the version and exit");
     if (tool->notes != NULL) {
         printf("\n");
@@ -350,10 +350,10 @@ int mst_opts_parse(const mst_tool *tool, int argc, char **argv, const char **arg
         if (!only_args && argv[i][0] == '-' && argv[i][1] != '\0') {
             if (strcmp(argv[i], "--") == 0) {
                 only_args = true;
-            } else if (strcmp(argv[i], "--help") == 0) {
+            } else if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
                 print_help(tool);
                 return MST_EXIT_DONE;
-            } else if (strcmp(argv[i], "--version") == 0) {
+            } else if (strcmp(argv[i], "--version") == 0 || strcmp(argv[i], "-V") == 0) {
                 printf("%s %s\n", tool->name, MST_VERSION);
                 return MST_EXIT_DONE;
             } else if (strncmp(argv[i], "--list", 6) == 0 && (argv[i][6] == '=' || argv[i][6] == '\0')) {

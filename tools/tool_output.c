@@ -5,11 +5,13 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tools/tool_paths.h"
 
 #define BAR_CELLS 30
+#define REDRAW 0.1 /* s */
 
 json_t *mst_json_text(const char *s)
 {
@@ -72,24 +74,51 @@ mst_status mst_json_write(const char *tool, json_t *items, const char *path, mst
     return st;
 }
 
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
 void mst_progress_begin(mst_progress *p, const char *what, size_t total, bool quiet)
 {
     bool on = !quiet && total != 0 && isatty(STDERR_FILENO);
-    *p = (mst_progress){.on = on, .what = what, .total = total, .shown = -1};
+    *p = (mst_progress){.on = on, .what = what, .total = total, .first = total, .began = now()};
+}
+
+/* "12 s", "3 min 20 s", "2 h 05 min" */
+static const char *duration(double s, char *out, size_t n)
+{
+    if (!(s < 1e7))
+        snprintf(out, n, "long");
+    else if (s < 60)
+        snprintf(out, n, "%.0f s", s);
+    else if (s < 3600)
+        snprintf(out, n, "%d min %02d s", (int)s / 60, (int)s % 60);
+    else
+        snprintf(out, n, "%d h %02d min", (int)s / 3600, (int)s / 60 % 60);
+    return out;
 }
 
 void mst_progress_at(mst_progress *p, size_t done)
 {
-    if (!p->on)
+    double t;
+    if (!p->on || ((t = now()) - p->drawn < REDRAW && done != p->total))
         return;
-    int mille = (int)(1000.0 * (double)done / (double)p->total);
-    if (mille == p->shown)
-        return;
-    p->shown = mille;
-    int cells = mille * BAR_CELLS / 1000;
-    fprintf(stderr, "\r%s [%.*s%*s] %zu/%zu", p->what, cells, "##############################",
-            BAR_CELLS - cells, "",
-            done, p->total);
+    p->drawn = t;
+    if (p->first == p->total)
+        p->first = done; /* a run that goes on: what was done before took no time of this one */
+    char left[32] = "", text[160];
+    int cells = (int)((double)done * BAR_CELLS / (double)p->total);
+    double rate = done > p->first && t > p->began ? (double)(done - p->first) / (t - p->began) : 0;
+    snprintf(text, sizeof text, "%s [%.*s%*s] %zu/%zu", p->what, cells, "##############################",
+             BAR_CELLS - cells, "", done, p->total);
+    if (rate > 0)
+        fprintf(stderr, "\r%s  %.3g/s, %s left\033[K", text, rate,
+                duration((double)(p->total - done) / rate, left, sizeof left));
+    else
+        fprintf(stderr, "\r%s\033[K", text);
     fflush(stderr);
 }
 

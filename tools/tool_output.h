@@ -20,12 +20,13 @@ void mst_json_append(json_t **list, json_t *item);
  * which files of the tools are known. EIO, ENOMEM. */
 mst_status mst_json_write(const char *tool, json_t *root, const char *path, mst_err *err);
 
-/* A bar on stderr if that is a terminal and quiet is false. */
+/* A bar on stderr if that is a terminal and quiet is false, with rate and time left: drawn at most ten times a
+ * second. */
 typedef struct mst_progress {
     bool on;
     const char *what; /* lent */
-    size_t total;
-    int shown; /* per mille drawn last */
+    size_t total, first;
+    double began, drawn; /* s; drawn 0: not yet */
 } mst_progress;
 void mst_progress_begin(mst_progress *p, const char *what, size_t total, bool quiet);
 void mst_progress_at(mst_progress *p, size_t done);

@@ -4,11 +4,14 @@
 #include <math.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "runtime/core/checked.h"
 #include "runtime/core/grow.h"
 
 #define MAX_CELL 160
+#define LEAST 12 /* columns that a text keeps */
 
 void mst_table_begin(mst_table *t, size_t columns, const char *const *heads)
 {
@@ -63,19 +66,76 @@ static size_t width_of(const char *s)
     return n;
 }
 
-static void print_row(const mst_table *t, const char *const *row, const size_t *width, bool head, FILE *f)
+/* The longest start and end of s that fit: "/blocks/..fc1_if/Floor". Never inside a character of several bytes. */
+static const char *shorten(const char *s, size_t width, char *out, size_t n)
 {
-    for (size_t c = 0; c < t->columns; c++) {
+    if (width_of(s) <= width || width < 4 || strlen(s) >= n)
+        return s;
+    size_t end = (width - 2) * 2 / 3, start = width - 2 - end, at = 0, k = 0;
+    for (; at < start || ((unsigned char)s[k] & 0xc0) == 0x80; k++)
+        at += ((unsigned char)s[k + 1] & 0xc0) != 0x80;
+    const char *rest = s + strlen(s);
+    for (at = 0; at < end; at += ((unsigned char)*rest & 0xc0) != 0x80)
+        rest--;
+    snprintf(out, n, "%.*s..%s", (int)k, s, rest);
+    return out;
+}
+
+static void print_row(const mst_table *t, size_t shown, const char *const *row, const size_t *width, bool head, FILE *f)
+{
+    for (size_t c = 0; c < shown; c++) {
+        char cut[MAX_CELL];
         bool right = t->heads[c][0] == '>';
-        const char *text = head && right ? row[c] + 1 : row[c];
+        const char *text = right && head ? row[c] + 1 : right ? row[c]
+                                                              : shorten(row[c], width[c], cut, sizeof cut);
         int pad = (int)(width[c] - width_of(text));
         const char *gap = c != 0 ? "  " : "";
         if (right)
             fprintf(f, "%s%*s%s", gap, pad, "", text);
         else
-            fprintf(f, "%s%s%*s", gap, text, c + 1 < t->columns ? pad : 0, "");
+            fprintf(f, "%s%s%*s", gap, text, c + 1 < shown ? pad : 0, "");
     }
     fputc('\n', f);
+}
+
+/* Columns of the terminal that f is; SIZE_MAX: it is none. */
+static size_t room_of(FILE *f)
+{
+    struct winsize w;
+    int fd = fileno(f);
+    return fd >= 0 && isatty(fd) && ioctl(fd, TIOCGWINSZ, &w) == 0 && w.ws_col != 0 ? w.ws_col : SIZE_MAX;
+}
+
+/* Take from the widest column of texts, one after another, until the table fits or all are short; then leave out columns
+ * from the right. Returns how many stay. */
+static size_t fit(const mst_table *t, size_t room, size_t *width)
+{
+    size_t all = 2 * (t->columns - 1), shown = t->columns;
+    for (size_t c = 0; c < t->columns; c++)
+        all += width[c];
+    while (all > room) {
+        size_t widest = t->columns;
+        for (size_t c = 0; c < t->columns; c++)
+            if (t->heads[c][0] != '>' && width[c] > LEAST && (widest == t->columns || width[c] > width[widest]))
+                widest = c;
+        if (widest == t->columns)
+            break;
+        width[widest]--;
+        all--;
+    }
+    for (; all > room && shown > 2; shown--)
+        all -= 2 + width[shown - 1];
+    return shown;
+}
+
+static void print_left_out(const mst_table *t, size_t shown, FILE *f)
+{
+    if (shown == t->columns)
+        return;
+    fputs("(a wider terminal, or a file, has", f);
+    for (size_t c = shown; c < t->columns; c++)
+        fprintf(f, "%s %s", c != shown ? "," : "", t->heads[c] + (t->heads[c][0] == '>'));
+    fputs(")\n", f);
 }
 
 mst_status mst_table_end(mst_table *t, FILE *f, mst_err *err)
@@ -92,9 +152,11 @@ mst_status mst_table_end(mst_table *t, FILE *f, mst_err *err)
             if (w > width[i % t->columns])
                 width[i % t->columns] = w;
         }
-        print_row(t, t->heads, width, true, f);
+        size_t shown = fit(t, room_of(f), width);
+        print_row(t, shown, t->heads, width, true, f);
         for (size_t i = 0; i + t->columns <= t->cells; i += t->columns)
-            print_row(t, t->text + i, width, false, f);
+            print_row(t, shown, t->text + i, width, false, f);
+        print_left_out(t, shown, f);
     }
     mst_arena_release(&t->arena);
     return st;
