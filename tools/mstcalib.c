@@ -11,6 +11,7 @@
 #include "tools/policy_yaml.h"
 #include "tools/run_lists.h"
 #include "tools/tool_main.h"
+#include "tools/tool_mistake.h"
 #include "tools/tool_mode.h"
 #include "tools/tool_model.h"
 #include "tools/tool_output.h"
@@ -57,6 +58,16 @@ static const mst_tool tool = {
     "Exact definitions: mst/calibrate.h.",
     lists,
 };
+
+/* Files in each other's place, or of another kind. -1 to go on. */
+static int check_files(const char *const *args, size_t n)
+{
+    static const mst_file_kind kinds[] = {MST_FILE_ONNX, MST_FILE_MODEL, MST_FILE_DATA};
+    mst_err err;
+    return mst_mistake_check("mstcalib MODEL.onnx MODEL.bin DATA", args, kinds, n, &err) == MST_OK
+               ? -1
+               : mst_opts_wrong(&tool, "%s", err.text);
+}
 
 static int check_usage(size_t n_args)
 {
@@ -221,6 +232,8 @@ static int work(int argc, char **argv)
     int code = mst_opts_parse(&tool, argc, argv, args, 3, &n_args);
     if (code < 0)
         code = check_usage(n_args);
+    if (code < 0)
+        code = check_files(args, n_args);
     if (code < 0)
         code = mst_opts_open(&tool);
     if (code >= 0)

@@ -11,6 +11,7 @@
 #include "tools/conv_thresholds_report.h"
 #include "tools/policy_yaml.h"
 #include "tools/tool_main.h"
+#include "tools/tool_mistake.h"
 #include "tools/tool_mode.h"
 #include "tools/tool_model.h"
 #include "tools/tool_opts.h"
@@ -78,6 +79,16 @@ static int check_name(const char *option, const mst_list *l, const char *text)
         return -1;
     mst_list_names(l, names, sizeof names);
     return mst_opts_wrong(&tool, "%s: expected one of %s, found '%s'", option, names, text);
+}
+
+/* Files in each other's place, or of another kind. -1 to go on. */
+static int check_files(const char *const *args, size_t n)
+{
+    static const mst_file_kind kinds[] = {MST_FILE_ONNX};
+    mst_err err;
+    return mst_mistake_check("mstconv MODEL.onnx", args, kinds, n, &err) == MST_OK
+               ? -1
+               : mst_opts_wrong(&tool, "%s", err.text);
 }
 
 static int check_usage(size_t n_args, mst_import_opts *iopts)
@@ -250,6 +261,8 @@ static int work(int argc, char **argv)
     int code = mst_opts_parse(&tool, argc, argv, args, 1, &n_args);
     if (code < 0)
         code = check_usage(n_args, &iopts);
+    if (code < 0)
+        code = check_files(args, n_args);
     if (code < 0 && make_dump_dir(&err) != MST_OK)
         return mst_opts_failed(&tool, &err);
     if (code < 0)

@@ -9,6 +9,7 @@
 #include "tools/run_report.h"
 #include "tools/run_show.h"
 #include "tools/tool_main.h"
+#include "tools/tool_mistake.h"
 #include "tools/tool_mode.h"
 #include "tools/tool_model.h"
 #include "tools/tool_output.h"
@@ -93,6 +94,16 @@ static int check_show(size_t n_args, const char *const *args)
 static bool by_step(void)
 {
     return o.schedule != NULL && strcmp(o.schedule, "step") == 0;
+}
+
+/* Files in each other's place, or of another kind. -1 to go on. */
+static int check_files(const char *const *args, size_t n)
+{
+    static const mst_file_kind kinds[] = {MST_FILE_MODEL, MST_FILE_DATA};
+    mst_err err;
+    return mst_mistake_check("mstrun MODEL.bin DATA", args, kinds, n, &err) == MST_OK
+               ? -1
+               : mst_opts_wrong(&tool, "%s", err.text);
 }
 
 static int check_usage(size_t n_args, const char *const *args)
@@ -353,6 +364,8 @@ static int work(int argc, char **argv)
     int code = mst_opts_parse(&tool, argc, argv, args, 3, &n_args);
     if (code < 0)
         code = check_usage(n_args, args);
+    if (code < 0 && !o.show)
+        code = check_files(args, n_args);
     if (code < 0)
         code = mst_opts_open(&tool);
     if (code >= 0)

@@ -106,8 +106,8 @@ static size_t room_of(FILE *f)
     return fd >= 0 && isatty(fd) && ioctl(fd, TIOCGWINSZ, &w) == 0 && w.ws_col != 0 ? w.ws_col : SIZE_MAX;
 }
 
-/* Take from the widest column of texts, one after another, until the table fits or all are short; then leave out columns
- * from the right. Returns how many stay. */
+/* Take from the widest column of texts, one after another, until the table fits or all are short; then leave out
+ * columns from the right. Returns how many stay. */
 static size_t fit(const mst_table *t, size_t room, size_t *width)
 {
     size_t all = 2 * (t->columns - 1), shown = t->columns;

@@ -71,16 +71,26 @@ static mst_status set_shape(const mst_data *d, npy_state *s, mst_err *err)
     return MST_OK;
 }
 
+/* The command that makes a type that is read of another. */
+static const char *conversion(const char *name, const char *type, char *out, size_t n)
+{
+    snprintf(out, n, "python3 -c \"import numpy as np; f='%.100s'; np.save(f, np.load(f).astype('%s'))\"", name, type);
+    return strlen(name) > 100 || strcspn(name, "'\"\\$`") != strlen(name) || !mst_data_ends_with(name, ".npy")
+               ? "numpy's astype()"
+               : out;
+}
+
 static mst_status use_images(mst_data *d, mst_err *err)
 {
     npy_state *s = d->state;
     const mst_npy_header *h = &s->x.header;
+    char how[240];
     s->real = strcmp(h->descr, "<f4") == 0;
     if (!s->real && strcmp(h->descr, "|u1") != 0)
         return mst_fail(err, MST_EINVAL,
                         "%s: offset 10: descr: expected '<f4' (little-endian float32) or '|u1' (bytes), "
-                        "found '%s'",
-                        s->x.name, h->descr);
+                        "found '%s'; to convert: %s",
+                        s->x.name, h->descr, conversion(s->x.name, "<f4", how, sizeof how));
     MST_TRY(set_shape(d, s, err));
     const uint32_t *shape = s->shape;
     bool same = shape[0] == d->want.channels && shape[1] == d->want.height && shape[2] == d->want.width;
@@ -126,10 +136,12 @@ static mst_status use_labels(mst_data *d, const mst_npy_array *y, mst_err *err)
 {
     npy_state *s = d->state;
     const mst_npy_header *h = &y->header;
+    char how[240];
     if (strcmp(h->descr, "<i8") != 0 && strcmp(h->descr, "<i4") != 0 && strcmp(h->descr, "|u1") != 0)
         return mst_fail(err, MST_EINVAL,
-                        "%s: offset 10: descr: expected '<i8', '<i4' or '|u1' (integer labels), found '%s'",
-                        y->name, h->descr);
+                        "%s: offset 10: descr: expected '<i8', '<i4' or '|u1' (integer labels), found '%s'; to "
+                        "convert: %s",
+                        y->name, h->descr, conversion(y->name, "<i4", how, sizeof how));
     bool column = h->rank == 2 && h->dims[1] == 1;
     if ((h->rank != 1 && !column) || h->dims[0] != s->n) {
         char found[128];

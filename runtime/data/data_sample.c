@@ -26,6 +26,13 @@ static bool fits_as_is(const mst_data *d, uint32_t height, uint32_t width)
     return same_size(d, height, width) && (resize == 0 || resize == shorter);
 }
 
+/* 256 for 224. */
+static unsigned usual_resize(const mst_data *d)
+{
+    uint32_t shorter = d->want.height < d->want.width ? d->want.height : d->want.width;
+    return shorter < MST_MAX_SIDE / 2 ? shorter * 8 / 7 : shorter;
+}
+
 mst_status mst_data_check_shape(mst_data *d, const uint32_t shape[3], const char *path, uint64_t offset,
                                 mst_err *err)
 {
@@ -41,6 +48,13 @@ mst_status mst_data_check_shape(mst_data *d, const uint32_t shape[3], const char
         d->pixels = n;
         return MST_OK;
     }
+    if (shape[0] == d->want.channels && !same_size(d, shape[1], shape[2]) && !can_fit(d) && shape[1] != 0 &&
+        shape[2] != 0)
+        return mst_fail(err, MST_EINVAL,
+                        "%s: offset %" PRIu64 ": images: expected [%u,%u,%u] as the model has it, found [%u,%u,%u]; "
+                        "to fit them: --resize %u --crop %ux%u",
+                        path, offset, d->want.channels, d->want.height, d->want.width, shape[0], shape[1], shape[2],
+                        d->want.height < d->want.width ? d->want.height : d->want.width, d->want.height, d->want.width);
     bool fits = same_size(d, shape[1], shape[2]) || (can_fit(d) && shape[1] != 0 && shape[2] != 0);
     if (shape[0] != d->want.channels || !fits)
         return mst_fail(err, MST_EINVAL,
@@ -95,10 +109,10 @@ mst_status mst_data_put_image(const mst_data *d, const mst_image *im, const char
     }
     if (!can_fit(d))
         return mst_fail(err, MST_EINVAL,
-                        "%s: image: expected %ux%u as the model has it (no resize or crop is set), found "
-                        "%ux%u",
-                        name,
-                        d->want.height, d->want.width, im->height, im->width);
+                        "%s: image: expected %ux%u as the model has it (no resize or crop is set), found %ux%u; "
+                        "as ImageNet is evaluated: --resize %u --crop %ux%u",
+                        name, d->want.height, d->want.width, im->height, im->width, usual_resize(d), d->want.height,
+                        d->want.width);
     mst_status st = mst_image_fit(im, &d->want.prepare, d->want.height, d->want.width, &fitted, err);
     if (st != MST_OK)
         return mst_fail_in(err, st, "%s: ", name);

@@ -128,7 +128,7 @@ def test_numbers_of_the_format_are_those_of_the_library():
 def test_help_names_what_the_tables_hold(tool):
     done = subprocess.run([str(BUILD / tool), "--help"], capture_output=True, text=True, check=True)
     text = " ".join(done.stdout.split())
-    lists = re.search("--list WHAT what this build knows: ([a-z, -]+?) --help", text).group(1).split(", ")
+    lists = re.search("--list WHAT what this build knows: ([a-z, -]+?) -h, --help", text).group(1).split(", ")
     assert {"sites", "interpolation", "split", "present"} <= set(lists) and "{" not in text
     assert {"ops", "passes", "weights"} <= set(lists) if tool == "mstconv" else {"formats", "isa"} <= set(lists)
     elsewhere = {"ops", "passes", "sites"} if tool == "mstconv" else {"formats"} if tool == "mstcalib" else set()
