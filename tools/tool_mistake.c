@@ -13,10 +13,14 @@
 /* Field 1 of ModelProto, ir_version, a small number, and another field behind it. */
 static bool is_onnx(const unsigned char *p, size_t n)
 {
-    return n > 3 && p[0] == 0x08 && p[1] > 0 && p[1] < 32 && (p[2] == 0x12 || p[2] == 0x1a || p[2] == 0x3a || p[2] == 0x42);
+    return n > 3 && p[0] == 0x08 && p[1] > 0 && p[1] < 32 &&
+           (p[2] == 0x12 || p[2] == 0x1a || p[2] == 0x3a || p[2] == 0x42);
 }
 
-static bool begins(const unsigned char *p, size_t n, const char *text, size_t k) { return n >= k && memcmp(p, text, k) == 0; }
+static bool begins(const unsigned char *p, size_t n, const char *text, size_t k)
+{
+    return n >= k && memcmp(p, text, k) == 0;
+}
 
 mst_file_kind mst_file_kind_of(const char *path)
 {
@@ -74,7 +78,7 @@ static mst_status swapped(const char *usage, const char *const *args, size_t n, 
     size_t used = (size_t)snprintf(line, sizeof line, "%.*s", (int)strcspn(usage, " "), usage);
     for (size_t a = 0; a < n && used < sizeof line; a++)
         used += (size_t)snprintf(line + used, sizeof line - used, " %s", args[a == i ? k : a == k ? i
-                                                                                                      : a]);
+                                                                                                  : a]);
     return mst_fail(err, MST_EINVAL, "arguments are in another order than %s: try %s", usage, line);
 }
 
@@ -85,7 +89,8 @@ static mst_status wrong_kind(const char *path, mst_file_kind wanted, mst_file_ki
     if (found == MST_FILE_CHECKPOINT || found == MST_FILE_SAFETENSORS || found == MST_FILE_HDF5)
         return mst_fail(err, MST_EINVAL, "%s: it is %s", path, export_hint(found));
     if (wanted == MST_FILE_MODEL && found == MST_FILE_ONNX)
-        return mst_fail(err, MST_EINVAL, "%s: it is an ONNX model, not converted yet: mstconv %s -o model.bin", path, path);
+        return mst_fail(err, MST_EINVAL, "%s: it is an ONNX model, not converted yet: mstconv %s -o model.bin", path,
+                        path);
     if (wanted == MST_FILE_ONNX && found == MST_FILE_MODEL)
         return mst_fail(err, MST_EINVAL, "%s: it is a converted network already: mstrun %s DATA runs it", path, path);
     return MST_OK; /* whoever reads it says what is wrong */
