@@ -10,7 +10,8 @@ static bool op_row(size_t k, const char **cells)
         return false;
     cells[0] = op.name;
     cells[1] = op.folded ? "yes" : "no";
-    cells[2] = op.runs ? "yes" : "no";
+    cells[2] = op.written ? "as others" : op.runs ? "yes"
+                                                  : "no";
     return true;
 }
 

@@ -397,6 +397,10 @@ mst_status lower_layer_norm(lower_ctx *c)
         in[0] = y;
     }
     for (uint32_t k = 1; k < 3 && ox_in(&c->o, k) != NULL; k++, n_in++) {
+        bool one = k == 1 && ox_in(&c->o, 2) == NULL && lower_is_const(c, 1) && ox_elements(ox_in(&c->o, 1)) == 1 &&
+                   ox_get_double(ox_in(&c->o, 1), 0) == 1;
+        if (one)
+            break; /* as if it were not there */
         if (!lower_is_const(c, k) || ox_elements(ox_in(&c->o, k)) != n)
             return lower_refuse(c, "scale or bias is not a constant of one value per element", "re-export the model");
         MST_TRY(lower_tensor(c, k, &in[k]));

@@ -124,6 +124,30 @@ mst_status lower_gather(lower_ctx *c)
     return MST_OK;
 }
 
+/* What negative padding leaves of x. */
+static mst_status crop(lower_ctx *c, const int64_t *before, const int64_t *after, uint32_t *x)
+{
+    const mst_tensor t = c->g->tensors[*x];
+    uint32_t dims[MST_MAX_RANK], y;
+    bool cuts = false;
+    for (uint32_t d = 0; d < t.rank; d++) {
+        dims[d] = t.dims[d] - (uint32_t)(before[d] < 0 ? -before[d] : 0) - (uint32_t)(after[d] < 0 ? -after[d] : 0);
+        cuts = cuts || dims[d] != t.dims[d];
+        if (dims[d] == 0 || dims[d] > t.dims[d])
+            return lower_refuse(c, "its padding removes a dimension before it adds to it", "use Slice to crop");
+    }
+    if (!cuts)
+        return MST_OK;
+    mst_node *node;
+    MST_TRY(lower_emit(c, MST_OP_SLICE, 1, x, t.rank, dims, &y, &node));
+    for (uint32_t d = 0; d < t.rank; d++) {
+        node->ip[MST_SLICE_START + d] = before[d] < 0 ? (int32_t)-before[d] : 0;
+        node->ip[MST_SLICE_STEP + d] = 1;
+    }
+    *x = y;
+    return MST_OK;
+}
+
 mst_status lower_pad(lower_ctx *c)
 {
     uint32_t x, y, rank, dims[MST_MAX_RANK];
@@ -133,28 +157,21 @@ mst_status lower_pad(lower_ctx *c)
     MST_TRY(lower_out_dims(c, 0, &rank, dims));
     MST_TRY(ox_pad_params(&c->o, before, after));
     MST_TRY(ox_pad_value(&c->o, &value));
+    MST_TRY(crop(c, before, after, &x));
     mst_node *node;
     MST_TRY(lower_emit(c, MST_OP_PAD, 1, &x, rank, dims, &y, &node));
     node->fp[MST_PAD_VALUE] = (float)value;
-    for (uint32_t d = 0; d < rank; d++) {
-        if (before[d] < 0 || after[d] < 0)
-            return lower_refuse(c, "negative padding", "use Slice to crop");
-        node->ip[MST_PAD_BEFORE + d] = (int32_t)before[d];
-    }
+    for (uint32_t d = 0; d < rank; d++)
+        node->ip[MST_PAD_BEFORE + d] = before[d] > 0 ? (int32_t)before[d] : 0;
     lower_bind(c, 0, y);
     return MST_OK;
 }
 
-/* Expand and Tile: only along axes of length 1. */
 mst_status lower_expand(lower_ctx *c)
 {
     uint32_t x, y, rank, dims[MST_MAX_RANK];
     MST_TRY(lower_tensor(c, 0, &x));
     MST_TRY(lower_out_dims(c, 0, &rank, dims));
-    const mst_tensor t = c->g->tensors[x];
-    for (uint32_t d = 0; d < t.rank; d++)
-        if (t.dims[t.rank - 1 - d] != 1 && t.dims[t.rank - 1 - d] != dims[rank - 1 - d])
-            return lower_refuse(c, "repeats an axis that is longer than 1", "use Concat");
     MST_TRY(lower_emit(c, MST_OP_EXPAND, 1, &x, rank, dims, &y, NULL));
     lower_bind(c, 0, y);
     return MST_OK;

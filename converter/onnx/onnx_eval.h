@@ -76,8 +76,7 @@ ox_fn ox_infer_same, ox_infer_float, ox_infer_bool, ox_infer_binary, ox_infer_co
     ox_infer_gemm, ox_infer_softmax, ox_infer_cast, ox_infer_cast_like, ox_infer_cumsum, ox_infer_trilu;
 /* onnx_shape_move.c: data movement */
 ox_fn ox_infer_reshape, ox_infer_flatten, ox_infer_squeeze, ox_infer_unsqueeze, ox_infer_transpose,
-    ox_infer_slice, ox_infer_split, ox_infer_expand, ox_infer_tile, ox_infer_pad, ox_infer_concat,
-    ox_infer_depth_to_space, ox_infer_space_to_depth;
+    ox_infer_slice, ox_infer_split, ox_infer_expand, ox_infer_tile, ox_infer_pad, ox_infer_concat;
 /* onnx_shape_index.c: gathers, scatters and what makes new tensors */
 ox_fn ox_infer_gather, ox_infer_gather_elements, ox_infer_gather_nd, ox_infer_scatter, ox_infer_scatter_nd,
     ox_infer_one_hot, ox_infer_non_zero, ox_infer_shape, ox_infer_size, ox_infer_constant,
@@ -92,7 +91,7 @@ ox_fn ox_eval_unary, ox_eval_not, ox_eval_binary, ox_eval_compare, ox_eval_pow, 
 ox_fn ox_eval_reduce, ox_eval_matmul, ox_eval_gemm, ox_eval_softmax, ox_eval_cumsum;
 /* onnx_eval_move.c */
 ox_fn ox_eval_share, ox_eval_dropout, ox_eval_transpose, ox_eval_slice, ox_eval_split, ox_eval_expand,
-    ox_eval_tile, ox_eval_pad, ox_eval_concat, ox_eval_depth_to_space, ox_eval_space_to_depth, ox_eval_where,
+    ox_eval_tile, ox_eval_pad, ox_eval_concat, ox_eval_where,
     ox_eval_trilu;
 /* onnx_eval_index.c */
 ox_fn ox_eval_gather, ox_eval_gather_elements, ox_eval_gather_nd, ox_eval_scatter, ox_eval_scatter_nd,

@@ -182,43 +182,6 @@ mst_status ox_eval_concat(ox_ctx *c)
     return MST_OK;
 }
 
-/* The dimensions of input 0 split into rank parts, read in the order of perm. */
-static mst_status copy_blocks(ox_ctx *c, const size_t *parts, const uint32_t *perm)
-{
-    ptrdiff_t stride[6];
-    ox_view view = {.rank = 6};
-    ptrdiff_t s = (ptrdiff_t)ox_dtype_size(ox_in(c, 0)->dtype);
-    for (uint32_t d = 6; d-- > 0; s *= (ptrdiff_t)parts[d])
-        stride[d] = s;
-    for (uint32_t d = 0; d < 6; d++) {
-        view.dims[d] = parts[perm[d]];
-        view.stride[d] = stride[perm[d]];
-    }
-    return copy_out(c, 0, &view, 0);
-}
-
-mst_status ox_eval_depth_to_space(ox_ctx *c)
-{
-    static const uint32_t order_dcr[] = {0, 3, 4, 1, 5, 2}, order_crd[] = {0, 1, 4, 2, 5, 3};
-    const int64_t *x = ox_in(c, 0)->dims, b = ox_attr_int(c->n, "blocksize", 1);
-    size_t n = (size_t)x[0], h = (size_t)x[2], w = (size_t)x[3], block = (size_t)b,
-           rest = (size_t)(x[1] / (b * b));
-    const size_t dcr[] = {n, block, block, rest, h, w}, crd[] = {n, rest, block, block, h, w};
-    if (strcmp(ox_attr_string(c->n, "mode", "DCR"), "CRD") == 0)
-        return copy_blocks(c, crd, order_crd);
-    return copy_blocks(c, dcr, order_dcr);
-}
-
-mst_status ox_eval_space_to_depth(ox_ctx *c)
-{
-    static const uint32_t order_dcr[] = {0, 3, 5, 1, 2, 4}, order_crd[] = {0, 1, 3, 5, 2, 4};
-    bool crd = strcmp(ox_attr_string(c->n, "mode", "DCR"), "CRD") == 0;
-    const int64_t *x = ox_in(c, 0)->dims, b = ox_attr_int(c->n, "blocksize", 1);
-    const size_t parts[] = {(size_t)x[0], (size_t)x[1], (size_t)(x[2] / b), (size_t)b, (size_t)(x[3] / b),
-                            (size_t)b};
-    return copy_blocks(c, parts, crd ? order_crd : order_dcr);
-}
-
 mst_status ox_eval_where(ox_ctx *c)
 {
     const ox_value *in[3] = {ox_in(c, 0), ox_in(c, 1), ox_in(c, 2)}, *out = ox_out(c, 0);

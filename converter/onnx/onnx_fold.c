@@ -1,10 +1,12 @@
 /* Folding: one walk over the nodes in their order binds the batch to 1, infers
- * every type and shape, evaluates what is constant and marks what nobody needs.
- * Operators are in onnx_eval_table.c; this file knows none of them.
+ * every type and shape, evaluates what is constant, writes operators with others and
+ * marks what nobody needs. Operators are in onnx_eval_table.c and onnx_expand.c; this
+ * file knows none of them.
  */
 #include <string.h>
 
-#include "converter/onnx/onnx_eval.h"
+#include "converter/onnx/onnx_write.h"
+#include "runtime/core/grow.h"
 
 /* ---- graph inputs ---- */
 
@@ -134,13 +136,13 @@ static mst_status unknown_op(const ox_ctx *c)
 }
 
 /* Are the inputs there, in number, type and shape? */
-static mst_status check_inputs(const ox_ctx *c, const ox_op *op)
+static mst_status check_inputs(const ox_ctx *c, uint32_t min_in, uint32_t max_in)
 {
-    if (c->n->n_in > op->max_in)
-        return ox_fail(c, MST_EINVAL, "%u inputs, at most %u are expected", c->n->n_in, op->max_in);
-    for (uint32_t k = 0; k < c->n->n_in || k < op->min_in; k++) {
+    if (c->n->n_in > max_in)
+        return ox_fail(c, MST_EINVAL, "%u inputs, at most %u are expected", c->n->n_in, max_in);
+    for (uint32_t k = 0; k < c->n->n_in || k < min_in; k++) {
         const ox_value *v = ox_in(c, k);
-        if (v == NULL && k < op->min_in)
+        if (v == NULL && k < min_in)
             return ox_fail(c, MST_EINVAL, "input %u is missing", k);
         if (v != NULL && !v->has_shape)
             return ox_fail(c, MST_EINVAL, "input '%.100s' is used before it is computed", v->name);
@@ -185,12 +187,10 @@ static mst_status check_cost(ox_ctx *c, bool reads)
     return ox_spend(c, work);
 }
 
-static mst_status fold_node(ox_ctx *c, ox_node *n)
+/* Infer and evaluate by the row of the operator. */
+static mst_status fold_by(ox_ctx *c, const ox_op *op, ox_node *n)
 {
-    const ox_op *op = n->domain[0] == '\0' ? ox_op_find(n->op) : NULL;
-    if (op == NULL)
-        return unknown_op(c);
-    MST_TRY(check_inputs(c, op));
+    MST_TRY(check_inputs(c, op->min_in, op->max_in));
     MST_TRY(op->infer(c));
     for (uint32_t k = 0; k < n->n_out; k++)
         if (ox_out(c, k) != NULL && !ox_out(c, k)->has_shape)
@@ -205,6 +205,58 @@ static mst_status fold_node(ox_ctx *c, ox_node *n)
     return MST_OK;
 }
 
+static mst_status append(ox_ctx *c, const ox_node *n)
+{
+    ox_graph *g = c->g;
+    if (g->n_nodes == OX_MAX_NODES)
+        return ox_fail(c, MST_ELIMIT, "more than %u nodes once operators are written with others", OX_MAX_NODES);
+    if (g->n_nodes == g->cap_nodes) {
+        uint32_t cap = 2 * g->cap_nodes + 64;
+        ox_node *nodes = mst_arena_grow(&g->arena, g->nodes, g->n_nodes, cap, sizeof *nodes);
+        if (nodes == NULL)
+            return ox_fail(c, MST_ENOMEM, "no memory for the nodes of the graph");
+        g->nodes = nodes;
+        g->cap_nodes = cap;
+    }
+    g->nodes[g->n_nodes++] = *n;
+    return MST_OK;
+}
+
+mst_status ox_fold_node(ox_ctx *c, ox_node *n)
+{
+    const ox_op *op = n->domain[0] == '\0' ? ox_op_find(n->op) : NULL;
+    const ox_expansion *other = ox_expansion_find(n->domain, n->op);
+    if (op == NULL && other == NULL)
+        return unknown_op(c);
+    if (other != NULL) {
+        ox_build b = {.c = c, .n = n};
+        uint32_t before = c->g->n_nodes;
+        MST_TRY(check_inputs(c, other->min_in, other->max_in));
+        other->expand(&b);
+        if (b.st != MST_OK || c->g->n_nodes != before)
+            return b.st;
+    }
+    if (op == NULL)
+        return ox_fail(c, MST_EUNSUPPORTED, "nobody reads what it makes"); /* no output is wanted */
+    MST_TRY(fold_by(c, op, n));
+    return append(c, n);
+}
+
+/* The nodes one by one into a new list. */
+static mst_status fold_nodes(ox_ctx *c)
+{
+    ox_graph *g = c->g;
+    ox_node *old = g->nodes;
+    uint32_t n = g->n_nodes;
+    g->nodes = NULL;
+    g->n_nodes = g->cap_nodes = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        c->n = &old[i];
+        MST_TRY(ox_fold_node(c, &old[i]));
+    }
+    return MST_OK;
+}
+
 static void count_uses(const ox_graph *g, uint32_t *uses)
 {
     for (uint32_t i = 0; i < g->n_nodes; i++)
@@ -216,21 +268,25 @@ static void count_uses(const ox_graph *g, uint32_t *uses)
 }
 
 /* Backwards: a node lives if an output of it reaches a graph output. */
-static void mark_dead(ox_graph *g, uint32_t *needed)
+static mst_status mark_dead(ox_graph *g, mst_err *err)
 {
-    memset(needed, 0, g->n_values * sizeof *needed);
+    bool *needed = mst_alloc_array(g->arena.alloc, g->n_values, sizeof *needed);
+    if (needed == NULL)
+        return mst_fail(err, MST_ENOMEM, "no memory for %u values", g->n_values);
     for (uint32_t i = 0; i < g->n_outputs; i++)
-        needed[g->outputs[i]] = 1;
+        needed[g->outputs[i]] = true;
     for (uint32_t i = g->n_nodes; i-- > 0;) {
         ox_node *n = &g->nodes[i];
         bool live = false;
         for (uint32_t k = 0; k < n->n_out && !n->dead; k++)
-            live |= n->out[k] != OX_NONE && needed[n->out[k]] != 0;
+            live |= n->out[k] != OX_NONE && needed[n->out[k]];
         n->dead = !live;
         for (uint32_t k = 0; k < n->n_in && live; k++)
             if (n->in[k] != OX_NONE)
-                needed[n->in[k]] = 1;
+                needed[n->in[k]] = true;
     }
+    mst_free_array(g->arena.alloc, needed, g->n_values, sizeof *needed);
+    return MST_OK;
 }
 
 mst_status ox_fold(ox_graph *g, const uint32_t *input_dims, uint32_t input_rank, mst_err *err)
@@ -250,13 +306,8 @@ mst_status ox_fold(ox_graph *g, const uint32_t *input_dims, uint32_t input_rank,
         return mst_fail(err, MST_ENOMEM, "no memory for %u values", g->n_values);
     count_uses(g, uses);
     c.uses = uses;
-    mst_status s = MST_OK;
-    for (uint32_t i = 0; i < g->n_nodes && s == MST_OK; i++) {
-        c.n = &g->nodes[i];
-        s = fold_node(&c, &g->nodes[i]);
-    }
-    if (s == MST_OK)
-        mark_dead(g, uses);
-    mst_free_array(g->arena.alloc, uses, g->n_values, sizeof *uses);
-    return s;
+    const uint32_t n_values = g->n_values;
+    mst_status s = fold_nodes(&c);
+    mst_free_array(g->arena.alloc, uses, n_values, sizeof *uses);
+    return s == MST_OK ? mark_dead(g, err) : s;
 }

@@ -90,6 +90,9 @@ typedef struct ox_graph {
 /* limits on what a model may ask for (stated in docs/FORMAT.md's sibling, docs/ONNX.md) */
 #define OX_MAX_FILE (1u << 31)
 #define OX_MAX_NODES 200000u
+#define OX_MAX_VALUES (1u << 20)
+#define OX_MIN_OPSET 9
+#define OX_MAX_OPSET 28  /* its rules as of onnx 1.23 */
 #define OX_MAX_DEPTH 64u /* nesting of messages in the file */
 #define OX_MAX_FUNCTION_DEPTH 16u
 #define OX_MAX_ELEMENTS (1u << 30)

@@ -8,11 +8,8 @@
 #include "converter/onnx/onnx_guard.h"
 #include "onnx.pb-c.h"
 
-#define OX_MIN_OPSET 9
-#define OX_MAX_OPSET 21
 #define OX_MIN_IR 3
-#define OX_MAX_IR 14 /* newer than what the opsets need: PyPI's onnx writes it by default */
-#define OX_MAX_VALUES (1u << 20)
+#define OX_MAX_IR 14                 /* newer than what the opsets need: PyPI's onnx writes it by default */
 #define OX_MAX_ATTRS 256u            /* of one node */
 #define OX_MAX_EXTERNAL (1ull << 31) /* bytes read from external files, all tensors together */
 /* Nodes, inputs and names looked at, those of inlined functions each time: bounds the time

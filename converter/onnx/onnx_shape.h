@@ -8,8 +8,6 @@
 
 #include "converter/onnx/onnx_graph.h"
 
-#define OX_MIN_OPSET 9
-#define OX_MAX_OPSET 21
 #define OX_MAX_SPATIAL (MST_MAX_RANK - 2)
 
 /* The node at hand. The lowering sets g, n and err and leaves the rest zero. */
@@ -58,7 +56,7 @@ mst_status ox_split_params(const ox_ctx *c, uint32_t *axis, uint32_t k, int64_t 
 
 mst_status ox_transpose_perm(const ox_ctx *c, uint32_t perm[MST_MAX_RANK]);
 
-/* Pad, mode constant: elements before and after (negative crops), and the value. */
+/* Pad: elements before and after (negative crops), and the value. */
 mst_status ox_pad_params(const ox_ctx *c, int64_t before[MST_MAX_RANK], int64_t after[MST_MAX_RANK]);
 mst_status ox_pad_value(const ox_ctx *c, double *value); /* constant input or attribute; 0 */
 

@@ -172,6 +172,9 @@ mst_status ox_infer_pad(ox_ctx *c)
 {
     const ox_value *x = ox_in(c, 0);
     int64_t before[MST_MAX_RANK], after[MST_MAX_RANK], dims[MST_MAX_RANK];
+    const char *mode = ox_attr_string(c->n, "mode", "constant");
+    if (strcmp(mode, "constant") != 0)
+        return ox_fail(c, MST_EINVAL, "mode '%.40s' is unknown", mode);
     MST_TRY(ox_pad_params(c, before, after));
     for (uint32_t d = 0; d < x->rank; d++) {
         dims[d] = x->dims[d] + before[d] + after[d];
@@ -200,37 +203,4 @@ mst_status ox_infer_concat(ox_ctx *c)
         dims[axis] += v->dims[axis];
     }
     return ox_out_set(c, 0, x->dtype, x->rank, dims);
-}
-
-static mst_status block_size(const ox_ctx *c, int64_t *b)
-{
-    *b = ox_attr_int(c->n, "blocksize", 0);
-    if (ox_in(c, 0)->rank != 4 || *b < 1 || *b > 32768)
-        return ox_fail(c, MST_EINVAL, "blocksize %lld on a tensor of rank %u", (long long)*b,
-                       ox_in(c, 0)->rank);
-    return MST_OK;
-}
-
-mst_status ox_infer_depth_to_space(ox_ctx *c)
-{
-    const ox_value *x = ox_in(c, 0);
-    int64_t b;
-    MST_TRY(block_size(c, &b));
-    if (x->dims[1] % (b * b) != 0)
-        return ox_fail(c, MST_EINVAL, "%lld channels are no multiple of %lld", (long long)x->dims[1],
-                       (long long)(b * b));
-    const int64_t dims[] = {x->dims[0], x->dims[1] / (b * b), x->dims[2] * b, x->dims[3] * b};
-    return ox_out_set(c, 0, x->dtype, 4, dims);
-}
-
-mst_status ox_infer_space_to_depth(ox_ctx *c)
-{
-    const ox_value *x = ox_in(c, 0);
-    int64_t b;
-    MST_TRY(block_size(c, &b));
-    if (x->dims[2] % b != 0 || x->dims[3] % b != 0)
-        return ox_fail(c, MST_EINVAL, "%lldx%lld does not divide into blocks of %lld", (long long)x->dims[2],
-                       (long long)x->dims[3], (long long)b);
-    const int64_t dims[] = {x->dims[0], x->dims[1] * b * b, x->dims[2] / b, x->dims[3] / b};
-    return ox_out_set(c, 0, x->dtype, 4, dims);
 }

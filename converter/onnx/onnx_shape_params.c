@@ -184,9 +184,6 @@ mst_status ox_transpose_perm(const ox_ctx *c, uint32_t perm[MST_MAX_RANK])
 mst_status ox_pad_params(const ox_ctx *c, int64_t before[MST_MAX_RANK], int64_t after[MST_MAX_RANK])
 {
     uint32_t rank = ox_in(c, 0)->rank;
-    const char *mode = ox_attr_string(c->n, "mode", "constant");
-    if (strcmp(mode, "constant") != 0)
-        return ox_fail(c, MST_EUNSUPPORTED, "mode '%.40s' is not supported, only constant padding", mode);
     int64_t pads[2 * MST_MAX_RANK];
     uint32_t axes[MST_MAX_RANK];
     size_t n = 0, n_axes = 0;

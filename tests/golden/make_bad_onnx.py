@@ -175,7 +175,7 @@ def bad_files():
     yield "ir-99", model(graph([RELU]), ir=99), "EVERSION", "IR version 99"
     yield "opset-8", model(graph([RELU]), sets=[opset(8)]), \
         "EUNSUPPORTED", "export it again with opset_version=17"
-    yield "opset-22", model(graph([RELU]), sets=[opset(22)]), "EUNSUPPORTED", "opset 22"
+    yield "opset-29", model(graph([RELU]), sets=[opset(29)]), "EUNSUPPORTED", "opset 29"
     yield "opset-none", model(graph([RELU]), sets=[opset(1, "t")]), "ECORRUPT", "which opset"
     yield "opset-two", model(graph([RELU]), sets=[opset(17), opset(13, "ai.onnx")]), \
         "ECORRUPT", "two different opsets"

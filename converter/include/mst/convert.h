@@ -61,7 +61,7 @@ typedef struct mst_import_opts {
     void *also_read_ctx;
 } mst_import_opts;
 
-/* Read an ONNX file (opset 9 to 21), fold its constants and shape arithmetic
+/* Read an ONNX file (opset 9 to 28), fold its constants and shape arithmetic
  * with the batch bound to 1, and lower it to a graph in which each QCFS is a
  * NEURON and BatchNorm is folded. The graph runs in float mode as the ANN
  * does. EUNSUPPORTED names node, operator and what would help. */
@@ -160,11 +160,12 @@ MST_API const char *mst_pass_at(size_t k, const char **about);
 
 /* What becomes of an ONNX operator. */
 typedef struct mst_onnx_op {
-    const char *name;
-    bool folded; /* evaluated where its inputs are constant */
-    bool runs;   /* may stand in the graph, of itself or as part of a QCFS activation or a mask */
+    const char *name, *domain; /* domain: "" for ai.onnx */
+    bool folded;               /* evaluated where its inputs are constant */
+    bool runs;                 /* may stand in the graph, itself or written with others, or in a QCFS or a mask */
+    bool written;              /* with other operators, where it runs */
 } mst_onnx_op;
-/* Operator k, by name; false behind the last. */
+/* Operator k, by name, other domains behind; false behind the last. */
 MST_API bool mst_onnx_op_at(size_t k, mst_onnx_op *out);
 
 #ifdef __cplusplus

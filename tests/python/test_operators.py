@@ -1,0 +1,74 @@
+"""Operators between two neurons and behind one: the graph in float mode against ONNX Runtime, node by node."""
+import numpy as np
+import pytest
+
+from support import Net, assert_same, convert
+from test_qcfs import qcfs
+
+RNG = np.random.default_rng(7)
+I64 = np.int64
+
+
+def w(*shape):
+    return RNG.normal(size=shape).astype("f4")
+
+
+def around(make, shape=(1, 4, 6, 8), opset=17):
+    """Conv - QCFS - the operator - QCFS - mean; make(net, value) adds the operator."""
+    n = Net([1, 3] + list(shape[2:]), opset)
+    k = n.const(w(shape[1], 3, *[1] * (len(shape) - 2)))
+    y = make(n, qcfs(n, n.op("Conv", n.x, k), 1.0, 8))
+    n.tail = n.op("Flatten", qcfs(n, y, 0.7, 4))
+    return n.model(n.tail), [1, 3] + list(shape[2:])
+
+
+def op(name, *consts, opset=17, shape=(1, 4, 6, 8), **attributes):
+    """One node of the live value and constants (arrays; None: absent)."""
+    def make():
+        def add(n, y):
+            given = [n.const(c, dtype=c.dtype) if c is not None else "" for c in consts]
+            return n.op(name, y, *given, name="the_node", **attributes)
+        return around(add, shape, opset)
+    make.__name__ = name + "".join("-%s" % str(v).replace(" ", "") for v in attributes.values())
+    return make
+
+
+def pads(*values):
+    return np.array(values, I64)
+
+
+ANALOG = [
+    op("LeakyRelu", alpha=0.3), op("LeakyRelu", alpha=-0.5), op("LeakyRelu", alpha=1.5), op("Elu", alpha=0.7),
+    op("Selu"), op("Celu", alpha=2.0), op("HardSwish"), op("Mish", opset=18),
+    op("Softsign"), op("PRelu", w(4, 1, 1)), op("PRelu", w(1)),
+    op("InstanceNormalization", w(4), w(4), epsilon=1e-3), op("GroupNormalization", w(4), w(4), opset=21, num_groups=2),
+    op("LpNormalization", p=1, axis=1), op("LpNormalization", p=2), op("LogSoftmax", axis=1),
+    op("LogSoftmax", opset=11, axis=2), op("ReduceL1", axes=[1], keepdims=1), op("ReduceL2", axes=[2, 3]),
+    op("ReduceLogSumExp", axes=[-1]), op("ReduceSumSquare", axes=[1, 2], keepdims=0), op("ReduceMin", axes=[3]),
+    op("ReduceProd", axes=[1]), op("ReduceL2", np.array([3], I64), opset=18),
+]
+SPIKING = [
+    op("HardSigmoid", alpha=0.3),  # its bounds are those of the neuron behind
+    op("DepthToSpace", blocksize=2), op("DepthToSpace", blocksize=2, mode="CRD"), op("SpaceToDepth", blocksize=2),
+    op("Tile", np.array([1, 2, 1, 3], I64)), op("Pad", pads(0, 0, 2, 1, 0, 0, 3, 2), mode="reflect"),
+    op("Pad", pads(0, 0, 2, 1, 0, 0, 3, 2), mode="edge"), op("Pad", pads(0, 1, 2, 1, 0, 0, 3, 2), opset=19, mode="wrap"),
+    op("Pad", pads(0, 0, -1, 1, 0, 0, 2, -3)), op("Pad", pads(0, 0, -1, 1, 0, 0, 2, -3), mode="edge"),
+    op("GatherND", np.array([[[0, 3, 1]], [[0, 1, -2]]], I64)),
+    op("GatherElements", RNG.integers(-4, 4, size=(1, 2, 6, 8)), axis=1),
+    op("ScatterND", np.array([[0, 1], [0, 3]], I64), np.zeros((2, 6, 8), "f4")),
+    op("ScatterElements", np.array([[[[1]], [[0]]]], I64), np.zeros((1, 2, 1, 1), "f4"), opset=18, axis=2),
+    op("CumSum", np.array(3, I64)), op("CumSum", np.array(-2, I64), exclusive=1, reverse=1),
+]
+
+
+@pytest.mark.parametrize("make", ANALOG + SPIKING, ids=lambda m: m.__name__)
+def test_as_in_onnx_runtime(make, tmp_path):
+    model, shape = make()
+    assert_same(model, tmp_path, RNG.normal(size=shape).astype("f4"), 2e-5)
+
+
+@pytest.mark.parametrize("make", ANALOG + SPIKING, ids=lambda m: m.__name__)
+def test_islands_are_named(make, tmp_path):
+    report, _ = convert(make()[0], tmp_path)
+    assert (report["non_spiking_nodes"] > 0) == (make in ANALOG), report["non_spiking"]
+    assert make in SPIKING or "the_node" in {row["name"] for row in report["non_spiking"]}
