@@ -90,9 +90,9 @@ static void note_node(lowering *lo, op_prep *c, uint32_t i)
     rt_fact *out = &lo->p->facts[n->out];
     out->value = value_of(lo, c, n);
     out->constant = is_constant(lo, n);
-    out->train = rt_is_spike(out) || is_train(lo, n);
-    out->events = rt_is_count(out) || out->train || op_passes_events(c);
-    out->numbers = op_counts(c->mode) && out->events;
+    out->train = rt_is_spike(out) || rt_is_count(out) || is_train(lo, n);
+    out->events = out->train || op_passes_events(c);
+    out->numbers = rt_is_count(out);
     out->depth = depth_of(lo, n);
     out->producer = i;
     if (n->op == MST_OP_RESHAPE)
@@ -124,17 +124,18 @@ static op_prep prep_of(const lowering *lo)
                      .err = lo->err};
 }
 
-/* Spiking mode needs numbers only for what is multiplied: what else spikes reach is known before (reach.c). */
+/* Besides counts, numbers are needed only for what is multiplied: what else spikes reach is known before (reach.c). */
 static void note_numbers(lowering *lo, op_prep *c)
 {
     for (uint32_t i = lo->g->n_nodes; i-- > 0;) {
         const mst_node *n = c->node = &lo->g->nodes[i];
-        if (!op_is_product_of_events(c) && !lo->p->facts[n->out].numbers)
+        const rt_fact *out = &lo->p->facts[n->out];
+        if (!op_is_product_of_events(c) && (out->train || !out->numbers))
             continue;
         for (uint32_t k = 0; k < n->n_in; k++) {
             rt_fact *in = n->in[k] != MST_NONE ? &lo->p->facts[n->in[k]] : NULL;
-            if (in != NULL)
-                in->numbers = in->events && !in->train;
+            if (in != NULL && in->events && !in->train)
+                in->numbers = true;
         }
     }
 }
@@ -156,8 +157,7 @@ mst_status low_note_facts(lowering *lo)
     op_prep c = prep_of(lo);
     for (uint32_t i = 0; i < g->n_nodes; i++)
         note_node(lo, &c, i);
-    if (p->mode == MST_RUN_SPIKING)
-        note_numbers(lo, &c);
+    note_numbers(lo, &c);
     p->depth = p->facts[g->output].depth;
     if (g->tensors[g->output].dtype != MST_F32)
         return mst_fail(lo->err, MST_EUNSUPPORTED, "the graph's output '%s' is not float32",

@@ -132,8 +132,9 @@ static mst_status compile_mask(lowering *lo, uint32_t node)
 static mst_status compile_node(lowering *lo, uint32_t node)
 {
     const mst_node *n = &lo->g->nodes[node];
-    /* numbers of spiking mode are made by operators' functions alone */
-    if (lo->target == NULL || (lo->p->mode == MST_RUN_SPIKING && lo->p->facts[n->out].numbers))
+    /* numbers beside sums are made by operators' functions alone */
+    bool beside = lo->p->facts[n->out].numbers && !lo->p->facts[n->out].train;
+    if (lo->target == NULL || beside)
         return low_fall_back(lo, node);
     switch (n->op) {
     case MST_OP_LINEAR:

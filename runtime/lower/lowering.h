@@ -51,7 +51,6 @@ struct lowering {
     mst_arena *tmp;
     mst_err *err;
     low_value *values;
-    rt_meter **meters; /* of each tensor, until operations are known */
 };
 
 /* ---- stages, in their order (session/program.c calls them) -------------------------------- */
@@ -67,10 +66,8 @@ mst_status low_place_static(lowering *lo);
 mst_status low_feed_layers(lowering *lo);
 /* p->ops and their buffers; adds to p->bytes. */
 mst_status low_make_ops(lowering *lo);
-/* Spiking mode: p->sums and the meters that they are made of; which operations the meters read, once those are
- * known. ELIMIT. */
+/* p->sums and the meters that they are made of; p->ops are known. ELIMIT. */
 mst_status low_note_reach(lowering *lo);
-void low_place_meters(lowering *lo);
 
 /* The memory of p->ops, and of states (place_ops.c). */
 mst_status low_place_ops(lowering *lo);
@@ -98,7 +95,7 @@ mst_status low_new_floats(lowering *lo, uint32_t tensor, rt_value *out);
 mst_status low_as_bits(lowering *lo, uint32_t tensor, rt_value *bits, bool *ok);
 mst_status low_as_expr(lowering *lo, uint32_t tensor, bool last, rt_expr **expr); /* last: nothing is added */
 mst_status low_as_float(lowering *lo, uint32_t tensor, uint32_t *buf);
-/* What its elements are made of; its fact says that they are. */
+/* What its elements are made of, as numbers; its fact says that it has them. */
 mst_status low_as_events(lowering *lo, uint32_t tensor, uint32_t *buf);
 /* *out = e + t, for tensor; e, the expression of `of`, may belong to others and stays as it is. */
 mst_status low_add_term(lowering *lo, uint32_t tensor, uint32_t of, const rt_expr *e, const rt_term *t,

@@ -31,12 +31,12 @@ typedef enum rt_term_kind { RT_TERM_BITS,
 
 typedef struct rt_term {
     rt_term_kind kind;
-    rt_value bits;                /* BITS */
-    rt_ref ref;                   /* ROWS: constant or static values */
-    const uint32_t *row;          /* ROWS: where each row starts; NULL: row r at r * cols */
-    bool one;                     /* ROWS: one value per row; AFFINE: one constant for all */
-    uint32_t buf, tensor, events; /* FLOAT: where, whose values; and, for EVENTS, what they are made of */
-    const float *g, *h;           /* AFFINE, [cols rounded up to 64] */
+    rt_value bits;        /* BITS */
+    rt_ref ref;           /* ROWS: constant or static values */
+    const uint32_t *row;  /* ROWS: where each row starts; NULL: row r at r * cols */
+    bool one;             /* ROWS: one value per row; AFFINE: one constant for all */
+    uint32_t buf, tensor; /* FLOAT: where, whose values */
+    const float *g, *h;   /* AFFINE, [cols rounded up to 64] */
 } rt_term;
 
 /* LINEAR or CONV. */
@@ -98,13 +98,12 @@ typedef struct rt_fire {
 
 /* ---- operations ---------------------------------------------------------------------- */
 
-/* EVENTS: what the elements of a sum, or of counts, are made of, as numbers. COUNTS: those of counts that an
- * operator's function made, as bytes. */
+/* NUMBERS: counts, which are bytes, as an operator's function reads them; COUNTS: as bytes, what one made. */
 typedef enum rt_op_kind { RT_OP_NODE,
                           RT_OP_MOVE,
                           RT_OP_MASK,
                           RT_OP_LAYER,
-                          RT_OP_EVENTS,
+                          RT_OP_NUMBERS,
                           RT_OP_COUNTS } rt_op_kind;
 
 #define RT_MOVE_COLUMNS 128u
@@ -125,14 +124,14 @@ typedef struct rt_op {
     uint32_t tensor;           /* whose values it makes; MST_NONE: a moved copy, or a sum that no tensor is */
     const uint32_t *in_buf;    /* NODE: float buffers of the inputs; MST_NONE: as the node has it */
     const uint32_t *in_events; /* NODE: buffers of their events; MST_NONE: analog */
-    uint32_t events;           /* NODE, EVENTS: buffer of what the output is made of; COUNTS: input; MST_NONE: analog */
+    uint32_t events;           /* of NODE's output, NUMBERS' output, COUNTS' input; MST_NONE: analog */
     rt_value out;              /* what it makes */
     union {
         rt_fire fire; /* LAYER */
         rt_move move; /* MOVE */
-        rt_value in;  /* MASK */
+        rt_value in;  /* MASK, NUMBERS */
     };
-    const rt_expr *expr;   /* LAYER, EVENTS */
+    const rt_expr *expr;   /* LAYER */
     size_t scratch;        /* of thread i: scratch + i * scratch_bytes of the program */
     uint32_t head, joined; /* LAYER: see layer_group.c; head: index of the group's first operation,
                               which has the number of the others */

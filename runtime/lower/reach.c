@@ -1,5 +1,5 @@
-/* Synaptic operations of spikes that reach a layer through sums, pools and scales (docs/EXECUTION.md, Counting), in
- * spiking mode: not counted where they arrive, but where they are made. From each such synapse back, a weight for each
+/* Synaptic operations of spikes that reach a layer through sums, pools and scales (docs/EXECUTION.md, Counting):
+ * not counted where they arrive, but where they are made. From each such synapse back, a weight for each
  * element says how many terms its spikes take part in; at the neurons that made them, spikes are counted anyway.
  * Where all elements of a tensor weigh the same, one number, the tensor's total, serves all that is behind it. */
 #include <string.h>
@@ -23,7 +23,9 @@ typedef struct walk {
     weights *of;    /* [tensors] */
     uint32_t *open; /* those on the way back */
     size_t n_open;
-    bool *wanted; /* [tensors]: its total */
+    bool *wanted;      /* [tensors]: its total */
+    bool *by_operator; /* [nodes]: run by their operators' functions */
+    rt_meter **meters; /* [tensors]: of what no layer counts */
     rt_part *parts;
     size_t n_parts, room;
     uint64_t work;
@@ -87,7 +89,7 @@ static mst_status add_meter(walk *w, uint32_t tensor, uint32_t slot, const uint3
         return low_no_memory(w->lo);
     *m = (rt_meter){.slot = slot, .layer = each == NULL ? p->nodes[p->facts[tensor].producer].layer : MST_NONE};
     m->masked = maker_of(w, tensor)->op == MST_OP_MASK;
-    rt_meter **list = m->layer != MST_NONE ? &p->layer_meters : &w->lo->meters[tensor];
+    rt_meter **list = m->layer != MST_NONE ? &p->layer_meters : &w->meters[tensor];
     if (each != NULL)
         m->weight = mst_arena_copy(&p->arena, each, size_of(w, tensor) * sizeof *each);
     if (each != NULL && m->weight == NULL)
@@ -233,20 +235,18 @@ static mst_status walk_back(walk *w, uint32_t first, uint32_t total)
 
 /* ---- who asks ------------------------------------------------------------------------------------ */
 
-/* The input by which a node's synaptic operations are to be counted from behind: made of events, but no spikes;
- * MST_NONE: as it runs. */
-static uint32_t input_of(const lowering *lo, const mst_node *n)
+/* The input by which a node's synaptic operations are to be counted from behind: made of events, but no spikes, and
+ * no counts that a back end reads; MST_NONE: as it runs. */
+static uint32_t input_of(const walk *w, uint32_t node)
 {
-    const rt_fact *facts = lo->p->facts, *a, *b;
+    const mst_node *n = &w->lo->g->nodes[node];
     if ((mst_op_get(n->op)->flags & MST_F_SYNAPSE) == 0)
         return MST_NONE;
-    a = &facts[n->in[0]];
-    b = &facts[n->in[1]];
-    if (n->op == MST_OP_MATMUL && a->events == b->events)
-        return MST_NONE;
-    const rt_fact *x = a->events ? a : b;
-    return !x->events || rt_is_spike(x) ? MST_NONE : a->events ? n->in[0]
-                                                               : n->in[1];
+    const rt_fact *a = &w->lo->p->facts[n->in[0]], *b = &w->lo->p->facts[n->in[1]], *x = a->events ? a : b;
+    bool both = n->op == MST_OP_MATMUL && a->events && b->events;
+    bool counted = rt_is_spike(x) || (rt_is_count(x) && !w->by_operator[node]);
+    return !x->events || both || counted ? MST_NONE : x == a ? n->in[0]
+                                                             : n->in[1];
 }
 
 static mst_status note_synapse(walk *w, uint32_t node, uint32_t x)
@@ -278,47 +278,52 @@ static mst_status note_total(walk *w, uint32_t tensor)
 static mst_status note_all(walk *w)
 {
     for (uint32_t i = w->lo->g->n_nodes; i-- > 0;) {
-        const mst_node *n = &w->lo->g->nodes[i];
-        uint32_t x = input_of(w->lo, n);
+        uint32_t x = input_of(w, i), out = w->lo->g->nodes[i].out;
         if (x != MST_NONE)
             MST_TRY(note_synapse(w, i, x));
-        if (w->wanted[n->out])
-            MST_TRY(note_total(w, n->out));
+        if (w->wanted[out])
+            MST_TRY(note_total(w, out));
     }
     return MST_OK;
 }
 
-mst_status low_note_reach(lowering *lo)
-{
-    size_t n = lo->g->n_tensors;
-    if (lo->p->mode != MST_RUN_SPIKING)
-        return MST_OK;
-    walk w = {.lo = lo,
-              .of = mst_arena_array(lo->tmp, n, sizeof *w.of),
-              .open = mst_arena_array(lo->tmp, n, sizeof *w.open),
-              .wanted = mst_arena_array(lo->tmp, n, sizeof *w.wanted)};
-    lo->meters = mst_arena_array(lo->tmp, n, sizeof(rt_meter *));
-    if (w.of == NULL || w.open == NULL || w.wanted == NULL || lo->meters == NULL)
-        return low_no_memory(lo);
-    lo->p->n_slots = (uint32_t)n;
-    mst_status st = note_all(&w);
-    lo->p->n_slots = lo->p->sums != NULL ? lo->p->n_slots : 0;
-    for (size_t i = 0; i < w.n_open; i++) /* after a failure */
-        free_each(&w, w.open[i], w.of[w.open[i]].each);
-    mst_free_array(lo->p->alloc, w.parts, w.room, sizeof *w.parts);
-    return st;
-}
-
 /* The last operation first, so that the list is in their order. */
-void low_place_meters(lowering *lo)
+static void place_meters(walk *w)
 {
-    mst_program *p = lo->p;
-    for (size_t i = p->n_ops; i-- > 0 && p->mode == MST_RUN_SPIKING;)
-        while (p->ops[i].tensor != MST_NONE && lo->meters[p->ops[i].tensor] != NULL) {
-            rt_meter *m = lo->meters[p->ops[i].tensor];
-            lo->meters[p->ops[i].tensor] = m->next;
+    mst_program *p = w->lo->p;
+    for (size_t i = p->n_ops; i-- > 0;)
+        while (p->ops[i].tensor != MST_NONE && w->meters[p->ops[i].tensor] != NULL) {
+            rt_meter *m = w->meters[p->ops[i].tensor];
+            w->meters[p->ops[i].tensor] = m->next;
             m->op = i;
             m->next = p->meters;
             p->meters = m;
         }
+}
+
+mst_status low_note_reach(lowering *lo)
+{
+    mst_program *p = lo->p;
+    size_t n = lo->g->n_tensors;
+    if (p->mode == MST_RUN_FLOAT)
+        return MST_OK;
+    walk w = {.lo = lo,
+              .of = mst_arena_array(lo->tmp, n, sizeof *w.of),
+              .open = mst_arena_array(lo->tmp, n, sizeof *w.open),
+              .wanted = mst_arena_array(lo->tmp, n, sizeof *w.wanted),
+              .by_operator = mst_arena_array(lo->tmp, lo->g->n_nodes, sizeof *w.by_operator),
+              .meters = mst_arena_array(lo->tmp, n, sizeof *w.meters)};
+    if (w.of == NULL || w.open == NULL || w.wanted == NULL || w.by_operator == NULL || w.meters == NULL)
+        return low_no_memory(lo);
+    for (size_t i = 0; i < p->n_ops; i++)
+        if (p->ops[i].kind == RT_OP_NODE)
+            w.by_operator[p->ops[i].node->index] = true;
+    p->n_slots = (uint32_t)n;
+    mst_status st = note_all(&w);
+    p->n_slots = p->sums != NULL ? p->n_slots : 0;
+    place_meters(&w);
+    for (size_t i = 0; i < w.n_open; i++) /* after a failure */
+        free_each(&w, w.open[i], w.of[w.open[i]].each);
+    mst_free_array(p->alloc, w.parts, w.room, sizeof *w.parts);
+    return st;
 }

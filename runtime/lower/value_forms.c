@@ -141,35 +141,16 @@ mst_status low_as_expr(lowering *lo, uint32_t tensor, bool last, rt_expr **expr)
     return MST_OK;
 }
 
-/* The sum that the tensor is, or its counts as the only term; NULL where an operator's function made it. */
-static mst_status sum_of(lowering *lo, uint32_t tensor, rt_expr **e)
-{
-    const low_value *v = &lo->values[tensor];
-    rt_value bits;
-    bool ok;
-    *e = v->expr;
-    if (*e != NULL)
-        return MST_OK;
-    MST_TRY(low_as_bits(lo, tensor, &bits, &ok));
-    if (v->kind == LOW_MOVED && !ok)
-        return expr_of_moved(lo, tensor, false, e);
-    return ok ? low_as_expr(lo, tensor, false, e) : MST_OK;
-}
-
-static mst_status add_up_events(lowering *lo, uint32_t tensor, rt_expr *e)
+/* Bytes as numbers. */
+static mst_status unpacked_counts(lowering *lo, uint32_t tensor, const rt_value *bits)
 {
     low_value *v = &lo->values[tensor];
     rt_op *op;
-    for (uint32_t i = 0; i < e->n_terms; i++)
-        if (e->terms[i].kind == RT_TERM_FLOAT)
-            MST_TRY(low_as_events(lo, e->terms[i].tensor, &e->terms[i].events));
-    low_use_expr(lo, e);
-    for (uint32_t i = 0; i < e->n_terms; i++)
-        if (e->terms[i].kind == RT_TERM_FLOAT)
-            low_use_buf(lo, e->terms[i].events);
-    MST_TRY(low_new_buf(lo, e->rows * e->cols * sizeof(uint32_t), &v->events));
-    MST_TRY(low_new_op(lo, RT_OP_EVENTS, MST_NONE, &op));
-    op->expr = e;
+    low_use_buf(lo, bits->buf);
+    MST_TRY(low_new_buf(lo, bits->step * sizeof(uint32_t), &v->events));
+    MST_TRY(low_new_op(lo, RT_OP_NUMBERS, MST_NONE, &op));
+    op->in = *bits;
+    op->out.step = bits->step;
     op->events = v->events;
     v->has_events = true;
     return MST_OK;
@@ -177,10 +158,11 @@ static mst_status add_up_events(lowering *lo, uint32_t tensor, rt_expr *e)
 
 mst_status low_as_events(lowering *lo, uint32_t tensor, uint32_t *buf)
 {
-    rt_expr *e;
+    rt_value bits;
+    bool ok;
     if (!lo->values[tensor].has_events) {
-        MST_TRY(sum_of(lo, tensor, &e));
-        MST_TRY(e != NULL ? add_up_events(lo, tensor, e) : low_fall_back(lo, lo->p->facts[tensor].producer));
+        MST_TRY(low_as_bits(lo, tensor, &bits, &ok));
+        MST_TRY(ok ? unpacked_counts(lo, tensor, &bits) : low_fall_back(lo, lo->p->facts[tensor].producer));
     }
     *buf = lo->values[tensor].events;
     return MST_OK;

@@ -48,8 +48,8 @@ typedef struct rt_fact {
     rt_kind value;
     bool constant;     /* computed from constants alone */
     bool events;       /* made of spikes, as far as counting goes (docs/EXECUTION.md) */
-    bool train;        /* spiking mode: of one where a value is not 0 */
-    bool numbers;      /* a number beside each element says of how many (COUNT: its n) */
+    bool train;        /* of its own: BITS and the like, one where a value is not 0; COUNT, its n */
+    bool numbers;      /* a number beside each element says of how many */
     uint32_t root;     /* the tensor whose memory it shares (RESHAPE); itself otherwise */
     uint32_t layer;    /* of the NEURON that makes it; MST_NONE otherwise */
     uint32_t producer; /* node; MST_NONE: constant or the graph's input */
@@ -211,7 +211,7 @@ typedef void (*op_reset)(const op_node *n, void *state);
 struct op_node {
     op_run run;     /* NULL: the output is its input's memory (RESHAPE) */
     op_run pass;    /* after run: what events the output is made of; NULL: none, or run tells */
-    op_run count;   /* after run: synaptic operations by events; NULL: as run counted */
+    op_run count;   /* after run: synaptic operations of a product of events; NULL: as run counted */
     op_reset reset; /* of the state, when a sample begins; NULL: it keeps none */
     uint32_t index; /* of the node in the graph */
     uint32_t layer; /* NEURON: its own; MASK: the layer whose spikes it counts, MST_NONE: none */

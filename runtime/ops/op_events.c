@@ -1,7 +1,6 @@
-/* How many spikes a value is made of, and what synapses cost by that (docs/EXECUTION.md, Counting): a spike that
- * reaches a layer through a sum, a pool or a scale is still a spike. Numbers beside the values are made and read
- * behind an operator's own function, which knows values only; where none are needed, op_reach.c says what spikes
- * reach. */
+/* How many spikes a value is made of, and what products of such values cost (docs/EXECUTION.md, Counting): a spike
+ * that reaches a layer through a sum, a pool or a scale is still a spike. Numbers beside the values are made and read
+ * behind an operator's own function, which knows values only; what else spikes reach needs none (op_reach.c). */
 #include <string.h>
 
 #include "runtime/ops/op_ways.h"
@@ -79,6 +78,13 @@ static inline void add(void *ctx, size_t from, size_t to)
     p->c->out_events[to] += events_at(p->c, p->k, from);
 }
 
+/* The same, of numbers. */
+static inline void add_number(void *ctx, size_t from, size_t to)
+{
+    const passing *p = ctx;
+    p->c->out_events[to] += p->c->events[p->k][from];
+}
+
 static void clear(op_call *c) { memset(c->out_events, 0, c->node->n * sizeof *c->out_events); }
 
 static void pass_same(op_call *c)
@@ -91,7 +97,9 @@ static void pass_move(op_call *c)
 {
     clear(c);
     for (uint32_t k = 0; k < c->node->n_in; k++)
-        if (c->node->made[k] != OP_MADE_ANALOG)
+        if (c->node->made[k] == OP_MADE_NUMBER) /* counts are moved a lot */
+            op_ways_move(&c->node->u.move, k, add_number, &(passing){c, k});
+        else if (c->node->made[k] != OP_MADE_ANALOG)
             op_ways_move(&c->node->u.move, k, add, &(passing){c, k});
 }
 
@@ -175,44 +183,16 @@ static op_run pass_of(const mst_node *n)
     }
 }
 
-/* ---- what synapses cost ------------------------------------------------------------------------ */
+/* ---- what products cost ------------------------------------------------------------------------ */
 
-static void count_linear(op_call *c)
-{
-    const op_linear *q = &c->node->u.linear;
-    uint64_t sum = 0;
-    for (size_t i = 0; i < q->rows * q->in; i++)
-        sum += events_at(c, 0, i);
-    c->ops = sum * q->out;
-}
-
-static void count_conv(op_call *c)
-{
-    const op_conv *q = &c->node->u.conv;
-    uint64_t total = 0;
-    size_t i = 0;
-    for (size_t n = 0; n < q->batch; n++)
-        for (int64_t row = 0; row < q->h.size; row++) {
-            uint64_t rows = win_reached(&q->h, row);
-            for (int64_t col = 0; col < q->w.size; col++) {
-                uint64_t sum = 0;
-                for (size_t k = 0; k < q->channels; k++)
-                    sum += events_at(c, 0, i++);
-                total += sum != 0 ? sum * rows * win_reached(&q->w, col) : 0;
-            }
-        }
-    c->ops = total * (q->out / q->groups);
-}
-
-/* Sums over the rows of input k, [n][q->k] or, across, [q->k][n]; an analog one counts as 1 each. */
+/* Sums over the rows of input k, [n][q->k] or, across, [q->k][n]. */
 static void sum_columns(const op_call *c, uint32_t k, size_t base, size_t n, bool across, uint64_t *sum)
 {
     size_t width = c->node->u.matmul.k;
-    bool analog = c->node->made[k] == OP_MADE_ANALOG;
     memset(sum, 0, width * sizeof *sum);
     for (size_t r = 0; r < n; r++)
         for (size_t j = 0; j < width; j++)
-            sum[j] += analog ? 1 : events_at(c, k, base + (across ? j * n + r : r * width + j));
+            sum[j] += events_at(c, k, base + (across ? j * n + r : r * width + j));
 }
 
 static void count_matmul(op_call *c)
@@ -235,16 +215,6 @@ static void count_matmul(op_call *c)
     } while (nd_next(nd, pos, at));
 }
 
-static op_run count_of(const mst_node *n)
-{
-    switch (n->op) {
-    case MST_OP_LINEAR: return count_linear;
-    case MST_OP_CONV: return count_conv;
-    case MST_OP_MATMUL: return count_matmul;
-    default: return NULL;
-    }
-}
-
 bool op_is_product_of_events(const op_prep *c)
 {
     return c->node->op == MST_OP_MATMUL && has_events(c, 0) && has_events(c, 1) &&
@@ -255,12 +225,11 @@ static op_made made_of(const op_prep *c, uint32_t k)
 {
     if (!has_events(c, k))
         return OP_MADE_ANALOG;
-    if (op_in_fact(c, k)->train)
-        return OP_MADE_TRAIN;
+    const rt_fact *in = op_in_fact(c, k);
+    if (!rt_is_count(in))
+        return in->train ? OP_MADE_TRAIN : OP_MADE_NUMBER;
     /* a count's own number stays what it is where the output is counts, too */
-    bool digits =
-        c->mode == MST_RUN_RADIX && rt_is_count(op_in_fact(c, k)) && !rt_is_count(&c->facts[c->node->out]);
-    return digits ? OP_MADE_DIGITS : OP_MADE_NUMBER;
+    return c->mode == MST_RUN_RADIX && !rt_is_count(&c->facts[c->node->out]) ? OP_MADE_DIGITS : OP_MADE_NUMBER;
 }
 
 mst_status op_prepare_events(op_prep *c, op_node *op)
@@ -273,12 +242,11 @@ mst_status op_prepare_events(op_prep *c, op_node *op)
         op->made[k] = made_of(c, k);
         any = any || op->made[k] != OP_MADE_ANALOG;
     }
-    bool synapse = any && (mst_op_get(c->node->op)->flags & MST_F_SYNAPSE) != 0;
-    op->counts_sops = op->counts_sops || synapse;
-    if (synapse && (op_counts(c->mode) || op_is_product_of_events(c)))
-        op->count = count_of(c->node);
-    if (op->count == count_matmul)
+    op->counts_sops = op->counts_sops || (any && (mst_op_get(c->node->op)->flags & MST_F_SYNAPSE) != 0);
+    if (op_is_product_of_events(c)) {
+        op->count = count_matmul;
         MST_TRY(op_add_bytes(c->err, 2 * op->u.matmul.k, sizeof(uint64_t), &op->u.matmul.events, &op->scratch_bytes));
+    }
     if (c->facts[c->node->out].numbers)
         op->pass = pass_of(c->node);
     return MST_OK;

@@ -18,10 +18,8 @@ static mst_status compile(mst_program *p, const mst_run_opts *o, mst_arena *tmp,
     MST_TRY(low_prepare_nodes(&lo));
     MST_TRY(low_place_static(&lo));
     MST_TRY(low_feed_layers(&lo));
-    MST_TRY(low_note_reach(&lo));
     MST_TRY(low_make_ops(&lo));
-    low_place_meters(&lo);
-    return MST_OK;
+    return low_note_reach(&lo);
 }
 
 mst_status mst_program_create(const mst_graph *g, const mst_run_opts *opts, mst_program **out, mst_err *err)

@@ -9,12 +9,13 @@
 static uint64_t read_meter(const mst_session *s, const rt_meter *m, const rt_op *op, uint32_t steps)
 {
     uint64_t sum = 0;
+    bool digits = s->p->mode == MST_RUN_RADIX;
     tapped how;
     mst_tap t = rt_tap_of(s, op, steps, &how);
     memset(s->metered, 0, t.n * sizeof *s->metered);
     mst_tap_count(&t, s->metered);
     for (size_t i = 0; i < t.n; i++)
-        sum += (uint64_t)s->metered[i] * (m->weight != NULL ? m->weight[i] : 1);
+        sum += (uint64_t)op_spikes_of(s->metered[i], digits) * (m->weight != NULL ? m->weight[i] : 1);
     return sum;
 }
 

@@ -576,8 +576,10 @@ def test_tool_every_node(what, mode, weights, snnkit, tmp_path):
     has_modes("tests/tools/snnkit")
     graph, x = sample(snnkit, what, tmp_path, weights)
     x[:1].tofile(tmp_path / "x.f32")
-    snnkit("run", tmp_path / ("%s-%s.bin" % (what, weights)), tmp_path / "x.f32", 3, 1, tmp_path / "out.bin", mode)
-    assert_values(run(graph, x[:1], mode), kit_values((tmp_path / "out.bin").read_bytes()))
+    done = snnkit("run", tmp_path / ("%s-%s.bin" % (what, weights)), tmp_path / "x.f32", 3, 1, tmp_path / "out.bin", mode)
+    sim = run(graph, x[:1], mode)
+    assert_values(sim, kit_values((tmp_path / "out.bin").read_bytes()))
+    assert [int(n) for n in done.stdout.split()] == [sim.sops[0], sim.macs[0]]
 
 
 @pytest.mark.parametrize("weights", ["f32", "int8"])

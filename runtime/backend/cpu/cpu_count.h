@@ -40,7 +40,7 @@ void cpu_count_run(mst_session *s, const rt_op *op);
 
 void cpu_count_move(const cpu_job *job, unsigned part, unsigned thread);
 void cpu_count_mask(const cpu_job *job, unsigned part, unsigned thread);
-void cpu_count_events(const cpu_job *job, unsigned part, unsigned thread);
+void cpu_count_unpack(const cpu_job *job, unsigned part, unsigned thread);
 void cpu_count_pack(const cpu_job *job, unsigned part, unsigned thread);
 void cpu_count_layer(const cpu_job *job, unsigned part, unsigned thread);
 /* Before the parts: what they all read. */

@@ -83,23 +83,13 @@ void cpu_count_pack(const cpu_job *job, unsigned part, unsigned thread)
         to[i] = (uint8_t)from[i];
 }
 
-/* What the elements of a sum are made of: those of its terms together; of counts alone, their own number. */
-void cpu_count_events(const cpu_job *job, unsigned part, unsigned thread)
+/* The other way round. */
+void cpu_count_unpack(const cpu_job *job, unsigned part, unsigned thread)
 {
     (void)thread;
-    const rt_expr *e = job->op->expr;
-    const mst_session *s = job->s;
-    size_t n = e->rows * e->cols, from = cpu_split(n, part, job->parts), to = cpu_split(n, part + 1, job->parts);
-    uint32_t *events = cpu_events_at(s, job->op->events);
-    bool alone = e->n_terms == 1 && e->terms[0].kind == RT_TERM_BITS, digits = s->p->mode == MST_RUN_RADIX && !alone;
-    memset(events + from, 0, (to - from) * sizeof *events);
-    for (uint32_t k = 0; k < e->n_terms; k++) {
-        const rt_term *t = &e->terms[k];
-        const uint8_t *counts = t->kind == RT_TERM_BITS ? cpu_counts_at(s, &t->bits) : NULL;
-        const uint32_t *more = t->kind == RT_TERM_FLOAT ? cpu_events_at(s, t->events) : NULL;
-        for (size_t i = from; i < to && counts != NULL; i++)
-            events[i] += op_spikes_of(counts[i], digits);
-        for (size_t i = from; i < to && more != NULL; i++)
-            events[i] += more[i];
-    }
+    const uint8_t *from = cpu_counts_at(job->s, &job->op->in);
+    uint32_t *to = cpu_events_at(job->s, job->op->events);
+    for (size_t i = cpu_split(job->op->out.step, part, job->parts);
+         i < cpu_split(job->op->out.step, part + 1, job->parts); i++)
+        to[i] = from[i];
 }

@@ -10,7 +10,7 @@ static const cpu_work work[] = {
     [RT_OP_MOVE] = cpu_count_move,
     [RT_OP_MASK] = cpu_count_mask,
     [RT_OP_LAYER] = cpu_count_layer,
-    [RT_OP_EVENTS] = cpu_count_events,
+    [RT_OP_NUMBERS] = cpu_count_unpack,
     [RT_OP_COUNTS] = cpu_count_pack,
 };
 

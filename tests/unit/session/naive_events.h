@@ -45,24 +45,39 @@ static inline bool naive_sums_events(const naive *m, const mst_node *n)
     }
 }
 
+/* Sum of spikes; of maxima, those of the first of the largest values. */
+typedef struct naive_best {
+    bool max, any;
+    float value, spikes;
+} naive_best;
+
+static inline void naive_take(const element *q, size_t e, naive_best *b)
+{
+    float value = q->m->val[q->n->in[0]][e], spikes = q->m->spikes[q->n->in[0]][e];
+    if (!b->max)
+        b->spikes += spikes;
+    else if (!b->any || value > b->value)
+        *b = (naive_best){true, true, value, spikes};
+}
+
 static inline float naive_pool_events(const element *q)
 {
     const int32_t *ip = q->n->ip;
-    float sum = 0;
+    naive_best best = {.max = naive_is_max(q->n)};
     for (int64_t i = 0; i < ip[MST_POOL_KERNEL]; i++)
         for (int64_t j = 0; j < ip[MST_POOL_KERNEL + 1]; j++) {
             int64_t h = tap(q, 0, i, &ip[MST_POOL_STRIDE], &ip[MST_POOL_PAD], &ip[MST_POOL_DILATION]);
             int64_t w = tap(q, 1, j, &ip[MST_POOL_STRIDE], &ip[MST_POOL_PAD], &ip[MST_POOL_DILATION]);
             uint32_t at[4] = {q->pos[0], (uint32_t)h, (uint32_t)w, q->pos[3]};
             if (h >= 0 && w >= 0 && h < q->x->dims[1] && w < q->x->dims[2])
-                sum += q->xv[ravel(q->x, at)];
+                naive_take(q, ravel(q->x, at), &best);
         }
-    return sum;
+    return best.spikes;
 }
 
 static inline float naive_reduce_events(const element *q)
 {
-    float sum = 0;
+    naive_best best = {.max = naive_is_max(q->n)};
     for (size_t e = 0; e < mst_tensor_elements(q->x); e++) {
         uint32_t pos[MST_MAX_RANK];
         size_t kept = 0;
@@ -70,45 +85,58 @@ static inline float naive_reduce_events(const element *q)
         for (uint32_t d = 0; d < q->x->rank; d++)
             if (((uint32_t)q->n->ip[MST_REDUCE_AXES] >> d & 1) == 0)
                 kept = kept * q->x->dims[d] + pos[d];
-        sum += kept == q->e ? q->xv[e] : 0;
+        if (kept == q->e)
+            naive_take(q, e, &best);
     }
-    return sum;
+    return best.spikes;
 }
 
+/* Of the output's element q: as it moves (but for what padding is filled with), adds and scales. */
 static inline float naive_sum_events(const element *q)
 {
-    const mst_tensor *b = &q->m->g->tensors[q->n->in[q->n->op == MST_OP_BINARY]];
-    switch (q->n->op) {
+    const mst_node *n = q->n;
+    naive of = *q->m;
+    mst_node plain = *n;
+    element moved = *q;
+    of.val = q->m->spikes;
+    moved.m = &of;
+    moved.n = &plain;
+    moved.xv = of.val[n->in[0]];
+    switch (n->op) {
     case MST_OP_AFFINE:
-    case MST_OP_UNARY: return q->xv[q->e];
+    case MST_OP_UNARY: return moved.xv[q->e];
     case MST_OP_POOL: return naive_pool_events(q);
     case MST_OP_REDUCE: return naive_reduce_events(q);
     case MST_OP_BINARY:
-        return q->xv[ravel_broadcast(q->x, q->pos, q->y->rank)] +
-               q->m->val[q->n->in[1]][ravel_broadcast(b, q->pos, q->y->rank)];
-    default: return naive_move(q);
+        return moved.xv[ravel_broadcast(q->x, q->pos, q->y->rank)] +
+               of.val[n->in[1]][ravel_broadcast(&of.g->tensors[n->in[1]], q->pos, q->y->rank)];
+    case MST_OP_PAD: plain.fp[MST_PAD_VALUE] = 0; return naive_move(&moved);
+    default: return naive_move(&moved);
     }
 }
 
-/* What the output of node i, whose values are known, is made of: as they move, but for what padding is filled with. */
+static inline element naive_at(naive *m, uint32_t i)
+{
+    const mst_node *n = &m->g->nodes[i];
+    return (element){
+        .m = m, .node = i, .n = n, .x = &m->g->tensors[n->in[0]], .y = &m->g->tensors[n->out], .xv = m->val[n->in[0]]};
+}
+
+/* What the output of node i, whose values are known, is made of. */
 static inline void naive_pass_on(naive *m, uint32_t i)
 {
-    mst_node n = m->g->nodes[i];
-    bool known = m->mode != MST_RUN_FLOAT && m->reached[n.out] && (m->train[n.out] || naive_sums_events(m, &n));
-    for (uint32_t k = 0; k < naive_data_inputs(&n); k++)
-        known = known && (m->train[n.out] || m->spikes[n.in[k]] != NULL);
+    element q = naive_at(m, i);
+    uint32_t out = q.n->out;
+    bool known = m->mode != MST_RUN_FLOAT && m->reached[out] && (m->train[out] || naive_sums_events(m, q.n));
+    for (uint32_t k = 0; k < naive_data_inputs(q.n); k++)
+        known = known && (m->train[out] || m->spikes[q.n->in[k]] != NULL);
     if (!known)
         return;
-    naive of = *m;
-    of.val = m->spikes;
-    n.fp[MST_PAD_VALUE] = n.op == MST_OP_PAD ? 0 : n.fp[MST_PAD_VALUE];
-    element q = {.m = &of, .node = i, .n = &n, .x = &m->g->tensors[n.in[0]], .y = &m->g->tensors[n.out]};
-    q.xv = m->spikes[n.in[0]];
-    if (m->spikes[n.out] == NULL)
-        m->spikes[n.out] = calloc(count(m, n.out), sizeof(float));
-    for (q.e = 0; q.e < count(m, n.out); q.e++) {
+    if (m->spikes[out] == NULL)
+        m->spikes[out] = calloc(count(m, out), sizeof(float));
+    for (q.e = 0; q.e < count(m, out); q.e++) {
         unravel(q.y, q.e, q.pos);
-        m->spikes[n.out][q.e] = m->train[n.out] ? m->val[n.out][q.e] != 0 : naive_sum_events(&q);
+        m->spikes[out][q.e] = m->train[out] ? m->val[out][q.e] != 0 : naive_sum_events(&q);
     }
 }
 

@@ -296,11 +296,18 @@ static inline float naive_element(element *q)
     }
 }
 
-static inline void naive_node(naive *m, uint32_t i)
+static inline void naive_add_terms(naive *m, uint32_t i, uint64_t terms)
 {
     const mst_node *n = &m->g->nodes[i];
-    element q = {
-        .m = m, .node = i, .n = n, .x = &m->g->tensors[n->in[0]], .y = &m->g->tensors[n->out], .xv = m->val[n->in[0]]};
+    bool spikes = naive_made(m, n->in[0]) || (n->op == MST_OP_MATMUL && naive_made(m, n->in[1]));
+    m->ops[i] += terms;
+    *(spikes ? &m->sops : &m->macs) += terms;
+}
+
+static inline void naive_node(naive *m, uint32_t i)
+{
+    element q = naive_at(m, i);
+    const mst_node *n = q.n;
     for (q.e = 0; q.e < count(m, n->out); q.e++) {
         unravel(q.y, q.e, q.pos);
         m->val[n->out][q.e] = naive_element(&q);
@@ -308,9 +315,20 @@ static inline void naive_node(naive *m, uint32_t i)
             m->fired[i] += m->val[n->out][q.e] != 0;
     }
     naive_pass_on(m, i);
-    bool spikes = naive_made(m, n->in[0]) || (n->op == MST_OP_MATMUL && naive_made(m, n->in[1]));
-    m->ops[i] += q.terms;
-    *(spikes ? &m->sops : &m->macs) += q.terms;
+    naive_add_terms(m, i, q.terms);
+}
+
+/* The operations of a node alone, of values that are known. */
+static inline void naive_count(naive *m, uint32_t i)
+{
+    element q = naive_at(m, i);
+    if ((mst_op_get(q.n->op)->flags & MST_F_SYNAPSE) == 0)
+        return;
+    for (q.e = 0; q.e < count(m, q.n->out); q.e++) {
+        unravel(q.y, q.e, q.pos);
+        naive_element(&q);
+    }
+    naive_add_terms(m, i, q.terms);
 }
 
 static inline void naive_step(naive *m)

@@ -1,5 +1,6 @@
 /* Operations of spikes that reach a layer through sums, pools and scales: random graphs of them in the step and the
- * block schedule against naive_run.h, operation for operation, for each layer. */
+ * block schedule against naive_run.h, operation for operation, for each layer. In count and radix mode values and
+ * counts are the session's own, which other tests judge: what they cost is naive. */
 #include "tests/support/run_tests.h"
 #include "tests/unit/session/naive_run.h"
 
@@ -30,16 +31,16 @@ static uint32_t like(values *v, uint32_t t)
     return x != MST_NONE ? x : t;
 }
 
-/* Spikes of x: one theta or one a channel; masked or not. */
+/* Spikes of x: one theta or one a channel; no mask; one; behind spikes of one theta a mask behind a mask. */
 static void spikes(values *v, uint32_t x)
 {
-    uint32_t c = at(v, x)->dims[3],
-             theta = rng_below(&v->r, 2) != 0 ? add_value(v->g, 0.5f) : add_random(v->g, &v->r, DIMS(c), 0.2f, 1);
-    uint32_t y = add_neuron(v->g, x, theta, 0.5f);
+    bool one = rng_below(&v->r, 2) != 0;
+    uint32_t theta = one ? add_value(v->g, 0.5f) : add_random(v->g, &v->r, DIMS(at(v, x)->dims[3]), 0.2f, 1);
+    uint32_t y = add_neuron(v->g, x, theta, 0.5f), masks = rng_below(&v->r, 5);
     v->g->nodes[v->g->n_nodes - 1].ip[MST_NEURON_AXIS] = 3;
     if (rng_below(&v->r, 3) == 0)
         keep(v, y);
-    for (uint32_t i = rng_below(&v->r, 5); i > 2; i--) /* no mask; one; a mask behind a mask */
+    for (uint32_t i = 2; i < masks; i += one ? 1 : 2)
         y = add_mask(v->g, y, (int32_t)v->g->n_nodes, 0.3f);
     keep(v, y);
 }
@@ -281,44 +282,121 @@ static void compare_counts(const naive *m, const mst_program *p, const mst_sessi
     }
 }
 
-static void case_graph(int seed)
+static mst_session *open_session(const mst_graph *g, mst_run_opts o, mst_program **p)
+{
+    mst_session *s = NULL;
+    o.seed = 9;
+    OK(mst_program_create(g, &o, p, &err_));
+    OK(mst_session_create(*p, &s, &err_));
+    return s;
+}
+
+static void close_session(mst_program *p, mst_session *s)
+{
+    mst_session_destroy(s);
+    mst_program_destroy(p);
+}
+
+static void compare_runs(const naive *m, const mst_graph *g, const float *x, uint32_t steps)
+{
+    static const mst_run_opts runs[] = {{.schedule = MST_SCHEDULE_STEP},
+                                        {.schedule = MST_SCHEDULE_BLOCK},
+                                        {.schedule = MST_SCHEDULE_BLOCK, .threads = 3, .block_steps = 2}};
+    for (size_t i = 0; i < sizeof runs / sizeof runs[0]; i++) {
+        mst_program *p = NULL;
+        mst_run_opts o = runs[i];
+        o.mode = m->mode;
+        mst_session *s = open_session(g, o, &p);
+        for (int again = 0; again < 2; again++) { /* counts start anew with each sample */
+            mst_session_begin(s, x, 3);
+            for (uint32_t t = 0; t < steps;)
+                t += mst_session_run(s, steps - t);
+            compare_counts(m, p, s);
+        }
+        close_session(p, s);
+    }
+}
+
+/* Tap: values and counts of the session become the naive one's. */
+static void take_values(void *ctx, const mst_session *s, const mst_tap *t)
+{
+    naive *m = ctx;
+    uint32_t out = m->g->nodes[t->node].out, *n = calloc(t->n, sizeof *n);
+    (void)s;
+    mst_tap_values(t, 0, m->val[out]);
+    if (t->form == MST_FORM_COUNT) {
+        mst_tap_count(t, n);
+        m->spikes[out] = m->spikes[out] != NULL ? m->spikes[out] : calloc(t->n, sizeof(float));
+    }
+    for (size_t i = 0; i < t->n && t->form == MST_FORM_COUNT; i++)
+        m->spikes[out][i] = (float)(m->mode == MST_RUN_RADIX ? (uint32_t)__builtin_popcount(n[i]) : n[i]);
+    free(n);
+}
+
+/* Maxima of counts are counts: the first of the largest. */
+static void compare_maxima(naive *m, uint32_t i)
+{
+    element q = naive_at(m, i);
+    for (q.e = 0; q.e < count(m, q.n->out); q.e++) {
+        unravel(q.y, q.e, q.pos);
+        if (naive_sum_events(&q) != m->spikes[q.n->out][q.e])
+            ck_abort_msg("seed %d node '%s': maximum %zu", current_seed, q.n->name, q.e);
+    }
+}
+
+static void take_run(naive *m, const float *x)
+{
+    const mst_graph *g = m->g;
+    mst_program *p = NULL;
+    mst_session *s = open_session(g, (mst_run_opts){.mode = m->mode}, &p);
+    memset(m->train, 0, g->n_tensors * sizeof *m->train);
+    mst_session_tap(s, take_values, m);
+    mst_session_begin(s, x, 3);
+    mst_session_run(s, 1);
+    for (uint32_t i = 0; i < g->n_nodes; i++) {
+        const mst_node *n = &g->nodes[i];
+        if (n->op == MST_OP_RESHAPE) /* no operation of its own */
+            memcpy(m->val[n->out], m->val[n->in[0]], count(m, n->out) * sizeof(float));
+        if (m->spikes[n->out] == NULL)
+            naive_pass_on(m, i);
+        else if (naive_is_max(n))
+            compare_maxima(m, i);
+        naive_count(m, i);
+    }
+    close_session(p, s);
+}
+
+static void case_graph(int seed, mst_run_mode mode)
 {
     current_seed = seed;
     mst_graph *g = random_graph(seed);
-    naive *m = naive_new(g, MST_RUN_SPIKING, 9);
+    naive *m = naive_new(g, mode, 9);
     rng r = {(uint64_t)seed + 1000};
     size_t n = mst_tensor_elements(&g->tensors[g->input]);
     float *x = malloc(n * sizeof *x);
     rng_fill(&r, x, n, 0.7f, -0.3f, 1);
     naive_know_events(m);
-    static const mst_run_opts runs[] = {{.schedule = MST_SCHEDULE_STEP, .seed = 9},
-                                        {.schedule = MST_SCHEDULE_BLOCK, .seed = 9},
-                                        {.schedule = MST_SCHEDULE_BLOCK, .seed = 9, .threads = 3, .block_steps = 2}};
     naive_begin(m, x, 3);
-    for (uint32_t t = 0; t < STEPS; t++)
+    for (uint32_t t = 0; t < STEPS && mode == MST_RUN_SPIKING; t++)
         naive_step(m);
-    for (size_t i = 0; i < sizeof runs / sizeof runs[0]; i++) {
-        mst_program *p = NULL;
-        mst_session *s = NULL;
-        OK(mst_program_create(g, &runs[i], &p, &err_));
-        OK(mst_session_create(p, &s, &err_));
-        for (int again = 0; again < 2; again++) { /* counts start anew with each sample */
-            mst_session_begin(s, x, 3);
-            for (uint32_t t = 0; t < STEPS;)
-                t += mst_session_run(s, STEPS - t);
-            compare_counts(m, p, s);
-        }
-        mst_session_destroy(s);
-        mst_program_destroy(p);
-    }
+    if (mode != MST_RUN_SPIKING)
+        take_run(m, x);
+    compare_runs(m, g, x, mode == MST_RUN_SPIKING ? STEPS : 1);
     naive_free(m);
     mst_graph_destroy(g);
     free(x);
 }
 
-START_TEST(graphs)
+START_TEST(steps)
 {
-    case_graph(_i);
+    case_graph(_i, MST_RUN_SPIKING);
+}
+END_TEST
+
+START_TEST(counts)
+{
+    case_graph(_i, MST_RUN_COUNT);
+    case_graph(_i, MST_RUN_RADIX);
 }
 END_TEST
 
@@ -326,7 +404,8 @@ int main(void)
 {
     Suite *s = suite_create("what spikes reach");
     TCase *t = tcase_create("random graphs");
-    tcase_add_loop_test(t, graphs, 0, 400);
+    tcase_add_loop_test(t, steps, 0, 400);
+    tcase_add_loop_test(t, counts, 0, 400);
     suite_add_tcase(s, t);
     return run_tests(s);
 }
