@@ -213,8 +213,11 @@ static mst_status calibrate(const char *const *args, const networks *n, const ms
     if (st == MST_OK)
         st = mst_calib_run(&job, &r, &outcome, err);
     if (st == MST_OK)
+        st = mst_model_unchanged(err);
+    if (st == MST_OK)
         st = report(args, &r, &outcome, n, snn, err);
-    else if (r.samples != 0 && report(args, &r, &outcome, n, snn, NULL) == MST_OK)
+    else if (r.samples != 0 && mst_model_unchanged(NULL) == MST_OK &&
+             report(args, &r, &outcome, n, snn, NULL) == MST_OK)
         mst_paths_keep(); /* of the samples before it failed */
     mst_calib_report_free(&r);
     mst_outcome_free(&outcome);

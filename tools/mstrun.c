@@ -126,6 +126,8 @@ static int check_usage(size_t n_args, const char *const *args)
         return mst_opts_wrong(&tool, "--schedule: expected step or block, found '%s'", o.schedule);
     if (o.resume != NULL && (o.trace != NULL || o.info || mst_is_stdout(o.resume)))
         return mst_opts_wrong(&tool, "--resume: expected a file, and no %s with it", o.info ? "--info" : "--trace");
+    if (o.resume != NULL && c.map)
+        return mst_opts_wrong(&tool, "--resume and --map: sums of a network that may change cannot be kept");
     if (o.latency && by_step())
         return mst_opts_wrong(&tool, "--latency: expected --schedule block with it, found step");
     if (mst_energy_find(o.set, &energy, &err) != MST_OK)
@@ -242,6 +244,11 @@ static mst_status run_picked(const mst_graph *g, const char *const *args, mst_ru
         MST_TRY(mst_journal_open(o.resume, g, args[1], ropts->seed, opts, &journal, err));
     first.opts.journal = journal;
     mst_status st = run_all(g, ropts, &first, levels, &n, err);
+    mst_status same = mst_model_unchanged(st == MST_OK ? err : NULL);
+    if (same != MST_OK) {
+        n = 0; /* of no network that there ever was */
+        st = st == MST_OK ? same : st;
+    }
     if (st == MST_OK)
         st = report(runs, n, err);
     else if (n != 0 && report(runs, n, NULL) == MST_OK)

@@ -22,6 +22,7 @@ static void hold_streams(void)
 
 volatile sig_atomic_t mst_stop_asked;
 static volatile sig_atomic_t armed;
+static const char *tool_name;
 
 void mst_stop_arm(bool on) { armed = on; }
 
@@ -36,8 +37,22 @@ static void on_signal(int number)
     (void)raise(number); /* delivered when this returns */
 }
 
+/* A file that is mapped was cut: what is behind its end now cannot be read. */
+static void on_bus_error(int number)
+{
+    static const char text[] = "a file was cut off while it was in use: there is no result\n";
+    (void)number;
+    mst_paths_sweep();
+    for (const char *const *part = (const char *const[]){tool_name, ": error: ", text, NULL}; *part != NULL; part++)
+        if (write(STDERR_FILENO, *part, strlen(*part)) < 0)
+            break;
+    _exit(1);
+}
+
 static void catch_signals(void)
 {
+    struct sigaction bus = {.sa_handler = on_bus_error};
+    sigaction(SIGBUS, &bus, NULL);
     static const int ending[] = {SIGINT, SIGTERM, SIGHUP, SIGXCPU};
     struct sigaction now = {.sa_handler = on_signal, .sa_flags = SA_RESTART}, before;
     sigfillset(&now.sa_mask);
@@ -52,6 +67,7 @@ int mst_tool_main(const char *name, int (*work)(int, char **), int argc, char **
 {
     static char buffer[1 << 16]; /* so that a failed write is found where its reason is known */
     mst_err err;
+    tool_name = name;
     hold_streams();
     catch_signals();
     setvbuf(stdout, buffer, isatty(STDOUT_FILENO) ? _IOLBF : _IOFBF, sizeof buffer);

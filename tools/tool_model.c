@@ -2,10 +2,12 @@
 #include "tools/tool_model.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "runtime/format/snn.h"
 #include "tools/policy_yaml.h"
@@ -79,9 +81,41 @@ mst_status mst_common_check(const mst_common_opts *c, mst_err *err)
     return mst_prepare_check(&c->prepare, err);
 }
 
+/* A mapped model: its file, and what that was before anything was read of it. */
+static struct {
+    const char *path;
+    int fd;
+    struct stat then;
+} mapped;
+
+static mst_status watch(const char *path, mst_err *err)
+{
+    mapped.path = path;
+    mapped.fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (mapped.fd < 0 || fstat(mapped.fd, &mapped.then) != 0)
+        return mst_fail(err, MST_EIO, "%s: cannot open it: %s", path, strerror(errno));
+    return MST_OK;
+}
+
+mst_status mst_model_unchanged(mst_err *err)
+{
+    struct stat now;
+    const struct stat *then = &mapped.then;
+    if (mapped.path == NULL)
+        return MST_OK;
+    if (fstat(mapped.fd, &now) != 0)
+        return mst_fail(err, MST_EIO, "%s: cannot look at it: %s", mapped.path, strerror(errno));
+    if (now.st_size != then->st_size || now.st_mtim.tv_sec != then->st_mtim.tv_sec ||
+        now.st_mtim.tv_nsec != then->st_mtim.tv_nsec)
+        return mst_fail(err, MST_ECORRUPT, "%s: the file was changed while it was run: there is no result",
+                        mapped.path);
+    return MST_OK;
+}
+
 mst_status mst_model_load(const char *path, const mst_common_opts *c, mst_graph **out, mst_err *err)
 {
-    MST_TRY(mst_graph_load(path, NULL, out, err));
+    MST_TRY(c->map ? watch(path, err) : MST_OK);
+    MST_TRY(c->map ? mst_graph_load(path, NULL, out, err) : mst_graph_read(path, NULL, out, err));
     mst_status st = mst_masks_apply(&c->masks, *out, err);
     if (st == MST_OK)
         st = mst_prepare_apply(&c->prepare, *out, err);

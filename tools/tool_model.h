@@ -25,7 +25,7 @@ typedef struct mst_common_opts {
     mst_mask_choice masks;
     mst_prepare_opts prepare;
     const char *isa, *json;
-    bool quiet;
+    bool map, quiet;
 } mst_common_opts;
 
 #define MST_COMMON_OPTIONS(c) \
@@ -44,6 +44,8 @@ typedef struct mst_common_opts {
         {"json", 0, MST_OPT_MAYBE, &(c).json, "FILE|-", \
          "write results as JSON; - is stdout, text then goes to stderr", MST_PATH_JSON, 0}, \
         MST_OUTPUT_OPTIONS, \
+        {"map", 0, MST_OPT_FLAG, &(c).map, NULL, \
+         "map MODEL.bin instead of reading it, for less memory: it must not change while it is used", 0, 0}, \
     { \
         "quiet", 'q', MST_OPT_FLAG, &(c).quiet, NULL, \
             "no progress bar and no text; warnings and --json stay", 0, 0 \
@@ -53,8 +55,10 @@ typedef struct mst_common_opts {
 mst_status mst_masks_check(const mst_mask_choice *m, mst_err *err);
 /* Set the ratios in the graph. EINVAL where a site has no mask in this model. */
 mst_status mst_masks_apply(const mst_mask_choice *m, mst_graph *g, mst_err *err);
-/* mst_graph_load, then the masks and the preprocessing. */
+/* mst_graph_read, or mst_graph_load with --map, then the masks and the preprocessing. */
 mst_status mst_model_load(const char *path, const mst_common_opts *c, mst_graph **out, mst_err *err);
+/* With --map: is the file what it was when it was loaded, so that the results are its own? ECORRUPT. */
+mst_status mst_model_unchanged(mst_err *err);
 /* mst_masks_check and mst_prepare_check. */
 mst_status mst_common_check(const mst_common_opts *c, mst_err *err);
 /* Write g as snn.bin to path, an output of tool_paths.h; how many bytes that were goes into *bytes. */

@@ -1,4 +1,4 @@
-/* snn.bin on disk: a mapping to read, a temporary file and a rename to write.
+/* snn.bin on disk: a mapping or a copy to read, a temporary file and a rename to write.
  * Knows nothing of what the bytes mean. */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,7 +22,7 @@ static mst_status io_failed(mst_err *err, const char *what)
 
 /* ---- reading ------------------------------------------------------------ */
 
-static mst_status map_file(int fd, void **bytes, size_t *n, mst_err *err)
+static mst_status size_of(int fd, size_t *n, mst_err *err)
 {
     struct stat st;
     if (fstat(fd, &st) != 0)
@@ -34,18 +34,50 @@ static mst_status map_file(int fd, void **bytes, size_t *n, mst_err *err)
     if ((uintmax_t)st.st_size > SIZE_MAX)
         return mst_fail(err, MST_ELIMIT, "too large for this machine's addresses");
     *n = (size_t)st.st_size;
-    *bytes = mmap(NULL, *n, PROT_READ, MAP_PRIVATE, fd, 0);
+    return MST_OK;
+}
+
+static mst_status map_file(int fd, void **bytes, size_t n, mst_err *err)
+{
+    *bytes = mmap(NULL, n, PROT_READ, MAP_PRIVATE, fd, 0);
     return *bytes != MAP_FAILED ? MST_OK : io_failed(err, "cannot map it");
 }
 
-static mst_status load_file(const char *path, const mst_allocator *alloc, mst_graph **out, mst_err *err)
+static mst_status fill(int fd, uint8_t *bytes, size_t n, mst_err *err)
+{
+    for (size_t done = 0; done < n;) {
+        ssize_t got = read(fd, bytes + done, n - done);
+        if (got < 0 && errno != EINTR)
+            return io_failed(err, "cannot read it");
+        if (got == 0)
+            return mst_fail(err, MST_ECORRUPT, "it became shorter while it was read");
+        done += got > 0 ? (size_t)got : 0;
+    }
+    return MST_OK;
+}
+
+/* Pages of no file, released as a mapping is. */
+static mst_status copy_file(int fd, void **bytes, size_t n, mst_err *err)
+{
+    *bytes = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (*bytes == MAP_FAILED)
+        return mst_fail(err, MST_ENOMEM, "no memory for its %zu bytes: %s", n, strerror(errno));
+    mst_status st = fill(fd, *bytes, n, err);
+    if (st != MST_OK)
+        munmap(*bytes, n);
+    return st;
+}
+
+static mst_status load_file(const char *path, bool map, const mst_allocator *alloc, mst_graph **out, mst_err *err)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not block */
     if (fd < 0)
         return io_failed(err, "cannot open it");
     void *bytes = NULL;
     size_t n = 0;
-    mst_status st = map_file(fd, &bytes, &n, err);
+    mst_status st = size_of(fd, &n, err);
+    if (st == MST_OK)
+        st = map ? map_file(fd, &bytes, n, err) : copy_file(fd, &bytes, n, err);
     close(fd);
     MST_TRY(st);
     mst_graph *g;
@@ -56,13 +88,20 @@ static mst_status load_file(const char *path, const mst_allocator *alloc, mst_gr
     }
     g->backing = bytes;
     g->backing_size = n;
+    g->backing_is_file = map;
     *out = g;
     return MST_OK;
 }
 
 mst_status mst_graph_load(const char *path, const mst_allocator *alloc, mst_graph **out, mst_err *err)
 {
-    mst_status st = load_file(path, alloc, out, err);
+    mst_status st = load_file(path, true, alloc, out, err);
+    return st == MST_OK ? st : mst_fail_in(err, st, "%s: ", path);
+}
+
+mst_status mst_graph_read(const char *path, const mst_allocator *alloc, mst_graph **out, mst_err *err)
+{
+    mst_status st = load_file(path, false, alloc, out, err);
     return st == MST_OK ? st : mst_fail_in(err, st, "%s: ", path);
 }
 

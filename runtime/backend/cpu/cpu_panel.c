@@ -129,7 +129,7 @@ static void drop_pages(const mst_graph *g, const mst_tensor *w)
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), base = (uintptr_t)g->backing, at = (uintptr_t)w->data;
     uintptr_t from = (at + page - 1) / page * page,
               to = (at + mst_tensor_elements(w) * mst_dtype_size(w->dtype)) / page * page;
-    if (g->backing != NULL && at >= base && to <= base + g->backing_size && from < to)
+    if (g->backing_is_file && at >= base && to <= base + g->backing_size && from < to)
         (void)madvise((void *)from, to - from, MADV_DONTNEED); /* a hint: failing changes nothing */
 }
 

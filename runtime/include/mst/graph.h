@@ -251,8 +251,9 @@ typedef struct mst_graph {
     uint32_t input;  /* tensor ids; the input is [1,C,H,W] as in the ONNX model */
     uint32_t output; /* logits, [1,classes] */
     mst_meta meta;
-    void *backing; /* a mapped snn.bin that constants point into; released with the graph */
+    void *backing; /* a snn.bin that constants point into, mapped or read; released with the graph */
     size_t backing_size;
+    bool backing_is_file; /* mapped: its pages can be dropped, they come again from the file */
 } mst_graph;
 
 /* Create an empty graph; alloc NULL: the C library. mst_graph_destroy takes it
@@ -332,10 +333,15 @@ MST_API int mst_node_levels(const mst_node *neuron);
  * gives the same bytes. EIO, ELIMIT; EINVAL if g does not validate. */
 MST_API mst_status mst_graph_save(const mst_graph *g, const char *path, mst_err *err);
 
-/* Map path and decode it; constants stay in the mapping. Validated: a graph
+/* Map path and decode it; constants stay in the mapping, so the file must not be changed in place while the graph is
+ * used: what is cut off ends in SIGBUS, what is overwritten is computed with. Validated: a graph
  * that loads can be run. EIO, EFORMAT, ECORRUPT, EVERSION, ELIMIT, ENOMEM. */
 MST_API mst_status mst_graph_load(const char *path, const mst_allocator *alloc, mst_graph **out,
                                   mst_err *err);
+
+/* The same of a copy in memory: whatever becomes of the file later, the graph is what was checked. Takes the file's
+ * size of memory, where a mapping gives back what back ends have packed for themselves. */
+MST_API mst_status mst_graph_read(const char *path, const mst_allocator *alloc, mst_graph **out, mst_err *err);
 
 /* The same from memory that stays valid (64-byte aligned) as long as the graph. */
 MST_API mst_status mst_graph_load_mem(const void *bytes, size_t n, const mst_allocator *alloc,
