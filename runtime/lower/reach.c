@@ -10,7 +10,8 @@
 #define FIRST_PARTS 16
 /* Elements gone over, and tensors looked at. Real networks stay far below; a graph built to make the way back
  * quadratic is refused. */
-#define MAX_WORK ((uint64_t)1 << 32)
+#define MAX_WORK ((uint64_t)1 << 31)
+#define MAX_WEIGHTS ((uint64_t)1 << 25) /* kept: of a VGG-16 for 224x224 there are 6 million */
 
 /* same for all, and each on top of it. */
 typedef struct weights {
@@ -28,7 +29,7 @@ typedef struct walk {
     rt_meter **meters; /* [tensors]: of what no layer counts */
     rt_part *parts;
     size_t n_parts, room;
-    uint64_t work;
+    uint64_t work, kept;
 } walk;
 
 static size_t size_of(const walk *w, uint32_t tensor) { return mst_tensor_elements(&w->lo->g->tensors[tensor]); }
@@ -99,6 +100,28 @@ static mst_status add_meter(walk *w, uint32_t tensor, uint32_t slot, const uint3
     m->next = *list;
     *list = m;
     return MST_OK;
+}
+
+/* One with the same weights; MST_NONE: there is none. */
+static mst_status find_meter(walk *w, uint32_t tensor, const uint32_t *each, uint32_t *slot)
+{
+    size_t n = size_of(w, tensor);
+    *slot = MST_NONE;
+    for (const rt_meter *m = w->meters[tensor]; m != NULL && *slot == MST_NONE; m = m->next) {
+        MST_TRY(add_work(w, n));
+        if (m->weight != NULL && memcmp(m->weight, each, n * sizeof *each) == 0)
+            *slot = m->slot;
+    }
+    return MST_OK;
+}
+
+static mst_status keep_weights(walk *w, size_t n)
+{
+    w->kept += n;
+    return w->kept <= MAX_WEIGHTS ? MST_OK
+                                  : mst_fail(w->lo->err, MST_ELIMIT,
+                                             "counting what spikes reach takes more than %llu weights",
+                                             (unsigned long long)MAX_WEIGHTS);
 }
 
 static mst_status add_sum(walk *w, uint32_t slot, uint32_t node)
@@ -210,8 +233,12 @@ static mst_status take_tensor(walk *w, uint32_t tensor, uint32_t total, weights 
     }
     if (!is_source(w, tensor))
         return weigh_inputs(w, tensor, x);
-    slot = w->lo->p->n_slots++;
-    MST_TRY(add_meter(w, tensor, slot, x->each));
+    MST_TRY(find_meter(w, tensor, x->each, &slot));
+    if (slot == MST_NONE) {
+        slot = w->lo->p->n_slots++;
+        MST_TRY(keep_weights(w, size_of(w, tensor)));
+        MST_TRY(add_meter(w, tensor, slot, x->each));
+    }
     return add_part(w, slot, 1);
 }
 

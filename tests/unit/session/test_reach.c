@@ -2,6 +2,7 @@
  * block schedule against naive_run.h, operation for operation, for each layer. In count and radix mode values and
  * counts are the session's own, which other tests judge: what they cost is naive. */
 #include "tests/support/run_tests.h"
+#include "tests/support/test_alloc.h"
 #include "tests/unit/session/naive_run.h"
 
 enum { MOST = 40,
@@ -400,12 +401,56 @@ START_TEST(counts)
 }
 END_TEST
 
+/* Each allocation of a program fails once: no memory, and nothing is left. */
+START_TEST(out_of_memory)
+{
+    mst_graph *g = random_graph(_i);
+    mst_status st = MST_ENOMEM;
+    for (size_t at = 1; st == MST_ENOMEM; at++) {
+        test_alloc h = {.fail_at = at};
+        mst_allocator a = test_allocator(&h);
+        mst_program *p = NULL;
+        st = mst_program_create(g, &(mst_run_opts){.alloc = &a}, &p, NULL);
+        ck_assert(st == MST_OK ? h.calls < at : st == MST_ENOMEM);
+        mst_program_destroy(p);
+        ck_assert_uint_eq(h.blocks, 0);
+    }
+    mst_graph_destroy(g);
+}
+END_TEST
+
+/* A sum that doubles its spikes over and over: totals may be large, weights of each element may not. */
+START_TEST(too_many)
+{
+    values v = {.r = {1}};
+    mst_program *p = NULL;
+    mst_err err = {0};
+    v.g = graph_with_input(DIMS(1, 4, 4, 2));
+    spikes(&v, v.g->input);
+    uint32_t x = v.of[0];
+    for (int i = 0; i < 40; i++)
+        x = binary(&v, MST_BIN_ADD, x, x);
+    uint32_t w = add_random(v.g, &v.r, DIMS(2, 3), -1, 1);
+    if (_i == 0)
+        add_node(v.g, MST_OP_LINEAR, INPUTS(x, w), DIMS(1, 4, 4, 3));
+    else
+        add_node(v.g, MST_OP_LINEAR, INPUTS(slice(&v, x, 1, 0, 2), w), DIMS(1, 2, 4, 3));
+    mst_status st = mst_program_create(v.g, NULL, &p, &err);
+    ck_assert_msg(st == (_i == 0 ? MST_OK : MST_ELIMIT), "%d %s", (int)st, err.text);
+    ck_assert(_i == 0 || strstr(err.text, "more than 2^32 sums") != NULL);
+    mst_program_destroy(p);
+    mst_graph_destroy(v.g);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("what spikes reach");
     TCase *t = tcase_create("random graphs");
     tcase_add_loop_test(t, steps, 0, 400);
     tcase_add_loop_test(t, counts, 0, 400);
+    tcase_add_loop_test(t, too_many, 0, 2);
+    tcase_add_loop_test(t, out_of_memory, 0, 40);
     suite_add_tcase(s, t);
     return run_tests(s);
 }
