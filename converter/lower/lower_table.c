@@ -28,7 +28,7 @@ lower_fn lower_find(const char *name)
 /* What the expansion makes of the operator, for one that has no row of its own. */
 static mst_onnx_op of_expansion(const ox_expansion *x)
 {
-    return (mst_onnx_op){.name = x->name, .domain = x->domain, .folded = x->folds, .runs = true, .written = true};
+    return (mst_onnx_op){.name = x->full, .folded = x->folds, .runs = true, .written = true};
 }
 
 /* Both tables merged by name; other domains stand behind. */
@@ -47,7 +47,6 @@ bool mst_onnx_op_at(size_t k, mst_onnx_op *out)
             return false;
         if (k == 0 && is_row)
             *out = (mst_onnx_op){.name = ops[row].name,
-                                 .domain = "",
                                  .folded = ox_op_find(ops[row].name)->eval != NULL,
                                  .runs = ops[row].lower != NULL || is_other,
                                  .written = ops[row].lower == NULL && is_other};

@@ -6,7 +6,8 @@
 #define ANY 65536u
 
 static const ox_expansion table[] = {
-#define MST_ONNX_EXPAND(domain, name, min, max, folds, fn) {domain, #name, min, max, folds, ox_expand_##fn},
+#define MST_ONNX_EXPAND(domain, name, min, max, folds, fn) \
+    {domain, #name, (domain "." #name) + (sizeof domain == 1), min, max, folds, ox_expand_##fn},
 #include "converter/onnx_expand.def"
 #undef MST_ONNX_EXPAND
 };

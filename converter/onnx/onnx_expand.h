@@ -18,5 +18,17 @@ ox_expand_fn ox_expand_reduce_l1, ox_expand_reduce_l2, ox_expand_reduce_log_sum,
 /* onnx_expand_move.c */
 ox_expand_fn ox_expand_depth_to_space, ox_expand_space_to_depth, ox_expand_tile, ox_expand_pad, ox_expand_gathers,
     ox_expand_scatters;
+/* onnx_expand_conv.c */
+ox_expand_fn ox_expand_conv_transpose, ox_expand_conv3d, ox_expand_pool3d;
+/* onnx_expand_resize.c */
+ox_expand_fn ox_expand_resize;
+/* onnx_expand_einsum.c */
+ox_expand_fn ox_expand_einsum;
+/* onnx_expand_attention.c */
+ox_expand_fn ox_expand_attention;
+/* onnx_expand_ort.c */
+ox_expand_fn ox_expand_ort_gelu, ox_expand_bias_gelu, ox_expand_fast_gelu, ox_expand_quick_gelu,
+    ox_expand_fused_conv, ox_expand_fused_gemm, ox_expand_fused_matmul, ox_expand_skip_layer_norm,
+    ox_expand_skip_rms_norm;
 
 #endif

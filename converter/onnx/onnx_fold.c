@@ -116,7 +116,6 @@ static const struct {
     {"GRU", "recurrent layers are not supported"},
     {"RNN", "recurrent layers are not supported"},
     {"Sequence", "sequences are not supported; use tensors in the model"},
-    {"Einsum", "write it as matmul and transpose in the model"},
     {"ATen", "export with pure ONNX operators"},
 };
 
@@ -124,7 +123,10 @@ static mst_status unknown_op(const ox_ctx *c)
 {
     const char *op = c->n->op, *domain = c->n->domain;
     const char *help = "docs/ONNX.md lists the supported ones; write it with those in the model";
-    if (domain[0] != '\0')
+    if (strncmp(domain, "com.microsoft", 13) == 0)
+        help = "save the model with graph_optimization_level ORT_DISABLE_ALL (at most ORT_ENABLE_BASIC), or convert "
+               "the file that was exported";
+    else if (domain[0] != '\0')
         help = "export without fused or custom operators, or with its function in the file";
     else
         for (size_t i = 0; i < sizeof hints / sizeof hints[0]; i++)

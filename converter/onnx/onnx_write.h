@@ -22,6 +22,7 @@ typedef struct ox_build {
 typedef void ox_expand_fn(ox_build *b);
 typedef struct ox_expansion {
     const char *domain, *name; /* domain: "" for ai.onnx */
+    const char *full;          /* "domain.name", or name */
     uint32_t min_in, max_in;
     bool folds; /* constants are evaluated */
     ox_expand_fn *expand;

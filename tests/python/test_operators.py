@@ -37,7 +37,24 @@ def pads(*values):
     return np.array(values, I64)
 
 
+def twice(name, consts=(), opset=17, shape=(1, 4, 6, 8), **attributes):
+    """A node of the live value several times."""
+    def make():
+        def add(n, y):
+            given = [y if c is None else n.const(c, dtype=c.dtype) for c in consts]
+            return n.op(name, *given, name="the_node", **attributes)
+        return around(add, shape, opset)
+    make.__name__ = name + "".join("-%s" % str(v).replace(" ", "") for v in attributes.values())
+    return make
+
+
 ANALOG = [
+    op("MaxPool", shape=(1, 4, 5, 5, 6), kernel_shape=[2, 3, 2], strides=[2, 1, 1], pads=[1, 1, 0, 0, 1, 1]),
+    twice("Attention", (None, None, None, np.triu(np.full((6, 6), -np.inf, "f4"), 1)), opset=23),
+    twice("Attention", (None, None, None, w(6, 6) > -2), opset=23, is_causal=1, softcap=2.0),
+    twice("Attention", (None, None, None), opset=23, shape=(1, 6, 8), q_num_heads=4, kv_num_heads=4),
+    op("RMSNormalization", w(8), opset=23), op("RMSNormalization", w(6, 8), opset=23, axis=2),
+    op("SimplifiedLayerNormalization", w(8), axis=-1, epsilon=1e-6),
     op("LeakyRelu", alpha=0.3), op("LeakyRelu", alpha=-0.5), op("LeakyRelu", alpha=1.5), op("Elu", alpha=0.7),
     op("Selu"), op("Celu", alpha=2.0), op("HardSwish"), op("Mish", opset=18),
     op("Softsign"), op("PRelu", w(4, 1, 1)), op("PRelu", w(1)),
@@ -47,16 +64,39 @@ ANALOG = [
     op("ReduceLogSumExp", axes=[-1]), op("ReduceSumSquare", axes=[1, 2], keepdims=0), op("ReduceMin", axes=[3]),
     op("ReduceProd", axes=[1]), op("ReduceL2", np.array([3], I64), opset=18),
 ]
-SPIKING = [
+SPIKING = [  # or linear
     op("HardSigmoid", alpha=0.3),  # its bounds are those of the neuron behind
     op("DepthToSpace", blocksize=2), op("DepthToSpace", blocksize=2, mode="CRD"), op("SpaceToDepth", blocksize=2),
     op("Tile", np.array([1, 2, 1, 3], I64)), op("Pad", pads(0, 0, 2, 1, 0, 0, 3, 2), mode="reflect"),
-    op("Pad", pads(0, 0, 2, 1, 0, 0, 3, 2), mode="edge"), op("Pad", pads(0, 1, 2, 1, 0, 0, 3, 2), opset=19, mode="wrap"),
-    op("Pad", pads(0, 0, -1, 1, 0, 0, 2, -3)), op("Pad", pads(0, 0, -1, 1, 0, 0, 2, -3), mode="edge"),
+    op("Pad", pads(0, 0, 2, 1, 0, 0, 3, 2), mode="edge"),
+    op("Pad", pads(0, 1, 2, 1, 0, 0, 3, 2), opset=19, mode="wrap"),
+    op("Pad", pads(0, 0, -1, 1, 0, 0, 2, -3)),
+    op("Pad", pads(0, 0, -1, 1, 0, 0, 2, -3), mode="edge"),
     op("GatherND", np.array([[[0, 3, 1]], [[0, 1, -2]]], I64)),
     op("GatherElements", RNG.integers(-4, 4, size=(1, 2, 6, 8)), axis=1),
     op("ScatterND", np.array([[0, 1], [0, 3]], I64), np.zeros((2, 6, 8), "f4")),
     op("ScatterElements", np.array([[[[1]], [[0]]]], I64), np.zeros((1, 2, 1, 1), "f4"), opset=18, axis=2),
+    op("ConvTranspose", w(4, 3, 2, 2), w(3), strides=[2, 2]),
+    op("ConvTranspose", w(4, 3, 3, 3), strides=[2, 1], pads=[1, 0, 1, 2]),
+    op("ConvTranspose", w(4, 2, 3, 3), w(4), group=2, strides=[3, 2], output_padding=[2, 1], dilations=[1, 2]),
+    op("ConvTranspose", w(4, 3, 4, 4), strides=[2, 2], auto_pad="SAME_LOWER"),
+    op("ConvTranspose", w(4, 3, 5), w(3), shape=(1, 4, 9), strides=[2], pads=[2, 2]),
+    op("ConvTranspose", w(4, 3, 3, 2, 2), w(3), shape=(1, 4, 3, 4, 5), strides=[2, 2, 1], pads=[1, 0, 1, 0, 1, 0]),
+    op("Conv", w(5, 4, 3), w(5), shape=(1, 4, 9), strides=[2], pads=[1, 1]),
+    op("Conv", w(6, 2, 2, 3, 3), w(6), shape=(1, 4, 4, 5, 6), group=2, strides=[2, 1, 2], pads=[1, 1, 0, 0, 1, 1]),
+    op("Conv", w(5, 4, 2, 1, 1), shape=(1, 4, 5, 3, 3), dilations=[2, 1, 1]),
+    op("AveragePool", shape=(1, 4, 5, 5, 6), kernel_shape=[2, 3, 2], strides=[2, 1, 1], pads=[1, 1, 0, 0, 1, 1]),
+    op("AveragePool", shape=(1, 4, 5, 5, 6), kernel_shape=[2, 3, 2], pads=[1, 1, 0, 0, 1, 1], count_include_pad=1),
+    op("Resize", None, np.array([1, 1, 2, 3], "f4")), op("Resize", None, np.array([1, 1, 2, 0.5], "f4"), mode="linear"),
+    op("Resize", None, None, np.array([1, 4, 9, 5], I64), mode="cubic",
+       coordinate_transformation_mode="pytorch_half_pixel"),
+    op("Resize", None, np.array([1, 1, 1.7, 2], "f4"), mode="linear",
+       coordinate_transformation_mode="align_corners"),
+    op("Resize", None, np.array([1, 1, 2, 2], "f4"), coordinate_transformation_mode="asymmetric",
+       nearest_mode="floor"),
+    op("Resize", np.array([1, 1, 2, 2], "f4"), opset=10, mode="linear"),
+    op("Upsample", np.array([1, 1, 2, 2], "f4"), opset=9),
+    op("Einsum", w(4, 5), equation="bchw,cd->bdhw"), op("Einsum", w(8, 3, 6), equation="bchw,wdh->bcd"),
     op("CumSum", np.array(3, I64)), op("CumSum", np.array(-2, I64), exclusive=1, reverse=1),
 ]
 

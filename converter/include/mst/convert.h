@@ -160,10 +160,10 @@ MST_API const char *mst_pass_at(size_t k, const char **about);
 
 /* What becomes of an ONNX operator. */
 typedef struct mst_onnx_op {
-    const char *name, *domain; /* domain: "" for ai.onnx */
-    bool folded;               /* evaluated where its inputs are constant */
-    bool runs;                 /* may stand in the graph, itself or written with others, or in a QCFS or a mask */
-    bool written;              /* with other operators, where it runs */
+    const char *name; /* behind its domain, if that is not ai.onnx: "com.microsoft.FusedMatMul" */
+    bool folded;      /* evaluated where its inputs are constant */
+    bool runs;        /* may stand in the graph, itself or written with others, or in a QCFS or a mask */
+    bool written;     /* with other operators, where it runs */
 } mst_onnx_op;
 /* Operator k, by name, other domains behind; false behind the last. */
 MST_API bool mst_onnx_op_at(size_t k, mst_onnx_op *out);
