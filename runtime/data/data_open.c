@@ -1,6 +1,7 @@
 /* The one way into every reader: SPEC parsing, the list of formats, and what
  * they share. Knows no file format itself.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -113,13 +114,16 @@ static mst_status choose_format(mst_data *d, char *spec, const mst_data_reader *
                         spec);
     if (*format != NULL)
         return MST_OK;
+    errno = 0;
     if (!path_exists(*path)) {
+        int why = errno;
         char known[MAX_NAMES] = "";
         kind_names(known, sizeof known);
         if (colon != NULL)
             return mst_fail(err, MST_EINVAL, "data '%s': unknown format '%.*s', known: %s", spec,
                             (int)(colon - spec), spec, known);
-        return mst_fail(err, MST_EIO, "%s: no such file or folder", *path);
+        return why == ENOENT ? mst_fail(err, MST_EIO, "%s: no such file or folder", *path)
+                             : mst_fail(err, MST_EIO, "%s: %s", *path, strerror(why));
     }
     for (size_t i = 0; i < N_FORMATS && *format == NULL; i++)
         if (formats[i]->sniff(*path))

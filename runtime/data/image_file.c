@@ -1,6 +1,7 @@
 /* Image files: whole files, the choice of decoder. Knows no
  * image format but its first bytes.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -24,12 +25,13 @@ mst_status mst_image_file_read(mst_image_file *f, const char *path, size_t limit
     FILE *in = fopen(path, "rb");
     size_t got = in != NULL ? fread(bytes, 1, f->n, in) : 0;
     bool bad = in == NULL || ferror(in) != 0;
+    int why = errno;
     if (in != NULL)
         fclose(in);
     if (!bad && got == f->n)
         return MST_OK;
     mst_image_file_free(f);
-    return bad ? mst_fail(err, MST_EIO, "%s: cannot be read", path)
+    return bad ? mst_fail(err, MST_EIO, "%s: cannot be read: %s", path, strerror(why))
                : mst_fail(err, MST_EIO, "%s: offset %zu: expected %" PRIu64 " bytes, found %zu", path, got,
                           size,
                           got);

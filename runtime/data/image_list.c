@@ -250,7 +250,8 @@ static mst_status next_line(lines *l, bool *got, mst_err *err)
         l->line[n++] = (char)c;
     }
     if (c == EOF && ferror(l->f))
-        return mst_fail(err, MST_EIO, "%s: offset %" PRIu64 ": cannot be read", l->path, l->offset + n);
+        return mst_fail(err, MST_EIO, "%s: offset %" PRIu64 ": cannot be read: %s", l->path,
+                        l->offset + n, strerror(errno));
     l->line[n] = '\0';
     l->next = l->offset + n + 1;
     *got = c != EOF || n != 0;

@@ -1,6 +1,7 @@
 /* PNG through libpng, in and out: grey, palette, RGB, with or without alpha, any
  * depth. Knows nothing of files or sizes wanted.
  */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdio.h>
 #include <string.h>
@@ -30,7 +31,8 @@ static void on_error(png_structp png, png_const_charp text)
 {
     png_job *j = png_get_error_ptr(png);
     if (j->status == MST_OK && j->to != NULL)
-        j->status = mst_fail(j->err, MST_EIO, "%s: cannot write: %s", j->name, text);
+        j->status = mst_fail(j->err, MST_EIO, "%s: cannot write: %s", j->name,
+                             errno != 0 ? strerror(errno) : text);
     else if (j->status == MST_OK)
         j->status = mst_fail(j->err, strcmp(text, "Out of memory") == 0 ? MST_ENOMEM : MST_ECORRUPT,
                              "%s: offset %zu: PNG: %s", j->name, j->at, text);
@@ -136,6 +138,7 @@ mst_status mst_png_decode(const mst_image_file *f, mst_image *out, mst_err *err)
 
 static void write_image(png_job *j)
 {
+    errno = 0; /* libpng says that it failed, not why */
     const mst_image *im = j->in;
     png_init_io(j->png, j->to);
     png_set_IHDR(j->png, j->info, im->width, im->height, 8,

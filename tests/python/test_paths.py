@@ -233,3 +233,35 @@ def test_no_permission(here):
         done = subprocess.run([*nobody, str(BUILD / "mstconv"), "m.onnx", "-o", out], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
                               text=True, check=False, cwd=here)
         assert done.returncode == 1 and "Permission denied" in done.stderr
+    # and what is read
+    (here / "set" / "inside.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(50))
+    os.chmod(here / "set" / "inside.png", 0)
+    (here / "labels.txt").write_text("inside.png 1\n")
+    (here / "hidden").mkdir()
+    shutil.copy(here / "x.npy", here / "hidden")
+    os.chmod(here / "hidden", 0)
+    os.chmod(here / "p.yaml", 0)
+    for job in (("mstrun", "m.bin", "image:set"), ("mstrun", "m.bin", "hidden/x.npy"), ("mstconv", "m.onnx", "-o", "-", "--policy", "p.yaml"),
+                ("mstrun", "hidden/m.bin", "x.npy"), ("mstconv", "hidden/m.onnx", "-o", "-")):
+        done = subprocess.run([*nobody, str(BUILD / job[0]), *job[1:]], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                              check=False, cwd=here)
+        assert done.returncode == 1 and "Permission denied" in done.stderr, (job, done.stderr)
+
+
+def test_no_memory(here):
+    """Not enough for the model, or for the threads: the system's words, no crash, nothing written."""
+    before = contents(here)
+    for kilobytes in (9000, 20000, 40000, 60000):
+        for job in ((*CONV, "-o", "n.bin"), (*RUN, "--json", "r.json"), (*CALIB, "--json", "r.json")):
+            done = subprocess.run(["sh", "-c", 'ulimit -v "$0"; exec "$@"', str(kilobytes), str(BUILD / job[0]), *job[1:]],
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+            assert done.returncode in (0, 1, 127), (kilobytes, job, done)
+            if done.returncode == 1:
+                assert "memory" in done.stderr, (kilobytes, job, done.stderr)
+                assert contents(here) == before
+            for name in ("n.bin", "r.json"):
+                (here / name).unlink(missing_ok=True)
+
+
+def test_full_picture(here):
+    assert "No space left on device" in tool("mstrun", "m.bin", "--show", "x.npy", "0", "-o", "/dev/full", code=1).stderr
