@@ -232,18 +232,23 @@ static op_made made_of(const op_prep *c, uint32_t k)
     return c->mode == MST_RUN_RADIX && !rt_is_count(&c->facts[c->node->out]) ? OP_MADE_DIGITS : OP_MADE_NUMBER;
 }
 
+/* Of what each input is made: for nodes that pass numbers on or multiply them. */
+static mst_status note_inputs(op_prep *c, op_node *op)
+{
+    op->made = mst_arena_array(c->arena, op->n_in, sizeof *op->made);
+    for (uint32_t k = 0; op->made != NULL && k < op->n_in; k++)
+        op->made[k] = made_of(c, k);
+    return op->made != NULL ? MST_OK : op_no_memory(c->err);
+}
+
 mst_status op_prepare_events(op_prep *c, op_node *op)
 {
-    bool any = false;
-    op->made = mst_arena_array(c->arena, op->n_in, sizeof *op->made);
-    if (op->made == NULL)
-        return op_no_memory(c->err);
-    for (uint32_t k = 0; k < op->n_in; k++) {
-        op->made[k] = made_of(c, k);
-        any = any || op->made[k] != OP_MADE_ANALOG;
-    }
-    op->counts_sops = op->counts_sops || (any && (mst_op_get(c->node->op)->flags & MST_F_SYNAPSE) != 0);
-    if (op_is_product_of_events(c)) {
+    bool synapse = (mst_op_get(c->node->op)->flags & MST_F_SYNAPSE) != 0, product = op_is_product_of_events(c);
+    for (uint32_t k = 0; synapse && k < op->n_in; k++)
+        op->counts_sops = op->counts_sops || has_events(c, k);
+    if (product || c->facts[c->node->out].numbers)
+        MST_TRY(note_inputs(c, op));
+    if (product) {
         op->count = count_matmul;
         MST_TRY(op_add_bytes(c->err, 2 * op->u.matmul.k, sizeof(uint64_t), &op->u.matmul.events, &op->scratch_bytes));
     }
