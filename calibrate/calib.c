@@ -61,18 +61,26 @@ static void set_threshold(calib_pair *p, const mst_graph *g, const mst_node *nod
     p->shift = (double)node->fp[MST_NEURON_SHIFT];
 }
 
-static mst_status pair_layer(mst_calib *c, size_t k, mst_err *err)
+mst_status mst_calib_partner(const mst_program *ann, const mst_program *snn, size_t k, uint32_t *partner, mst_err *err)
 {
-    const mst_layer *snn = mst_program_layer(c->snn, k);
-    uint32_t partner = find_partner(c->ann, c->snn, k);
-    if (partner == MST_NONE)
+    const mst_layer *l = mst_program_layer(snn, k);
+    *partner = find_partner(ann, snn, k);
+    if (*partner == MST_NONE)
         return mst_fail(err, MST_EINVAL,
                         "layer '%s': in the spiking network, not in the ANN: is the model another one?",
-                        snn->name);
-    const mst_layer *ann = mst_program_layer(c->ann, partner);
-    if (ann->neurons != snn->neurons)
+                        l->name);
+    const mst_layer *a = mst_program_layer(ann, *partner);
+    if (a->neurons != l->neurons)
         return mst_fail(err, MST_EINVAL, "layer '%s': expected %llu neurons as the ANN has, found %llu",
-                        snn->name, (unsigned long long)ann->neurons, (unsigned long long)snn->neurons);
+                        l->name, (unsigned long long)a->neurons, (unsigned long long)l->neurons);
+    return MST_OK;
+}
+
+static mst_status pair_layer(mst_calib *c, size_t k, mst_err *err)
+{
+    uint32_t partner;
+    MST_TRY(mst_calib_partner(c->ann, c->snn, k, &partner, err));
+    const mst_layer *ann = mst_program_layer(c->ann, partner), *snn = mst_program_layer(c->snn, k);
     calib_pair *p = &c->pairs[k];
     p->snn_layer = (uint32_t)k;
     p->ann_layer = partner;
@@ -101,6 +109,27 @@ static mst_status pair_layers(mst_calib *c, mst_err *err)
     return MST_OK;
 }
 
+/* v(0) of the layers that are tuned, as the network itself has it. */
+static mst_status read_first(mst_calib *c, mst_err *err)
+{
+    const mst_graph *g = mst_program_graph(c->snn);
+    mst_session *s;
+    if (g->tuning.timesteps == 0)
+        return MST_OK;
+    MST_TRY(mst_session_create(c->snn, &s, err));
+    mst_status st = MST_OK;
+    for (size_t k = 0; st == MST_OK && k < c->n_layers; k++) {
+        calib_pair *p = &c->pairs[k];
+        if (mst_graph_tuned(g, mst_program_layer(c->snn, k)->node) == NULL)
+            continue;
+        p->first = mst_arena_copy(&c->arena, mst_session_potential(s, k), p->neurons * sizeof *p->first);
+        if (p->first == NULL)
+            st = mst_fail(err, MST_ENOMEM, "out of memory for v(0) of %zu neurons", p->neurons);
+    }
+    mst_session_destroy(s);
+    return st;
+}
+
 /* The ANN with other weights has its layers at the same nodes. */
 static mst_status check_stored(const mst_calib *c, mst_err *err)
 {
@@ -115,17 +144,15 @@ static mst_status check_stored(const mst_calib *c, mst_err *err)
     return same ? MST_OK : mst_fail(err, MST_EINVAL, "the ANN with the stored weights is not the same network");
 }
 
-static mst_status check_shapes(mst_calib *c, mst_err *err)
+mst_status mst_calib_check_shapes(const mst_program *ann, const mst_program *snn, mst_err *err)
 {
-    const mst_graph *ga = mst_program_graph(c->ann), *gs = mst_program_graph(c->snn);
-    size_t in_a = mst_program_input_size(c->ann), out_a = mst_tensor_elements(&ga->tensors[ga->output]);
-    c->input_size = mst_program_input_size(c->snn);
-    c->classes = mst_tensor_elements(&gs->tensors[gs->output]);
-    if (in_a != c->input_size || out_a != c->classes)
+    size_t in = mst_program_input_size(snn), out = mst_graph_classes(mst_program_graph(snn)),
+           in_a = mst_program_input_size(ann), out_a = mst_graph_classes(mst_program_graph(ann));
+    if (in_a != in || out_a != out)
         return mst_fail(err, MST_EINVAL,
                         "networks differ: expected input of %zu and %zu classes as the ANN has, found %zu "
                         "and %zu",
-                        in_a, out_a, c->input_size, c->classes);
+                        in_a, out_a, in, out);
     return MST_OK;
 }
 
@@ -217,15 +244,17 @@ mst_status mst_calib_create(const mst_program *ann, const mst_program *snn, cons
     c->counts = counts;
     c->steps = own.at[own.n_at - 1];
     c->n_layers = mst_program_layers(snn);
+    c->input_size = mst_program_input_size(snn);
+    c->classes = mst_graph_classes(mst_program_graph(snn));
     mst_status st = allocate(c) ? MST_OK : mst_fail(err, MST_ENOMEM, "out of memory for %zu layers", c->n_layers);
     if (st == MST_OK)
-        st = check_shapes(c, err);
+        st = mst_calib_check_shapes(ann, snn, err);
     if (st == MST_OK)
         st = pair_layers(c, err);
     if (st == MST_OK)
         st = check_stored(c, err);
-    if (st == MST_OK && counts)
-        st = mst_calib_wire(c, err);
+    if (st == MST_OK)
+        st = counts ? mst_calib_wire(c, err) : read_first(c, err);
     if (st != MST_OK)
         mst_calib_destroy(c);
     else

@@ -13,6 +13,7 @@ typedef struct calib_pair {
     const float *theta;     /* [channels] */
     size_t channels, inner; /* neuron i has theta[(i / inner) % channels] */
     double levels, shift;
+    const float *first; /* [neurons] v(0) in step mode, where it is tuned; NULL: shift * theta */
     /* count and radix mode */
     int run_levels;
     const float *gain, *bias; /* [gains], [biases], along the axis of theta; NULL: none */
@@ -86,6 +87,11 @@ typedef struct calib_counts {
 /* Reduce a layer on one sample, in one pass. */
 void mst_calib_reduce(const calib_pair *p, double steps, const calib_values *x, calib_sample *out);
 void mst_calib_reduce_counts(const calib_pair *p, const calib_counts *x, calib_sample *out);
+
+/* The layer of ann that layer k of snn stands for. EINVAL names a layer without one, or with one of another size. */
+mst_status mst_calib_partner(const mst_program *ann, const mst_program *snn, size_t k, uint32_t *partner, mst_err *err);
+/* Do inputs and classes agree? EINVAL. */
+mst_status mst_calib_check_shapes(const mst_program *ann, const mst_program *snn, mst_err *err);
 
 /* Find where the inputs of neurons come from, and the masks behind them. ENOMEM. */
 mst_status mst_calib_wire(mst_calib *c, mst_err *err);

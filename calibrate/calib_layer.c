@@ -12,15 +12,16 @@ static inline double staircase(double m, double theta, double n, double shift)
     return theta * (q / n);
 }
 
-static inline calib_error split(double theta, double levels, double shift, double steps, double spikes, double a,
-                                double stored, double v_end)
+/* first: v(0)/theta */
+static inline calib_error split(double theta, double levels, double shift, double first, double steps, double spikes,
+                                double a, double stored, double v_end)
 {
     calib_error r = {0};
     double phi = theta * spikes / steps;
     r.e = phi - a;
-    r.residual = (v_end - shift * theta) / steps;
+    r.residual = (v_end - first * theta) / steps;
     double m = phi + r.residual;
-    double even = staircase(m, theta, steps, shift), quantized = staircase(m, theta, levels, shift);
+    double even = staircase(m, theta, steps, first), quantized = staircase(m, theta, levels, shift);
     bool clipped = m < 0 || m > theta;
     r.part[MST_PART_CLIPPING] = clipped ? phi - even : 0;
     r.part[MST_PART_UNEVENNESS] = clipped ? 0 : phi - even;
@@ -33,7 +34,7 @@ static inline calib_error split(double theta, double levels, double shift, doubl
 calib_error mst_calib_split(double theta, double levels, double shift, double steps, double spikes, double a,
                             double stored, double v_end)
 {
-    return split(theta, levels, shift, steps, spikes, a, stored, v_end);
+    return split(theta, levels, shift, shift, steps, spikes, a, stored, v_end);
 }
 
 /* As EXECUTION.md has it for NEURON: the roundings are the network's, so that the same current gives the same value. */
@@ -83,8 +84,8 @@ static void add_errors(const calib_pair *p, double theta, double steps, const ca
 {
     calib_sample sum = *out;
     for (size_t i = from; i < to; i++) {
-        double a = (double)in->a[i];
-        calib_error x = split(theta, p->levels, p->shift, steps, in->count[i], a, (double)in->stored[i],
+        double a = (double)in->a[i], first = p->first != NULL ? (double)p->first[i] / theta : p->shift;
+        calib_error x = split(theta, p->levels, p->shift, first, steps, in->count[i], a, (double)in->stored[i],
                               (double)in->v[i]);
         add_error(&x, a, theta / (2 * p->levels), &sum);
     }

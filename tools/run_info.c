@@ -77,6 +77,9 @@ mst_status mst_info_print(const mst_program *p, const char *model, FILE *f, mst_
     fprintf(f, "\nT             %u, seed %" PRIu64 "\n", g->meta.timesteps, g->meta.seed);
     fprintf(f, "mode          %s, %s thinning\n", mst_run_rule_name((int)g->meta.run),
             mst_thinning_name((int)g->meta.thinning));
+    if (g->tuning.timesteps != 0)
+        fprintf(f, "tuned         v(0) of %u layers, for step mode with T = %u, logits of steps %u to %u\n",
+                g->tuning.n_layers, g->tuning.timesteps, g->tuning.readout_from, g->tuning.timesteps);
     fprintf(f, "size          %" PRIu64 " parameters, weights %s, %u nodes, %zu spiking layers\n",
             mst_model_parameters(g), mst_model_weights(g),
             g->n_nodes, mst_program_layers(p));
@@ -137,6 +140,14 @@ static json_t *json_prepare(const mst_prepare *p)
                      mst_split_name((int)p->split), "present", mst_present_name((int)p->present));
 }
 
+json_t *mst_json_tuning(const mst_tuning *t)
+{
+    if (t->timesteps == 0)
+        return json_null();
+    return json_pack("{s:i, s:i, s:i}", "T", (int)t->timesteps, "readout_from", (int)t->readout_from, "layers",
+                     (int)t->n_layers);
+}
+
 static json_t *json_names(const mst_graph *g)
 {
     json_t *list = json_array();
@@ -151,16 +162,17 @@ mst_status mst_info_json(const mst_program *p, const char *model, const char *pa
     char hash[65];
     mst_hash_text(g->meta.source_sha256, hash);
     json_t *root = json_pack(
-        "{s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:s, s:s, s:o, s:o, s:s, s:i, s:o, s:o, s:o, s:s, "
-        "s:o}",
+        "{s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:s, s:s, s:o, s:o, s:o, s:s, s:i, s:o, s:o, s:o, "
+        "s:s, s:o}",
         "model", mst_json_text(model), "producer", mst_json_text(g->meta.producer), "source",
         mst_json_text(g->meta.source_name), "source_sha256", hash, "input", json_input(g), "mean",
         json_reals(g->meta.mean, g->meta.n_norm), "std", json_reals(g->meta.std, g->meta.n_norm), "prepare",
         json_prepare(&g->meta.prepare), "classes", mst_json_whole(mst_tensor_elements(&g->tensors[g->output])),
         "class_names", json_names(g), "T", (int)g->meta.timesteps, "mode", mst_run_rule_name((int)g->meta.run),
-        "thinning", mst_thinning_name((int)g->meta.thinning), "seed", mst_json_whole(g->meta.seed), "parameters",
-        mst_json_whole(mst_model_parameters(g)), "weights", mst_model_weights(g), "nodes", (int)g->n_nodes, "dense_ops",
-        mst_json_whole(mst_program_dense_ops(p)), "dense_ops_static", mst_json_whole(mst_program_dense_ops_static(p)),
+        "thinning", mst_thinning_name((int)g->meta.thinning), "tuned", mst_json_tuning(&g->tuning), "seed",
+        mst_json_whole(g->meta.seed), "parameters", mst_json_whole(mst_model_parameters(g)), "weights",
+        mst_model_weights(g), "nodes", (int)g->n_nodes, "dense_ops", mst_json_whole(mst_program_dense_ops(p)),
+        "dense_ops_static", mst_json_whole(mst_program_dense_ops_static(p)),
         "session_bytes", mst_json_whole(mst_program_session_bytes(p)), "isa", mst_program_isa(p), "layers",
         json_layers(p));
     return mst_json_write("mstrun", root, path, err);

@@ -78,12 +78,13 @@ static json_t *json_run(const mst_run_facts *r)
     const mst_program *p = r->opts.program;
     bool counts = mst_mode_counts(r->opts.mode), ann = r->opts.mode == MST_RUN_ANN;
     const char *thinning = counts && mst_run_masked(r) ? mst_thinning_name((int)r->opts.thinning) : NULL;
-    return json_pack("{s:o, s:o, s:s, s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "model",
+    return json_pack("{s:o, s:o, s:s, s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "model",
                      mst_json_text(r->model), "data", mst_json_text(r->data), "format", mst_data_format(r->opts.data),
                      "isa", mst_program_isa(p), "seed", mst_json_whole(r->seed), "samples",
                      mst_json_whole(r->result.samples), "mode", mst_mode_name(r->opts.mode), "T",
                      whole_if(!counts && !ann, r->opts.steps), "readout_from",
-                     whole_if(!counts && !ann, r->opts.readout_from), "levels",
+                     whole_if(!counts && !ann, r->opts.readout_from), "tuned",
+                     mst_json_tuning(&mst_program_graph(p)->tuning), "levels",
                      whole_if(counts && r->opts.levels != 0, r->opts.levels), "thinning",
                      thinning != NULL ? json_string(thinning) : json_null(), "depth",
                      whole_if(counts, mst_program_depth(p)), "window_steps", whole_if(counts, mst_program_window(p)),

@@ -2,6 +2,7 @@
 #ifndef MST_RUN_REPORT_H
 #define MST_RUN_REPORT_H
 
+#include <jansson.h>
 #include <stdio.h>
 
 #include "tools/run_energy.h"
@@ -31,6 +32,9 @@ double mst_run_input_events(const mst_run_facts *r, size_t layer);
 bool mst_run_masked(const mst_run_facts *r);
 /* Steps from the input to the output: T; in count and radix mode a window for each of the neurons in sequence. */
 double mst_run_latency(const mst_run_facts *r);
+
+/* T and readout that v(0) was tuned for; null: it was not. */
+json_t *mst_json_tuning(const mst_tuning *t);
 
 /* --info: what a model is, without running it. */
 mst_status mst_info_print(const mst_program *p, const char *model, FILE *f, mst_err *err);

@@ -11,9 +11,11 @@
 #define SNN_MAGIC "\x89MST\r\n\x1a\n"
 #define SNN_MAJOR 1u
 #define SNN_MINOR 0u
-#define SNN_NARROW 1u                                /* required feature: constants of type f16 or int8 */
-#define SNN_LEVELS 2u                                /* required feature: NEURON has TOP, META a way of running */
-#define SNN_REQUIRED_KNOWN (SNN_NARROW | SNN_LEVELS) /* feature bits that this code understands */
+/* required features */
+#define SNN_NARROW 1u                                            /* constants of type f16 or int8 */
+#define SNN_LEVELS 2u                                            /* NEURON has TOP, META a way of running */
+#define SNN_TUNED 4u                                             /* there is a section TUNE */
+#define SNN_REQUIRED_KNOWN (SNN_NARROW | SNN_LEVELS | SNN_TUNED) /* bits that this code understands */
 #define SNN_HEADER_SIZE 64u
 #define SNN_ENTRY_SIZE 32u /* of the section table */
 #define SNN_ALIGN 64u      /* of sections, and of constants of at least SNN_BIG bytes */
@@ -33,6 +35,7 @@ enum { SNN_META = 1,
        SNN_TENSORS,
        SNN_NODES,
        SNN_WEIGHTS,
+       SNN_TUNE, /* with SNN_TUNED only */
        SNN_SECTION_END };
 #define SNN_OPTIONAL 0x80000000u /* section ids from here on may be ignored */
 const char *mst_snn_section_name(uint32_t id);

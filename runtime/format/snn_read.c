@@ -8,6 +8,7 @@
 
 #define TENSOR_FIXED 8u
 #define NODE_FIXED 16u
+#define TUNED_FIXED 12u
 
 typedef struct reader {
     mst_graph *g;
@@ -133,7 +134,7 @@ static mst_status read_meta(reader *r)
     return snn_at_end(c, r->err);
 }
 
-/* The count at the start of TENSORS and NODES; small: bytes that a record has at least. */
+/* The count before the records of TENSORS, NODES and TUNE; small: bytes that a record has at least. */
 static mst_status read_count(reader *r, snn_cursor *c, uint32_t limit, size_t small, uint32_t *count)
 {
     const uint8_t *p = snn_take(c, 8, "the count", r->err);
@@ -144,8 +145,8 @@ static mst_status read_count(reader *r, snn_cursor *c, uint32_t limit, size_t sm
         return FAIL_AT(c, 8, MST_ELIMIT, "%u records, at most %u", (unsigned)*count, (unsigned)limit);
     if (mst_get_u32(p + 4) != 0)
         return FAIL_AT(c, 4, MST_EFORMAT, "reserved field %u, expected 0", (unsigned)mst_get_u32(p + 4));
-    if (*count > (c->n - 8) / small)
-        return FAIL_AT(c, 8, MST_ECORRUPT, "%u records do not fit into %zu bytes", (unsigned)*count, c->n - 8);
+    if (*count > (c->n - c->at) / small)
+        return FAIL_AT(c, 8, MST_ECORRUPT, "%u records do not fit into %zu bytes", (unsigned)*count, c->n - c->at);
     return MST_OK;
 }
 
@@ -277,12 +278,50 @@ static mst_status read_nodes(reader *r)
     return snn_at_end(c, r->err);
 }
 
+static mst_status read_tuned(reader *r, mst_tuned *l)
+{
+    snn_cursor *c = &r->s[SNN_TUNE];
+    const uint8_t *p = snn_take(c, TUNED_FIXED, "a tuned neuron", r->err);
+    if (p == NULL)
+        return MST_ECORRUPT;
+    *l = (mst_tuned){.node = mst_get_u32(p), .axes = mst_get_u32(p + 4), .n = mst_get_u32(p + 8)};
+    p = snn_take(c, sizeof(float) * (size_t)l->n, "values of v(0)", r->err);
+    l->first = (const float *)(const void *)p; /* all before it are of 4 bytes, as the section's start is of 64 */
+    return p != NULL ? MST_OK : MST_ECORRUPT;
+}
+
+static mst_status read_tuning(reader *r)
+{
+    snn_cursor *c = &r->s[SNN_TUNE];
+    mst_tuning *t = &r->g->tuning;
+    uint32_t n;
+    if (c->p == NULL)
+        return MST_OK;
+    const uint8_t *p = snn_take(c, 8, "T and the step of the readout", r->err);
+    if (p == NULL)
+        return MST_ECORRUPT;
+    t->timesteps = mst_get_u32(p);
+    t->readout_from = mst_get_u32(p + 4);
+    if (t->timesteps == 0)
+        return FAIL_AT(c, 8, MST_EFORMAT, "timesteps %u, expected at least 1", (unsigned)t->timesteps);
+    MST_TRY(read_count(r, c, MST_MAX_NODES, TUNED_FIXED, &n));
+    mst_tuned *layers = mst_arena_array(&r->g->arena, n, sizeof *layers);
+    if (layers == NULL)
+        return out_of_memory(r, "tuned neurons");
+    for (uint32_t i = 0; i < n; i++)
+        MST_TRY(read_tuned(r, &layers[i]));
+    t->layers = layers;
+    t->n_layers = n;
+    return snn_at_end(c, r->err);
+}
+
 static mst_status read_graph(reader *r)
 {
     MST_TRY(check_strings(r));
     MST_TRY(read_meta(r));
     MST_TRY(read_tensors(r));
     MST_TRY(read_nodes(r));
+    MST_TRY(read_tuning(r));
     mst_status st = mst_graph_validate(r->g, r->err);
     if (st == MST_OK)
         st = mst_graph_check_values(r->g, r->err);

@@ -10,6 +10,7 @@ static const char *const section_names[] = {
     [SNN_TENSORS] = "TENSORS",
     [SNN_NODES] = "NODES",
     [SNN_WEIGHTS] = "WEIGHTS",
+    [SNN_TUNE] = "TUNE",
 };
 
 const char *mst_snn_section_name(uint32_t id)
@@ -126,9 +127,12 @@ mst_status mst_snn_sections(const uint8_t *file, size_t size, snn_cursor *sectio
         snn_cursor ignored;
         MST_TRY(read_entry(file, size, entry, &crc, &end, id < SNN_SECTION_END ? &sections[id] : &ignored, err));
     }
+    bool tuned = (*required & SNN_TUNED) != 0;
     for (uint32_t id = SNN_META; id < SNN_SECTION_END; id++)
-        if (sections[id].p == NULL)
+        if (sections[id].p == NULL && (id != SNN_TUNE || tuned))
             return mst_fail(err, MST_EFORMAT, "section %s is missing", mst_snn_section_name(id));
+    if (sections[SNN_TUNE].p != NULL && !tuned)
+        return mst_fail(err, MST_EFORMAT, "section TUNE is there without its feature");
     if (end != size)
         return mst_fail(err, MST_ECORRUPT, "%zu bytes after the last section, which ends at offset %zu", size - end,
                         end);

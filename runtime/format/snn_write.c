@@ -6,13 +6,13 @@
 #include "runtime/format/snn.h"
 #include "runtime/ir/graph_values.h"
 
-#define N_SECTIONS (SNN_SECTION_END - 1u)
-#define TABLE_END (SNN_HEADER_SIZE + N_SECTIONS * SNN_ENTRY_SIZE)
+#define MOST_SECTIONS (SNN_SECTION_END - 1u)
+#define MOST_HEAD (SNN_HEADER_SIZE + MOST_SECTIONS * SNN_ENTRY_SIZE)
 
 typedef struct writer {
     const mst_graph *g;
     mst_strings strings;
-    mst_bytes meta, tensors, nodes;
+    mst_bytes meta, tensors, nodes, tune;
     size_t weights;    /* bytes of the section */
     uint32_t features; /* required */
     mst_crc32_table crc;
@@ -132,6 +132,23 @@ static mst_status encode_nodes(writer *w)
     return MST_OK;
 }
 
+static void encode_tuning(writer *w)
+{
+    const mst_tuning *t = &w->g->tuning;
+    mst_bytes *b = &w->tune;
+    mst_bytes_u32(b, t->timesteps);
+    mst_bytes_u32(b, t->readout_from);
+    mst_bytes_u32(b, t->n_layers);
+    mst_bytes_u32(b, 0);
+    for (uint32_t i = 0; i < t->n_layers; i++) {
+        mst_bytes_u32(b, t->layers[i].node);
+        mst_bytes_u32(b, t->layers[i].axes);
+        mst_bytes_u32(b, t->layers[i].n);
+        for (uint32_t k = 0; k < t->layers[i].n; k++)
+            mst_bytes_f32(b, t->layers[i].first[k]);
+    }
+}
+
 /* Where bytes go: into sink, or (NULL) only into the checksum. */
 typedef struct stream {
     const mst_snn_sink *sink;
@@ -171,11 +188,14 @@ static mst_status stream_weights(const mst_graph *g, stream *s, mst_err *err)
     return MST_OK;
 }
 
-static mst_status encode_header(const writer *w, const mst_bytes *const *parts, uint8_t *head)
+/* The last section is TUNE, which is only there where there is something in it. */
+static uint32_t count_sections(const writer *w) { return MOST_SECTIONS - ((w->features & SNN_TUNED) != 0 ? 0 : 1); }
+
+static mst_status encode_header(const writer *w, const mst_bytes *const *parts, uint8_t *head, size_t size)
 {
-    size_t at = TABLE_END;
-    memset(head, 0, TABLE_END);
-    for (uint32_t i = 0; i < N_SECTIONS; i++) {
+    size_t at = size;
+    memset(head, 0, size);
+    for (uint32_t i = 0; i < count_sections(w); i++) {
         uint8_t *entry = head + SNN_HEADER_SIZE + i * SNN_ENTRY_SIZE;
         stream weights = {NULL, &w->crc, 0, 0};
         if (parts[i] == NULL)
@@ -192,30 +212,33 @@ static mst_status encode_header(const writer *w, const mst_bytes *const *parts, 
     memcpy(head, SNN_MAGIC, 8);
     head[8] = SNN_MAJOR;
     head[10] = SNN_MINOR;
-    mst_set_u32(head + 12, N_SECTIONS);
+    mst_set_u32(head + 12, count_sections(w));
     mst_set_u32(head + 16, w->features);
     mst_set_u64(head + 24, at);
     uint32_t crc = mst_crc32(&w->crc, 0, head, SNN_HEADER_SIZE - 4);
-    mst_set_u32(head + 60, mst_crc32(&w->crc, crc, head + SNN_HEADER_SIZE, TABLE_END - SNN_HEADER_SIZE));
+    mst_set_u32(head + 60, mst_crc32(&w->crc, crc, head + SNN_HEADER_SIZE, size - SNN_HEADER_SIZE));
     return MST_OK;
 }
 
 static mst_status write_all(writer *w, const mst_snn_sink *sink)
 {
-    const mst_bytes *parts[N_SECTIONS] = {&w->meta, &w->strings.bytes, &w->tensors, &w->nodes, NULL};
-    uint8_t head[TABLE_END];
-    for (uint32_t i = 0; i < N_SECTIONS; i++)
+    const mst_bytes *parts[MOST_SECTIONS] = {&w->meta, &w->strings.bytes, &w->tensors, &w->nodes, NULL, &w->tune};
+    uint8_t head[MOST_HEAD];
+    size_t size = SNN_HEADER_SIZE + count_sections(w) * SNN_ENTRY_SIZE;
+    for (uint32_t i = 0; i < MOST_SECTIONS; i++)
         if (parts[i] != NULL && parts[i]->failed)
             return mst_fail(w->err, MST_ENOMEM, "out of memory: section %s", mst_snn_section_name(i + 1));
-    MST_TRY(encode_header(w, parts, head));
+    MST_TRY(encode_header(w, parts, head, size));
     stream s = {sink, NULL, 0, 0};
-    MST_TRY(stream_put(&s, head, sizeof head, w->err));
-    for (uint32_t i = 0; i < N_SECTIONS; i++) {
+    MST_TRY(stream_put(&s, head, size, w->err));
+    for (uint32_t i = 0; i < count_sections(w); i++) {
         MST_TRY(stream_pad(&s, SNN_ALIGN, w->err));
         if (parts[i] != NULL)
             MST_TRY(stream_put(&s, parts[i]->p, parts[i]->n, w->err));
+        else
+            MST_TRY(stream_weights(w->g, &s, w->err));
     }
-    return stream_weights(w->g, &s, w->err);
+    return MST_OK;
 }
 
 static mst_status encode(writer *w, const mst_snn_sink *sink)
@@ -226,6 +249,8 @@ static mst_status encode(writer *w, const mst_snn_sink *sink)
     MST_TRY(encode_meta(w));
     MST_TRY(encode_tensors(w));
     MST_TRY(encode_nodes(w));
+    if ((w->features & SNN_TUNED) != 0)
+        encode_tuning(w);
     return write_all(w, sink);
 }
 
@@ -236,13 +261,14 @@ mst_status mst_snn_encode(const mst_graph *g, const mst_snn_sink *sink, mst_err 
     MST_TRY(mst_graph_validate(g, err));
     MST_TRY(mst_graph_check_values(g, err));
     const mst_allocator *a = g->arena.alloc;
-    writer w = {.g = g, .meta.alloc = a, .tensors.alloc = a, .nodes.alloc = a, .err = err};
-    w.features = has_levels(g) ? SNN_LEVELS : 0;
+    writer w = {.g = g, .meta.alloc = a, .tensors.alloc = a, .nodes.alloc = a, .tune.alloc = a, .err = err};
+    w.features = (has_levels(g) ? SNN_LEVELS : 0) | (g->tuning.timesteps != 0 ? SNN_TUNED : 0);
     mst_crc32_init(&w.crc);
     mst_status st = encode(&w, sink);
     mst_strings_free(&w.strings);
     mst_bytes_free(&w.meta);
     mst_bytes_free(&w.tensors);
     mst_bytes_free(&w.nodes);
+    mst_bytes_free(&w.tune);
     return st;
 }

@@ -535,7 +535,7 @@ static mst_status check_all(mst_check *c)
         MST_TRY(check_node(c, i));
     if (!c->made[g->output])
         return FAIL("the graph's output is not made by any node");
-    return MST_OK;
+    return mst_check_tuning(g, err);
 }
 
 mst_status mst_graph_validate(const mst_graph *g, mst_err *err)

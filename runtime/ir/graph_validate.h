@@ -27,4 +27,7 @@ typedef struct mst_check {
 #undef MST_FP
 #undef MST_OP_END
 
+/* The tuning of a graph that is valid without it (graph_tuning.c). EINVAL. */
+mst_status mst_check_tuning(const mst_graph *g, mst_err *err);
+
 #endif

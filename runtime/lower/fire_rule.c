@@ -65,9 +65,11 @@ static mst_status neuron_constant(lowering *lo, const rt_fire *fire, const float
     return padded(lo, from, cols, fire->each == RT_EACH_COLUMN, rest, out);
 }
 
-/* v(0) as the operator would reset it. */
+/* v(0) as the operator would reset it, where it lies as theta does. */
 static mst_status first_membranes(lowering *lo, rt_fire *fire, const op_neuron *q, size_t cols)
 {
+    if (q->tuned != NULL)
+        return MST_OK;
     float *v = mst_arena_array(&lo->p->arena, q->ch.channels, sizeof *v);
     if (v == NULL)
         return low_no_memory(lo);

@@ -88,7 +88,8 @@ typedef enum rt_each { RT_EACH_SAME,
 typedef struct rt_fire {
     rt_rule rule;
     const float *theta, *gain, *bias; /* [cols rounded up to 64], [64], or [channels][64] */
-    const float *first;               /* v(0), which is not written to memory before the first block */
+    const float *first;               /* v(0), which is not written to memory before the first block; NULL: tuned,
+                                         it is what the operator's reset writes */
     rt_each each;
     size_t channels, per_channel; /* EACH_ROW: row r has the constants of r/per_channel%channels */
     float levels, shift;          /* FIRE_COUNT */

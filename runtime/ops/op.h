@@ -133,10 +133,17 @@ typedef struct op_affine {
     const float *g, *h;
 } op_affine;
 
+/* v(0) where it was tuned: operands membranes, v(0)/theta, theta. */
+typedef struct op_first {
+    nd_loop nd;
+    const float *value;
+} op_first;
+
 typedef struct op_neuron {
     op_channels ch;
-    mstk_neuron k; /* levels: L, or in count and radix mode those that it runs with */
-    bool digits;   /* radix: spikes are digits */
+    mstk_neuron k;         /* levels: L, or in count and radix mode those that it runs with */
+    const op_first *tuned; /* NULL: v(0) = shift * theta */
+    bool digits;           /* radix: spikes are digits */
 } op_neuron;
 
 typedef struct op_mask {

@@ -88,6 +88,46 @@ static void reset(const op_node *op, void *state)
                 *v++ = q->k.shift * q->k.theta[c];
 }
 
+static void reset_tuned(const op_node *op, void *state)
+{
+    const op_neuron *q = &op->u.neuron;
+    const nd_loop *nd = &q->tuned->nd;
+    uint32_t last = nd->rank - 1;
+    ptrdiff_t step[ND_OPERANDS] = {nd->stride[0][last], nd->stride[1][last], nd->stride[2][last]};
+    size_t pos[MST_MAX_RANK] = {0};
+    ptrdiff_t at[ND_OPERANDS] = {0};
+    float *v = state;
+    do {
+        for (ptrdiff_t i = 0; i < (ptrdiff_t)nd->dims[last]; i++)
+            v[at[0] + i * step[0]] = q->tuned->value[at[1] + i * step[1]] * q->k.theta[at[2] + i * step[2]];
+    } while (nd_next(nd, pos, at));
+}
+
+/* The constants of a neuron: along its axis; of its tuning: along others. */
+static mst_status prepare_tuned(op_prep *c, const mst_tuned *tuned, op_node *op)
+{
+    op_neuron *q = &op->u.neuron;
+    const mst_tensor *y = op_out_tensor(c);
+    op_first *first = mst_arena_array(c->arena, 1, sizeof *first);
+    if (first == NULL)
+        return op_no_memory(c->err);
+    first->value = tuned->first;
+    first->nd.rank = y->rank;
+    nd_strides(y, first->nd.stride[0]);
+    int32_t step = 1;
+    for (uint32_t d = y->rank; d-- > 0;) {
+        bool own = (tuned->axes >> d & 1) != 0;
+        first->nd.dims[d] = y->dims[d];
+        first->nd.stride[1][d] = own ? step : 0;
+        step *= own ? (int32_t)y->dims[d] : 1;
+        first->nd.stride[2][d] = q->ch.channels != 1 && d == (uint32_t)c->node->ip[MST_NEURON_AXIS];
+    }
+    nd_collapse(&first->nd);
+    q->tuned = first;
+    op->reset = reset_tuned;
+    return MST_OK;
+}
+
 static void describe_layer(op_prep *c, mst_layer *l, uint32_t node, uint64_t neurons)
 {
     const mst_node *n = c->node;
@@ -131,6 +171,9 @@ mst_status op_prepare_NEURON(op_prep *c, op_node *op)
         size_t at;
         MST_TRY(op_add_bytes(c->err, op->n, sizeof(float), &at, &op->state_bytes));
         op->reset = reset;
+        const mst_tuned *tuned = mst_graph_tuned(c->g, op->index);
+        if (tuned != NULL)
+            MST_TRY(prepare_tuned(c, tuned, op));
     }
     describe_layer(c, &c->layers[op->layer], op->index, op->n);
     return MST_OK;

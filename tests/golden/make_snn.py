@@ -11,11 +11,11 @@ import zlib
 
 HERE = pathlib.Path(__file__).resolve().parent
 MAGIC = b"\x89MST\r\n\x1a\n"
-META, STRINGS, TENSORS, NODES, WEIGHTS = range(1, 6)
+META, STRINGS, TENSORS, NODES, WEIGHTS, TUNE = range(1, 7)
 RESHAPE, PAD, LINEAR, BINARY, REDUCE, CLIP, NEURON, MASK = 0, 5, 7, 11, 13, 14, 18, 19
 NONE = 0xFFFFFFFF
 F16, I8 = 3, 4
-NARROW, LEVELS = 1, 2  # required features
+NARROW, LEVELS, TUNED = 1, 2, 4  # required features
 CODES = {0: "f", 1: "i", 2: "f", F16: "e", I8: "b"}  # of struct; a float64 is never read
 INF = float("inf")
 
@@ -195,6 +195,21 @@ def counting(run, top=(), required=LEVELS, levels=8, prepare=(0, 0, 0, 0, 0, 0, 
     return m.bytes()
 
 
+def tuned(records=((2, 2, (0.5, -0.25, 1.25)),), steps=(16, 9), count=None, reserved=0, tail=b"", required=TUNED,
+          section=True):
+    """network() with v(0) of its neuron, along axis 1 of [1,3]; records: node, axes, values."""
+    m = network()
+    m.required = required
+    raw = struct.pack("<4I", *steps, len(records) if count is None else count, reserved)
+    for node, axes, values in records:
+        n = len(values) if isinstance(values, tuple) else values
+        raw += struct.pack("<3I", node, axes, n)
+        raw += struct.pack("<%df" % n, *values) if isinstance(values, tuple) else b""
+    if section:
+        m.extra[TUNE] = raw + tail
+    return m.bytes()
+
+
 def good():
     m = network()
     yield "plain", m.bytes()
@@ -227,6 +242,9 @@ def good():
     yield "radix-systematic", counting(0x12, (15, 15), levels=300)
     yield "count-levels-step", counting(0x00, (4, 0), levels=300)
     yield "step-systematic", counting(0x10, (0, 0))
+    yield "tuned", tuned()
+    yield "tuned-all-alike", tuned(((2, 0, (0.75,)),), steps=(1, 1))
+    yield "tuned-nothing", tuned(())
     m = Model()
     m.tensor("x", (1, 2))
     m.tensor("y", (1, 2))
@@ -250,7 +268,7 @@ def bad_bytes():
     yield "ECORRUPT-cut-in-section", raw[:-1]
     yield "ECORRUPT-extended", raw + b"\0"
     yield "EVERSION-major", network_with(major=2).bytes()
-    yield "EVERSION-required-feature", network_with(required=4).bytes()
+    yield "EVERSION-required-feature", network_with(required=8).bytes()
     yield "ELIMIT-sections", patch(raw, 12, struct.pack("<I", 65))
     yield "ECORRUPT-header-checksum", patch(raw, 20, b"\1")
     yield "ECORRUPT-section-checksum", patch(raw, len(raw) - 1, b"\x55")
@@ -265,7 +283,7 @@ def bad_bytes():
     parts = network().sections()
     yield "EFORMAT-ids-descending", assemble(parts, order=[META, TENSORS, STRINGS, NODES, WEIGHTS])
     m = network()
-    m.extra[6] = b"new"
+    m.extra[7] = b"new"
     yield "EVERSION-unknown-section", m.bytes()
     for sid, name in ((META, "meta"), (STRINGS, "strings"), (WEIGHTS, "weights")):
         yield "EFORMAT-no-%s" % name, network_with(missing=(sid,)).bytes()
@@ -372,6 +390,20 @@ def bad_tensors_and_nodes():
     yield "ECORRUPT-node-cut", assemble(parts)
 
 
+def bad_tuning():
+    yield "EFORMAT-tune-without-feature", tuned(required=0)
+    yield "EFORMAT-tune-missing", tuned(section=False)
+    yield "EFORMAT-tune-no-steps", tuned(steps=(0, 0))
+    yield "EFORMAT-tune-reserved", tuned(reserved=1)
+    yield "EFORMAT-tune-tail", tuned(tail=b"\0" * 4)
+    yield "EFORMAT-tune-one-less", tuned(((2, 2, (0.5, 0.5, 0.5)), (3, 0, (0.5,))), count=1)
+    yield "ECORRUPT-tune-cut", tuned(((2, 2, 3),))
+    yield "ECORRUPT-tune-many-values", tuned(((2, 2, 0xFFFFFFFF),))
+    yield "ECORRUPT-tune-more", tuned(count=2)
+    yield "ECORRUPT-tune-many", tuned(count=1 << 20)
+    yield "ELIMIT-tune-too-many", tuned(count=(1 << 20) + 1)
+
+
 def bad_graphs():
     yield "EFORMAT-graph-input-id", network_with(input=99).bytes()
     yield "EFORMAT-graph-output-not-made", network_with(output=8, tensors=network().tensors + network().tensors[:1]).bytes()
@@ -434,6 +466,17 @@ def bad_graphs():
     yield "EFORMAT-graph-site", network(ip=(1, 8, 0, 99, -1, -1)).bytes()
     yield "EFORMAT-graph-axis", network(ip=(2, 8, 0, 0, -1, -1)).bytes()
     yield "EFORMAT-graph-shift-nan", network(fp=(float("nan"),)).bytes()
+    yield "EFORMAT-graph-tune-steps-many", tuned(steps=(65537, 1))
+    yield "EFORMAT-graph-tune-readout-zero", tuned(steps=(16, 0))
+    yield "EFORMAT-graph-tune-readout-late", tuned(steps=(16, 17))
+    yield "EFORMAT-graph-tune-node", tuned(((4, 0, (0.5,)),))
+    yield "EFORMAT-graph-tune-no-neuron", tuned(((3, 0, (0.5,)),))
+    yield "EFORMAT-graph-tune-twice", tuned(((2, 0, (0.5,)), (2, 0, (0.5,))))
+    yield "EFORMAT-graph-tune-axes", tuned(((2, 4, (0.5,)),))
+    yield "EFORMAT-graph-tune-axes-far", tuned(((2, 0x80000002, (0.5, 0.5, 0.5)),))
+    yield "EFORMAT-graph-tune-few", tuned(((2, 2, (0.5, 0.5)),))
+    yield "EFORMAT-graph-tune-nan", tuned(((2, 2, (0.5, float("nan"), 0.5)),))
+    yield "EFORMAT-graph-tune-inf", tuned(((2, 2, (0.5, INF, 0.5)),))
 
 
 def write(folder, files):
@@ -444,7 +487,7 @@ def write(folder, files):
 
 def main():
     write(HERE / "snn-good", good())
-    for part in (bad_bytes, bad_records, bad_tensors_and_nodes, bad_graphs):
+    for part in (bad_bytes, bad_records, bad_tensors_and_nodes, bad_tuning, bad_graphs):
         write(HERE / "snn-bad", part())
 
 

@@ -150,13 +150,20 @@ class Simulator(Counting):
             return theta * (np.minimum(np.maximum(q, F(0)), levels) / levels)
         v = self.potential.get(i)
         if v is None:
-            v = np.broadcast_to(shift * theta, x.shape)
+            v = np.broadcast_to(self._first(i, node, x.shape[1:]) * theta, x.shape)
         u = v + current
         fires = u >= theta
         self.potential[i] = np.where(fires, u - theta, u)
         counts = fires.reshape(len(fires), -1).sum(1)
         self.layer[i] = (counts, counts)
         return np.where(fires, np.broadcast_to(theta, x.shape), F(0))
+
+    def _first(self, i, node, shape):
+        """v(0)/theta: the neuron's SHIFT, or what was tuned along some axes."""
+        if self.graph.tuning is None or i not in self.graph.tuning.first:
+            return node.fp["SHIFT"]
+        axes, values = self.graph.tuning.first[i]
+        return values.reshape([1] + [n if d in axes else 1 for d, n in enumerate(shape)])
 
     def _mask(self, i, node, x):
         ratio = node.fp["RATIO"]

@@ -11,11 +11,12 @@ import numpy as np
 
 MAGIC = b"\x89MST\r\n\x1a\n"
 NONE = 0xFFFFFFFF
-SECTIONS = {1: "META", 2: "STRINGS", 3: "TENSORS", 4: "NODES", 5: "WEIGHTS"}
+SECTIONS = {1: "META", 2: "STRINGS", 3: "TENSORS", 4: "NODES", 5: "WEIGHTS", 6: "TUNE"}
 OPTIONAL = 0x80000000
 NARROW = 1  # required feature: types f16 and int8
 LEVELS = 2  # required feature: TOP of a neuron, run of META
-KNOWN = NARROW | LEVELS
+TUNED = 4   # required feature: section TUNE
+KNOWN = NARROW | LEVELS | TUNED
 TYPES = {0: np.float32, 1: np.int32, 3: np.float16, 4: np.int8}
 
 # (name, integer parameters as (field, slots), float parameters)
@@ -74,6 +75,13 @@ class Node:
 
 
 @dataclasses.dataclass
+class Tuning:
+    timesteps: int
+    readout_from: int
+    first: dict  # node -> (axes, values): v(0)/theta along these axes, row-major
+
+
+@dataclasses.dataclass
 class Graph:
     timesteps: int
     seed: int
@@ -95,6 +103,7 @@ class Graph:
     nodes: list
     mode: str = "step"          # to run it in by default
     thinning: str = "binomial"  # of masks in count and radix mode
+    tuning: Tuning = None
 
 
 def check(good, status, text):
@@ -147,9 +156,9 @@ def sections(data):
         found[sid] = data[offset:end]
         check(zlib.crc32(found[sid]) == crc, "ECORRUPT", "checksum of section %d" % sid)
     for sid, name in SECTIONS.items():
-        check(sid in found, "EFORMAT", "no section %s" % name)
+        check((sid in found) == (name != "TUNE" or required & TUNED != 0), "EFORMAT", "section %s" % name)
     check(end == len(data), "ECORRUPT", "bytes after the last section")
-    return {name: found[sid] for sid, name in SECTIONS.items()}, required
+    return {name: found.get(sid) for sid, name in SECTIONS.items()}, required
 
 
 class Strings:
@@ -250,6 +259,32 @@ def read_nodes(data, strings, required):
     return nodes
 
 
+def read_tuning(data):
+    if data is None:
+        return None
+    c, first, last = Cursor(data, "TUNE"), {}, -1
+    timesteps, readout_from = c.take("II")
+    check(timesteps >= 1, "EFORMAT", "TUNE: timesteps")
+    for _ in range(read_count(c, 1 << 20)):
+        node, axes, n = c.take("III")
+        values = np.array(c.take("%df" % n), np.float32)
+        check(node > last, "EFORMAT", "TUNE: nodes do not ascend")
+        first[node], last = ([d for d in range(32) if axes >> d & 1], values), node
+    c.end()
+    return Tuning(timesteps, readout_from, first)
+
+
+def check_tuning(graph):
+    t = graph.tuning
+    check(1 <= t.readout_from <= t.timesteps <= 65536, "EFORMAT", "TUNE: steps")
+    for node, (axes, values) in t.first.items():
+        check(node < len(graph.nodes) and graph.nodes[node].op == "neuron", "EFORMAT", "TUNE: node %d" % node)
+        shape = graph.tensors[graph.nodes[node].out].shape
+        check(all(d < len(shape) for d in axes), "EFORMAT", "TUNE: axes of node %d" % node)
+        check(len(values) == np.prod([shape[d] for d in axes], dtype=int), "EFORMAT", "TUNE: values of node %d" % node)
+        check(np.isfinite(values).all(), "EFORMAT", "TUNE: a value of node %d" % node)
+
+
 def check_graph(graph):
     """Ids and order; shapes and other parameters are left to the C reader's validation."""
     count = len(graph.tensors)
@@ -271,6 +306,8 @@ def check_graph(graph):
             check(graph.mode == "step" or (top or node.ip["LEVELS"]) <= 255, "EFORMAT", "node '%s': levels" % node.name)
         ready.add(node.out)
     check(graph.output in ready, "EFORMAT", "the output is not made")
+    if graph.tuning is not None:
+        check_tuning(graph)
 
 
 def parse(data):
@@ -278,7 +315,7 @@ def parse(data):
     strings = Strings(parts["STRINGS"])
     graph = Graph(**read_meta(parts["META"], strings, required),
                   tensors=read_tensors(parts["TENSORS"], strings, parts["WEIGHTS"], required),
-                  nodes=read_nodes(parts["NODES"], strings, required))
+                  nodes=read_nodes(parts["NODES"], strings, required), tuning=read_tuning(parts["TUNE"]))
     check_graph(graph)
     return graph
 

@@ -288,6 +288,34 @@ static uint32_t random_node(builder *b, uint32_t t, uint32_t *n, uint32_t *c, in
     }
 }
 
+/* v(0) of a neuron; values are such that v(0) often is theta, or above. */
+static bool tune_neuron(mst_graph *g, uint32_t node, builder *b, mst_tuned *out)
+{
+    const mst_tensor *y = &g->tensors[g->nodes[node].out];
+    *out = (mst_tuned){.node = node, .axes = below(b, 1u << y->rank), .n = 1};
+    for (uint32_t d = 0; d < y->rank; d++)
+        out->n *= (out->axes >> d & 1) != 0 ? y->dims[d] : 1;
+    float *first = mst_arena_array(&g->arena, out->n, sizeof *first);
+    for (uint32_t i = 0; first != NULL && i < out->n; i++)
+        first[i] = value(b, 2);
+    out->first = first;
+    return first != NULL;
+}
+
+mst_status sample_tune(mst_graph *g, uint64_t seed, mst_err *err)
+{
+    builder b = {.rng = seed};
+    mst_tuned *layers = mst_arena_array(&g->arena, g->n_nodes, sizeof *layers);
+    uint32_t n = 0;
+    bool fine = layers != NULL;
+    for (uint32_t i = 0; fine && i < g->n_nodes; i++)
+        if (g->nodes[i].op == MST_OP_NEURON && below(&b, 2) != 0)
+            fine = tune_neuron(g, i, &b, &layers[n++]);
+    uint32_t steps = 1 + below(&b, 8);
+    g->tuning = (mst_tuning){steps, 1 + below(&b, steps), n, layers};
+    return fine ? MST_OK : mst_fail(err, MST_ENOMEM, "out of memory: sample tuning");
+}
+
 mst_status sample_random(const mst_allocator *alloc, uint64_t seed, mst_graph **out, mst_err *err)
 {
     builder b;
@@ -315,5 +343,7 @@ mst_status sample_random(const mst_allocator *alloc, uint64_t seed, mst_graph **
     m->producer = random_name(&b);
     const char *classes[3] = {random_name(&b), random_name(&b), random_name(&b)};
     set_classes(&b, classes, below(&b, 4));
+    if (b.st == MST_OK && seed % 2 == 1)
+        b.st = sample_tune(b.g, seed, err);
     return finish(&b, x, t, out);
 }

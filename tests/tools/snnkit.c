@@ -87,6 +87,24 @@ static void dump_nodes(const mst_graph *g)
     }
 }
 
+static void dump_tuning(const mst_tuning *t)
+{
+    printf("\"tuning\": ");
+    if (t->timesteps == 0) {
+        printf("null");
+        return;
+    }
+    printf("{\"timesteps\": %u, \"readout_from\": %u, \"first\": [", t->timesteps, t->readout_from);
+    for (uint32_t i = 0; i < t->n_layers; i++) {
+        const mst_tuned *l = &t->layers[i];
+        printf("%s\n  {\"node\": %u, \"axes\": %u, \"bits\": [", i != 0 ? "," : "", l->node, l->axes);
+        for (uint32_t k = 0; k < l->n; k++)
+            printf("%s%u", k != 0 ? ", " : "", bits_of(l->first[k]));
+        printf("]}");
+    }
+    printf("]}");
+}
+
 static void dump(const mst_graph *g)
 {
     const mst_meta *m = &g->meta;
@@ -117,7 +135,9 @@ static void dump(const mst_graph *g)
         fputs(i != 0 ? ", " : "", stdout);
         json_text(m->class_names[i]);
     }
-    printf("],\n \"tensors\": [");
+    printf("],\n ");
+    dump_tuning(&g->tuning);
+    printf(",\n \"tensors\": [");
     dump_tensors(g);
     printf("],\n \"nodes\": [");
     dump_nodes(g);

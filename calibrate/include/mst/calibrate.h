@@ -16,7 +16,8 @@
  *   clipping      phi - Q(m,T) where m is outside [0,theta]: the mean current asks for fewer
  *                 spikes than none or more than one a step, yet some fired early or fell short
  *   unevenness    phi - Q(m,T) where m is inside: the current of m did not arrive evenly
- *   quantization  Q(m,T) - Q(m,L): T steps against L levels
+ *   quantization  Q(m,T) - Q(m,L): T steps against L levels; where v(0) is tuned (mst/tune.h), c of Q(m,T) is the
+ *                 tuned v(0)/theta, that of Q(m,L) the ANN's
  *   inherited     Q(m,L) - b: the mean current itself differs from the ANN's, by errors of the
  *                 layers before and by products whose factors fire together (attention)
  *   weights       b - a: what the type of the stored weights (f16, int8) changes in the ANN

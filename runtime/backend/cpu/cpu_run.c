@@ -66,6 +66,14 @@ static void run_layer(const cpu_job *job, unsigned part, unsigned thread)
         run_terms(job, part, thread);
 }
 
+/* v(0) that was tuned lies in memory before the first block. */
+static void write_membranes(const cpu_job *job)
+{
+    for (const rt_op *op = job->op; op->kind == RT_OP_LAYER && op <= job->op + job->op->joined; op++)
+        if (op->fire.rule == RT_FIRE_IF && op->fire.first == NULL)
+            op->node->reset(op->node, job->s->mem + op->node->state);
+}
+
 /* ---- how threads share ------------------------------------------------------------------- */
 
 /* Below this many values of output, threads cost more than they do. */
@@ -131,6 +139,8 @@ void cpu_run(mst_session *s, const rt_op *op, uint32_t steps)
     cpu_session *cs = s->how;
     cpu_job job = {.s = s, .k = cpu_kernels(s->p), .ops = cs->ops, .op = op, .steps = steps, .work = work[op->kind]};
     split(&job);
+    if (s->time == 0)
+        write_membranes(&job);
     if (op->kind == RT_OP_LAYER && op->expr->to != NULL) /* rows share words, see cpu_close_neurons */
         memset(rt_words(s, &op->out), 0, steps * op->out.step * sizeof(uint64_t));
     if (job.parts > 1)

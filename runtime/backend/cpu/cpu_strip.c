@@ -101,7 +101,7 @@ static void copy_pieces(const cpu_job *job, size_t element, size_t n, float *own
 void cpu_open_neurons(const cpu_job *job, cpu_place at, cpu_firing *f)
 {
     const rt_op *op = job->op;
-    bool first = job->s->time == 0;
+    bool first = job->s->time == 0 && op->fire.first != NULL;
     size_t element = element_at(op->expr, at), n = columns_at(op->expr, at.block),
            c = constants_at(op, at, element);
     f->strip = (mstb_strip){.theta = op->fire.theta + c,

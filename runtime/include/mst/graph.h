@@ -242,6 +242,23 @@ typedef struct mst_meta {
     const char **class_names;
 } mst_meta;
 
+/* v(0) of a NEURON in step mode, found on samples (mst/tune.h): v(0)/theta, in place of its SHIFT, for each position
+ * along some axes of its output, in row-major order. */
+typedef struct mst_tuned {
+    uint32_t node;
+    uint32_t axes;      /* bit i for axis i; 0: the same for all */
+    uint32_t n;         /* product of those dimensions */
+    const float *first; /* [n] */
+} mst_tuned;
+
+/* Only step mode reads it. */
+typedef struct mst_tuning {
+    uint32_t timesteps;    /* T that it was found for; 0: the graph is not tuned */
+    uint32_t readout_from; /* the step from which on logits were averaged, 1..T */
+    uint32_t n_layers;
+    const mst_tuned *layers; /* by node, ascending; lent, or in the graph's arena */
+} mst_tuning;
+
 typedef struct mst_graph {
     mst_arena arena; /* owns names, node inputs and constants made by passes */
     mst_tensor *tensors;
@@ -254,6 +271,7 @@ typedef struct mst_graph {
     void *backing; /* a snn.bin that constants point into, mapped or read; released with the graph */
     size_t backing_size;
     bool backing_is_file; /* mapped: its pages can be dropped, they come again from the file */
+    mst_tuning tuning;
 } mst_graph;
 
 /* Create an empty graph; alloc NULL: the C library. mst_graph_destroy takes it
@@ -326,6 +344,9 @@ MST_API mst_thinning mst_graph_thinning(const mst_graph *g);            /* of ma
 /* Levels of a NEURON in count and radix mode where the user does not say: those stored for it, otherwise
  * its L, which may be more than MST_MAX_RUN_LEVELS (then it cannot run so). */
 MST_API int mst_node_levels(const mst_node *neuron);
+
+/* What was tuned of a node; NULL: nothing. */
+MST_API const mst_tuned *mst_graph_tuned(const mst_graph *g, uint32_t node);
 
 /* ---- snn.bin (byte by byte in docs/FORMAT.md) ------------------------- */
 

@@ -42,7 +42,8 @@ typedef struct mst_err {
 #define MST_PRINTF(fmt, args)
 #endif
 
-/* Option structs (mst_run_opts, mst_import_opts, mst_convert_opts, mst_calib_opts, mst_data_want) begin with their
+/* Option structs (mst_run_opts, mst_import_opts, mst_convert_opts, mst_calib_opts, mst_tune_opts,
+ * mst_data_want) begin with their
  * size, so that a program keeps running with a later library whose structs have grown at the end:
  *
  *     mst_run_opts opts = {.size = sizeof opts, .threads = 4};

@@ -205,6 +205,8 @@ START_TEST(random_nets)
         mst_dtype type = types[seed / 3 % 3]; /* each with each number of frames */
         mst_graph *g = block_net(seed);
         narrow_weights(g, type);
+        if (seed % 2 == 1)
+            OK(sample_tune(g, seed, &err_));
         snprintf(name, sizeof name, "block_net %u, %s", (unsigned)seed, mst_dtype_name(type));
         check_graph(g, seed, 1 + (uint32_t)(seed % 3), name, true);
         mst_graph_destroy(g);
@@ -218,6 +220,8 @@ START_TEST(convolutions)
         char name[32];
         mst_graph *g = conv_net(seed);
         narrow_weights(g, types[_i]);
+        if (seed % 3 == 1)
+            OK(sample_tune(g, seed, &err_));
         snprintf(name, sizeof name, "conv_net %u, %s", (unsigned)seed, mst_dtype_name(types[_i]));
         check_graph(g, seed, 1 + (uint32_t)(seed % 2), name, true);
         mst_graph_destroy(g);
@@ -244,6 +248,8 @@ START_TEST(shared_among_threads)
 {
     for (uint64_t seed = 5000; seed < 5012; seed++) {
         mst_graph *g = seed % 3 == 0 ? conv_net(seed) : block_net(seed);
+        if (seed % 4 == 1)
+            OK(sample_tune(g, seed, &err_));
         check_graph(g, seed, 1, "shared among threads", true);
         mst_graph_destroy(g);
     }
@@ -277,6 +283,8 @@ START_TEST(converted_models)
     }
     check_graph(g, 7, 1, models[_i], true);
     check_graph(g, 7, 3, models[_i], true);
+    OK(sample_tune(g, 5, &err_));
+    check_graph(g, 7, 1, models[_i], true);
     mst_graph_destroy(g);
 }
 END_TEST
@@ -308,6 +316,7 @@ START_TEST(every_allocation_may_fail)
 {
     mst_graph *g = block_net(31);
     narrow_weights(g, types[_i]);
+    OK(sample_tune(g, 31, &err_));
     for (size_t at = 1, failed = 1; failed != 0; at++) {
         test_alloc h = {.fail_at = at};
         mst_allocator a = test_allocator(&h);

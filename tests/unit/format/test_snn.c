@@ -52,6 +52,13 @@ static void assert_same_graph(const mst_graph *a, const mst_graph *b)
     ck_assert_uint_eq(m->n_classes, k->n_classes);
     for (uint32_t i = 0; i < m->n_classes; i++)
         ck_assert_str_eq(m->class_names[i], k->class_names[i]);
+    const mst_tuning *u = &a->tuning, *v = &b->tuning;
+    ck_assert(u->timesteps == v->timesteps && u->readout_from == v->readout_from && u->n_layers == v->n_layers);
+    for (uint32_t i = 0; i < u->n_layers; i++) {
+        const mst_tuned *s = &u->layers[i], *t = &v->layers[i];
+        ck_assert(s->node == t->node && s->axes == t->axes && s->n == t->n);
+        ck_assert(memcmp(s->first, t->first, s->n * sizeof *s->first) == 0);
+    }
 }
 
 /* g through memory and back; the second encoding has the same bytes. Destroys g. */

@@ -2,9 +2,12 @@
  * and on every instruction set, against naive_run.h bit for bit. */
 #include "tests/unit/session/naive_run.h"
 #include "tests/support/run_tests.h"
+#include "tests/support/sample_graphs.h"
 
 static void finish(mst_graph *g, rng *r)
 {
+    if (rng_below(r, 2) != 0)
+        OK(sample_tune(g, rng_u32(r), &err_));
     OK(mst_graph_validate(g, &err_));
     narrow_weights(g, rng_weights(r));
     compare_on_random_input(g, r, 3);

@@ -2,6 +2,7 @@
 #ifndef TEST_NAIVE_GRAPH_H
 #define TEST_NAIVE_GRAPH_H
 
+#include "tests/unit/session/naive_first.h"
 #include "tests/unit/session/session_graphs.h"
 
 typedef struct naive {
@@ -129,7 +130,7 @@ static inline void naive_begin(naive *m, const float *x, uint32_t sample)
         for (size_t e = 0; e < count(m, n->out); e++) {
             uint32_t pos[MST_MAX_RANK];
             unravel(t, e, pos);
-            m->v[i][e] = n->fp[MST_NEURON_SHIFT] * channel_value(m, n->in[1], pos, n->ip[MST_NEURON_AXIS]);
+            m->v[i][e] = naive_first(m->g, i, pos) * channel_value(m, n->in[1], pos, n->ip[MST_NEURON_AXIS]);
         }
     }
 }
