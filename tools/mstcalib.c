@@ -7,6 +7,8 @@
 #include "tools/calib_relus.h"
 #include "tools/calib_report.h"
 #include "tools/calib_run.h"
+#include "tools/calib_tune_report.h"
+#include "tools/calib_tune_run.h"
 #include "tools/calib_weights.h"
 #include "tools/policy_yaml.h"
 #include "tools/run_lists.h"
@@ -16,11 +18,16 @@
 #include "tools/tool_model.h"
 #include "tools/tool_output.h"
 
+#define TUNE_SAMPLES 1000
+#define TUNE_HOLDOUT 0.2
+
 static mst_common_opts c;
 static mst_opt_uints steps;
 static mst_mode_opts mode;
 static const char *readout;
 static const char *ann_masks;
+static const char *tuned; /* file to write */
+static mst_opt_real holdout;
 
 static const mst_opt options[] = {
     {"timesteps", 'T', MST_OPT_UINTS, &steps, "A,B,..",
@@ -30,6 +37,12 @@ static const mst_opt options[] = {
     MST_READOUT_OPTION(readout),
     {"ann-masks", 0, MST_OPT_STRING, &ann_masks, "NAME",
      "masks of the ANN: none but its own (the default), or mean: those of MODEL.bin, each as its mean", 0, 0},
+    {"tune", 0, MST_OPT_OUTPUT, &tuned, "OUT.bin",
+     "step mode: find v(0) of each channel on samples of DATA (-n, default 1000, drawn by --seed) and write MODEL.bin "
+     "with them, if that is better on samples held out",
+     MST_PATH_MODEL, 0},
+    {"holdout", 0, MST_OPT_REAL, &holdout, "F",
+     "--tune: share of the N that is held out (default .2; with a second DATA, those are all of it)", 0, 0},
     MST_COMMON_OPTIONS(c),
 };
 
@@ -38,7 +51,8 @@ static const mst_list *const lists[] = {&mst_list_formats, &mst_list_isa, &mst_l
 
 static const mst_tool tool = {
     "mstcalib",
-    "MODEL.onnx MODEL.bin DATA [options]",
+    "MODEL.onnx MODEL.bin DATA [options]\n"
+    "       mstcalib MODEL.onnx MODEL.bin DATA [DATA] --tune OUT.bin [options]",
     "Runs the ANN of MODEL.onnx and the spiking network of MODEL.bin on the same samples and says,\n"
     "layer by layer, how far the spiking network is off. DATA is as for mstrun.",
     options,
@@ -62,19 +76,27 @@ static const mst_tool tool = {
 /* Files in each other's place, or of another kind. -1 to go on. */
 static int check_files(const char *const *args, size_t n)
 {
-    static const mst_file_kind kinds[] = {MST_FILE_ONNX, MST_FILE_MODEL, MST_FILE_DATA};
+    static const mst_file_kind kinds[] = {MST_FILE_ONNX, MST_FILE_MODEL, MST_FILE_DATA, MST_FILE_DATA};
     mst_err err;
     return mst_mistake_check("mstcalib MODEL.onnx MODEL.bin DATA", args, kinds, n, &err) == MST_OK
                ? -1
                : mst_opts_wrong(&tool, "%s", err.text);
 }
 
-static int check_usage(size_t n_args)
+static int check_usage(size_t n_args, const char *const *args)
 {
     static const char *const names[] = {"MODEL.onnx", "MODEL.bin", "DATA"};
     mst_err err;
     if (n_args < 3)
         return mst_opts_wrong(&tool, "expected MODEL.onnx MODEL.bin DATA, found no %s", names[n_args]);
+    if (tuned == NULL && (n_args > 3 || holdout.set))
+        return mst_opts_wrong(&tool, "expected --tune OUT.bin with %s", n_args > 3 ? args[3] : "--holdout");
+    if (tuned != NULL && c.skip_bad)
+        return mst_opts_wrong(&tool, "--skip-bad: not with --tune");
+    if (n_args > 3 && holdout.set)
+        return mst_opts_wrong(&tool, "--holdout: expected one DATA, found '%s' to hold out", args[3]);
+    if (holdout.set && !(holdout.value > 0 && holdout.value < 1))
+        return mst_opts_wrong(&tool, "--holdout: expected a share above 0 and below 1, found %g", holdout.value);
     if (ann_masks != NULL && strcmp(ann_masks, "none") != 0 && strcmp(ann_masks, "mean") != 0)
         return mst_opts_wrong(&tool, "--ann-masks: expected none or mean, found '%s'", ann_masks);
     if (mst_common_check(&c, &err) != MST_OK)
@@ -88,8 +110,8 @@ typedef struct networks {
     bool ann_lacks_masks;                            /* which the spiking network has */
 } networks;
 
-/* First line of all: is the .bin of this .onnx, and with the masks it was trained with? */
-static void warn(const networks *n)
+/* First lines of all: is the .bin of this .onnx, with the masks it was trained with, and tuned for this? */
+static void warn(const networks *n, const mst_run_opts *snn)
 {
     char differs[600], onnx[65], bin[65];
     mst_hash_text(n->ann_graph->meta.source_sha256, onnx);
@@ -102,6 +124,8 @@ static void warn(const networks *n)
     if (mst_masks_differ(n->snn_graph, differs, sizeof differs))
         fprintf(stderr, "mstcalib: warning: masks differ from those the weights were trained with: %s\n",
                 differs);
+    if (tuned == NULL && mst_tuning_differs(n->snn_graph, snn, steps.values[steps.n - 1], differs, sizeof differs))
+        fprintf(stderr, "mstcalib: note: %s\n", differs);
 }
 
 /* As it is; where that fails, with its symbolic dimensions bound to those that the .bin was made with. Its ReLUs are
@@ -141,12 +165,17 @@ static int settle_mode(const mst_graph *g, mst_run_opts *snn)
     mst_opt_uint one = {steps.n != 0, steps.values[0]};
     if (mst_mode_take(&mode, g, &one, snn, &err) != MST_OK)
         return mst_opts_wrong(&tool, "%s", err.text);
+    if (tuned != NULL && (snn->mode != MST_RUN_SPIKING || steps.n > 1))
+        return mst_opts_wrong(&tool, "--tune: expected --mode step and one number of time steps, found %s",
+                              steps.n > 1 ? "several" : mst_mode_name(snn->mode));
     if (mst_mode_counts(snn->mode) && steps.n > 1)
         return mst_opts_wrong(&tool, "-T: count takes one number of levels, found %zu", steps.n);
+    if (steps.n == 0 && tuned != NULL)
+        steps = (mst_opt_uints){1, {g->meta.timesteps}};
     if (steps.n == 0)
         mst_steps_default(&steps, g->meta.timesteps);
     mst_steps_sort(&steps);
-    if (mst_readout_take(readout, steps.values[steps.n - 1], snn, &err) != MST_OK)
+    if (mst_readout_take(readout, g, steps.values[steps.n - 1], snn, &err) != MST_OK)
         return mst_opts_wrong(&tool, "%s", err.text);
     return -1;
 }
@@ -155,7 +184,7 @@ static mst_status load(const char *const *args, networks *n, mst_run_opts *snn, 
 {
     size_t relus;
     MST_TRY(import_ann(args[0], n, &n->ann_graph, &relus, err));
-    warn(n);
+    warn(n, snn);
     if (relus != 0)
         fprintf(stderr, "mstcalib: %zu ReLUs of the ANN are taken as the quantized activations that the .bin made of "
                         "them\n",
@@ -226,15 +255,98 @@ static mst_status calibrate(const char *const *args, const networks *n, const ms
     return st;
 }
 
+/* ---- --tune ---- */
+
+/* MODEL.bin as it is, with v(0): what options changed in the graph that ran is not written. */
+static mst_status save_tuned(const char *model, const mst_tune *t, mst_err *err)
+{
+    mst_graph *g = NULL;
+    uint64_t bytes;
+    MST_TRY(mst_graph_load(model, NULL, &g, err));
+    mst_status st = mst_tune_take(t, g, err);
+    if (st == MST_OK)
+        st = mst_model_write(g, tuned, &bytes, err);
+    mst_graph_destroy(g);
+    return st;
+}
+
+static mst_status report_tuning(const char *const *args, size_t n_args, const mst_tune *t, const mst_tune_job *job,
+                                mst_err *err)
+{
+    mst_tune_report r;
+    mst_tune_report_make(t, &r);
+    mst_tune_facts facts = {.onnx = args[0],
+                            .model = args[1],
+                            .data = args[2],
+                            .judge = n_args > 3 ? args[3] : NULL,
+                            .out = tuned,
+                            .report = &r,
+                            .tuning = &job->graph->tuning,
+                            .seed = job->seed,
+                            .ann_masks = give_masks() ? "mean" : "none"};
+    if (r.better)
+        MST_TRY(save_tuned(args[1], t, err));
+    if (!c.quiet)
+        MST_TRY(mst_tune_print(&facts, mst_is_stdout(c.json) ? stderr : stdout, err));
+    if (c.json != NULL)
+        MST_TRY(mst_tune_json(&facts, c.json, err));
+    if (r.better)
+        return MST_OK;
+    mst_paths_keep(); /* the figures */
+    return mst_fail(err, MST_EINVAL,
+                    "--tune: no better on the samples held out (logit error %+.4f, top-1 %+.2f %%): %s is not "
+                    "written",
+                    r.change.logit_rel_l2, 100 * r.change.top1, tuned);
+}
+
+static mst_status tune(const char *const *args, size_t n_args, const networks *n, const mst_run_opts *snn, mst_err *err)
+{
+    mst_data *data = NULL, *judge = NULL;
+    mst_pick from = {0}, judge_from = {0};
+    mst_pick_opts whole = c.pick;
+    mst_tune *t = NULL;
+    whole.limit.set = false; /* N are drawn of all others */
+    mst_status st = mst_data_open_for(args[2], n->snn_graph, &data, err);
+    if (st == MST_OK)
+        st = mst_pick_make(&whole, data, &from, err);
+    if (st == MST_OK && n_args > 3)
+        st = mst_data_open_for(args[3], n->snn_graph, &judge, err);
+    if (st == MST_OK && n_args > 3)
+        st = mst_pick_make(&whole, judge, &judge_from, err);
+    mst_tune_job job = {.ann = n->ann,
+                        .graph = n->snn_graph,
+                        .run = snn,
+                        .data = data,
+                        .judge = judge,
+                        .from = &from,
+                        .judge_from = &judge_from,
+                        .n = c.pick.limit.set ? c.pick.limit.value : TUNE_SAMPLES,
+                        .holdout = holdout.set ? holdout.value : TUNE_HOLDOUT,
+                        .seed = snn->seed,
+                        .timesteps = steps.values[0],
+                        .threads = mst_thread_count(SIZE_MAX, &c.threads),
+                        .quiet = c.quiet};
+    if (st == MST_OK)
+        st = mst_tune_run(&job, &t, err);
+    if (st == MST_OK)
+        st = report_tuning(args, n_args, t, &job, err);
+    mst_tune_destroy(t);
+    mst_pick_free(&judge_from);
+    mst_pick_free(&from);
+    mst_data_close(judge);
+    mst_data_close(data);
+    return st;
+}
+
 static int work(int argc, char **argv)
 {
-    const char *args[3];
+    const char *args[4];
     size_t n_args;
     networks n = {0};
     mst_err err = {0};
-    int code = mst_opts_parse(&tool, argc, argv, args, 3, &n_args);
+    int code = mst_opts_parse(&tool, argc, argv, args, 4, &n_args);
     if (code < 0)
-        code = check_usage(n_args);
+        code = check_usage(n_args, args);
     if (code < 0)
         code = check_files(args, n_args);
     if (code < 0)
@@ -248,7 +360,7 @@ static int work(int argc, char **argv)
     if (st == MST_OK && code < 0)
         st = load(args, &n, &snn, &err);
     if (st == MST_OK && code < 0)
-        st = calibrate(args, &n, &snn, &err);
+        st = tuned != NULL ? tune(args, n_args, &n, &snn, &err) : calibrate(args, &n, &snn, &err);
     mst_program_destroy(n.snn);
     mst_program_destroy(n.stored);
     mst_program_destroy(n.ann);

@@ -168,9 +168,19 @@ static int settle_mode(const mst_graph *g, mst_run_opts *r, mst_opt_uints *level
     if (o.info)
         return -1;
     int code = settle_steps(g, r, steps);
-    if (code < 0 && mst_readout_take(o.readout, *steps, r, &err) != MST_OK)
+    if (code < 0 && mst_readout_take(o.readout, g, *steps, r, &err) != MST_OK)
         return mst_opts_wrong(&tool, "%s", err.text);
     return code;
+}
+
+/* What may not be what the user wants, though it runs. */
+static void warn(const mst_graph *g, const mst_run_opts *ropts, uint32_t steps)
+{
+    char text[600];
+    if (mst_masks_differ(g, text, sizeof text))
+        fprintf(stderr, "mstrun: warning: masks differ from those the weights were trained with: %s\n", text);
+    if (mst_tuning_differs(g, ropts, steps, text, sizeof text))
+        fprintf(stderr, "mstrun: note: %s\n", text);
 }
 
 /* A network whose neurons are silent costs nothing and says nothing. */
@@ -347,10 +357,8 @@ static int run_or_info(const char *const *args)
     if (st == MST_OK)
         code = settle_mode(graph, &ropts, &levels, &steps);
     if (st == MST_OK && code < 0) {
-        char differs[600];
-        if (!o.info && mst_masks_differ(graph, differs, sizeof differs))
-            fprintf(stderr, "mstrun: warning: masks differ from those the weights were trained with: %s\n",
-                    differs);
+        if (!o.info)
+            warn(graph, &ropts, steps);
         ropts.isa = c.isa;
         ropts.seed = c.seed.set ? c.seed.value : graph->meta.seed;
         ropts.frames = mst_graph_frames(graph);

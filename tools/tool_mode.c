@@ -1,6 +1,7 @@
 /* See tool_mode.h. */
 #include "tools/tool_mode.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define ANN "ann"
@@ -145,7 +146,7 @@ mst_status mst_mode_take(const mst_mode_opts *m, const mst_graph *g, const mst_o
     return take(&several, &mst_list_modes, g, &t, o, &levels, err);
 }
 
-mst_status mst_readout_take(const char *said, uint32_t steps, mst_run_opts *o, mst_err *err)
+mst_status mst_readout_take(const char *said, const mst_graph *g, uint32_t steps, mst_run_opts *o, mst_err *err)
 {
     o->readout_from = 1;
     if (said == NULL)
@@ -155,9 +156,23 @@ mst_status mst_readout_take(const char *said, uint32_t steps, mst_run_opts *o, m
                         "--readout-from: expected --mode step with it: in %s mode a sample is one pass",
                         mst_mode_name(o->mode));
     if (strcmp(said, "auto") == 0)
-        o->readout_from = steps / 2 + 1;
+        o->readout_from = g->tuning.timesteps == steps ? g->tuning.readout_from : steps / 2 + 1;
     else if (!mst_parse_uint(said, &o->readout_from) || o->readout_from < 1 || o->readout_from > steps)
         return mst_fail(err, MST_EINVAL, "--readout-from: expected auto or a step up to T = %u, found '%s'", steps,
                         said);
     return MST_OK;
+}
+
+bool mst_tuning_differs(const mst_graph *g, const mst_run_opts *o, uint32_t steps, char *text, size_t n)
+{
+    const mst_tuning *t = &g->tuning;
+    uint64_t from = o->readout_from > 1 ? o->readout_from : 1;
+    int at = snprintf(text, n, "v(0) is tuned for T = %u and logits of steps %u to %u", t->timesteps, t->readout_from,
+                      t->timesteps);
+    if (o->mode != MST_RUN_SPIKING)
+        snprintf(text + at, n - (size_t)at, "; %s mode does not use it", mst_mode_name(o->mode));
+    else
+        snprintf(text + at, n - (size_t)at, ", this run has T = %u and logits of steps %llu to %u", steps,
+                 (unsigned long long)from, steps);
+    return t->timesteps != 0 && (o->mode != MST_RUN_SPIKING || t->timesteps != steps || t->readout_from != from);
 }

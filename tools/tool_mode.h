@@ -49,11 +49,16 @@ mst_status mst_runs_take(const mst_runs_opts *m, const mst_graph *g, const mst_o
 #define MST_READOUT_OPTION(said) \
     { \
         "readout-from", 0, MST_OPT_STRING, &(said), "S", \
-            "step mode: the logits of steps S to t are averaged (before S: 1 to t); auto: T/2 + 1 (default: 1)", 0, 0 \
+            "step mode: the logits of steps S to t are averaged (before S: 1 to t); auto: T/2 + 1, or what the model " \
+            "was tuned for (default: 1)", \
+            0, 0 \
     }
-/* Fill readout_from of o, whose mode is known, as --readout-from says (NULL: 1). steps: T; what auto makes of it knows
- * nothing of the data. EINVAL with what is wrong. */
-mst_status mst_readout_take(const char *said, uint32_t steps, mst_run_opts *o, mst_err *err);
+/* Fill readout_from of o, whose mode is known, as --readout-from says (NULL: 1). steps: T. What auto makes of it knows
+ * nothing of the data: it is what g was tuned for, if that was for this T, or T/2 + 1. EINVAL with what is wrong. */
+mst_status mst_readout_take(const char *said, const mst_graph *g, uint32_t steps, mst_run_opts *o, mst_err *err);
+
+/* One line in text, if g is tuned, but for another mode, T or readout than o and steps are; false otherwise. */
+bool mst_tuning_differs(const mst_graph *g, const mst_run_opts *o, uint32_t steps, char *text, size_t n);
 
 /* "count": as --mode has it. */
 const char *mst_mode_name(mst_run_mode mode);
