@@ -122,7 +122,11 @@ mst_status mst_pipeline_run(ox_graph *ox, const char *path, const mst_import_opt
                             mst_err *err)
 {
     mst_graph *g = NULL;
+    const ox_notes notes = {opts->warn, opts->warn_ctx};
+    ox_cut_heads(ox, &notes);
     mst_status st = ox_fold(ox, opts->input_dims, opts->input_rank, err);
+    if (st == MST_OK && ox->batch > 1)
+        ox_note(&notes, "the model's fixed batch of %lld is bound to 1", (long long)ox->batch);
     if (st == MST_OK)
         st = mst_graph_create(opts->alloc, &g, err);
     if (st == MST_OK)
@@ -147,7 +151,7 @@ mst_status mst_onnx_import(const char *path, const mst_import_opts *opts, mst_gr
     mst_import_opts own = {0};
     ox_graph ox;
     if (opts != NULL)
-        MST_TRY(MST_TAKE_OPTS(mst_import_opts, &own, opts, stop_after, also_read_ctx, err));
+        MST_TRY(MST_TAKE_OPTS(mst_import_opts, &own, opts, stop_after, warn_ctx, err));
     const ox_watch watch = {own.also_read, own.also_read_ctx};
     MST_TRY(ox_load_watched(path, own.alloc, watch, &ox, err)); /* its errors name the file */
     return mst_pipeline_run(&ox, path, &own, out, err);
@@ -158,7 +162,7 @@ mst_status mst_relus_convert(mst_graph *g, const mst_threshold *thresholds, size
 {
     mst_import_opts own = {0};
     if (opts != NULL)
-        MST_TRY(MST_TAKE_OPTS(mst_import_opts, &own, opts, stop_after, also_read_ctx, err));
+        MST_TRY(MST_TAKE_OPTS(mst_import_opts, &own, opts, stop_after, warn_ctx, err));
     if (stopped(own.stop_after, number_of("relu")))
         return MST_OK;
     MST_TRY(pass_relu(g, thresholds, n, err));

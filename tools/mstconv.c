@@ -195,7 +195,8 @@ static mst_status try_calibrated(const char *model, const mst_import_opts *iopts
     mst_import_opts plain = *iopts;
     if (!mst_thresholds_asked(&o.thresholds))
         return MST_OK;
-    plain.dump_dir = NULL; /* written when g was imported */
+    plain.dump_dir = NULL; /* written when g was imported, as warnings were */
+    plain.warn = NULL;
     mst_status st = mst_onnx_import(model, &plain, &ann, err);
     if (st == MST_OK)
         st = mst_thresholds_try(&o.thresholds, ann, g, o.quiet, t, err);
@@ -249,6 +250,12 @@ static mst_status make_dump_dir(mst_err *err)
     return claim_dumps(err);
 }
 
+static void warn(void *ctx, const char *text)
+{
+    (void)ctx;
+    fprintf(stderr, "mstconv: warning: %s\n", text);
+}
+
 static int work(int argc, char **argv)
 {
     const char *args[1] = {NULL};
@@ -272,6 +279,7 @@ static int work(int argc, char **argv)
     iopts.dump_dir = o.dump_dir;
     iopts.stop_after = o.stop_after;
     iopts.also_read = mst_paths_also;
+    iopts.warn = warn;
     mst_status st = MST_OK;
     if (o.policy != NULL)
         st = mst_policy_load(o.policy, &policy, &err);

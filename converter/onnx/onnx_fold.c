@@ -42,11 +42,6 @@ static mst_status bind_input(ox_value *v, const uint32_t *input_dims, uint32_t i
     if (input_rank != 0 && v->rank != input_rank + 1)
         return mst_fail(err, MST_EINVAL, "input '%.200s' has %u dimensions after the batch, --input-shape %u",
                         v->name, v->rank - 1, input_rank);
-    if (v->rank == 4 && v->dims[0] > 1)
-        return mst_fail(err, MST_EUNSUPPORTED,
-                        "input '%.200s' has the fixed batch %lld; export the model again "
-                        "with batch 1 or a dynamic batch",
-                        v->name, (long long)v->dims[0]);
     for (uint32_t d = 0; d < v->rank; d++) {
         int64_t given = d == 0 ? 1 : input_rank != 0 ? (int64_t)input_dims[d - 1]
                                                      : -1;
@@ -55,6 +50,12 @@ static mst_status bind_input(ox_value *v, const uint32_t *input_dims, uint32_t i
         MST_TRY(bind_dim(v, d, &v->dims[d], given, err));
     }
     return MST_OK;
+}
+
+/* Of three dimensions the first may be channels. */
+static bool has_batch(uint32_t rank)
+{
+    return rank == 2 || rank >= 4;
 }
 
 /* A graph input or initializer that the walk can rely on. */
@@ -81,6 +82,10 @@ static mst_status bind_inputs(ox_graph *g, const uint32_t *input_dims, uint32_t 
         return mst_fail(err, MST_EINVAL, "--input-shape is given, but the model has no input");
     for (uint32_t i = 0; i < g->n_inputs; i++) {
         ox_value *v = &g->values[g->inputs[i]];
+        if (i == 0 && v->has_shape && has_batch(v->rank) && v->dims[0] > 1) {
+            g->batch = v->dims[0];
+            v->dims[0] = 1;
+        }
         MST_TRY(bind_input(v, input_dims, i == 0 ? input_rank : 0, err));
         MST_TRY(check_value(v, err));
     }
@@ -253,6 +258,8 @@ static mst_status fold_nodes(ox_ctx *c)
     g->nodes = NULL;
     g->n_nodes = g->cap_nodes = 0;
     for (uint32_t i = 0; i < n; i++) {
+        if (old[i].dead)
+            continue;
         c->n = &old[i];
         MST_TRY(ox_fold_node(c, &old[i]));
     }

@@ -82,6 +82,7 @@ typedef struct ox_graph {
     ox_node *nodes; /* topological order (checked by the importer) */
     uint32_t n_nodes, cap_nodes;
     uint32_t *inputs, n_inputs; /* without initializers */
+    int64_t batch;              /* that the model was exported for and that folding bound to 1; 0: none */
     uint32_t *outputs, n_outputs;
     const char *producer;
     uint8_t sha256[32]; /* of the .onnx file */
@@ -119,6 +120,16 @@ const char *ox_attr_string(const ox_node *n, const char *name, const char *fallb
 /* ints of at most MST_MAX_RANK*2 into out; returns count, -1 if absent,
  * -2 if it is there but is not a list of ints or has more than cap */
 int ox_attr_ints(const ox_node *n, const char *name, int64_t *out, size_t cap);
+
+/* What was done otherwise than the model says, told one line each. */
+typedef struct ox_notes {
+    void (*tell)(void *ctx, const char *text); /* NULL: no one */
+    void *ctx;
+} ox_notes;
+void ox_note(const ox_notes *notes, const char *fmt, ...) MST_PRINTF(2, 3);
+
+/* onnx_head.c: outputs become what softmax, argmax and top-k behind them read */
+void ox_cut_heads(ox_graph *g, const ox_notes *notes);
 
 /* onnx_fold.c: bind symbolic dimensions (batch = 1), infer every shape and dtype in
  * one walk, evaluate what is constant. Afterwards each live node's outputs have shapes, nodes whose

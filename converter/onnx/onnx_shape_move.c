@@ -29,6 +29,25 @@ static mst_status fill_unknown(const ox_ctx *c, size_t elements, size_t n, int64
     return MST_OK;
 }
 
+/* The shape of a live value was written for another batch than 1: its first dimension holds it. */
+static mst_status rebind_batch(const ox_ctx *c, const ox_value *x, size_t n, int64_t *dims)
+{
+    int64_t batch = c->g->batch, first = x->rank != 0 ? x->dims[0] : 1;
+    bool open = false;
+    for (size_t i = 1; i < n; i++)
+        open = open || dims[i] == -1;
+    if (batch <= 1 || x->data != NULL || n == 0 || dims[0] == -1)
+        return MST_OK;
+    if (dims[0] == batch || dims[0] == first * batch)
+        dims[0] /= batch;
+    else if (open)
+        return ox_fail(c, MST_EUNSUPPORTED,
+                       "the shape of a model with the fixed batch %lld does not begin with it; export the model again "
+                       "with batch 1 or a dynamic batch",
+                       (long long)batch);
+    return MST_OK;
+}
+
 mst_status ox_infer_reshape(ox_ctx *c)
 {
     const ox_value *x = ox_in(c, 0);
@@ -43,6 +62,7 @@ mst_status ox_infer_reshape(ox_ctx *c)
             return ox_fail(c, MST_EINVAL, "dimension %zu of the shape copies one that the input lacks", i);
         dims[i] = x->dims[i];
     }
+    MST_TRY(rebind_batch(c, x, n, dims));
     MST_TRY(fill_unknown(c, ox_elements(x), n, dims));
     return ox_out_set(c, 0, x->dtype, (uint32_t)n, dims);
 }

@@ -37,8 +37,15 @@ def own_domain():
 
 
 def static_batch():
-    n = Net([8, 6])
-    return n.model(linear(n, qcfs(n, n.x, 1.0, 8), 6))
+    """Channels or a batch?"""
+    n = Net([8, 6, 4])
+    return n.model(n.op("ReduceMean", qcfs(n, n.x, 1.0, 8), axes=[2], keepdims=0))
+
+
+def batch_inside():
+    n = Net([4, 6])
+    y = n.op("Reshape", qcfs(n, n.x, 1.0, 8), n.const([2, -1, 3], dtype=np.int64), name="reshape9")
+    return n.model(n.op("Flatten", y))
 
 
 def no_shape():
@@ -117,15 +124,9 @@ def live_clip():
     return n.model(n.op("Clip", n.x, n.const(0.0), top))
 
 
-def infinite_fill():
-    n = Net([1, 6])
-    mask = n.const(np.array([[1, 0, 1, 0, 1, 1]], bool), dtype=bool)
-    return n.model(n.op("Softmax", n.op("Where", mask, n.x, n.const(-np.inf)), axis=-1))
-
-
-def conv3d():
-    n = Net([1, 2, 4, 4, 4])
-    return n.model(n.op("Conv", n.x, n.const(np.ones((2, 2, 1, 1, 1)))))
+def conv4d():
+    n = Net([1, 2, 4, 4, 4, 4])
+    return n.model(n.op("Conv", n.x, n.const(np.ones((2, 2, 1, 1, 1, 1)))))
 
 
 def lstm():
@@ -136,12 +137,13 @@ def lstm():
 
 @pytest.mark.parametrize("make,words", [
     (two_inputs, ["2 inputs"]), (integer_input, ["int64", "float"]), (unsupported, ["norm7", "LRN"]),
-    (own_domain, ["acme_node", "MyOp", "domain"]), (static_batch, ["batch", "8", "export"]), (no_shape, ["--input-shape"]),
+    (own_domain, ["acme_node", "MyOp", "domain"]), (static_batch, ["batch", "8", "export"]),
+    (batch_inside, ["reshape9", "fixed batch 4"]), (no_shape, ["--input-shape"]),
     (huge_input, ["x"]), (huge_pad, ["Pad_"]), (big_pad, ["Pad_"]), (two_outputs, ["2 outputs"]),
-    (constant_output, ["does not depend on the input"]), (nan_bn, ["BatchNormalization", "variance"]),
+    (constant_output, ["does not depend on the input"]), (nan_bn, ["BatchNormalization", "nan"]),
     (nan_gamma, ["BatchNormalization"]), (nan_weight, ["bad_matmul"]),
     (negative_variance, ["variance"]), (training_bn, ["training", "eval"]), (live_weight, ["Conv_", "constant"]),
-    (live_clip, ["Clip_", "constant"]), (infinite_fill, ["-100"]), (conv3d, ["Conv_"]), (lstm, ["the_lstm", "LSTM"]),
+    (live_clip, ["Clip_", "constant"]), (conv4d, ["Conv_"]), (lstm, ["the_lstm", "LSTM"]),
 ], ids=lambda v: getattr(v, "__name__", None))
 def test_refused(make, words, tmp_path):
     text = refused(make(), tmp_path)
@@ -242,7 +244,6 @@ def test_auto_pad(mode, op, tmp_path):
 def test_odd_forms(case, tmp_path):
     rng = np.random.default_rng(7)
     shape = {"conv1d": [1, 3, 9]}.get(case, [1, 6])
-    shape = [6, 1] if case == "transA" else shape
     n = Net(shape, 13)
     k = lambda *s: n.const(rng.normal(size=s))  # noqa: E731
     if case == "conv1d":
@@ -255,7 +256,8 @@ def test_odd_forms(case, tmp_path):
         y = n.op("MatMul", n.x, k(2, 6, 3))
     elif case.startswith("gemm") or case == "transA":
         c = {"gemm_row": (1, 4), "gemm_scalar": (), "gemm_column": (1, 1)}.get(case, (4,))
-        y = n.op("Gemm", n.x, k(6, 4), k(*c), alpha=0.5, beta=2.0, transA=int(case == "transA"))
+        x = n.op("Transpose", n.x, perm=[1, 0]) if case == "transA" else n.x
+        y = n.op("Gemm", x, k(6, 4), k(*c), alpha=0.5, beta=2.0, transA=int(case == "transA"))
     elif case == "where":
         y = n.op("Where", n.const(rng.integers(0, 2, (3, 6)), dtype=bool), n.x, n.const(-100.0))
     elif case == "max3":
@@ -284,3 +286,57 @@ def test_same_model_same_bytes(tmp_path):
     for out in ("a.bin", "b.bin"):
         tool("mstconv", FIXTURES / "swin-dynamo.onnx", "-o", tmp_path / out, "--quiet")
     assert (tmp_path / "a.bin").read_bytes() == (tmp_path / "b.bin").read_bytes()
+
+
+@pytest.mark.parametrize("shape", [[-1, 12], [4, -1], [4, 12], [0, 12]])
+def test_fixed_batch_is_bound_to_one(shape, tmp_path):
+    n = Net([4, 3, 2, 2])
+    y = n.op("Reshape", qcfs(n, n.x, 1.0, 8), n.const(shape, dtype=np.int64))
+    model = n.model(linear(n, y, 12))
+    x = np.random.default_rng(1).normal(size=(4, 3, 2, 2)).astype("f4")
+    expected = runtime(model, x).reshape(4, -1)
+    for sample, row in zip(x, expected):
+        assert error(float_run(model, tmp_path, sample), row) < 1e-6
+    done = tool("mstconv", tmp_path / "model.onnx", "-o", tmp_path / "m.bin")
+    assert done.stderr == "mstconv: warning: the model's fixed batch of 4 is bound to 1\n"
+
+
+def heads(n, y):
+    """What may stand behind the logits, by name."""
+    return {"Softmax": lambda: [n.op("Softmax", y, axis=-1, name="head")],
+            "LogSoftmax": lambda: [n.op("LogSoftmax", y, axis=1, name="head")],
+            "ArgMax": lambda: [n.op("Cast", n.op("ArgMax", y, axis=1, keepdims=0, name="head"), to=TensorProto.INT32)],
+            "Softmax, ArgMax": lambda: [n.op("ArgMax", n.op("Softmax", y, axis=1), axis=1, name="head")],
+            "TopK": lambda: n.op("TopK", y, n.const([2], dtype=np.int64), outputs=2, name="head")}
+
+
+@pytest.mark.parametrize("kind", ["Softmax", "LogSoftmax", "ArgMax", "Softmax, ArgMax", "TopK"])
+def test_heads_behind_the_logits_are_cut(kind, tmp_path):
+    n = Net([1, 6])
+    y = linear(n, qcfs(n, n.x, 1.0, 8), 6)
+    plain = n.model(y)
+    model = n.model(*heads(n, y)[kind]())
+    x = np.random.default_rng(1).normal(size=(1, 6)).astype("f4")
+    assert error(float_run(model, tmp_path, x), runtime(plain, x)) < 1e-6
+    done = tool("mstconv", tmp_path / "model.onnx", "-o", tmp_path / "m.bin")
+    assert "warning: node 'head' (%s) behind the logits is cut" % kind.split(", ")[-1] in done.stderr
+
+
+def test_softmax_inside_stays(tmp_path):
+    n = Net([1, 6])
+    y = n.op("Softmax", linear(n, qcfs(n, n.x, 1.0, 8), 6, 6), axis=-1)
+    assert_same(n.model(n.op("Neg", y)), tmp_path, np.random.default_rng(1).normal(size=(1, 6)).astype("f4"))
+
+
+@pytest.mark.parametrize("how", ["Where", "Add"])
+def test_masks_of_minus_infinity(how, tmp_path):
+    n = Net([1, 6])
+    keep = np.array([[1, 0, 1, 0, 1, 1]], bool)
+    y = linear(n, qcfs(n, n.x, 1.0, 8), 6, 6)
+    if how == "Where":
+        y = n.op("Where", n.const(keep, dtype=bool), y, n.const(-np.inf))
+    else:
+        y = n.op("Add", y, n.const(np.where(keep, 0, -np.inf)))
+    model = n.model(n.op("Neg", n.op("Softmax", y, axis=-1)))
+    assert_same(model, tmp_path, np.random.default_rng(1).normal(size=(1, 6)).astype("f4"), 1e-6)
+    convert(model, tmp_path)

@@ -1,8 +1,9 @@
 """Operators between two neurons and behind one: the graph in float mode against ONNX Runtime, node by node."""
 import numpy as np
 import pytest
+from onnx import helper
 
-from support import Net, assert_same, convert
+from support import Net, assert_same, convert, refused
 from test_qcfs import qcfs
 
 RNG = np.random.default_rng(7)
@@ -112,3 +113,41 @@ def test_islands_are_named(make, tmp_path):
     report, _ = convert(make()[0], tmp_path)
     assert (report["non_spiking_nodes"] > 0) == (make in ANALOG), report["non_spiking"]
     assert make in SPIKING or "the_node" in {row["name"] for row in report["non_spiking"]}
+
+
+MS = "com.microsoft"
+
+
+def fused_gemm():
+    return around(lambda n, y: n.op("FusedGemm", n.op("Flatten", y), n.const(w(192, 5)), n.const(w(5)), domain=MS,
+                                    activation="LeakyRelu", activation_alpha=0.3, alpha=0.5))
+
+
+FUSED = [
+    op("Gelu", domain=MS), op("FastGelu", domain=MS), op("QuickGelu", domain=MS, alpha=1.5),
+    op("BiasGelu", w(8), domain=MS), op("FusedConv", w(4, 4, 1, 1), w(4), domain=MS, activation="Relu"),
+    op("FusedConv", w(4, 4, 1, 1), domain=MS, activation="LeakyRelu", activation_params=[0.2]),
+    fused_gemm,
+    op("FusedMatMul", w(5, 8), domain=MS, alpha=0.5, transB=1),
+    twice("FusedMatMul", (None, None), domain=MS, alpha=0.25, transA=1),
+    twice("SkipLayerNormalization", (None, None, w(8), w(8), w(8)), shape=(1, 6, 8), domain=MS, epsilon=1e-5),
+    twice("SkipSimplifiedLayerNormalization", (None, None, w(8)), shape=(1, 6, 8), domain=MS, epsilon=1e-6),
+]
+
+
+def with_domain(model):
+    model.opset_import.append(helper.make_opsetid(MS, 1))
+    return model
+
+
+@pytest.mark.parametrize("make", FUSED, ids=lambda m: m.__name__)
+def test_what_onnx_runtime_fused(make, tmp_path):
+    model, shape = make()
+    assert_same(with_domain(model), tmp_path, RNG.normal(size=shape).astype("f4"), 2e-5)
+
+
+def test_other_fused_operators_name_the_setting(tmp_path):
+    for name, domain in (("Conv", "com.microsoft.nchwc"), ("QAttention", MS)):
+        model, _ = op(name, w(4, 4, 1, 1), domain=domain)()
+        model.opset_import.append(helper.make_opsetid(domain, 1))
+        assert "ORT_ENABLE_BASIC" in refused(model, tmp_path)

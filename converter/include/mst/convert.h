@@ -59,6 +59,9 @@ typedef struct mst_import_opts {
     /* NULL, or is told of each file beside the model that was read for its weights */
     void (*also_read)(void *also_read_ctx, const char *path);
     void *also_read_ctx;
+    /* NULL, or is told, one line each, what was converted but is probably not meant */
+    void (*warn)(void *warn_ctx, const char *text);
+    void *warn_ctx;
 } mst_import_opts;
 
 /* Read an ONNX file (opset 9 to 28), fold its constants and shape arithmetic

@@ -69,8 +69,11 @@ END_TEST
 
 START_TEST(test_fixed_batch)
 {
-    build_output(&g, build_input(&g, "img", OX_FLOAT, 4, (const int64_t[]){8, 3, 4, 4}));
-    fold_fails(MST_EUNSUPPORTED, "batch 1 or a dynamic batch");
+    uint32_t x = build_input(&g, "img", OX_FLOAT, 4, (const int64_t[]){8, 3, 4, 4});
+    build_output(&g, x);
+    ck_assert_int_eq(ox_fold(&g, NULL, 0, &err), MST_OK);
+    IS_SHAPE(x, 1, 3, 4, 4);
+    ck_assert_int_eq(g.batch, 8);
 }
 END_TEST
 
