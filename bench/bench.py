@@ -15,19 +15,23 @@ import targets
 from contestants import HERE, SIM, Makers, take_turns
 
 MODELS = ("swin-cifar", "resnet18", "swin-t")
+DIGITS = "digits"  # asked for by name, or where no other can be made
 # rounds; steps of ours; steps of the PyTorch simulations; their batch; T; rates in percent, 0: the model's own
 PLANS = {
+    "smoke": dict(rounds=1, steps=2, sim_steps={}, batch={}, at=(1, 64), rates=(0,)),  # the tests': does it all run?
     "quick": dict(rounds=3, steps=16, sim_steps={"swin-t": 2}, batch={"swin-t": 4}, at=(1, 4, 16, 64),
                   rates=(3, 0, 30)),
     "full": dict(rounds=7, steps=64, sim_steps={"swin-t": 4}, batch={"swin-t": 8},
                  at=(1, 2, 4, 8, 16, 32, 64, 128, 256), rates=(2, 5, 0, 20, 40, 60)),
 }
 SIM_STEPS, BATCH, LEVELS = 4, 16, 16
+MASKS = HERE.parent / "examples/policies/sa75.yaml"
 
 
 class Bench:
     def __init__(self, args):
         self.args, self.plan = args, PLANS[args.mode]
+        self.effort = [] if args.mode == "full" else ["quick"]  # of the programs in C
         self.models = args.out / "models"
         self.models.mkdir(parents=True, exist_ok=True)
         self.table = report.Table(args.out / "results.tsv")
@@ -40,11 +44,12 @@ class Bench:
 
     # ---- models ------------------------------------------------------------
 
-    def convert(self, model, weights=""):
-        """Make NAME[.weights].bin; the reason where it cannot be made."""
-        out = self.models / (model + ("." + weights if weights else "") + ".bin")
+    def convert(self, model, weights="", policy=None):
+        """Make NAME[.weights][.policy].bin; the reason where it cannot be made."""
+        out = self.models / (".".join([model] + [w for w in (weights, policy and policy.stem) if w]) + ".bin")
         command = [str(self.args.build / "mstconv"), str(self.models / (model + ".onnx")), "-o", str(out), "--quiet"]
-        done = subprocess.run(command + (["--weights", weights] if weights else []), capture_output=True, text=True)
+        done = subprocess.run(command + (["--weights", weights] if weights else []) +
+                              (["--policy", str(policy)] if policy else []), capture_output=True, text=True)
         return "" if done.returncode == 0 else (done.stderr.strip().splitlines() or ["mstconv failed"])[-1]
 
     def make_models(self, names):
@@ -57,9 +62,10 @@ class Bench:
 
     def prepare(self):
         """Names of the models that can be measured."""
-        said = self.make_models(self.args.models)
+        wanted = [m for m in self.args.models if m != DIGITS]
+        said = self.make_models(wanted) if wanted else ""
         ready = []
-        for model in self.args.models:
+        for model in wanted:
             facts = self.models / (model + ".json")
             why = "not made: " + (said.strip().splitlines() or ["?"])[-1] if not facts.exists() else ""
             why = why or self.convert(model)
@@ -77,9 +83,9 @@ class Bench:
                 self.table.add("models", model, form, note="not made: " + reason)
         if not ready:
             why = self.convert(digits.prepare(self.models))
-            self.table.add("models", "digits", "the bundled model, trained",
-                           note=why or "measured because no other model could be made")
-            ready = [] if why else ["digits"]
+            self.table.add("models", DIGITS, "the bundled model, trained",
+                           note=why or ("measured because no other model could be made" if wanted else ""))
+            ready = [] if why else [DIGITS]
         return ready
 
     # ---- networks against peers ----------------------------------------------
@@ -123,6 +129,8 @@ class Bench:
                 yield self.make.ours(label + ", latency", model, w, threads=threads, **options)
                 continue
             yield self.make.ours(label, model, w, **options)
+            if w == "int8" and not self.convert(model, w, MASKS):
+                yield self.make.ours(label + ", SA 75 %", model, "%s.%s" % (w, MASKS.stem), **options)
             for isa in ("avx2", "scalar") if w == "int8" else ():
                 yield self.make.ours(label + ", " + isa, model, w, isa=isa, **options)
 
@@ -146,7 +154,7 @@ class Bench:
         passes, notes = "one pass" in c.label, []
         if "count" in c.label:
             same = self.found.get((model, threads, "ours count int8, one pass"))
-            if same is not None and "int8" in c.label and same is not c and threads == 1 and c.facts.get("hash"):
+            if same is not None and "int8" in c.label and same is not c and threads == 1 and "SA" not in c.label and c.facts.get("hash"):
                 notes.append("same bits" if same.facts.get("hash") == c.facts["hash"] else "NOT THE SAME BITS")
         elif c.label.startswith("ours") and ort is not None and ort.wall:
             notes.append("T = 64 takes %.1f ANN passes (fp32)" % (64 * c.wall / ort.wall))
@@ -238,15 +246,27 @@ class Bench:
                            ratio=mb / weights if weights else None, against="model file" if weights else "", note=note)
 
     def kernels(self):
-        for name, section in (("bench_kernels", "linear layers of spiking neurons"), ("bench_each", "every kernel")):
-            for line in report.output([str(self.args.build / "bench" / name), self.args.mode]).splitlines():
+        for name, section in (("bench_kernels", "linear layers of spiking neurons"), ("bench_each", "every kernel"),
+                              ("bench_count", "layers on counts")):
+            for line in report.output([str(self.args.build / "bench" / name)] + self.effort).splitlines():
                 f = line.split("\t")
-                if name == "bench_kernels":
+                if name == "bench_count":
+                    self.count_row(section, f)
+                elif name == "bench_kernels":
                     self.table.add(section, f[1], "%s %s, rate %s" % (f[0], f[2], f[3]), 1, value=f[4],
                                    unit="G adds/s", ratio=float(f[5]) / 100, against="add peak",
                                    note="" if f[6] == "-" else "%s dense GMAC/s" % f[6])
                 else:
                     self.table.add(section, f[1], "%s, %s" % (f[0], f[2]), 1, value=f[3], unit="G/s", note=f[4])
+
+    def count_row(self, section, f):
+        """A layer: network, set, layer, shape, how often or ms of all, G products a second, percent of the peak; or
+        another kernel: name, set, shape, G/s."""
+        if len(f) < 7:
+            self.table.add(section, f[1], "%s, %s" % (f[0], f[2]), 1, value=float(f[3]), unit="G/s")
+            return
+        self.table.add(section, f[0], "%s, %s %s" % (f[1], f[2], f[3]), 1, value=float(f[5]), unit="G products/s",
+                       ratio=float(f[6]) / 100, against="int8 peak", note=f[4] if f[4].endswith("ms") else "")
 
 
 def main():
@@ -256,7 +276,7 @@ def main():
     p.add_argument("--python", type=pathlib.Path, required=True, help="of the bench's virtual environment")
     p.add_argument("--missing", type=pathlib.Path, default=pathlib.Path("none"), help="what venv.sh could not install")
     p.add_argument("--mode", choices=sorted(PLANS), default="full")
-    p.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
+    p.add_argument("--models", nargs="+", choices=MODELS + (DIGITS,), default=list(MODELS))
     p.add_argument("--threads", nargs="+", type=int, default=[1, 2])
     p.add_argument("--cc", default="cc")
     args = p.parse_args()
@@ -277,7 +297,7 @@ def main():
     print("kernels", flush=True)
     bench.kernels()
     print("readers", flush=True)
-    readers.measure(bench.table, args.build, args.out, args.python, args.mode)
+    readers.measure(bench.table, args.build, args.out, args.python, bench.effort)
     targets.add(bench)
     report.load(bench.table, "at the end")
     bench.table.print()

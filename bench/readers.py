@@ -44,7 +44,11 @@ def images(folder, rng, python):
         png(folder / "png" / ("%d.png" % i), rgb, 500, 375)
         raw.append(folder / "jpeg" / ("%d.rgb" % i))
         raw[-1].write_bytes(rgb)
-    done = subprocess.run([str(python), "-c", JPEG, "500", "375"] + [str(p) for p in raw], capture_output=True, text=True)
+    try:
+        done = subprocess.run([str(python), "-c", JPEG, "500", "375"] + [str(p) for p in raw], capture_output=True,
+                              text=True)
+    except OSError as e:
+        return {"JPEG": str(e)}
     for path in raw:
         path.unlink()
     return {} if done.returncode == 0 else {"JPEG": (done.stderr.strip().splitlines() or ["?"])[-1]}
@@ -191,7 +195,7 @@ def sample_bytes(folder, names):
     return sum(f.stat().st_size for p in paths for f in (p.iterdir() if p.is_dir() else [p]))
 
 
-def measure(table, build, out, python, mode):
+def measure(table, build, out, python, effort):
     folder = out / "readers"
     if folder.exists():
         for path in sorted(folder.rglob("*"), reverse=True):
@@ -203,8 +207,8 @@ def measure(table, build, out, python, mode):
     recordings(folder, rng)
     for name, kind, path, labels, shape, resize, frames in CASES:
         spec = "%s:%s" % (kind, folder / path) + (",%s" % (folder / labels) if labels else "")
-        done = subprocess.run([str(build / "bench" / "bench_readers"), spec, shape, str(resize), str(frames), mode],
-                              capture_output=True, text=True)
+        done = subprocess.run([str(build / "bench" / "bench_readers"), spec, shape, str(resize), str(frames)]
+                              + effort, capture_output=True, text=True)
         why = missing.get(name.split(",")[0]) or (done.stderr.strip() if done.returncode else "")
         if why:
             table.add("readers", name, kind, 1, note="not measured: " + why)

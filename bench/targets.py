@@ -4,6 +4,8 @@ from contestants import SIM
 
 F32, ANN = "ours block f32", "onnxruntime ANN fp32, one pass"
 
+SHARES = {("vnni", "swin-t"): 0.42, ("vnni", "resnet18"): 0.55, ("avx2", "swin-t"): 0.45, ("avx2", "resnet18"): 0.60}
+
 
 def row(bench, what, value, wanted, at_least=True):
     met = value is not None and (value >= wanted if at_least else value <= wanted)
@@ -35,6 +37,30 @@ def networks(bench):
             ratio(bench, ("swin-t", n, F32 + ", 1 thread"), ("swin-t", n, "%s, %s" % (F32, mode))), 0.9 * n)
 
 
+def counts(bench):
+    """A pass on counts, 16 levels, against one of ONNX Runtime."""
+    own, qdq = "ours count int8, one pass", "onnxruntime ANN int8-qdq, one pass"
+    for model, label, peer, wanted in (
+            ("swin-t", own, ANN, 0.25), ("swin-t", own, qdq, 0.35), ("swin-cifar", own, ANN, 0.18),
+            ("resnet18", own, ANN, 0.26), ("resnet18", own, qdq, 0.75), ("swin-t", own + ", avx2", ANN, 0.62),
+            ("swin-cifar", own + ", avx2", ANN, 0.42), ("resnet18", own + ", avx2", ANN, 0.65),
+            ("swin-t", "ours count f32, one pass", ANN, 1.1), ("swin-t", own + ", SA 75 %", own, 1.3),
+            ("swin-cifar", own + ", SA 75 %", own, 1.3)):
+        row(bench, "%s: %s / %s" % (model, label[5:], peer), ratio(bench, (model, 1, label), (model, 1, peer)),
+            wanted, at_least=False)
+    n = max(bench.args.threads)
+    for mode in ("samples", "latency") if n > 1 else ():
+        row(bench, "swin-t: count int8, 1 thread / %d threads, %s" % (n, mode),
+            ratio(bench, ("swin-t", 1, own), ("swin-t", n, "%s, %s" % (own, mode))), 0.9 * n)
+    for (isa, model), wanted in SHARES.items():
+        c = bench.found.get((model, 1, own + ("" if isa == "vnni" else ", " + isa)))
+        peak = next((float(r["value"]) for r in bench.table.rows
+                     if r["model"] == "int8 peak" and r["what"].startswith(isa + ",")), None)
+        known = peak and c is not None and c.wall and "dense" in c.facts
+        row(bench, "%s: a pass's share of the int8 peak, %s" % (model, isa),
+            float(c.facts["dense"]) * 1e-6 / (c.wall * peak) if known else None, wanted)
+
+
 def rest(bench):
     # the best set is measured last, in all shapes
     linear = [float(r["ratio"]) for r in bench.table.rows
@@ -49,4 +75,5 @@ def rest(bench):
 
 def add(bench):
     networks(bench)
+    counts(bench)
     rest(bench)
