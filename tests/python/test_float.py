@@ -426,7 +426,8 @@ def test_every_stop_after_gives_a_runnable_file(name, tmp_path):
 def test_dump_dir(tmp_path):
     tool("mstconv", FIXTURES / "vgg16-ts.onnx", "--dry-run", "--quiet", "--dump-dir", tmp_path / "d")
     found = sorted(p.name for p in (tmp_path / "d").iterdir())
-    assert found == sorted("%02d-%s.%s" % (i, name, ext) for i, name in enumerate(passes()) for ext in ("txt", "dot"))
+    assert found == sorted("%02d-%s.%s" % (i, name, ext) for i, name in enumerate(passes())
+                           if name != "relu" for ext in ("txt", "dot"))  # which --calibrate runs
     for path in (tmp_path / "d").iterdir():
         text = path.read_text()
         assert "digraph" in text if path.suffix == ".dot" else "conv" in text
