@@ -75,8 +75,11 @@ static bool read_deconv(ox_build *b, deconv *d)
     if (!ints(b, "strides", d->n, 1, 1, d->stride) || !ints(b, "dilations", d->n, 1, 1, d->dilation))
         return false;
     output_window(b, &x, d);
-    for (uint32_t i = 0; i < d->n; i++)
+    for (uint32_t i = 0; i < d->n; i++) {
         d->taps[i] = ((d->kernel[i] - 1) * d->dilation[i] + d->stride[i]) / d->stride[i];
+        if (d->taps[i] > 65535)
+            ob_fail(b, MST_ELIMIT, "its dilated kernel is too long");
+    }
     return b->st == MST_OK;
 }
 

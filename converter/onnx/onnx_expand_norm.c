@@ -46,7 +46,7 @@ static void scale_and_shift(ox_build *b, uint32_t y, uint32_t scale, uint32_t bi
 void ox_expand_instance_norm(ox_build *b)
 {
     const ox_value x = ob_value(b, ob_in(b, 0));
-    if (x.rank < 3)
+    if (x.rank < 3 || x.dims[1] == 0)
         ob_fail(b, MST_EINVAL, "its input has no axes to normalize over");
     else if (has_channels(b, x.dims[1]))
         scale_and_shift(b, over_groups(b, ob_in(b, 0), x.dims[1]), ob_in(b, 1), ob_in(b, 2));
@@ -109,6 +109,8 @@ void ox_expand_lp_norm(ox_build *b)
     b->st = ox_axis(b->c, "axis", -1, ob_value(b, x).rank, &axis);
     if (b->st == MST_OK && p != 1 && p != 2)
         ob_fail(b, MST_EINVAL, "p is neither 1 nor 2");
+    if (b->st != MST_OK)
+        return;
     uint32_t norm = ob_reduce(b, p == 1 ? "ReduceL1" : "ReduceL2", x, 1u << axis, true);
     uint32_t is_zero = ob_shift(b, ob_1(b, "Neg", ob_1(b, "Sign", norm)), 1);
     ob_return(b, 0, ob_2(b, "Div", x, ob_2(b, "Add", norm, is_zero)));
