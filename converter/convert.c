@@ -10,6 +10,7 @@
 #include "converter/passes/passes.h"
 #include "converter/pipeline.h"
 #include "converter/report.h"
+#include "converter/verdict.h"
 #include "runtime/core/options.h"
 
 #ifndef MST_VERSION
@@ -27,8 +28,10 @@ typedef struct pass {
 static const pass passes[] = {
     {"lower", NULL, true, "ONNX nodes to nodes of the graph, one by one"},
     {"clean", pass_clean, false, "movement that moves nothing, and chains of it"},
-    {"ste", pass_ste, false, "straight-through estimators that were exported with the model"},
+    {"sink", pass_sink, false, "transposes and reshapes inside of activations to behind them"},
+    {"stair", pass_stair, false, "lines, bounds and staircases in other spellings: to affine, bound and floor"},
     {"qcfs", pass_qcfs, false, "QCFS activations to neurons"},
+    {"fits", pass_fits, false, "is a staircase left that is no QCFS? An error, but with --allow-analog"},
     {"layernorm", pass_layernorm, false, "LayerNorm written out in elementary operators"},
     {"layout", pass_layout, false, "transposes down until they cancel, masks up to their neurons"},
     {"affine", pass_affine, false, "BatchNorm and scales into their neighbours"},
@@ -101,7 +104,7 @@ static bool stopped(const char *stop_after, size_t number)
 static mst_status run_passes(mst_graph *g, const mst_import_opts *o, const char *first, mst_err *err)
 {
     for (size_t i = number_of(first); i < N_PASSES; i++) {
-        if (passes[i].run == NULL || stopped(o->stop_after, i))
+        if (passes[i].run == NULL || stopped(o->stop_after, i) || (passes[i].run == pass_fits && o->allow_analog))
             continue;
         MST_TRY(passes[i].run(g, err));
         MST_TRY(after_pass(g, o->dump_dir, i, err));
@@ -136,6 +139,8 @@ mst_status mst_pipeline_run(ox_graph *ox, const char *path, const mst_import_opt
     ox_graph_free(ox);
     if (st == MST_OK)
         st = after_pass(g, opts->dump_dir, number_of("lower"), err);
+    if (st == MST_OK)
+        mst_warn_dropout(g, opts);
     if (st == MST_OK)
         st = run_passes(g, opts, "clean", err);
     if (st != MST_OK) {
@@ -216,6 +221,8 @@ mst_status mst_convert(mst_graph *g, const mst_convert_opts *opts, mst_report *r
                           r->name, r->kind, r->reason);
     }
     bool last = !stopped(o.stop_after, weights);
+    if (st == MST_OK && last && !o.allow_analog)
+        st = mst_check_spikes(g, report, err);
     if (st == MST_OK && last)
         st = pass_weights(g, o.weights, report, err);
     if (st == MST_OK && last)

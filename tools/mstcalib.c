@@ -121,6 +121,7 @@ static void warn(const networks *n, const mst_run_opts *snn)
                 "mstcalib: warning: the .bin was not made from this .onnx: sha256 %.16s.. in the .bin, "
                 "%.16s.. of the .onnx\n",
                 bin[0] != '\0' ? bin : "not known", onnx);
+    mst_model_warn_analog("mstcalib", n->snn_graph);
     if (mst_masks_differ(n->snn_graph, differs, sizeof differs))
         fprintf(stderr, "mstcalib: warning: masks differ from those the weights were trained with: %s\n",
                 differs);
@@ -133,7 +134,7 @@ static void warn(const networks *n, const mst_run_opts *snn)
 static mst_status import_ann(const char *path, const networks *n, mst_graph **out, size_t *relus, mst_err *err)
 {
     const mst_tensor *x = &n->snn_graph->tensors[n->snn_graph->input];
-    mst_import_opts plain = {.size = sizeof plain, .also_read = mst_paths_also}, bound = plain;
+    mst_import_opts plain = {.size = sizeof plain, .also_read = mst_paths_also, .allow_analog = true}, bound = plain;
     bound.input_rank = x->rank - 1;
     for (uint32_t d = 1; d < x->rank; d++)
         bound.input_dims[d - 1] = x->dims[d];

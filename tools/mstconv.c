@@ -19,7 +19,7 @@
 #include "tools/tool_prepare.h"
 
 static struct {
-    bool dry_run, require_spiking, quiet;
+    bool dry_run, require_spiking, allow_analog, quiet;
     const char *output, *policy, *report, *dump_dir, *stop_after, *shape, *classes, *weights;
     mst_opt_uint timesteps, seed;
     mst_prepare_opts prepare;
@@ -47,6 +47,9 @@ static const mst_opt options[] = {
      "how weights are stored: {weights} (default: the first; int8 is scaled)", 0, 0},
     {"input-shape", 0, MST_OPT_STRING, &o.shape, "CxHxW", "binds symbolic input dimensions", 0, 0},
     {"require-spiking", 0, MST_OPT_FLAG, &o.require_spiking, NULL, "fail if any node does not spike", 0, 0},
+    {"allow-analog", 0, MST_OPT_FLAG, &o.allow_analog, NULL,
+     "convert a network in which nothing spikes, or one input stage only; other staircases than QCFS stay analog", 0,
+     0},
     {"report", 0, MST_OPT_OUTPUT, &o.report, "FILE|-", "write the table as JSON; - is stdout, text then goes to stderr",
      MST_PATH_JSON, 0},
     MST_OUTPUT_OPTIONS,
@@ -213,6 +216,7 @@ static mst_status convert(const char *model, const mst_import_opts *iopts, mst_g
     uint64_t bytes;
     mst_convert_opts copts = {.policy = policy,
                               .require_spiking = o.require_spiking,
+                              .allow_analog = o.allow_analog,
                               .dump_dir = o.dump_dir,
                               .stop_after = o.stop_after,
                               .weights = mst_weight_type(o.weights)};
@@ -279,6 +283,7 @@ static int work(int argc, char **argv)
     iopts.dump_dir = o.dump_dir;
     iopts.stop_after = o.stop_after;
     iopts.also_read = mst_paths_also;
+    iopts.allow_analog = o.allow_analog;
     iopts.warn = warn;
     mst_status st = MST_OK;
     if (o.policy != NULL)

@@ -357,6 +357,7 @@ static int run_or_info(const char *const *args)
     if (st == MST_OK)
         code = settle_mode(graph, &ropts, &levels, &steps);
     if (st == MST_OK && code < 0) {
+        mst_model_warn_analog("mstrun", graph);
         if (!o.info)
             warn(graph, &ropts, steps);
         ropts.isa = c.isa;

@@ -261,3 +261,13 @@ void mst_steps_default(mst_opt_uints *list, uint32_t t)
         list->values[list->n++] = s;
     list->values[list->n++] = t;
 }
+
+void mst_model_warn_analog(const char *tool, const mst_graph *g)
+{
+    for (uint32_t i = 0; i < g->n_nodes; i++)
+        if (g->nodes[i].op == MST_OP_NEURON)
+            return;
+    fprintf(stderr, "%s: warning: no layer of this network spikes: it is an analog network, and spikes and energy say "
+                    "nothing of it\n",
+            tool);
+}

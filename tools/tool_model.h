@@ -66,6 +66,9 @@ mst_status mst_model_write(const mst_graph *g, const char *path, uint64_t *bytes
 /* One line in text, if ratios differ from those the weights were trained with; false if none does. */
 bool mst_masks_differ(const mst_graph *g, char *text, size_t n);
 
+/* A warning on stderr where no layer spikes. */
+void mst_model_warn_analog(const char *tool, const mst_graph *g);
+
 /* mst_graph_neuron_kind of each layer of the program, [layers], in the arena. NULL: out of memory. */
 const char **mst_model_kinds(const mst_program *p, mst_arena *arena);
 

@@ -134,7 +134,13 @@ static mst_status lower_binary(lower_ctx *c, mst_binary_fn fn)
 
 mst_status lower_add(lower_ctx *c) { return lower_binary(c, MST_BIN_ADD); }
 mst_status lower_sub(lower_ctx *c) { return lower_binary(c, MST_BIN_SUB); }
-mst_status lower_div(lower_ctx *c) { return lower_binary(c, MST_BIN_DIV); }
+mst_status lower_div(lower_ctx *c)
+{
+    const ox_value *y = ox_out(&c->o, 0);
+    if (y != NULL && y->dtype != OX_FLOAT && y->dtype != OX_DOUBLE && y->dtype != OX_FLOAT16 && y->dtype != OX_BFLOAT16)
+        return lower_refuse(c, "divides whole numbers that are live", "divide them as floats");
+    return lower_binary(c, MST_BIN_DIV);
+}
 mst_status lower_min(lower_ctx *c) { return lower_binary(c, MST_BIN_MIN); }
 mst_status lower_max(lower_ctx *c) { return lower_binary(c, MST_BIN_MAX); }
 mst_status lower_pow(lower_ctx *c) { return lower_binary(c, MST_BIN_POW); }
@@ -172,7 +178,6 @@ mst_status lower_unary(lower_ctx *c)
         {"Ceil", MST_UN_CEIL},
         {"Round", MST_UN_ROUND},
         {"Abs", MST_UN_ABS},
-        {"Neg", MST_UN_NEG},
         {"Sqrt", MST_UN_SQRT},
         {"Reciprocal", MST_UN_RECIPROCAL},
         {"Exp", MST_UN_EXP},
@@ -195,6 +200,15 @@ mst_status lower_unary(lower_ctx *c)
     mst_node *node;
     MST_TRY(lower_emit(c, MST_OP_UNARY, 1, &x, t.rank, t.dims, &y, &node));
     node->ip[MST_UNARY_FN] = fn;
+    lower_bind(c, 0, y);
+    return MST_OK;
+}
+
+mst_status lower_neg(lower_ctx *c)
+{
+    uint32_t x, y;
+    MST_TRY(lower_tensor(c, 0, &x));
+    MST_TRY(lower_emit_scale(c, x, -1, 0, &y));
     lower_bind(c, 0, y);
     return MST_OK;
 }
@@ -279,7 +293,9 @@ mst_status lower_where(lower_ctx *c)
         return MST_OK;
     const ox_value *cond = ox_in(&c->o, 0);
     uint32_t live = lower_is_const(c, 1) ? 2 : 1, x, mid, keep, fill, y, rank, dims[MST_MAX_RANK];
-    if (cond == NULL || cond->data == NULL || !lower_is_const(c, 3 - live))
+    if (cond != NULL && cond->data == NULL)
+        return lower_where_live(c);
+    if (cond == NULL || !lower_is_const(c, 3 - live))
         return lower_refuse(c, "chooses between live values", "use a constant condition");
     MST_TRY(lower_tensor(c, live, &x));
     MST_TRY(lower_out_dims(c, 0, &rank, dims));

@@ -35,6 +35,7 @@ mst_status lower_pow(lower_ctx *c);
 mst_status lower_relu(lower_ctx *c);
 mst_status lower_clip(lower_ctx *c);
 mst_status lower_unary(lower_ctx *c);
+mst_status lower_neg(lower_ctx *c);
 mst_status lower_softmax(lower_ctx *c);
 mst_status lower_reduce_mean(lower_ctx *c);
 mst_status lower_reduce_sum(lower_ctx *c);
@@ -42,6 +43,12 @@ mst_status lower_reduce_max(lower_ctx *c);
 mst_status lower_global_average_pool(lower_ctx *c);
 mst_status lower_global_max_pool(lower_ctx *c);
 mst_status lower_where(lower_ctx *c);
+
+/* lower_live.c */
+mst_status lower_compare_live(lower_ctx *c);
+mst_status lower_not_live(lower_ctx *c);
+mst_status lower_cast_live(lower_ctx *c);
+mst_status lower_where_live(lower_ctx *c);
 
 /* lower_random.c */
 mst_status lower_random_uniform(lower_ctx *c);

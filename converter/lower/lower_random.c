@@ -54,8 +54,11 @@ mst_status lower_compare(lower_ctx *c)
     uint32_t side = random_in(c, 0)->kind == LR_UNIFORM ? 0 : 1;
     lower_random u = *random_in(c, side), r = {.kind = LR_SURVIVES};
     double bound;
-    if (u.kind != LR_UNIFORM || !scalar_const(ox_in(&c->o, 1 - side), &bound))
-        return lower_refuse(c, "compares live values", "only masks of the form rand > ratio are supported");
+    if (u.kind != LR_UNIFORM)
+        return lower_compare_live(c);
+    if (!scalar_const(ox_in(&c->o, 1 - side), &bound))
+        return lower_refuse(c, "compares random numbers with more than one number",
+                            "only masks of the form rand > ratio are supported");
     double below = (bound - u.lo) / (u.hi - u.lo);
     below = below < 0 ? 0 : below > 1 ? 1
                                       : below;
@@ -69,13 +72,13 @@ mst_status lower_not(lower_ctx *c)
 {
     lower_random r = *random_in(c, 0);
     if (r.kind != LR_SURVIVES)
-        return lower_refuse(c, "negates live values", "only random masks may be negated");
+        return lower_not_live(c);
     r.survival = 1 - r.survival;
     bind_random(c, r);
     return MST_OK;
 }
 
-/* Cast: between float types the value itself; of a random mask, still the mask. */
+/* Cast: to a float type the value itself; of a random mask, still the mask. */
 mst_status lower_cast(lower_ctx *c)
 {
     const ox_value *y = ox_out(&c->o, 0);
@@ -86,9 +89,7 @@ mst_status lower_cast(lower_ctx *c)
         bind_random(c, *r);
         return MST_OK;
     }
-    if (!floats)
-        return lower_refuse(c, "turns live values into integers or booleans", "keep the data path in floats");
-    return lower_alias(c);
+    return floats ? lower_alias(c) : lower_cast_live(c);
 }
 
 /* A MASK on input k_data; *y is what leaves it. */

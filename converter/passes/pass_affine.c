@@ -4,11 +4,13 @@
  *              ALPHA, a LAYERNORM's scale and shift, or an AFFINE before it;
  *   downwards  if every reader of its output can take it: LINEAR and CONV (where
  *              padding stays exact), products (a scale), NEURON (gain and bias of
- *              its input current; MST paper, Eq. 8, 9).
+ *              its input current; MST paper, Eq. 8, 9);
+ *   a scale    else into the threshold of the neuron in front and in front of that.
  *
  * Both directions look through data movement and means that keep the channel axis. What
  * cannot be folded stays.
  */
+#include <math.h>
 #include <string.h>
 
 #include "converter/passes/passes.h"
@@ -387,6 +389,88 @@ static mst_status fold_down(fold *f, bool *done)
     return MST_OK;
 }
 
+/* ---- the neuron in front ---- */
+
+/* The neuron whose spikes, moved or masked, are all that f reads; *axis becomes that of its output. */
+static uint32_t neuron_above(const fold *f, int32_t *axis)
+{
+    mst_edit *e = f->e;
+    uint32_t t = edit_node(e, f->node)->in[0];
+    *axis = edit_node(e, f->node)->ip[MST_AFFINE_AXIS];
+    for (int moves = 0; moves < MAX_MOVES; moves++) {
+        uint32_t p = e->producer[t];
+        if (p == MST_NONE || e->uses[t] != 1)
+            return MST_NONE;
+        if (edit_is(e, p, MST_OP_NEURON))
+            return accepts(f, &(reader){p, 0, *axis}) ? p : MST_NONE;
+        if (!edit_is(e, p, MST_OP_MASK))
+            *axis = axis_across(f, p, *axis, true);
+        if (*axis < 0)
+            return MST_NONE;
+        t = edit_node(e, p)->in[0];
+    }
+    return MST_NONE;
+}
+
+static bool only_signs(const fold *f)
+{
+    for (uint32_t i = 0; i < f->n_g; i++)
+        if (fabs(g_at(f, i)) != 1)
+            return false;
+    return true;
+}
+
+/* theta' = |g|*theta, and what is left of g: its signs. */
+static mst_status scale_theta(fold *f, uint32_t neuron, int32_t axis)
+{
+    mst_edit *e = f->e;
+    double *theta, *sign;
+    const mst_tensor old = *edit_tensor(e, edit_node(e, neuron)->in[1]);
+    uint32_t n = (uint32_t)mst_tensor_elements(&old), fresh, signs;
+    n = n > f->n_g ? n : f->n_g;
+    MST_TRY(edit_new_const(e, 1, &n, &theta, &fresh));
+    MST_TRY(edit_new_const(e, 1, &f->n_g, &sign, &signs));
+    refresh(f);
+    for (uint32_t i = 0; i < n; i++)
+        theta[i] = fabs(g_at(f, i)) * mst_const_at(&old, mst_tensor_elements(&old) == 1 ? 0 : i);
+    for (uint32_t i = 0; i < f->n_g; i++)
+        sign[i] = g_at(f, i) < 0 ? -1 : 1;
+    edit_set_input(e, neuron, 1, fresh);
+    edit_set_input(e, f->node, 1, signs);
+    if (!f->scalar)
+        edit_node(e, neuron)->ip[MST_NEURON_AXIS] = axis;
+    return MST_OK;
+}
+
+/* g*theta*s(x) = theta'*s(|g|*x), but for signs. The scale of the current is an AFFINE of its own, tried again. */
+static mst_status into_neuron_above(fold *f, bool *done, uint32_t *again)
+{
+    mst_edit *e = f->e;
+    int32_t axis;
+    uint32_t neuron = f->no_offset ? neuron_above(f, &axis) : MST_NONE, in[3];
+    if (neuron == MST_NONE || only_signs(f))
+        return MST_OK;
+    double *gain, zero = 0;
+    bool negative = false;
+    for (uint32_t i = 0; i < f->n_g; i++) {
+        negative = negative || g_at(f, i) < 0;
+        if (g_at(f, i) == 0)
+            return MST_OK;
+    }
+    MST_TRY(edit_new_const(e, 1, &f->n_g, &gain, &in[1]));
+    MST_TRY(edit_const(e, 1, &zero, &in[2]));
+    refresh(f);
+    for (uint32_t i = 0; i < f->n_g; i++)
+        gain[i] = fabs(g_at(f, i));
+    in[0] = edit_node(e, neuron)->in[0];
+    const mst_tensor x = *edit_tensor(e, in[0]);
+    MST_TRY(edit_add(e, MST_OP_AFFINE, edit_node(e, f->node)->name, 3, in, x.rank, x.dims, again));
+    edit_node(e, *again)->ip[MST_AFFINE_AXIS] = axis;
+    edit_set_input(e, neuron, 0, edit_node(e, *again)->out);
+    *done = !negative;
+    return scale_theta(f, neuron, axis);
+}
+
 /* An AFFINE that took the next one has other readers now, and is tried again: *again. */
 static mst_status visit(mst_edit *e, uint32_t i, uint32_t *again)
 {
@@ -398,6 +482,8 @@ static mst_status visit(mst_edit *e, uint32_t i, uint32_t *again)
     MST_TRY(fold_up(&f, &done, again));
     if (!done)
         MST_TRY(fold_down(&f, &done));
+    if (!done)
+        MST_TRY(into_neuron_above(&f, &done, again));
     if (done) {
         edit_replace(e, edit_node(e, i)->out, edit_node(e, i)->in[0]);
         edit_kill(e, i);

@@ -38,6 +38,13 @@ static mst_status transpose_after(mst_edit *e, uint32_t i, const int32_t *perm, 
     return MST_OK;
 }
 
+/* What nobody reads any more must not count as a reader. */
+static void drop_unused(mst_edit *e, uint32_t i)
+{
+    if (e->uses[edit_node(e, i)->out] == 0)
+        edit_kill(e, i);
+}
+
 static mst_status sink_unit(mst_edit *e, uint32_t i, uint32_t t, int param)
 {
     int32_t perm[MST_MAX_RANK];
@@ -47,32 +54,59 @@ static mst_status sink_unit(mst_edit *e, uint32_t i, uint32_t t, int param)
         n->ip[param] = perm[n->ip[param]];
     uint32_t source = edit_node(e, t)->in[0];
     edit_set_input(e, i, 0, source);
+    drop_unused(e, t);
     return transpose_after(e, i, perm, source);
 }
 
-/* Both operands through the same permutation, or one of them a scalar constant. */
+/* A constant that varies along one axis at most. */
+static bool is_line(const mst_tensor *k, uint32_t rank)
+{
+    uint32_t n = 0;
+    for (uint32_t d = 0; d < k->rank; d++)
+        n += k->dims[d] != 1;
+    return k->data != NULL && n <= 1 && k->rank <= rank;
+}
+
+/* Let input k of a node, such a constant beside y = transpose(x), stand beside x. */
+static mst_status move_line(mst_edit *e, uint32_t i, uint32_t k, const int32_t *perm, uint32_t rank)
+{
+    uint32_t dims[MST_MAX_RANK], fresh;
+    double *values;
+    const mst_tensor old = *edit_tensor(e, edit_node(e, i)->in[k]);
+    if (mst_tensor_elements(&old) == 1 && old.rank <= 1)
+        return MST_OK;
+    for (uint32_t d = 0; d < rank; d++)
+        dims[perm[d]] = d + old.rank >= rank ? old.dims[d + old.rank - rank] : 1;
+    MST_TRY(edit_new_const(e, rank, dims, &values, &fresh));
+    for (size_t j = 0; j < mst_tensor_elements(&old); j++)
+        values[j] = mst_const_at(&old, j);
+    edit_set_input(e, i, k, fresh);
+    return MST_OK;
+}
+
+/* Both operands through the same permutation, or one of them a constant that varies along one axis at most. */
 static mst_status sink_binary(mst_edit *e, uint32_t i)
 {
     const mst_node *n = edit_node(e, i);
-    uint32_t a = transpose_behind(e, i, 0), b = transpose_behind(e, i, 1), some = a != MST_NONE ? a : b;
+    uint32_t of[2] = {transpose_behind(e, i, 0), transpose_behind(e, i, 1)}, some = of[0] != MST_NONE ? of[0] : of[1];
     int32_t perm[MST_MAX_RANK];
     if (some == MST_NONE)
         return MST_OK;
     uint32_t rank = edit_tensor(e, n->out)->rank, source = edit_node(e, some)->in[0];
     memcpy(perm, &edit_node(e, some)->ip[MST_TRANSPOSE_PERM], sizeof perm);
     for (uint32_t k = 0; k < 2; k++) {
-        uint32_t t = k == 0 ? a : b;
         const mst_tensor *x = edit_tensor(e, n->in[k]);
-        bool scalar = t == MST_NONE && x->data != NULL && mst_tensor_elements(x) == 1 && x->rank <= 1;
-        bool same = t != MST_NONE && mst_same_shape(x, edit_tensor(e, n->out)) &&
-                    memcmp(perm, &edit_node(e, t)->ip[MST_TRANSPOSE_PERM], rank * sizeof perm[0]) == 0;
-        if (!scalar && !same)
+        bool line = of[k] == MST_NONE && is_line(x, rank);
+        bool same = of[k] != MST_NONE && mst_same_shape(x, edit_tensor(e, n->out)) &&
+                    memcmp(perm, &edit_node(e, of[k])->ip[MST_TRANSPOSE_PERM], rank * sizeof perm[0]) == 0;
+        if (!line && !same)
             return MST_OK;
     }
-    if (a != MST_NONE)
-        edit_set_input(e, i, 0, edit_node(e, a)->in[0]);
-    if (b != MST_NONE)
-        edit_set_input(e, i, 1, edit_node(e, b)->in[0]);
+    for (uint32_t k = 0; k < 2; k++)
+        if (of[k] != MST_NONE)
+            edit_set_input(e, i, k, edit_node(e, of[k])->in[0]);
+        else
+            MST_TRY(move_line(e, i, k, perm, rank));
     return transpose_after(e, i, perm, source);
 }
 
@@ -101,6 +135,7 @@ static void sink_reduce(mst_edit *e, uint32_t i, uint32_t t)
 static void join_transposes(mst_edit *e, uint32_t i, uint32_t t)
 {
     edit_join_transposes(e, i, t);
+    drop_unused(e, t);
     const mst_node *n = edit_node(e, i);
     for (uint32_t d = 0; d < edit_tensor(e, n->out)->rank; d++)
         if (n->ip[MST_TRANSPOSE_PERM + d] != (int32_t)d)
@@ -109,34 +144,134 @@ static void join_transposes(mst_edit *e, uint32_t i, uint32_t t)
     edit_kill(e, i);
 }
 
-/* A mask takes its neuron's shape: it may stand before a reshape as well as behind. */
+/* Let node i, elementwise, read tensor source instead of the RESHAPE of it: its old users read a RESHAPE of it. */
+static mst_status reshape_after(mst_edit *e, uint32_t i, uint32_t source)
+{
+    uint32_t old = edit_node(e, i)->out, reshape = edit_maker(e, i, 0), node;
+    mst_tensor shape = *edit_tensor(e, old);
+    edit_set_input(e, i, 0, source);
+    drop_unused(e, reshape);
+    MST_TRY(edit_add(e, MST_OP_RESHAPE, edit_node(e, i)->name, 1, &old, shape.rank, shape.dims, &node));
+    edit_replace_but(e, old, edit_node(e, node)->out, node);
+    edit_tensor(e, old)->rank = edit_tensor(e, source)->rank;
+    memcpy(edit_tensor(e, old)->dims, edit_tensor(e, source)->dims, sizeof shape.dims);
+    return MST_OK;
+}
+
+static bool is_uniform(const mst_edit *e, const mst_node *n)
+{
+    for (uint32_t k = 1; k < n->n_in; k++)
+        if (mst_tensor_elements(edit_tensor(e, n->in[k])) != 1)
+            return false;
+    return true;
+}
+
+/* The same for all elements, wherever they are? */
+static bool is_pointwise(const mst_edit *e, uint32_t i)
+{
+    const mst_node *n = edit_node(e, i);
+    return n->op == MST_OP_CLIP || n->op == MST_OP_UNARY || (n->op == MST_OP_AFFINE && is_uniform(e, n));
+}
+
+/* A reshape inside of an activation: put it behind. */
+static mst_status sink_reshape(mst_edit *e, uint32_t i)
+{
+    uint32_t r = edit_maker(e, i, 0), before = edit_is(e, r, MST_OP_RESHAPE) ? edit_maker(e, r, 0) : MST_NONE;
+    if (before == MST_NONE || !is_pointwise(e, i) || !is_pointwise(e, before))
+        return MST_OK;
+    uint32_t source = edit_node(e, r)->in[0];
+    if (edit_is(e, i, MST_OP_AFFINE))
+        edit_node(e, i)->ip[MST_AFFINE_AXIS] = (int32_t)edit_tensor(e, source)->rank - 1;
+    return edit_tensor(e, source)->rank != 0 ? reshape_after(e, i, source) : MST_OK;
+}
+
+/* Does an AFFINE map 0 to 0? */
+static bool only_scales(const mst_edit *e, const mst_node *n)
+{
+    const mst_tensor *h = edit_tensor(e, n->in[2]);
+    for (size_t k = 0; k < mst_tensor_elements(h); k++)
+        if (mst_const_at(h, k) != 0)
+            return false;
+    return true;
+}
+
+/* A scale behind masks and movement belongs to the activation in front: put it there. */
+static mst_status raise_scale(mst_edit *e, uint32_t i, bool *done)
+{
+    const mst_node *n = edit_node(e, i);
+    int32_t axis = n->ip[MST_AFFINE_AXIS];
+    uint32_t t = n->in[0], top = MST_NONE, in[3] = {0, n->in[1], n->in[2]}, node;
+    bool uniform = is_uniform(e, n);
+    *done = false;
+    for (uint32_t p = e->producer[t]; only_scales(e, n) && p != MST_NONE && e->uses[t] == 1; p = e->producer[t]) {
+        const mst_node *m = edit_node(e, p);
+        if (m->op != MST_OP_MASK && m->op != MST_OP_TRANSPOSE && !(m->op == MST_OP_RESHAPE && uniform))
+            break;
+        axis = m->op == MST_OP_TRANSPOSE && !uniform ? m->ip[MST_TRANSPOSE_PERM + axis] : axis;
+        top = p;
+        t = m->in[0];
+    }
+    if (top == MST_NONE || e->uses[t] != 1 || e->producer[t] == MST_NONE || edit_tensor(e, t)->rank == 0 ||
+        !is_pointwise(e, e->producer[t]))
+        return MST_OK;
+    *done = true;
+    in[0] = t;
+    const mst_tensor shape = *edit_tensor(e, t);
+    MST_TRY(edit_add(e, MST_OP_AFFINE, n->name, 3, in, shape.rank, shape.dims, &node));
+    edit_node(e, node)->ip[MST_AFFINE_AXIS] = uniform ? (int32_t)shape.rank - 1 : axis;
+    edit_set_input(e, top, 0, edit_node(e, node)->out);
+    edit_replace(e, edit_node(e, i)->out, edit_node(e, i)->in[0]);
+    edit_kill(e, i);
+    return MST_OK;
+}
+
+/* mask(g*x) is g*mask(x) */
+static mst_status scale_after(mst_edit *e, uint32_t mask, uint32_t scale)
+{
+    const mst_node *s = edit_node(e, scale);
+    uint32_t in[3] = {edit_node(e, mask)->out, s->in[1], s->in[2]}, old = in[0], node;
+    int32_t axis = s->ip[MST_AFFINE_AXIS];
+    const mst_tensor shape = *edit_tensor(e, old);
+    edit_set_input(e, mask, 0, s->in[0]);
+    MST_TRY(edit_add(e, MST_OP_AFFINE, edit_node(e, scale)->name, 3, in, shape.rank, shape.dims, &node));
+    edit_node(e, node)->ip[MST_AFFINE_AXIS] = axis;
+    edit_replace_but(e, old, edit_node(e, node)->out, node);
+    return MST_OK;
+}
+
+/* A mask takes its neuron's shape: it may stand before a reshape or a scale as well as behind. */
 static mst_status sink_below_mask(mst_edit *e, uint32_t i)
 {
     for (uint32_t m = edit_maker(e, i, 0); m != MST_NONE; m = edit_maker(e, i, 0)) {
-        uint32_t source = edit_node(e, m)->in[0], old = edit_node(e, i)->out, node;
-        if (edit_node(e, m)->op == MST_OP_TRANSPOSE) {
+        const mst_node *n = edit_node(e, m);
+        if (n->op == MST_OP_TRANSPOSE)
             MST_TRY(sink_unit(e, i, m, -1));
-            continue;
-        }
-        if (edit_node(e, m)->op != MST_OP_RESHAPE)
+        else if (n->op == MST_OP_RESHAPE)
+            MST_TRY(reshape_after(e, i, n->in[0]));
+        else if (n->op == MST_OP_AFFINE && only_scales(e, n))
+            MST_TRY(scale_after(e, i, m));
+        else
             return MST_OK;
-        mst_tensor shape = *edit_tensor(e, old);
-        edit_set_input(e, i, 0, source);
-        MST_TRY(edit_add(e, MST_OP_RESHAPE, edit_node(e, i)->name, 1, &old, shape.rank, shape.dims, &node));
-        edit_replace_but(e, old, edit_node(e, node)->out, node);
-        edit_tensor(e, old)->rank = edit_tensor(e, source)->rank;
-        memcpy(edit_tensor(e, old)->dims, edit_tensor(e, source)->dims, sizeof shape.dims);
     }
     return MST_OK;
 }
 
-static mst_status visit(mst_edit *e, uint32_t i)
+/* early: no neurons are known yet */
+static mst_status visit(mst_edit *e, uint32_t i, bool early)
 {
     const mst_node *n = edit_node(e, i);
     if (n->op == MST_OP_BINARY)
         return sink_binary(e, i);
     if (n->op == MST_OP_MASK)
-        return sink_below_mask(e, i);
+        return early ? MST_OK : sink_below_mask(e, i);
+    bool raised = false;
+    if (early && n->op == MST_OP_AFFINE)
+        MST_TRY(raise_scale(e, i, &raised));
+    if (raised)
+        return MST_OK;
+    if (early)
+        MST_TRY(sink_reshape(e, i));
+    n = edit_node(e, i);
     uint32_t t = transpose_behind(e, i, 0);
     if (t == MST_NONE)
         return MST_OK;
@@ -154,12 +289,15 @@ static mst_status visit(mst_edit *e, uint32_t i)
 
 /* One walk in execution order is enough: what a node leaves behind, its users,
  * which come later, pick up. */
-mst_status pass_layout(mst_graph *g, mst_err *err)
+static mst_status walk(mst_graph *g, bool early, mst_err *err)
 {
     mst_edit e;
     mst_status st = edit_begin(&e, g, err);
     for (uint32_t i = 0, n = g->n_nodes; i < n && st == MST_OK; i++)
         if (!e.dead[i])
-            st = visit(&e, i);
+            st = visit(&e, i, early);
     return edit_finish(&e, st);
 }
+
+mst_status pass_sink(mst_graph *g, mst_err *err) { return walk(g, true, err); }
+mst_status pass_layout(mst_graph *g, mst_err *err) { return walk(g, false, err); }

@@ -57,32 +57,32 @@ static int levels_of(const qcfs_cut *pre, const qcfs_cut *post)
     return (int)levels;
 }
 
-/* slope*level = 1 everywhere (per channel or not): the staircase follows x */
-static bool follows_input(const qcfs_cut *pre, const qcfs_cut *post)
+/* |slope*level| is some number everywhere (per channel or not): with 1 the staircase follows x */
+static bool follows_input(const qcfs_cut *pre, const qcfs_cut *post, double number)
 {
     for (uint32_t i = 0, n = qcfs_vec_len(&pre->slope, &post->slope); i < n; i++)
-        if (!(fabs(qcfs_at(&pre->slope, i) * qcfs_at(&post->slope, i) - 1) <= TOLERANCE))
+        if (!(fabs(fabs(qcfs_at(&pre->slope, i) * qcfs_at(&post->slope, i)) / number - 1) <= TOLERANCE))
             return false;
     return true;
 }
 
-static bool one_shift(const qcfs_cut *pre, double *shift)
+static bool one_shift(const qcfs_match *m, const qcfs_cut *pre, double *shift)
 {
     *shift = pre->shift.v[0];
     for (uint32_t i = 1; i < pre->shift.n; i++)
         if (!(fabs(pre->shift.v[i] - *shift) <= TOLERANCE)) /* not a number: neither */
             return false;
-    return *shift > -TOLERANCE && *shift < 1;
+    return *shift > -TOLERANCE && (*shift < 1 || (m->fn == MST_UN_CEIL && *shift < 1 + TOLERANCE));
 }
 
 enum { WANT_HALF = 1,
        WANT_SLOPE = 2 };
 
 /* Levels of the QCFS between two cuts; 0: it is none, or not of the kind wanted. */
-static int match_cuts(const qcfs_cut *pre, const qcfs_cut *post, int want)
+static int match_cuts(const qcfs_match *m, const qcfs_cut *pre, const qcfs_cut *post, int want)
 {
     double shift;
-    if (!one_shift(pre, &shift) || ((want & WANT_SLOPE) != 0 && !follows_input(pre, post)) ||
+    if (!one_shift(m, pre, &shift) || ((want & WANT_SLOPE) != 0 && !follows_input(pre, post, 1)) ||
         ((want & WANT_HALF) != 0 && !(fabs(shift - 0.5) < TOLERANCE)))
         return 0;
     return levels_of(pre, post);
@@ -96,7 +96,7 @@ static bool choose_cuts(const qcfs_match *m, int want, choice *c)
     c->levels = 0;
     for (uint32_t j = 0; j < m->n_post; j++)
         for (uint32_t i = m->n_pre; i-- > 0;) {
-            int levels = match_cuts(&m->pre[i], &m->post[j], want);
+            int levels = match_cuts(m, &m->pre[i], &m->post[j], want);
             if (levels == 0 || (c->levels != 0 && levels != c->levels))
                 continue;
             *c = (choice){.pre = &m->pre[i], .post = &m->post[j], .levels = levels};
@@ -105,11 +105,31 @@ static bool choose_cuts(const qcfs_match *m, int want, choice *c)
     return c->levels != 0;
 }
 
+/* The chains as far as they go, where all that keeps them from the slope is L: it was merged into the layer in front,
+ * and theta is what the result says. */
+static bool choose_without_levels(const qcfs_match *m, choice *c)
+{
+    const qcfs_cut *post = &m->post[m->n_post - 1];
+    for (uint32_t i = 0; i < m->n_pre; i++)
+        if (follows_input(&m->pre[i], post, 1))
+            return false;
+    for (uint32_t i = m->n_pre; i-- > 0;) {
+        int levels = match_cuts(m, &m->pre[i], post, 0);
+        if (levels > 1 && follows_input(&m->pre[i], post, 1.0 / levels)) {
+            *c = (choice){.pre = &m->pre[i], .post = post, .levels = levels, .has_gain = true};
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Those with slope and a shift of 1/2 first. Where nothing scales the argument but the
  * result is scaled (Wx + b in levels), or no slope fits, the input gets a gain. */
 static bool choose(const qcfs_match *m, choice *c)
 {
     choice gained;
+    if (choose_without_levels(m, c))
+        return true;
     bool slope = choose_cuts(m, WANT_SLOPE | WANT_HALF, c) || choose_cuts(m, WANT_SLOPE, c);
     if (slope && (c->pre->scaled || c->post->scaled || !m->post[m->n_post - 1].scaled))
         return true;
@@ -120,16 +140,21 @@ static bool choose(const qcfs_match *m, choice *c)
     return true;
 }
 
-static mst_status emit_gain(qcfs_match *m, const choice *c, uint32_t *x)
+/* Is a sign or a factor left of slope or level, once the neuron has theta? */
+static bool has_negative(const qcfs_vec *v)
 {
-    const qcfs_vec *slope = &c->pre->slope, *level = &c->post->slope;
-    uint32_t n = qcfs_vec_len(slope, level), g, h, node, in[3];
-    qcfs_vec gain;
+    for (uint32_t i = 0; i < v->n; i++)
+        if (v->v[i] < 0)
+            return true;
+    return false;
+}
+
+/* *x scaled by g, along the channels of the match. */
+static mst_status emit_scale(qcfs_match *m, const qcfs_vec *gain, uint32_t *x)
+{
+    uint32_t g, h, node, in[3];
     double zero = 0;
-    MST_TRY(qcfs_vec_new(m, n, 0, &gain));
-    for (uint32_t i = 0; i < n; i++)
-        gain.v[i] = qcfs_at(slope, i) * qcfs_at(level, i);
-    MST_TRY(edit_const(m->e, n, gain.v, &g));
+    MST_TRY(edit_const(m->e, gain->n, gain->v, &g));
     MST_TRY(edit_const(m->e, 1, &zero, &h));
     in[0] = *x;
     in[1] = g;
@@ -142,18 +167,60 @@ static mst_status emit_gain(qcfs_match *m, const choice *c, uint32_t *x)
     return MST_OK;
 }
 
+/* What the slope is beyond 1/|level|: a factor that was merged into the layer in front, a sign. */
+static mst_status emit_gain(qcfs_match *m, const choice *c, uint32_t *x)
+{
+    const qcfs_vec *slope = &c->pre->slope, *level = &c->post->slope;
+    qcfs_vec gain;
+    if (!c->has_gain && !has_negative(slope))
+        return MST_OK;
+    MST_TRY(qcfs_vec_new(m, qcfs_vec_len(slope, level), 0, &gain));
+    for (uint32_t i = 0; i < gain.n; i++) {
+        double g = qcfs_at(slope, i) * fabs(qcfs_at(level, i));
+        gain.v[i] = c->has_gain ? g : g < 0 ? -1
+                                            : 1;
+    }
+    return emit_scale(m, &gain, x);
+}
+
+static mst_status emit_sign(qcfs_match *m, const qcfs_vec *level, uint32_t *y)
+{
+    qcfs_vec sign;
+    if (!has_negative(level))
+        return MST_OK;
+    MST_TRY(qcfs_vec_new(m, level->n, 0, &sign));
+    for (uint32_t i = 0; i < level->n; i++)
+        sign.v[i] = level->v[i] < 0 ? -1 : 1;
+    return emit_scale(m, &sign, y);
+}
+
+/* v(0)/theta. The numbers of an exporter are rounded to float32. Where a jump belongs to the level below it (ceil),
+ * less by what the current of the highest level is rounded to, so that a current right at it does not fire. */
+static double shift_of(const qcfs_match *m, const choice *c, bool down)
+{
+    double shift;
+    one_shift(m, c->pre, &shift);
+    if (fabs(2 * shift - round(2 * shift)) <= 1e-5)
+        shift = round(2 * shift) / 2;
+    return down ? shift - fmin(ldexp(1, ilogb((double)c->levels + 1) + 1 - 24), TOLERANCE) : shift;
+}
+
 static mst_status emit_neuron(qcfs_match *m, const choice *c)
 {
     mst_edit *e = m->e;
     uint32_t x = c->pre->outer, theta_id, node, n = c->post->slope.n;
     qcfs_vec theta;
-    double shift;
-    one_shift(c->pre, &shift);
+    bool up, down;
+    qcfs_round_ties(m, c->pre, c->levels, &up, &down);
+    if (up && down)
+        return mst_fail(e->err, MST_EUNSUPPORTED,
+                        "node '%s': it reads another quantizer, some of whose levels are right between two of its own, "
+                        "and Round takes the even ones: use floor(x + 1/2), or other thresholds",
+                        edit_node(e, m->floor)->name);
     MST_TRY(qcfs_vec_new(m, n, 0, &theta));
     for (uint32_t i = 0; i < n; i++)
-        theta.v[i] = (double)c->levels * c->post->slope.v[i];
-    if (c->has_gain)
-        MST_TRY(emit_gain(m, c, &x));
+        theta.v[i] = (double)c->levels * fabs(c->post->slope.v[i]);
+    MST_TRY(emit_gain(m, c, &x));
     MST_TRY(edit_const(e, n, theta.v, &theta_id));
     uint32_t in[2] = {x, theta_id};
     const mst_tensor *t = edit_tensor(e, x);
@@ -163,8 +230,10 @@ static mst_status emit_neuron(qcfs_match *m, const choice *c)
     neuron->ip[MST_NEURON_AXIS] = m->axis >= 0 && n > 1 ? m->axis : (int32_t)rank - 1;
     neuron->ip[MST_NEURON_LEVELS] = c->levels;
     neuron->ip[MST_NEURON_STAGE] = neuron->ip[MST_NEURON_BLOCK] = -1;
-    neuron->fp[MST_NEURON_SHIFT] = (float)shift;
-    edit_replace(e, c->post->outer, neuron->out);
+    neuron->fp[MST_NEURON_SHIFT] = (float)shift_of(m, c, down || m->fn == MST_UN_CEIL);
+    uint32_t y = neuron->out;
+    MST_TRY(emit_sign(m, &c->post->slope, &y));
+    edit_replace(e, c->post->outer, y);
     return MST_OK;
 }
 
@@ -176,17 +245,19 @@ static mst_status refuse(const qcfs_match *m)
     const char *name = edit_node(m->e, m->floor)->name;
     double lo, hi;
     bounds_of(&m->pre[m->n_pre - 1], &m->post[m->n_post - 1], 0, &lo, &hi);
-    if (m->not_positive)
+    if (m->zero_level)
         return mst_fail(m->e->err, MST_EUNSUPPORTED,
-                        "node '%s': the QCFS activation around it has a theta that is not positive", name);
+                        "node '%s': the QCFS activation around it has a theta that is 0 or not finite", name);
     if (!isfinite(lo) || !isfinite(hi))
         return mst_fail(m->e->err, MST_EUNSUPPORTED,
-                        "node '%s': a floor or round that is not part of a QCFS activation: no bounds of 0 and L "
-                        "levels were found around it; " FORM,
+                        "node '%s': a floor, ceil, round or sign that is not part of a QCFS activation: no bounds "
+                        "of 0 and L levels were found around it; " FORM,
                         name);
     if (!(fabs(lo) <= TOLERANCE))
         return mst_fail(m->e->err, MST_EUNSUPPORTED,
-                        "node '%s': its lower bound is %g levels, and a spiking neuron's is 0; " FORM, name, lo);
+                        "node '%s': its lower bound is %g levels, and a spiking neuron's is 0 (there are no signed "
+                        "neurons yet); " FORM,
+                        name, lo);
     if (!is_level(hi))
         return mst_fail(m->e->err, MST_EUNSUPPORTED,
                         "node '%s': its upper bound is L = %.10g levels, expected an integer of 1 to %d", name, hi,
@@ -197,48 +268,64 @@ static mst_status refuse(const qcfs_match *m)
                     name);
 }
 
-/* Scaled by a negative number in front and behind: theta is negative. */
-static bool negative_theta(const qcfs_match *m)
+/* Chains and the choice between their cuts. */
+static mst_status match(qcfs_match *m, choice *c, bool *found)
 {
-    const qcfs_vec *slope = &m->pre[m->n_pre - 1].slope;
-    bool negative = false;
-    for (uint32_t i = 0; i < slope->n; i++)
-        negative = negative || slope->v[i] < 0;
-    return negative && m->not_positive;
-}
-
-static mst_status rewrite_floor(qcfs_match *m)
-{
-    choice c;
     MST_TRY(qcfs_read_pre(m));
     MST_TRY(qcfs_read_post(m));
-    bool found = choose(m, &c);
-    if (!found) {
-        MST_TRY(qcfs_bound_by_neuron(m));
-        found = choose(m, &c);
-    }
-    return found && !negative_theta(m) ? emit_neuron(m, &c) : refuse(m);
+    *found = choose(m, c);
+    if (*found)
+        return MST_OK;
+    MST_TRY(qcfs_bound_by_neuron(m));
+    *found = choose(m, c);
+    return MST_OK;
 }
 
-static mst_status match_floor(mst_edit *e, uint32_t i)
+static bool is_stair(const mst_edit *e, uint32_t i, bool sign)
 {
     int32_t fn = edit_node(e, i)->ip[MST_UNARY_FN];
-    if (edit_node(e, i)->op != MST_OP_UNARY || (fn != MST_UN_FLOOR && fn != MST_UN_ROUND))
+    return edit_node(e, i)->op == MST_OP_UNARY && (fn == MST_UN_FLOOR || fn == MST_UN_ROUND || fn == MST_UN_CEIL ||
+                                                   (sign && fn == MST_UN_SIGN));
+}
+
+enum { LOOK,      /* is it one? */
+       TO_NEURON, /* make it one */
+       SAY_WHY }; /* of a staircase that did not become one */
+
+static mst_status visit(mst_edit *e, uint32_t i, int what, bool *found)
+{
+    *found = false;
+    if (!is_stair(e, i, what == SAY_WHY))
         return MST_OK;
-    if (edit_tensor(e, edit_node(e, i)->out)->rank == 0)
-        return MST_OK;
-    qcfs_match m = {.e = e, .floor = i, .rounds = fn == MST_UN_ROUND, .axis = -1};
+    qcfs_match m = {.e = e, .floor = i, .fn = (mst_unary_fn)edit_node(e, i)->ip[MST_UNARY_FN], .axis = -1};
+    choice c;
     m.arena.alloc = e->arena.alloc;
-    mst_status st = rewrite_floor(&m);
+    mst_status st = MST_OK;
+    if (edit_tensor(e, edit_node(e, i)->out)->rank != 0)
+        st = match(&m, &c, found);
+    if (st == MST_OK && what == SAY_WHY)
+        st = refuse(&m);
+    else if (st == MST_OK && what == TO_NEURON && *found)
+        st = emit_neuron(&m, &c);
     mst_arena_release(&m.arena);
     return st;
 }
 
-mst_status pass_qcfs(mst_graph *g, mst_err *err)
+bool qcfs_is_found(mst_edit *e, uint32_t i)
+{
+    bool found;
+    return visit(e, i, LOOK, &found) == MST_OK && found;
+}
+
+static mst_status walk(mst_graph *g, int what, mst_err *err)
 {
     mst_edit e;
+    bool found;
     mst_status st = edit_begin(&e, g, err);
     for (uint32_t i = 0, n = g->n_nodes; i < n && st == MST_OK; i++)
-        st = match_floor(&e, i);
+        st = visit(&e, i, what, &found);
     return edit_finish(&e, st);
 }
+
+mst_status pass_qcfs(mst_graph *g, mst_err *err) { return walk(g, TO_NEURON, err); }
+mst_status pass_fits(mst_graph *g, mst_err *err) { return walk(g, SAY_WHY, err); }

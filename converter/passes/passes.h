@@ -7,10 +7,16 @@
 
 /* pass_clean.c: reshapes, transposes, slices, ... that do nothing; chains of them */
 mst_status pass_clean(mst_graph *g, mst_err *err);
-/* pass_ste.c: x + (floor(x) - x), a straight-through estimator, -> floor(x) */
-mst_status pass_ste(mst_graph *g, mst_err *err);
+/* pass_layout.c: transposes and reshapes inside of activations to behind them */
+mst_status pass_sink(mst_graph *g, mst_err *err);
+/* pass_stair.c: lines, bounds and staircases in other spellings -> affine, bound, floor or ceil or round */
+mst_status pass_stair(mst_graph *g, mst_err *err);
 /* pass_qcfs.c: floor/round with its scales and bounds -> NEURON (docs/CONVERSION.md, "QCFS") */
 mst_status pass_qcfs(mst_graph *g, mst_err *err);
+/* pass_qcfs.c: says of the first staircase that is left why it is no QCFS; changes nothing */
+mst_status pass_fits(mst_graph *g, mst_err *err);
+/* Would pass_qcfs make a neuron of node i, a floor, ceil or round? */
+bool qcfs_is_found(mst_edit *e, uint32_t i);
 /* pass_layernorm.c: LayerNorm written out in elementary operators -> LAYERNORM */
 mst_status pass_layernorm(mst_graph *g, mst_err *err);
 /* pass_layout.c: move transposes past elementwise nodes until they cancel */

@@ -37,8 +37,7 @@ static mst_status vec_const(qcfs_match *m, uint32_t tensor, int32_t axis, qcfs_v
     return MST_OK;
 }
 
-/* A constant operand of MIN or MAX: a scalar, or per channel of the node's shape. */
-static bool bound_axis(const mst_tensor *k, const mst_tensor *y, int32_t *axis)
+bool qcfs_bound_axis(const mst_tensor *k, const mst_tensor *y, int32_t *axis)
 {
     *axis = (int32_t)y->rank - 1;
     for (uint32_t d = 0; d < k->rank; d++)
@@ -81,7 +80,7 @@ static mst_status read_link(qcfs_match *m, uint32_t i, link *out)
         bool is_min = n->ip[MST_BINARY_FN] == MST_BIN_MIN;
         if (!mst_is_const(m->e->g, n->in[k]) || mst_is_const(m->e->g, n->in[1 - k]) ||
             mst_tensor_elements(edit_tensor(m->e, n->in[1 - k])) != mst_tensor_elements(edit_tensor(m->e, n->out)) ||
-            !bound_axis(edit_tensor(m->e, n->in[k]), edit_tensor(m->e, n->out), &axis))
+            !qcfs_bound_axis(edit_tensor(m->e, n->in[k]), edit_tensor(m->e, n->out), &axis))
             return MST_OK;
         out->data = n->in[1 - k];
         MST_TRY(vec_const(m, n->in[k], axis, is_min ? &out->hi : &out->lo, &fits));
@@ -139,7 +138,9 @@ static mst_status start_cut(qcfs_match *m, uint32_t outer, qcfs_cut *k)
     k->outer = outer;
     k->scaled = false;
     MST_TRY(qcfs_vec_new(m, 1, 1, &k->slope));
-    MST_TRY(qcfs_vec_new(m, 1, m->rounds ? 0.5 : 0, &k->shift));
+    MST_TRY(qcfs_vec_new(m, 1, m->fn == MST_UN_ROUND ? 0.5 : m->fn == MST_UN_CEIL ? 1
+                                                                                  : 0,
+                         &k->shift));
     MST_TRY(qcfs_vec_new(m, 1, -(double)INFINITY, &k->lo));
     return qcfs_vec_new(m, 1, (double)INFINITY, &k->hi);
 }
@@ -202,9 +203,10 @@ mst_status qcfs_read_post(qcfs_match *m)
                 if (l.h.v[c] != 0)
                     return MST_OK;
             for (uint32_t c = 0; c < l.g.n; c++)
-                m->not_positive = m->not_positive || !(l.g.v[c] > 0);
-            if (m->not_positive)
-                return MST_OK;
+                if (l.g.v[c] == 0 || !isfinite(l.g.v[c])) {
+                    m->zero_level = true;
+                    return MST_OK;
+                }
             MST_TRY(vec_fma(m, &cut->slope, &l.g, &zero, &cut->slope));
         } else {
             qcfs_vec inverse;

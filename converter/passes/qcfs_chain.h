@@ -25,21 +25,26 @@ typedef struct qcfs_match {
     mst_edit *e;
     mst_arena arena; /* of this match alone */
     uint32_t floor;  /* node */
-    bool rounds;     /* Round: floor(x + 1/2) */
+    mst_unary_fn fn; /* FLOOR; ROUND: floor(x + 1/2); CEIL: floor(x + 1), but where x is whole */
     int32_t axis;    /* of per-channel values; -1 until one is seen */
     uint32_t channels;
     qcfs_cut pre[QCFS_CHAIN_MAX], post[QCFS_CHAIN_MAX];
     uint32_t n_pre, n_post;
-    bool not_positive; /* a scale behind the floor is zero or negative */
+    bool zero_level; /* a scale behind the floor is zero */
 } qcfs_match;
 
 double qcfs_at(const qcfs_vec *v, uint32_t channel);
 uint32_t qcfs_vec_len(const qcfs_vec *a, const qcfs_vec *b); /* of a vector made of both */
 mst_status qcfs_vec_new(qcfs_match *m, uint32_t n, double fill, qcfs_vec *out);
 
+/* The axis of a constant operand k of a MIN or MAX with result y; false: it is neither a scalar nor per channel. */
+bool qcfs_bound_axis(const mst_tensor *k, const mst_tensor *y, int32_t *axis);
+
 /* Fill m->pre from the argument of m->floor upwards, m->post from its result downwards. */
 mst_status qcfs_read_pre(qcfs_match *m);
 mst_status qcfs_read_post(qcfs_match *m);
+/* Of a Round that reads a neuron, scaled: do values arrive that are right between two levels and go up, or down? */
+void qcfs_round_ties(const qcfs_match *m, const qcfs_cut *pre, int levels, bool *up, bool *down);
 /* The pre chain may end at a neuron, whose values lie in 0 to theta: add those bounds. */
 mst_status qcfs_bound_by_neuron(qcfs_match *m);
 

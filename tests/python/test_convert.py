@@ -157,7 +157,7 @@ def test_versions(ir, opset, ok, tmp_path):
     n = Net([1, 6], opset, ir)
     model = n.model(n.op("Relu", n.x))
     if ok:
-        convert(model, tmp_path)
+        convert(model, tmp_path, "--allow-analog")
     else:
         text = refused(model, tmp_path)
         assert ("IR version" in text) if ir == 15 else ("opset" in text)
@@ -182,10 +182,10 @@ def analog(kind):
 
 @pytest.mark.parametrize("kind", ["relu", "softmax", "product", "layernorm", "sigmoid"])
 def test_require_spiking(kind, tmp_path):
-    report, _ = convert(analog(kind), tmp_path)
+    report, _ = convert(analog(kind), tmp_path, "--allow-analog")
     assert report["non_spiking_nodes"] == 1
     assert [r["name"] for r in report["non_spiking"] if "the_node" == r["name"]] == ["the_node"]
-    text = refused(analog(kind), tmp_path, "--require-spiking")
+    text = refused(analog(kind), tmp_path, "--require-spiking", "--allow-analog")
     assert "the_node" in text and "--require-spiking" in text
 
 

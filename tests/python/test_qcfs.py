@@ -289,7 +289,7 @@ def floor_model(theta, levels, lo=0.0, hi=1.0):
 
 
 @pytest.mark.parametrize("theta,levels,lo,hi,words", [
-    (np.nan, 8, 0, 1, ["theta"]), (-1.0, 8, 0, 1, ["theta", "positive"]), (0.0, 8, 0, 1, ["theta"]),
+    (np.nan, 8, 0, 1, ["theta"]), (0.0, 8, 0, 1, ["theta"]),
     (np.inf, 8, 0, 1, ["theta"]), (1.0, 7.5, 0, 1, ["7.5", "integer"]), (1.0, 8, 0, None, ["bounds"]),
     (1.0, 8, -1, 1, ["-8"]), (1.0, 1e6, 0, 1, ["1000000", "65535"])])
 def test_refused(theta, levels, lo, hi, words, tmp_path):

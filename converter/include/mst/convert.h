@@ -59,6 +59,8 @@ typedef struct mst_import_opts {
     /* NULL, or is told of each file beside the model that was read for its weights */
     void (*also_read)(void *also_read_ctx, const char *path);
     void *also_read_ctx;
+    /* A staircase (floor, ceil, round, sign) that is no QCFS stays an analog island; otherwise it is EUNSUPPORTED */
+    bool allow_analog;
     /* NULL, or is told, one line each, what was converted but is probably not meant */
     void (*warn)(void *warn_ctx, const char *text);
     void *warn_ctx;
@@ -147,12 +149,14 @@ typedef struct mst_convert_opts {
     mst_policy *policy; /* NULL: no masks but those in the graph, step mode; rule.used is set */
     const char *dump_dir, *stop_after;
     bool require_spiking; /* a node that does not spike is an error */
+    bool allow_analog;    /* a network in which nothing spikes, or one input stage only, is no error */
     mst_dtype weights;    /* F32, F16 or I8: how weights of LINEAR and CONV are stored */
 } mst_convert_opts;
 
 /* Insert masks, set levels and the way of running, store weights in the type asked for, fill the report (released
  * with mst_report_free). opts NULL: all of them 0. EINVAL with file and line where a rule matches nothing;
- * EUNSUPPORTED names the node whose weights the type cannot hold, or that does not spike where all must. */
+ * EUNSUPPORTED names the node whose weights the type cannot hold, or that does not spike where all must; or says that
+ * nothing spikes, or one input stage only. */
 MST_API mst_status mst_convert(mst_graph *g, const mst_convert_opts *opts, mst_report *report,
                                mst_err *err);
 MST_API void mst_report_free(mst_report *r);
