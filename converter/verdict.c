@@ -6,9 +6,9 @@
 
 /* What a value is made of, the larger the later. */
 enum { OF_INPUT,
-       OF_SPIKES,   /* reads a neuron */
-       OF_SYNAPSES, /* reads a synapse that reads a neuron */
-       OF_ISLANDS };/* reads an analog activation of that */
+       OF_SPIKES,    /* reads a neuron */
+       OF_SYNAPSES,  /* reads a synapse that reads a neuron */
+       OF_ISLANDS }; /* reads an analog activation of that */
 
 static bool is_activation(const mst_graph *g, const mst_node *n)
 {

@@ -281,11 +281,23 @@ static mst_status match(qcfs_match *m, choice *c, bool *found)
     return MST_OK;
 }
 
-static bool is_stair(const mst_edit *e, uint32_t i, bool sign)
+/* A sign is a staircase where it is what a layer reads; as a part of other functions it is none. */
+static bool is_activation(const mst_edit *e, uint32_t i)
 {
-    int32_t fn = edit_node(e, i)->ip[MST_UNARY_FN];
-    return edit_node(e, i)->op == MST_OP_UNARY && (fn == MST_UN_FLOOR || fn == MST_UN_ROUND || fn == MST_UN_CEIL ||
-                                                   (sign && fn == MST_UN_SIGN));
+    uint32_t user = edit_only_user(e, edit_node(e, i)->out);
+    while (edit_is(e, user, MST_OP_AFFINE) || edit_is(e, user, MST_OP_CLIP) || edit_is(e, user, MST_OP_RESHAPE) ||
+           edit_is(e, user, MST_OP_TRANSPOSE))
+        user = edit_only_user(e, edit_node(e, user)->out);
+    return user == MST_NONE || edit_node(e, user)->op != MST_OP_BINARY;
+}
+
+/* what is left, or what can be one */
+static bool is_stair(const mst_edit *e, uint32_t i, bool left)
+{
+    const mst_node *n = edit_node(e, i);
+    int32_t fn = n->op == MST_OP_UNARY ? n->ip[MST_UNARY_FN] : -1;
+    return fn == MST_UN_FLOOR || fn == MST_UN_ROUND || fn == MST_UN_CEIL ||
+           (left && fn == MST_UN_SIGN && is_activation(e, i));
 }
 
 enum { LOOK,      /* is it one? */

@@ -175,7 +175,7 @@ static stair_fn apply(stair_ctx *c, const stair_fn *f, const action *a)
         double v0 = limit(&f->piece[i], left_of(f, i)), v1 = limit(&f->piece[i], right_of(f, i));
         double span = fabs(v1 - v0);
         cap += is_stair(a) && !(span < 2 * STAIR_LEVELS) ? 2 * STAIR_LEVELS + 2 : is_stair(a) ? (uint32_t)span + 2
-                                                                                               : 2;
+                                                                                              : 2;
     }
     stair_fn r = make(c, cap);
     if (cuts == NULL || !c->fits)
