@@ -1,7 +1,6 @@
 /* Rounds the float64 constants of the converter to float32, once, at the end, and refuses
  * those that no layer can compute with. */
 #include "converter/passes/passes.h"
-#include "runtime/ir/graph_values.h"
 
 mst_status pass_narrow(mst_graph *g, mst_err *err)
 {

@@ -4,7 +4,6 @@
 
 #include "runtime/core/checked.h"
 #include "runtime/format/snn_sections.h"
-#include "runtime/ir/graph_values.h"
 
 #define TENSOR_FIXED 8u
 #define NODE_FIXED 16u

@@ -4,7 +4,6 @@
 
 #include "runtime/core/checked.h"
 #include "runtime/format/snn.h"
-#include "runtime/ir/graph_values.h"
 
 #define MOST_SECTIONS (SNN_SECTION_END - 1u)
 #define MOST_HEAD (SNN_HEADER_SIZE + MOST_SECTIONS * SNN_ENTRY_SIZE)

@@ -1,5 +1,5 @@
-/* See graph_values.h. */
-#include "runtime/ir/graph_values.h"
+/* mst_graph_check_values: constants that are numbers. */
+#include "mst/graph.h"
 
 #include <math.h>
 

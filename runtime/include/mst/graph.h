@@ -293,6 +293,11 @@ MST_API mst_status mst_graph_add_node(mst_graph *g, mst_op op, const char *name,
  * finite theta > 0. EINVAL with the node's name. */
 MST_API mst_status mst_graph_validate(const mst_graph *g, mst_err *err);
 
+/* Are the constants of a valid graph numbers? Float constants are finite; but for what a softmax turns into 0: minus
+ * infinity that a BINARY adds, or infinity that it subtracts. EINVAL names node, element and value. Reads every
+ * constant once for each node that takes it. */
+MST_API mst_status mst_graph_check_values(const mst_graph *g, mst_err *err);
+
 MST_API size_t mst_tensor_elements(const mst_tensor *t); /* product of dims (1 for a scalar) */
 MST_API bool mst_same_shape(const mst_tensor *a, const mst_tensor *b);
 MST_API bool mst_is_const(const mst_graph *g, uint32_t tensor);
