@@ -323,11 +323,7 @@ static mst_status visit(mst_edit *e, uint32_t i, int what, bool *found)
     return st;
 }
 
-bool qcfs_is_found(mst_edit *e, uint32_t i)
-{
-    bool found;
-    return visit(e, i, LOOK, &found) == MST_OK && found;
-}
+mst_status qcfs_is_found(mst_edit *e, uint32_t i, bool *found) { return visit(e, i, LOOK, found); }
 
 static mst_status walk(mst_graph *g, int what, mst_err *err)
 {

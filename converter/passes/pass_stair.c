@@ -440,8 +440,12 @@ static mst_status try_ends(mst_edit *e, uint32_t *rank, const wish *w, bool *don
 static mst_status visit(mst_edit *e, uint32_t *rank, uint32_t i)
 {
     wish w = {.trigger = i};
-    bool done = false;
-    if (!is_trigger(e, i, &w.steps_from_0) || (w.steps_from_0 && qcfs_is_found(e, i)))
+    bool done = false, is_qcfs = false;
+    if (!is_trigger(e, i, &w.steps_from_0))
+        return MST_OK;
+    if (w.steps_from_0)
+        MST_TRY(qcfs_is_found(e, i, &is_qcfs));
+    if (is_qcfs)
         return MST_OK;
     MST_TRY(try_ends(e, rank, &w, &done));
     w.turned = true;

@@ -16,7 +16,7 @@ mst_status pass_qcfs(mst_graph *g, mst_err *err);
 /* pass_qcfs.c: says of the first staircase that is left why it is no QCFS; changes nothing */
 mst_status pass_fits(mst_graph *g, mst_err *err);
 /* Would pass_qcfs make a neuron of node i, a floor, ceil or round? */
-bool qcfs_is_found(mst_edit *e, uint32_t i);
+mst_status qcfs_is_found(mst_edit *e, uint32_t i, bool *found);
 /* pass_layernorm.c: LayerNorm written out in elementary operators -> LAYERNORM */
 mst_status pass_layernorm(mst_graph *g, mst_err *err);
 /* pass_layout.c: move transposes past elementwise nodes until they cancel */
