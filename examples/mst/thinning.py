@@ -5,9 +5,11 @@ Binomial(n, 1 - ratio), and nothing else happens: a neuron sees its whole input 
 spikes came does not matter. (timesteps.py is for neurons that fire as spikes arrive.)
 """
 import torch
+from torch import nn
 
 from . import qcfs
 from .layers import SpikeMask
+from .resnet import ResidualBlock
 
 
 @torch.no_grad()
@@ -33,3 +35,22 @@ def as_counts(model, x):
     for module in model.modules():
         if isinstance(module, SpikeMask):
             module.steps = None
+
+
+@torch.no_grad()
+def make_up(model, share):
+    """Let a ResNet or VGG begin under masks that keep `share` times what those it was trained with kept.
+
+    Its mean function stays when BatchNorm statistics are estimated anew after this: they make up for it in front of
+    neurons. An identity shortcut passes no BatchNorm: the branch it is added to, and the theta behind, follow it; nor
+    does the first linear layer's input.
+    """
+    scale = 1.0
+    for module in model.modules():
+        if isinstance(module, ResidualBlock):
+            scale = scale * share if isinstance(module.shortcut, nn.Identity) else 1.0
+            for value in (module.if2.theta, module.conv2.bn.weight, module.conv2.bn.bias):
+                value.mul_(scale)
+        elif isinstance(module, nn.Linear):
+            module.weight.div_(scale * share)
+            return

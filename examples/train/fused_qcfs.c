@@ -161,9 +161,9 @@ static void kept_bits(uint32_t *bits, int64_t begin, int count, uint32_t keep, u
             int count = size - begin < BLOCK ? (int)(size - begin) : BLOCK; \
             kept_bits(bits, begin, count, keep, seed); \
             for (int i = 0; i < count; i++) { \
-                int n = (int)level(LOAD(x[begin + i]), 1.0f / quantum, (float)levels); \
-                uint32_t spikes = n ? 0xffffffffu >> (32 - n) : 0; \
-                y[begin + i] = STORE(quantum * (float)__builtin_popcount(bits[i] & spikes)); \
+                int n = (int)level(LOAD(x[begin + i]), 1.0f / quantum, (float)levels), half = n / 2; \
+                uint32_t kept = bits[i] >> (16 - half) >> (16 - (n - half)); /* n of the bits, n = 0 and 32 too */ \
+                y[begin + i] = STORE(quantum * (float)__builtin_popcount(kept)); \
             } \
         } \
     }

@@ -65,6 +65,20 @@ def share(values, workers):
 
 
 @torch.no_grad()
+def follow(average, model, decay, step):
+    """Move the mean of a model's weights and statistics towards those that it has after `step` steps, 1 and more.
+
+    The first steps count for more, so that what the model began with is soon forgotten.
+    """
+    share = 1 - min(decay, step / (step + 9))
+    for mean, value in zip(average.state_dict().values(), model.state_dict().values()):
+        if mean.is_floating_point():
+            mean.lerp_(value, share)
+        else:
+            mean.copy_(value)
+
+
+@torch.no_grad()
 def accuracy(model, data, x, y, device, batch=250):
     """Share of images that the network gets right, in float32 (its masks drawn from the global generator)."""
     model.eval()
@@ -91,6 +105,7 @@ def train(model, teacher, data, args, rank=0):
     per_epoch = min(args.images_per_epoch or len(x), len(x)) // args.batch
     if per_epoch == 0 or args.batch % args.workers:
         refuse("a batch of %d does not fit %d images and %d workers" % (args.batch, len(x), args.workers))
+    kept = copy.deepcopy(model) if args.average else model  # what is measured and kept
     done, best, spent, path = 0, {"accuracy": -1.0, "epoch": 0}, 0.0, args.out + ".state"
     if os.path.exists(path) and not args.restart:
         try:
@@ -98,6 +113,7 @@ def train(model, teacher, data, args, rank=0):
             model.load_state_dict(state["model"])
             optimizer.load_state_dict(state["optimizer"])
             scaler.load_state_dict(state["scaler"])
+            kept.load_state_dict(state["kept"])
             done, best, spent = state["epoch"], state["best"], state["seconds"]
         except Exception as error:  # whatever a damaged file makes of loading it
             refuse("%s: not of this run, or damaged (%s); --restart begins anew" % (path, first_line(error)))
@@ -135,33 +151,37 @@ def train(model, teacher, data, args, rank=0):
             scaler.step(optimizer)
             scaler.update()
             qcfs.keep_positive(model)
+            if args.average:
+                follow(kept, model, args.average, epoch * per_epoch + i + 1)
             total += float(loss.detach())
             if (i + 1) % 50 == 0:
                 print("epoch %d  %d/%d  loss %.4f  %.0f images/s" % (
                     epoch + 1, i + 1, per_epoch, total / (i + 1), (i + 1) * args.batch / (time.time() - begin)),
                     flush=True)
         if args.workers > 1:
-            share([b for b in model.buffers() if b.is_floating_point()], args.workers)
+            for shared in [model] + [kept] * (kept is not model):
+                share([b for b in shared.buffers() if b.is_floating_point()], args.workers)
         spent += time.time() - begin
         if rank:
             continue
-        held = accuracy(model, data, *data.held, args.device)
+        held = accuracy(kept, data, *data.held, args.device)
         print("epoch %d of %d: loss %.4f, held-out accuracy %.2f %%, %.0f s" % (
             epoch + 1, args.epochs, total / per_epoch, 100 * held, time.time() - begin), flush=True)
         if held >= best["accuracy"]:
-            best = {"accuracy": held, "epoch": epoch + 1, "model": copy.deepcopy(model.state_dict())}
-        save_state(path, {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "best": best,
-                          "scaler": scaler.state_dict(), "epoch": epoch + 1, "seconds": spent})
+            best = {"accuracy": held, "epoch": epoch + 1, "model": copy.deepcopy(kept.state_dict())}
+        save_state(path, {"model": model.state_dict(), "kept": kept.state_dict(), "best": best,
+                          "optimizer": optimizer.state_dict(), "scaler": scaler.state_dict(), "epoch": epoch + 1,
+                          "seconds": spent})
     if rank == 0:
         model.load_state_dict(best["model"])
         few = [data.normalize(x[i:i + 250].to(args.device)) for i in range(0, min(5000, len(x)), 250)]
         before = accuracy(model, data, *data.held, args.device)
-        kept = copy.deepcopy(model.state_dict())
+        state = copy.deepcopy(model.state_dict())
         calibrate.estimate_batchnorm(model, few)  # in float32, as the network will run
         after = accuracy(model, data, *data.held, args.device)
         print("held-out accuracy %.2f %%, with BatchNorm statistics anew %.2f %%" % (100 * before, 100 * after),
               flush=True)
         if after < before:
-            model.load_state_dict(kept)
+            model.load_state_dict(state)
         best["accuracy"] = max(before, after)
     return {"accuracy": best["accuracy"], "epoch": best["epoch"], "seconds": spent}

@@ -14,6 +14,7 @@ import torch
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 import fused  # noqa: E402
+import loop  # noqa: E402
 import masks  # noqa: E402
 from data import DataSet, add_options  # noqa: E402
 from mst import events, export, files, from_onnx, layers, qcfs, thinning, timesteps, zoo  # noqa: E402
@@ -302,8 +303,40 @@ def test_random_networks_are_exported(tmp_path):
     assert len(result.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize("name", ["resnet18", "vgg16"])
+def test_a_network_begins_under_other_masks(name):
+    """By mean masks that keep half are a factor of one half: what is made up for gives the logits of before."""
+    model = zoo.calibrate_random(zoo.build(name, width=4, levels=4096), 3, 32)
+    x = zoo.random_images(64, 3, 32, torch.Generator().manual_seed(5))
+    with torch.no_grad():
+        expected = model.train()(x)  # with the batch's own BatchNorm statistics
+        for module in model.modules():
+            if isinstance(module, layers.SpikeMask):
+                module.register_forward_hook(lambda module, inputs, output: output / 2)
+        found = []
+        for made_up in (False, True):
+            if made_up:
+                thinning.make_up(model, 0.5)
+            found.append(float((model(x) - expected).std() / expected.std()))
+    assert found[0] > 0.3 and found[1] < 0.1
+
+
+def test_averaged_weights():
+    """The first step moves the mean by nine tenths; in the end it is decay / (1 - decay) steps behind a ramp."""
+    model = torch.nn.BatchNorm1d(1)
+    average = copy.deepcopy(model)
+    for step in range(1, 201):
+        with torch.no_grad():
+            model.weight.fill_(step + 10)
+            model.num_batches_tracked += 1
+        loop.follow(average, model, 0.75, step)
+        if step == 1:
+            assert float(average.weight) == pytest.approx(1 + 0.9 * 10)
+    assert float(average.weight) == pytest.approx(210 - 3) and int(average.num_batches_tracked) == 200
+
+
 @pytest.mark.parametrize("options", [[], ["--policy", POLICIES / "conv50.yaml", "--steps", 8],
-                                     ["--policy", POLICIES / "conv50.yaml", "--thinning"]])
+                                     ["--policy", POLICIES / "conv50.yaml", "--thinning", "--average", 0.9]])
 def test_resumed_run_is_the_unbroken_one(folder, tmp_path, options):
     common = ["train", "--data", folder, "--model", "vgg16", "--held", 40, "--batch", 32, "--lr", 1e-3, *options]
     whole, parts = tmp_path / "whole.pt", tmp_path / "parts.pt"
@@ -351,12 +384,13 @@ def test_a_bundled_model_learns_to_be_thinned(folder, tmp_path):
     pytest.importorskip("onnx")
     models, out = HERE.parent / "models", tmp_path / "x.pt"
     result = run("finetune", "--data", folder, "--model", "vgg16", "--teacher", models / "cifar10-vgg16.onnx",
-                 "--init", models / "cifar10-vgg16-50.onnx", "--policy", POLICIES / "conv50.yaml", "--thinning",
+                 "--init", models / "cifar10-vgg16-t50.onnx", "--init-policy", POLICIES / "conv50.yaml",
+                 "--policy", POLICIES / "conv75.yaml", "--thinning", "--average", 0.9,
                  "--levels", 15, "--held", 40, "--batch", 32, "--epochs", 1, "--images-per-epoch", 64, "--out", out)
     assert result.returncode == 0, result.stderr
-    assert "13 of 13 sites masked" in result.stdout and "conv50.yaml, thinned levels" in result.stdout
+    assert result.stdout.count("13 of 13 sites masked") == 2 and "conv75.yaml, thinned levels" in result.stdout
     assert torch.load(out)["options"]["levels"] == 15
-    result = run(out, "--accuracy", folder, "--policy", POLICIES / "conv50.yaml", "--thinning", program="export.py")
+    result = run(out, "--accuracy", folder, "--policy", POLICIES / "conv75.yaml", "--thinning", program="export.py")
     assert result.returncode == 0 and "test accuracy, 13 masked sites" in result.stdout
 
 

@@ -10,6 +10,7 @@ after each epoch; the same command again goes on from there (--restart: from the
 """
 import argparse
 import copy
+import functools
 import logging
 import os
 import pathlib
@@ -38,6 +39,8 @@ def parse():
     p.add_argument("--model", help="a name of recipes.py: what to train (default swin), or what an .onnx file holds")
     p.add_argument("--teacher", help="finetune: checkpoint to learn from and to start from, or an .onnx file of export.py")
     p.add_argument("--init", help="finetune: checkpoint or .onnx file to start from instead")
+    p.add_argument("--init-policy", help="what --init was trained with: make up for what the masks of --policy pass on "
+                                         "less (CNNs, one ratio)")
     p.add_argument("--policy", help="masking policy (YAML): spikes are masked as in the converted network")
     p.add_argument("--steps", type=int, default=0,
                    help="train as a run of so many time steps: masks drop spikes one by one, neurons meet the scatter "
@@ -53,6 +56,8 @@ def parse():
     p.add_argument("--label-smoothing", type=float, default=0.1)
     p.add_argument("--strong", action="store_true", help="augmentation: TrivialAugment too (for 100 epochs and more)")
     p.add_argument("--erase", type=int, default=0, help="augmentation: side of a random square to paint over")
+    p.add_argument("--average", type=float, default=0.0, metavar="DECAY",
+                   help="measure and keep the weights' mean over about 1 / (1 - DECAY) steps (default: as they are)")
     p.add_argument("--clip", type=float, default=5.0, help="largest gradient norm")
     p.add_argument("--held", type=int, help="images held out to choose the epoch (default 5000, of recordings 200)")
     p.add_argument("--levels", type=int, help="L of every activation (default 16; finetune: as it is)")
@@ -73,10 +78,14 @@ def parse():
         p.error("--simulate is for --dataset nmnist, and needs --digits")
     if args.task == "finetune" and not args.teacher:
         p.error("finetune needs --teacher")
+    if not 0 <= args.average < 1 or (args.average and args.steps):
+        p.error("--average is a decay of 0 or more, below 1, and excludes --steps")
     if args.steps < 0 or (args.steps and not args.policy):
         p.error("--steps is a number of time steps, and needs --policy")
     if args.thinning and (args.steps or not args.policy):
         p.error("--thinning needs --policy, and excludes --steps")
+    if args.init_policy and not (args.init and args.thinning):
+        p.error("--init-policy needs --init and --thinning")
     if args.task == "train" and (args.teacher or args.init):
         p.error("--teacher and --init belong to finetune")
     return args
@@ -120,19 +129,32 @@ def mask(model, path):
         refuse("%s: %s" % (path, getattr(error, "strerror", None) or error))
 
 
+def one_ratio(model, policy):
+    """The ratio of all masks of a convolutional model, which that policy gave it."""
+    found = {(kind, module.ratio) for module, _, kind, _, _ in masks.sites(model)}
+    if len(found) != 1 or next(iter(found))[0] != "conv":
+        refuse("%s: --init-policy is for one ratio at all convolutions" % policy)
+    return found.pop()[1]
+
+
 def start(args, data):
     """(model, teacher or None, name and options for the checkpoint)"""
     teacher, few = None, data.normalize(data.train[0][:2048])
 
-    def prepare(model):
-        if args.policy:
-            print("%d of %d sites masked" % (mask(model, args.policy), len(masks.sites(model))), flush=True)
+    def prepare(model, policy=args.policy):
+        if policy:
+            print("%d of %d sites masked" % (mask(model, policy), len(masks.sites(model))), flush=True)
         if args.thinning:
             thinning.as_counts(model, few[:2])
 
     if args.task == "finetune":
         teacher, name, options = read_model(args.teacher, args, few)
-        model = read_model(args.init, args, few, prepare)[0] if args.init else copy.deepcopy(teacher)
+        before = functools.partial(prepare, policy=args.init_policy or args.policy)
+        model = read_model(args.init, args, few, before)[0] if args.init else copy.deepcopy(teacher)
+        if args.init_policy:
+            kept = 1 - one_ratio(model, args.init_policy)
+            prepare(model)
+            thinning.make_up(model, (1 - one_ratio(model, args.policy)) / kept)
         layers.fold_batchnorm(teacher)
         for _, activation in qcfs.activations(teacher):
             activation.train()  # the same values, in one pass over memory where it is fused
