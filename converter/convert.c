@@ -28,11 +28,11 @@ typedef struct pass {
 static const pass passes[] = {
     {"lower", NULL, true, "ONNX nodes to nodes of the graph, one by one"},
     {"clean", pass_clean, false, "movement that moves nothing, and chains of it"},
+    {"layernorm", pass_layernorm, false, "LayerNorm written out in elementary operators"},
     {"sink", pass_sink, false, "transposes and reshapes inside of activations to behind them"},
     {"stair", pass_stair, false, "lines, bounds and staircases in other spellings: to affine, bound and floor"},
     {"qcfs", pass_qcfs, false, "QCFS activations to neurons"},
     {"fits", pass_fits, false, "is a staircase left that is no QCFS? An error, but with --allow-analog"},
-    {"layernorm", pass_layernorm, false, "LayerNorm written out in elementary operators"},
     {"layout", pass_layout, false, "transposes down until they cancel, masks up to their neurons"},
     {"affine", pass_affine, false, "BatchNorm and scales into their neighbours"},
     {"matmul", pass_matmul, false, "transposed second factors, read in place"},
