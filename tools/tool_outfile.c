@@ -91,8 +91,8 @@ static mst_status open_direct(mst_outfile *o, mst_err *err)
 
 static void name_slot(mst_outfile *o, int slot)
 {
-    snprintf(o->temporary, sizeof o->temporary, "%.*s" SUFFIX "%d", (int)(sizeof o->temporary - 1 - SUFFIX_ROOM),
-             o->name, slot);
+    snprintf(o->temporary, sizeof o->temporary, "%.*s" SUFFIX "%u", (int)(sizeof o->temporary - 1 - SUFFIX_ROOM),
+             o->name, (unsigned)slot % SLOTS);
 }
 
 /* Remove the file of a slot if it is our user's, and no one holds its lock. */
