@@ -19,10 +19,8 @@ static void theta_cell(mst_table *t, const mst_report_row *r)
 {
     if (!r->spiking)
         mst_table_cell(t, "-");
-    else if (r->theta_min == r->theta_max)
-        mst_table_cell(t, "%.4g", r->theta_min);
     else
-        mst_table_cell(t, "%.3g..%.3g", r->theta_min, r->theta_max);
+        mst_table_range(t, r->theta_min, r->theta_max);
 }
 
 /* Has a layer other levels in count and radix mode than its L? */

@@ -13,14 +13,6 @@ static double agreement(const mst_thresholds *t) { return (double)t->agree / (do
 /* Standard error of a share. */
 static double share_error(double p, size_t n) { return sqrt(p * (1 - p) / (double)n); }
 
-static void theta_cell(mst_table *t, const mst_theta_result *r)
-{
-    if (r->theta_min == r->theta_max)
-        mst_table_cell(t, "%.4g", r->theta_min);
-    else
-        mst_table_cell(t, "%.3g..%.3g", r->theta_min, r->theta_max);
-}
-
 mst_status mst_thresholds_print(const mst_thresholds *t, FILE *f, mst_err *err)
 {
     static const char *const heads[] = {"ReLU", ">theta", ">of layer", ">positive %",
@@ -31,7 +23,7 @@ mst_status mst_thresholds_print(const mst_thresholds *t, FILE *f, mst_err *err)
     for (size_t k = 0; k < t->n; k++) {
         const mst_theta_result *r = &t->rows[k].result;
         mst_table_cell(&table, "%s", t->rows[k].name);
-        theta_cell(&table, r);
+        mst_table_range(&table, r->theta_min, r->theta_max);
         mst_table_cell(&table, "%zu", r->by_layer);
         mst_table_real(&table, 100 * r->positive, 1);
         mst_table_real(&table, 100 * r->saturated, 2);

@@ -57,6 +57,14 @@ void mst_table_real(mst_table *t, double v, int digits)
         mst_table_cell(t, "-");
 }
 
+void mst_table_range(mst_table *t, double least, double most)
+{
+    if (least == most)
+        mst_table_cell(t, "%.4g", least);
+    else
+        mst_table_cell(t, "%.3g..%.3g", least, most);
+}
+
 /* Columns that a terminal needs: UTF-8 continuation bytes take none. */
 static size_t width_of(const char *s)
 {

@@ -22,6 +22,8 @@ void mst_table_begin(mst_table *t, size_t columns, const char *const *heads);
 void mst_table_cell(mst_table *t, const char *fmt, ...) MST_PRINTF(2, 3);
 /* A number with that many digits behind the point; "-" if it is not finite (not known). */
 void mst_table_real(mst_table *t, double v, int digits);
+/* A range: "1.5", or "0.8..1.5" where its ends differ. */
+void mst_table_range(mst_table *t, double least, double most);
 /* Print and release. On a terminal that is too narrow for it, texts of columns that are aligned to the left are cut in
  * their middle (names differ at their ends), then columns are left out from the right and named
  * below. ENOMEM if a cell could not be kept. */

@@ -59,7 +59,12 @@ mst_status lower_emit_transpose(lower_ctx *c, uint32_t x, const int32_t *perm, u
 /* y = g*x + h with scalars */
 mst_status lower_emit_scale(lower_ctx *c, uint32_t x, double g, double h, uint32_t *out);
 mst_status lower_emit_affine(lower_ctx *c, uint32_t x, int32_t axis, uint32_t g, uint32_t h, uint32_t *out);
+mst_status lower_emit_unary(lower_ctx *c, mst_unary_fn fn, uint32_t x, uint32_t *out);
+mst_status lower_emit_clip(lower_ctx *c, uint32_t x, double lo, double hi, uint32_t *out);
 mst_status lower_emit_binary(lower_ctx *c, mst_binary_fn fn, uint32_t a, uint32_t b, uint32_t *out);
+
+/* The whole node: its output is g*x + h of its input. */
+mst_status lower_scaled(lower_ctx *c, double g, double h);
 
 /* Say that tensor id is ONNX output k of this node. */
 void lower_bind(lower_ctx *c, uint32_t k, uint32_t id);

@@ -76,14 +76,10 @@ static mst_status arithmetic_affine(lower_ctx *c, mst_binary_fn fn, bool flipped
     return MST_OK;
 }
 
-static mst_status emit_clip(lower_ctx *c, uint32_t x, double lo, double hi)
+static mst_status bind_clip(lower_ctx *c, uint32_t x, double lo, double hi)
 {
-    const mst_tensor t = c->g->tensors[x];
     uint32_t y;
-    mst_node *node;
-    MST_TRY(lower_emit(c, MST_OP_CLIP, 1, &x, t.rank, t.dims, &y, &node));
-    node->fp[MST_CLIP_LO] = (float)lo;
-    node->fp[MST_CLIP_HI] = (float)hi;
+    MST_TRY(lower_emit_clip(c, x, lo, hi, &y));
     lower_bind(c, 0, y);
     return MST_OK;
 }
@@ -105,7 +101,7 @@ static mst_status bound_clip(lower_ctx *c, mst_binary_fn fn, uint32_t k, bool *d
             return MST_OK;
     *done = true;
     double bound = ox_get_double(v, 0), inf = (double)INFINITY;
-    return fn == MST_BIN_MIN ? emit_clip(c, x, -inf, bound) : emit_clip(c, x, bound, inf);
+    return fn == MST_BIN_MIN ? bind_clip(c, x, -inf, bound) : bind_clip(c, x, bound, inf);
 }
 
 static mst_status lower_binary(lower_ctx *c, mst_binary_fn fn)
@@ -156,7 +152,7 @@ mst_status lower_relu(lower_ctx *c)
 {
     uint32_t x;
     MST_TRY(lower_tensor(c, 0, &x));
-    return emit_clip(c, x, 0, (double)INFINITY);
+    return bind_clip(c, x, 0, (double)INFINITY);
 }
 
 mst_status lower_clip(lower_ctx *c)
@@ -165,7 +161,7 @@ mst_status lower_clip(lower_ctx *c)
     double lo, hi;
     MST_TRY(lower_tensor(c, 0, &x));
     MST_TRY(ox_clip_bounds(&c->o, &lo, &hi));
-    return emit_clip(c, x, lo > hi ? hi : lo, hi); /* ONNX: min(max(x, lo), hi) */
+    return bind_clip(c, x, lo > hi ? hi : lo, hi); /* ONNX: min(max(x, lo), hi) */
 }
 
 mst_status lower_unary(lower_ctx *c)
@@ -196,22 +192,12 @@ mst_status lower_unary(lower_ctx *c)
     if (strcmp(c->o.n->op, "Gelu") == 0)
         fn = strcmp(ox_attr_string(c->o.n, "approximate", "none"), "tanh") == 0 ? MST_UN_GELU_TANH : MST_UN_GELU;
     MST_TRY(lower_tensor(c, 0, &x));
-    const mst_tensor t = c->g->tensors[x];
-    mst_node *node;
-    MST_TRY(lower_emit(c, MST_OP_UNARY, 1, &x, t.rank, t.dims, &y, &node));
-    node->ip[MST_UNARY_FN] = fn;
+    MST_TRY(lower_emit_unary(c, (mst_unary_fn)fn, x, &y));
     lower_bind(c, 0, y);
     return MST_OK;
 }
 
-mst_status lower_neg(lower_ctx *c)
-{
-    uint32_t x, y;
-    MST_TRY(lower_tensor(c, 0, &x));
-    MST_TRY(lower_emit_scale(c, x, -1, 0, &y));
-    lower_bind(c, 0, y);
-    return MST_OK;
-}
+mst_status lower_neg(lower_ctx *c) { return lower_scaled(c, -1, 0); }
 
 /* Over several axes (before opset 13) the input is flattened to two. */
 mst_status lower_softmax(lower_ctx *c)

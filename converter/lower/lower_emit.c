@@ -139,6 +139,25 @@ mst_status lower_emit_scale(lower_ctx *c, uint32_t x, double g, double h, uint32
     return lower_emit_affine(c, x, rank != 0 ? (int32_t)rank - 1 : 0, gid, hid, out);
 }
 
+mst_status lower_emit_unary(lower_ctx *c, mst_unary_fn fn, uint32_t x, uint32_t *out)
+{
+    const mst_tensor t = c->g->tensors[x];
+    mst_node *node;
+    MST_TRY(lower_emit(c, MST_OP_UNARY, 1, &x, t.rank, t.dims, out, &node));
+    node->ip[MST_UNARY_FN] = (int32_t)fn;
+    return MST_OK;
+}
+
+mst_status lower_emit_clip(lower_ctx *c, uint32_t x, double lo, double hi, uint32_t *out)
+{
+    const mst_tensor t = c->g->tensors[x];
+    mst_node *node;
+    MST_TRY(lower_emit(c, MST_OP_CLIP, 1, &x, t.rank, t.dims, out, &node));
+    node->fp[MST_CLIP_LO] = (float)lo;
+    node->fp[MST_CLIP_HI] = (float)hi;
+    return MST_OK;
+}
+
 mst_status lower_emit_binary(lower_ctx *c, mst_binary_fn fn, uint32_t a, uint32_t b, uint32_t *out)
 {
     const mst_tensor ta = c->g->tensors[a], tb = c->g->tensors[b];
@@ -151,6 +170,15 @@ mst_status lower_emit_binary(lower_ctx *c, mst_binary_fn fn, uint32_t a, uint32_
     mst_node *node;
     MST_TRY(lower_emit(c, MST_OP_BINARY, 2, in, rank, dims, out, &node));
     node->ip[MST_BINARY_FN] = (int32_t)fn;
+    return MST_OK;
+}
+
+mst_status lower_scaled(lower_ctx *c, double g, double h)
+{
+    uint32_t x, y;
+    MST_TRY(lower_tensor(c, 0, &x));
+    MST_TRY(lower_emit_scale(c, x, g, h, &y));
+    lower_bind(c, 0, y);
     return MST_OK;
 }
 

@@ -5,41 +5,21 @@
 
 #include "converter/lower/lower_ops.h"
 
-static mst_status emit_unary(lower_ctx *c, mst_unary_fn fn, uint32_t x, uint32_t *y)
-{
-    const mst_tensor t = c->g->tensors[x];
-    mst_node *node;
-    MST_TRY(lower_emit(c, MST_OP_UNARY, 1, &x, t.rank, t.dims, y, &node));
-    node->ip[MST_UNARY_FN] = (int32_t)fn;
-    return MST_OK;
-}
-
 /* a > b is the sign of a - b, bounded to 0..1; a >= b the sign plus 1; for less the sign is turned. */
 mst_status lower_compare_live(lower_ctx *c)
 {
     bool less = strncmp(c->o.n->op, "Less", 4) == 0, equal = strstr(c->o.n->op, "OrEqual") != NULL;
     uint32_t sign, y;
     MST_TRY(lower_sub(c)); /* a - b, bound to the output */
-    MST_TRY(emit_unary(c, MST_UN_SIGN, c->map[c->o.n->out[0]], &sign));
+    MST_TRY(lower_emit_unary(c, MST_UN_SIGN, c->map[c->o.n->out[0]], &sign));
     if (less || equal)
         MST_TRY(lower_emit_scale(c, sign, less ? -1 : 1, equal ? 1 : 0, &sign));
-    const mst_tensor t = c->g->tensors[sign];
-    mst_node *node;
-    MST_TRY(lower_emit(c, MST_OP_CLIP, 1, &sign, t.rank, t.dims, &y, &node));
-    node->fp[MST_CLIP_LO] = 0;
-    node->fp[MST_CLIP_HI] = 1;
+    MST_TRY(lower_emit_clip(c, sign, 0, 1, &y));
     lower_bind(c, 0, y);
     return MST_OK;
 }
 
-mst_status lower_not_live(lower_ctx *c)
-{
-    uint32_t x, y;
-    MST_TRY(lower_tensor(c, 0, &x));
-    MST_TRY(lower_emit_scale(c, x, -1, 1, &y));
-    lower_bind(c, 0, y);
-    return MST_OK;
-}
+mst_status lower_not_live(lower_ctx *c) { return lower_scaled(c, -1, 1); }
 
 /* To an integer: towards 0; to a boolean: is it another number than 0? */
 mst_status lower_cast_live(lower_ctx *c)
@@ -51,12 +31,12 @@ mst_status lower_cast_live(lower_ctx *c)
     if (whole && (y->dtype != OX_BOOL || x->dtype == OX_BOOL))
         return lower_alias(c);
     MST_TRY(lower_tensor(c, 0, &in));
-    MST_TRY(emit_unary(c, MST_UN_SIGN, in, &sign));
+    MST_TRY(lower_emit_unary(c, MST_UN_SIGN, in, &sign));
     if (y->dtype == OX_BOOL) {
-        MST_TRY(emit_unary(c, MST_UN_ABS, sign, &out));
+        MST_TRY(lower_emit_unary(c, MST_UN_ABS, sign, &out));
     } else {
-        MST_TRY(emit_unary(c, MST_UN_ABS, in, &size));
-        MST_TRY(emit_unary(c, MST_UN_FLOOR, size, &floor));
+        MST_TRY(lower_emit_unary(c, MST_UN_ABS, in, &size));
+        MST_TRY(lower_emit_unary(c, MST_UN_FLOOR, size, &floor));
         MST_TRY(lower_emit_binary(c, MST_BIN_MUL, sign, floor, &out));
     }
     lower_bind(c, 0, out);
