@@ -43,15 +43,17 @@ static bool one_stage_only(const mst_graph *g, uint8_t *of)
     return analog;
 }
 
-static uint32_t count_bounds(const mst_graph *g)
+/* Those that --calibrate would take. */
+static mst_status count_relus(mst_graph *g, size_t *n, mst_err *err)
 {
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < g->n_nodes; i++)
-        n += g->nodes[i].op == MST_OP_CLIP && g->nodes[i].fp[MST_CLIP_LO] == 0;
-    return n;
+    mst_arena arena = {.alloc = g->arena.alloc};
+    mst_relu *relus;
+    mst_status st = mst_relus_find(g, &arena, &relus, n, err);
+    mst_arena_release(&arena);
+    return st;
 }
 
-mst_status mst_check_spikes(const mst_graph *g, const mst_report *r, mst_err *err)
+mst_status mst_check_spikes(mst_graph *g, const mst_report *r, mst_err *err)
 {
     bool none = r->n_neuron_layers == 0, stage = false;
     if (!none) {
@@ -64,9 +66,10 @@ mst_status mst_check_spikes(const mst_graph *g, const mst_report *r, mst_err *er
     if (!none && !stage)
         return MST_OK;
     char relus[128] = "";
-    if (count_bounds(g) != 0)
-        snprintf(relus, sizeof relus, ", or take thresholds for its %u ReLUs from data (--calibrate DATA)",
-                 count_bounds(g));
+    size_t n;
+    MST_TRY(count_relus(g, &n, err));
+    if (n != 0)
+        snprintf(relus, sizeof relus, ", or take thresholds for its %zu ReLUs from data (--calibrate DATA)", n);
     return mst_fail(err, MST_EUNSUPPORTED,
                     "%s: train the model with QCFS activations, theta*clip(floor(x*L/theta+1/2)/L, 0, 1)%s; "
                     "--allow-analog converts it as it is",

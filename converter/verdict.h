@@ -5,7 +5,7 @@
 #include "mst/convert.h"
 
 /* EUNSUPPORTED, with the ways out, where nothing spikes, or one input stage only. r: the report of g. */
-mst_status mst_check_spikes(const mst_graph *g, const mst_report *r, mst_err *err);
+mst_status mst_check_spikes(mst_graph *g, const mst_report *r, mst_err *err);
 
 /* Tells opts->warn of masks whose survivors are scaled up: dropout that was left in training mode. */
 void mst_warn_dropout(const mst_graph *g, const mst_import_opts *opts);
