@@ -24,16 +24,20 @@ mst_status lower_matmul(lower_ctx *c);
 mst_status lower_batch_norm(lower_ctx *c);
 mst_status lower_layer_norm(lower_ctx *c);
 
-/* lower_elementwise.c */
+/* lower_arithmetic.c */
 mst_status lower_add(lower_ctx *c);
 mst_status lower_sub(lower_ctx *c);
-mst_status lower_mul(lower_ctx *c);
 mst_status lower_div(lower_ctx *c);
 mst_status lower_min(lower_ctx *c);
 mst_status lower_max(lower_ctx *c);
 mst_status lower_pow(lower_ctx *c);
 mst_status lower_relu(lower_ctx *c);
 mst_status lower_clip(lower_ctx *c);
+/* Of any function; Min and Max of several inputs, one after another. */
+mst_status lower_binary(lower_ctx *c, mst_binary_fn fn);
+
+/* lower_elementwise.c */
+mst_status lower_mul(lower_ctx *c);
 mst_status lower_unary(lower_ctx *c);
 mst_status lower_neg(lower_ctx *c);
 mst_status lower_softmax(lower_ctx *c);

@@ -229,14 +229,14 @@ static mst_status append(ox_ctx *c, const ox_node *n)
     return MST_OK;
 }
 
-mst_status ox_fold_node(ox_ctx *c, ox_node *n)
+static mst_status fold_node(ox_ctx *c, ox_node *n)
 {
     const ox_op *op = n->domain[0] == '\0' ? ox_op_find(n->op) : NULL;
     const ox_expansion *other = ox_expansion_find(n->domain, n->op);
     if (op == NULL && other == NULL)
         return unknown_op(c);
     if (other != NULL) {
-        ox_build b = {.c = c, .n = n};
+        ox_build b = {.c = c, .n = n, .fold = fold_node};
         uint32_t before = c->g->n_nodes;
         MST_TRY(check_inputs(c, other->min_in, other->max_in));
         other->expand(&b);
@@ -261,7 +261,7 @@ static mst_status fold_nodes(ox_ctx *c)
         if (old[i].dead)
             continue;
         c->n = &old[i];
-        MST_TRY(ox_fold_node(c, &old[i]));
+        MST_TRY(fold_node(c, &old[i]));
     }
     return MST_OK;
 }

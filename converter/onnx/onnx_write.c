@@ -149,7 +149,7 @@ static void append(ox_build *b, const char *op, uint32_t n_in, const uint32_t *i
         n.attrs[i].ints = ints;
     }
     b->c->n = &n;
-    b->st = ox_fold_node(b->c, &n);
+    b->st = b->fold(b->c, &n);
     b->c->n = b->n;
 }
 

@@ -14,6 +14,8 @@
 typedef struct ox_build {
     ox_ctx *c;
     const ox_node *n; /* what is written otherwise */
+    /* infers and evaluates or expands a node, and appends it to the graph (onnx_fold.c) */
+    mst_status (*fold)(ox_ctx *c, ox_node *n);
     mst_status st;
 } ox_build;
 
@@ -29,9 +31,6 @@ typedef struct ox_expansion {
 } ox_expansion;
 const ox_expansion *ox_expansion_find(const char *domain, const char *name); /* NULL: none */
 const ox_expansion *ox_expansion_at(size_t k);                               /* NULL: behind the last */
-
-/* onnx_fold.c: infer and evaluate n or expand it; append it to the graph. */
-mst_status ox_fold_node(ox_ctx *c, ox_node *n);
 
 /* ---- what there is ---- */
 uint32_t ob_in(const ox_build *b, uint32_t k); /* OX_NONE: absent */
