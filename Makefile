@@ -86,10 +86,11 @@ FUZZ_BIN  := $(patsubst %.c,$(B)/%,$(FUZZ_SRC))
 SUPPORT   := $(call src,tests/support)
 KIT_SRC   := $(call src,tests/tools)
 KIT_BIN   := $(patsubst %.c,$(B)/%,$(KIT_SRC))
-# a build with more operators: what expands ops.def or counts operators is compiled anew, the rest is the same
+# a build with more operators and a back end more: what expands their tables or counts operators is compiled anew, the
+# rest is the same
 TOY       := $(B)/toy
 TOY_SRC   := $(call src,tests/unit/toy) \
-             $(shell grep -lE 'MST_OP_COUNT|mst/ops\.def"' $(filter %.c,$(RUNTIME_SRC) $(CONV_SRC)))
+             $(shell grep -lE 'MST_OP_COUNT|mst/ops\.def"|MST_EXTRA_BACKEND' $(filter %.c,$(RUNTIME_SRC) $(CONV_SRC)))
 
 .PHONY: all
 all: $(addprefix $(B)/,$(TOOLS)) $(SHARED) ## build the tools and libraries (MODE=release|debug|asan|tsan)
@@ -137,7 +138,7 @@ $(UNIT_BIN): $(B)/%: $(B)/%.o $(call obj,$(SUPPORT)) $(LIBS)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(call obj,$(SUPPORT)) $(LIBS) $(LDLIBS) $(shell pkg-config --libs check 2>/dev/null)
 $(TOY)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(PC_CFLAGS) -DMST_EXTRA_OPS='"tests/unit/toy/toy_ops.def"' -c -o $@ $<
+	$(CC) $(ALL_CFLAGS) $(PC_CFLAGS) -DMST_EXTRA_OPS='"tests/unit/toy/toy_ops.def"' -DMST_EXTRA_BACKEND=rt_backend_toy -c -o $@ $<
 $(TOY)/test_toy: $(TOY_SRC:%.c=$(TOY)/%.o) $(call obj,$(SUPPORT)) $(LIBS)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIBS) $(LDLIBS) $(shell pkg-config --libs check 2>/dev/null)
 # small programs that the Python tests drive

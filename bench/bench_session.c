@@ -93,10 +93,11 @@ static mst_status open_model(bench *b, mst_err *err)
 {
     bool step = strcmp(b->o.schedule, "step") == 0;
     MST_TRY(mst_graph_load(b->o.model, NULL, &b->graph, err));
+    int mode = 0;
+    while (mst_run_mode_name(mode) != NULL && strcmp(mst_run_mode_name(mode), b->o.mode) != 0)
+        mode++;
     mst_run_opts opts = {.size = sizeof opts,
-                         .mode = strcmp(b->o.mode, "count") == 0   ? MST_RUN_COUNT
-                                 : strcmp(b->o.mode, "radix") == 0 ? MST_RUN_RADIX
-                                                                   : MST_RUN_SPIKING,
+                         .mode = (mst_run_mode)mode,
                          .levels = b->o.levels,
                          .isa = b->o.isa,
                          .seed = b->graph->meta.seed,

@@ -30,9 +30,9 @@ static bool takes_spikes(const tracer *t, const mst_node *n)
 static bool is_spiking(const tracer *t, uint32_t i)
 {
     const mst_node *n = &t->g->nodes[i];
-    if (has(n, MST_F_SPIKE) && has(n, MST_F_STATE))
+    if (mst_node_fires(n))
         return true;
-    return (mst_node_moves_spikes(n) || has(n, MST_F_SPIKE)) && takes_spikes(t, n);
+    return (mst_node_moves_spikes(n) || mst_node_thins(n)) && takes_spikes(t, n);
 }
 
 static mst_status trace(const mst_graph *g, mst_arena *arena, tracer *t, mst_err *err)

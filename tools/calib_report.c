@@ -117,7 +117,7 @@ mst_status mst_calib_print(const mst_calib_facts *c, FILE *f, mst_err *err)
     fputc('\n', f);
     if (mst_mode_counts(r->mode))
         fprintf(f, "mode %s, %s thinning; latency %" PRIu64 " steps (%u layers one after another, windows of %u)\n\n",
-                mst_mode_name(r->mode), mst_thinning_name((int)c->thinning), latency_of(r), r->depth, r->window);
+                mst_run_mode_name(r->mode), mst_thinning_name((int)c->thinning), latency_of(r), r->depth, r->window);
     else if (c->readout_from > 1)
         fprintf(f, "logits are averaged from step %u on; before it, from step 1\n\n", c->readout_from);
     if (c->lacks_masks)
@@ -201,7 +201,7 @@ static json_t *json_layer(mst_run_mode mode, const mst_calib_layer *l)
 static void set_mode(json_t **root, const mst_calib_facts *c)
 {
     const mst_calib_report *r = c->report;
-    set(root, "mode", json_string(mst_mode_name(r->mode)));
+    set(root, "mode", json_string(mst_run_mode_name(r->mode)));
     if (!mst_mode_counts(r->mode)) {
         set(root, "T", json_integer(r->points[r->n_points - 1].t));
         set(root, "readout_from", json_integer(c->readout_from));

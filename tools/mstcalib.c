@@ -168,7 +168,7 @@ static int settle_mode(const mst_graph *g, mst_run_opts *snn)
         return mst_opts_wrong(&tool, "%s", err.text);
     if (tuned != NULL && (snn->mode != MST_RUN_SPIKING || steps.n > 1))
         return mst_opts_wrong(&tool, "--tune: expected --mode step and one number of time steps, found %s",
-                              steps.n > 1 ? "several" : mst_mode_name(snn->mode));
+                              steps.n > 1 ? "several" : mst_run_mode_name(snn->mode));
     if (mst_mode_counts(snn->mode) && steps.n > 1)
         return mst_opts_wrong(&tool, "-T: count takes one number of levels, found %zu", steps.n);
     if (steps.n == 0 && tuned != NULL)

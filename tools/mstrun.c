@@ -141,7 +141,7 @@ static int settle_steps(const mst_graph *g, const mst_run_opts *r, uint32_t *ste
     if (r->mode != MST_RUN_SPIKING) {
         if (o.at.n != 0)
             return mst_opts_wrong(&tool, "--at: expected --mode step with it: in %s mode a sample is one pass",
-                                  mst_mode_name(r->mode));
+                                  mst_run_mode_name(r->mode));
         o.at = (mst_opt_uints){1, {1}};
         *steps = 1;
         return -1;

@@ -60,7 +60,7 @@ static json_t *describe(const mst_graph *g, const char *data, uint64_t seed, con
     json_t *run = json_pack("{s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:s, s:o, s:b}", "network", hex(network), "data",
                             mst_json_text(data), "samples", mst_json_whole(o->pick->n), "picked",
                             hex(fnv(FNV_START, o->pick->at, o->pick->n * sizeof *o->pick->at)), "mode",
-                            mst_mode_name(o->mode), "T", mst_json_whole(o->steps), "readout_from",
+                            mst_run_mode_name(o->mode), "T", mst_json_whole(o->steps), "readout_from",
                             mst_json_whole(o->readout_from), "at", at, "thinning", mst_thinning_name((int)o->thinning),
                             "seed", mst_json_whole(seed), "skip_bad", o->skip_bad);
     if (run == NULL)

@@ -81,7 +81,7 @@ static json_t *json_run(const mst_run_facts *r)
     return json_pack("{s:o, s:o, s:s, s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "model",
                      mst_json_text(r->model), "data", mst_json_text(r->data), "format", mst_data_format(r->opts.data),
                      "isa", mst_program_isa(p), "seed", mst_json_whole(r->seed), "samples",
-                     mst_json_whole(r->result.samples), "mode", mst_mode_name(r->opts.mode), "T",
+                     mst_json_whole(r->result.samples), "mode", mst_run_mode_name(r->opts.mode), "T",
                      whole_if(!counts && !ann, r->opts.steps), "readout_from",
                      whole_if(!counts && !ann, r->opts.readout_from), "tuned",
                      mst_json_tuning(&mst_program_graph(p)->tuning), "levels",

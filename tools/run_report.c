@@ -86,7 +86,7 @@ static void print_title(const mst_run_facts *r, bool several, FILE *f)
     else if (r->opts.mode == MST_RUN_ANN)
         fprintf(f, "mode ann%s", mst_run_masked(r) ? ", masks of whole activations drawn" : "");
     else
-        fprintf(f, "mode %s, %s", mst_mode_name(r->opts.mode),
+        fprintf(f, "mode %s, %s", mst_run_mode_name(r->opts.mode),
                 several ? "a run for each row" : levels_text(r, levels, sizeof levels));
     if (mst_mode_counts(r->opts.mode) && mst_run_masked(r))
         fprintf(f, ", %s thinning", mst_thinning_name((int)r->opts.thinning));

@@ -4,8 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ANN "ann"
-
 /* The names are the library's. */
 static const struct {
     const char *what;
@@ -35,7 +33,7 @@ static bool run_mode_row(size_t k, const char **cells)
 {
     if (k != MST_N_RULES)
         return mode_row(k, cells);
-    cells[0] = ANN;
+    cells[0] = mst_run_mode_name(MST_RUN_ANN);
     cells[1] = "no spikes: the quantized ANN, masks drawn as in its training";
     return true;
 }
@@ -53,14 +51,6 @@ const mst_list mst_list_modes = {"modes", 2, {"mode", "how values become spikes"
 const mst_list mst_list_run_modes = {"modes", 2, {"mode", "how values become spikes"}, run_mode_row};
 const mst_list mst_list_thinnings = {
     "thinnings", 2, {"thinning", "what a mask does to the spikes of a count"}, thinning_row};
-
-const char *mst_mode_name(mst_run_mode mode)
-{
-    for (int i = 0; i < MST_N_RULES; i++)
-        if (modes[i].mode == mode)
-            return mst_run_rule_name(i);
-    return mode == MST_RUN_ANN ? ANN : "float";
-}
 
 /* Which row of the list `option` chose, *k where it was not given. */
 static mst_status take_name(const char *option, const char *given, const mst_list *list, size_t *k, mst_err *err)
@@ -101,7 +91,7 @@ static mst_status check_mode(const mst_runs_opts *m, const mst_opt_uints *steps,
                             steps->values[i]);
     if (!count && steps->n > 1)
         return mst_fail(err, MST_EINVAL, "-T: expected one number in %s mode; --at reads several steps of one run",
-                        mst_mode_name(mode));
+                        mst_run_mode_name(mode));
     return MST_OK;
 }
 
@@ -154,7 +144,7 @@ mst_status mst_readout_take(const char *said, const mst_graph *g, uint32_t steps
     if (o->mode != MST_RUN_SPIKING)
         return mst_fail(err, MST_EINVAL,
                         "--readout-from: expected --mode step with it: in %s mode a sample is one pass",
-                        mst_mode_name(o->mode));
+                        mst_run_mode_name(o->mode));
     if (strcmp(said, "auto") == 0)
         o->readout_from = g->tuning.timesteps == steps ? g->tuning.readout_from : steps / 2 + 1;
     else if (!mst_parse_uint(said, &o->readout_from) || o->readout_from < 1 || o->readout_from > steps)
@@ -170,7 +160,7 @@ bool mst_tuning_differs(const mst_graph *g, const mst_run_opts *o, uint32_t step
     int at = snprintf(text, n, "v(0) is tuned for T = %u and logits of steps %u to %u", t->timesteps, t->readout_from,
                       t->timesteps);
     if (o->mode != MST_RUN_SPIKING)
-        snprintf(text + at, n - (size_t)at, "; %s mode does not use it", mst_mode_name(o->mode));
+        snprintf(text + at, n - (size_t)at, "; %s mode does not use it", mst_run_mode_name(o->mode));
     else
         snprintf(text + at, n - (size_t)at, ", this run has T = %u and logits of steps %llu to %u", steps,
                  (unsigned long long)from, steps);

@@ -60,8 +60,6 @@ mst_status mst_readout_take(const char *said, const mst_graph *g, uint32_t steps
 /* One line in text, if g is tuned, but for another mode, T or readout than o and steps are; false otherwise. */
 bool mst_tuning_differs(const mst_graph *g, const mst_run_opts *o, uint32_t steps, char *text, size_t n);
 
-/* "count": as --mode has it. */
-const char *mst_mode_name(mst_run_mode mode);
 /* Does a sample take one window a layer, instead of time steps? */
 static inline bool mst_mode_counts(mst_run_mode mode) { return mode == MST_RUN_COUNT || mode == MST_RUN_RADIX; }
 

@@ -45,8 +45,9 @@ typedef struct rt_backend {
     void (*run)(mst_session *s, const rt_op *op, uint32_t steps);
 } rt_backend;
 
-extern const rt_backend *const rt_backends[]; /* ends with NULL; the first is taken */
 extern const rt_backend rt_backend_cpu;
+/* The back end of that name, NULL: the first of the table (backends.c). EINVAL. */
+mst_status rt_backend_select(const char *name, const rt_backend **out, mst_err *err);
 
 /* ---- what back ends share -------------------------------------------------------------------- */
 

@@ -43,7 +43,7 @@ uint64_t rt_call_node(mst_session *s, const op_node *n, const rt_op *op, uint32_
         n->pass(&c);
     if (n->count != NULL)
         n->count(&c);
-    if (n->layer != MST_NONE && p->g->nodes[n->index].op == MST_OP_NEURON)
+    if (n->layer != MST_NONE && mst_node_fires(&p->g->nodes[n->index]))
         rt_count_fired(s, n->layer, t, c.active);
     else if (n->layer != MST_NONE)
         rt_count_spikes(s, n->layer, t, c.active);

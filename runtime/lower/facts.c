@@ -22,12 +22,6 @@ static bool all_have(const lowering *lo, const mst_node *n, mst_form form, rt_ki
     return true;
 }
 
-static bool takes_maximum(const mst_node *n)
-{
-    return (n->op == MST_OP_POOL && n->ip[MST_POOL_FN] == MST_RED_MAX) ||
-           (n->op == MST_OP_REDUCE && n->ip[MST_REDUCE_FN] == MST_RED_MAX);
-}
-
 /* A node whose inputs and constants are the same at every step gives the same at every step. */
 static bool stays(const lowering *lo, const mst_node *n)
 {
@@ -46,13 +40,9 @@ static rt_kind value_of(const lowering *lo, const op_prep *c, const mst_node *n)
         return (rt_kind){.form = MST_FORM_STATIC};
     if (lo->p->mode == MST_RUN_FLOAT)
         return (rt_kind){.form = MST_FORM_FLOAT};
-    if (n->op == MST_OP_NEURON) {
-        const mst_tensor *theta = &lo->g->tensors[n->in[1]];
-        v = (rt_kind){.form = spikes, .scale = mst_tensor_elements(theta) == 1 ? *(const float *)theta->data : 0.0f};
-        v.levels = spikes == MST_FORM_COUNT ? (uint32_t)op_levels_of(c, n) : 0;
-        return v;
-    }
-    bool keeps = mst_node_moves_spikes(n) || n->op == MST_OP_MASK || (spikes == MST_FORM_COUNT && takes_maximum(n));
+    if (mst_node_fires(n))
+        return op_worth_of(c, n, spikes);
+    bool keeps = mst_node_moves_spikes(n) || mst_node_thins(n) || (spikes == MST_FORM_COUNT && mst_node_picks(n));
     if (keeps && all_have(lo, n, spikes, &v))
         return v;
     return (rt_kind){.form = MST_FORM_FLOAT};
@@ -61,7 +51,7 @@ static rt_kind value_of(const lowering *lo, const op_prep *c, const mst_node *n)
 /* theta where it spikes, else 0: neurons' outputs, moved, and their maxima. */
 static bool is_train(const lowering *lo, const mst_node *n)
 {
-    bool all = takes_maximum(n) || mst_node_moves_spikes(n);
+    bool all = mst_node_picks(n) || mst_node_moves_spikes(n);
     for (uint32_t k = 0; all && k < op_moved_inputs(n); k++)
         all = lo->p->facts[n->in[k]].train;
     return all;
@@ -81,7 +71,7 @@ static uint32_t depth_of(const lowering *lo, const mst_node *n)
     for (uint32_t k = 0; k < n->n_in; k++)
         if (n->in[k] != MST_NONE && lo->p->facts[n->in[k]].depth > most)
             most = lo->p->facts[n->in[k]].depth;
-    return most + (n->op == MST_OP_NEURON);
+    return most + mst_node_fires(n);
 }
 
 static void note_node(lowering *lo, op_prep *c, uint32_t i)
@@ -97,7 +87,7 @@ static void note_node(lowering *lo, op_prep *c, uint32_t i)
     out->producer = i;
     if (n->op == MST_OP_RESHAPE)
         out->root = lo->p->facts[n->in[0]].root;
-    if (n->op == MST_OP_NEURON)
+    if (mst_node_fires(n))
         out->layer = (uint32_t)lo->p->n_layers++;
 }
 

@@ -34,10 +34,10 @@ static size_t walk_back(const lowering *lo, walk *w, uint32_t neuron, uint32_t *
     height = push_inputs(lo, w, neuron, 0);
     while (height != 0 && w->visits <= MAX_VISITS) {
         uint32_t node = w->stack[--height];
-        mst_op op = lo->g->nodes[node].op;
-        if (op == MST_OP_NEURON)
+        const mst_node *n = &lo->g->nodes[node];
+        if (mst_node_fires(n))
             continue;
-        if ((mst_op_get(op)->flags & MST_F_SYNAPSE) != 0) {
+        if ((mst_op_get(n->op)->flags & MST_F_SYNAPSE) != 0) {
             if (feed != NULL)
                 feed[found] = node;
             found++;

@@ -89,7 +89,7 @@ static mst_status add_meter(walk *w, uint32_t tensor, uint32_t slot, const uint3
     if (m == NULL)
         return low_no_memory(w->lo);
     *m = (rt_meter){.slot = slot, .layer = each == NULL ? p->nodes[p->facts[tensor].producer].layer : MST_NONE};
-    m->masked = maker_of(w, tensor)->op == MST_OP_MASK;
+    m->masked = mst_node_thins(maker_of(w, tensor));
     rt_meter **list = m->layer != MST_NONE ? &p->layer_meters : &w->meters[tensor];
     if (each != NULL)
         m->weight = mst_arena_copy(&p->arena, each, size_of(w, tensor) * sizeof *each);

@@ -313,6 +313,9 @@ static inline int32_t op_levels_of(const op_prep *c, const mst_node *neuron)
     return c->levels != 0 ? (int32_t)c->levels : mst_node_levels(neuron);
 }
 
+/* What the spikes of a NEURON are worth, in a form (op_neuron.c). */
+rt_kind op_worth_of(const op_prep *c, const mst_node *neuron, mst_form form);
+
 /* Spikes that a count of n is sent as: n, or its digits that are 1. */
 static inline uint32_t op_spikes_of(uint32_t n, bool digits) { return digits ? (uint32_t)__builtin_popcount(n) : n; }
 

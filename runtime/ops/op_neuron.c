@@ -128,6 +128,14 @@ static mst_status prepare_tuned(op_prep *c, const mst_tuned *tuned, op_node *op)
     return MST_OK;
 }
 
+rt_kind op_worth_of(const op_prep *c, const mst_node *neuron, mst_form form)
+{
+    const mst_tensor *theta = &c->g->tensors[neuron->in[1]];
+    return (rt_kind){.form = form,
+                     .scale = mst_tensor_elements(theta) == 1 ? *(const float *)theta->data : 0.0f,
+                     .levels = form == MST_FORM_COUNT ? (uint32_t)op_levels_of(c, neuron) : 0};
+}
+
 static void describe_layer(op_prep *c, mst_layer *l, uint32_t node, uint64_t neurons)
 {
     const mst_node *n = c->node;

@@ -27,8 +27,9 @@ mst_status mst_program_create(const mst_graph *g, const mst_run_opts *opts, mst_
     mst_run_opts own = {.mode = MST_RUN_SPIKING};
     const mst_run_opts *o = &own;
     mst_kernels kernels;
+    const rt_backend *backend;
     if (opts != NULL)
-        MST_TRY(MST_TAKE_OPTS(mst_run_opts, &own, opts, thinning, readout_from, err));
+        MST_TRY(MST_TAKE_OPTS(mst_run_opts, &own, opts, thinning, backend, err));
     if ((unsigned)o->mode > MST_RUN_ANN)
         return mst_fail(err, MST_EINVAL, "unknown run mode %d", (int)o->mode);
     if (o->levels > MST_MAX_RUN_LEVELS)
@@ -46,6 +47,7 @@ mst_status mst_program_create(const mst_graph *g, const mst_run_opts *opts, mst_
     if (o->schedule != MST_SCHEDULE_STEP && o->schedule != MST_SCHEDULE_BLOCK)
         return mst_fail(err, MST_EINVAL, "unknown schedule %d", (int)o->schedule);
     MST_TRY(mst_graph_validate(g, err));
+    MST_TRY(rt_backend_select(o->backend, &backend, err));
     MST_TRY(mst_kernels_select(o->isa, &kernels, err));
     mst_program *p = mst_alloc(o->alloc, sizeof *p);
     if (p == NULL)
@@ -61,7 +63,7 @@ mst_status mst_program_create(const mst_graph *g, const mst_run_opts *opts, mst_
     p->threads = o->threads;
     p->alloc = p->arena.alloc = o->alloc;
     p->k = kernels;
-    p->backend = rt_backends[0];
+    p->backend = backend;
     mst_arena tmp = {.alloc = o->alloc, .chunk = TMP_CHUNK};
     mst_status st = compile(p, o, &tmp, err);
     mst_arena_release(&tmp);
@@ -86,6 +88,7 @@ void mst_program_destroy(mst_program *p)
 
 const mst_graph *mst_program_graph(const mst_program *p) { return p->g; }
 const char *mst_program_isa(const mst_program *p) { return p->k.isa; }
+const char *mst_program_backend(const mst_program *p) { return p->backend->name; }
 mst_run_mode mst_program_mode(const mst_program *p) { return p->mode; }
 size_t mst_program_layers(const mst_program *p) { return p->n_layers; }
 uint32_t mst_program_block_steps(const mst_program *p) { return p->steps; }

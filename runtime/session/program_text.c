@@ -6,24 +6,35 @@
 
 #define MAX_TEXT 512u
 
-static const char *const mode_names[] = {[MST_RUN_SPIKING] = "spiking",
-                                         [MST_RUN_FLOAT] = "float",
-                                         [MST_RUN_COUNT] = "count",
-                                         [MST_RUN_RADIX] = "radix",
-                                         [MST_RUN_ANN] = "ann"};
-static const char *const schedule_names[] = {[MST_SCHEDULE_STEP] = "step", [MST_SCHEDULE_BLOCK] = "block"};
-#define COUNT(table) (sizeof(table) / sizeof(table)[0])
+const char *mst_run_mode_name(int mode)
+{
+    switch (mode) {
+    case MST_RUN_SPIKING: return mst_run_rule_name(MST_RULE_STEP);
+    case MST_RUN_COUNT: return mst_run_rule_name(MST_RULE_COUNT);
+    case MST_RUN_RADIX: return mst_run_rule_name(MST_RULE_RADIX);
+    case MST_RUN_FLOAT: return "float";
+    case MST_RUN_ANN: return "ann";
+    default: return NULL;
+    }
+}
 
-static mst_status take_name(const char *name, const char *value, const char *const *table, size_t n, int *out,
-                            mst_err *err)
+static const char *schedule_name(int schedule)
+{
+    return schedule == MST_SCHEDULE_STEP ? "step" : schedule == MST_SCHEDULE_BLOCK ? "block"
+                                                                                   : NULL;
+}
+
+/* name_of: of each number from 0 on, then NULL. */
+static mst_status take_name(const char *name, const char *value, const char *(*name_of)(int), int *out, mst_err *err)
 {
     char known[120] = "";
-    for (size_t i = 0, used = 0; i < n; i++) {
-        if (strcmp(value, table[i]) == 0) {
-            *out = (int)i;
+    size_t used = 0;
+    for (int i = 0; name_of(i) != NULL; i++) {
+        if (strcmp(value, name_of(i)) == 0) {
+            *out = i;
             return MST_OK;
         }
-        used += (size_t)snprintf(known + used, sizeof known - used, "%s%s", i != 0 ? ", " : "", table[i]);
+        used += (size_t)snprintf(known + used, sizeof known - used, "%s%s", i != 0 ? ", " : "", name_of(i));
     }
     return mst_fail(err, MST_EINVAL, "option %s: expected one of %s, found '%s'", name, known, value);
 }
@@ -52,19 +63,18 @@ static mst_status take_option(mst_run_opts *o, const char *name, const char *val
 {
     int i = 0;
     if (strcmp(name, "mode") == 0) {
-        MST_TRY(take_name(name, value, mode_names, COUNT(mode_names), &i, err));
+        MST_TRY(take_name(name, value, mst_run_mode_name, &i, err));
         o->mode = (mst_run_mode)i;
     } else if (strcmp(name, "schedule") == 0) {
-        MST_TRY(take_name(name, value, schedule_names, COUNT(schedule_names), &i, err));
+        MST_TRY(take_name(name, value, schedule_name, &i, err));
         o->schedule = (mst_schedule)i;
     } else if (strcmp(name, "thinning") == 0) {
-        const char *names[MST_N_THINNINGS];
-        for (int k = 0; k < MST_N_THINNINGS; k++)
-            names[k] = mst_thinning_name(k);
-        MST_TRY(take_name(name, value, names, MST_N_THINNINGS, &i, err));
+        MST_TRY(take_name(name, value, mst_thinning_name, &i, err));
         o->thinning = (mst_thinning)i;
     } else if (strcmp(name, "isa") == 0) {
         o->isa = value;
+    } else if (strcmp(name, "backend") == 0) {
+        o->backend = value;
     } else if (strcmp(name, "seed") == 0) {
         return take_number(name, value, UINT64_MAX, &o->seed, err);
     } else if (strcmp(name, "threads") == 0) {
@@ -78,8 +88,8 @@ static mst_status take_option(mst_run_opts *o, const char *name, const char *val
     } else if (strcmp(name, "readout-from") == 0) {
         return take_number(name, value, UINT64_MAX, &o->readout_from, err);
     } else {
-        return mst_fail(err, MST_EINVAL, "option '%s': expected one of mode, schedule, isa, seed, threads, "
-                                         "block-steps, frames, levels, thinning, readout-from",
+        return mst_fail(err, MST_EINVAL, "option '%s': expected one of mode, schedule, isa, backend, seed, "
+                                         "threads, block-steps, frames, levels, thinning, readout-from",
                         name);
     }
     return MST_OK;

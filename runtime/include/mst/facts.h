@@ -20,7 +20,7 @@ extern "C" {
 /* ---- program: its layers of neurons, in execution order ------------------- */
 
 /* mst_program_create with options as text, "NAME=VALUE NAME=VALUE ..." in any order, NULL or "" for none:
- * mode (spiking, float, count, radix, ann), schedule (step, block), isa, seed, threads, block-steps, frames,
+ * mode (a name of mst_run_mode_name), schedule (step, block), isa, backend, seed, threads, block-steps, frames,
  * levels, thinning (binomial, systematic), readout-from as in mst_run_opts. seed, frames and thinning are the graph's
  * where they are not named. EINVAL names what is wrong, ELIMIT a text of 512 bytes or more; otherwise as
  * mst_program_create. */

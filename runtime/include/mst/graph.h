@@ -312,6 +312,11 @@ MST_API bool mst_node_is_linear(const mst_graph *g, const mst_node *n);
 /* Does n only move values, so that spikes stay spikes? By its operator's flag, but for a PAD that fills with
  * another value than 0. */
 MST_API bool mst_node_moves_spikes(const mst_node *n);
+/* Each value that it puts out is the largest of some that come in. */
+MST_API bool mst_node_picks(const mst_node *n);
+/* Makes spikes of whatever comes in (SPIKE with STATE): a layer. Drops some of those that come in (SPIKE alone). */
+MST_API bool mst_node_fires(const mst_node *n);
+MST_API bool mst_node_thins(const mst_node *n);
 
 /* Which node makes each tensor: node indices [n_tensors] in the arena, MST_NONE for the graph's input and
  * constants. NULL: out of memory. */

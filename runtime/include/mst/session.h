@@ -30,6 +30,8 @@ typedef enum mst_run_mode {
     MST_RUN_RADIX,   /* the same numbers, whose spikes are their binary digits */
     MST_RUN_ANN      /* float mode, but MASK drops whole values, drawn for each sample: the ANN as it was trained */
 } mst_run_mode;
+/* "step", "float", "count", "radix", "ann"; NULL when unknown */
+MST_API const char *mst_run_mode_name(int mode);
 
 /* Order of computation. Results are the same to the bit. */
 typedef enum mst_schedule {
@@ -52,6 +54,7 @@ typedef struct mst_run_opts {
     mst_thinning thinning; /* how masks drop the spikes of a count */
     uint64_t readout_from; /* spiking mode: the time step from which on logits are averaged, at most
                               MST_MAX_TIMESTEPS; 0 and 1: all. mst_session_mean_logits says what is before it */
+    const char *backend;   /* a name of mst_backend_name; NULL: the first */
 } mst_run_opts;
 
 /* The form of a tensor's values. */
@@ -67,7 +70,7 @@ typedef struct mst_program mst_program;
 typedef struct mst_session mst_session;
 
 /* Compile g, which must outlive the program; opts NULL: all of them 0. EUNSUPPORTED names the node that
- * cannot run; EINVAL for a wrong option, an isa that this machine lacks, a graph that does not validate;
+ * cannot run; EINVAL for a wrong option, an isa that this machine lacks, a back end that there is not, a graph that does not validate;
  * ELIMIT for a session of more than 4 GiB, for a graph whose spikes take ways beyond counting; ENOMEM. */
 MST_API mst_status mst_program_create(const mst_graph *g, const mst_run_opts *opts, mst_program **out,
                                       mst_err *err);
@@ -75,6 +78,10 @@ MST_API void mst_program_destroy(mst_program *p);
 MST_API const mst_graph *mst_program_graph(const mst_program *p);
 MST_API const char *mst_program_isa(const mst_program *p); /* the set in use */
 MST_API mst_run_mode mst_program_mode(const mst_program *p);
+
+/* Back ends, by the table in runtime/backend/backends.c: "cpu", ..; NULL past the last. Which one p runs by. */
+MST_API const char *mst_backend_name(int i);
+MST_API const char *mst_program_backend(const mst_program *p);
 
 /* One NEURON of the graph, in execution order. */
 typedef struct mst_layer {

@@ -145,7 +145,7 @@ START_TEST(options_as_text)
     same(g, &(mst_run_opts){.seed = 9, .frames = 5}, "");
     same(g, &(mst_run_opts){.seed = 4, .frames = 2}, "seed=4  frames=2");
     same(g, &(mst_run_opts){.seed = 9, .frames = 5, .schedule = MST_SCHEDULE_BLOCK},
-         " schedule=block isa=scalar threads=1 block-steps=3 ");
+         " schedule=block isa=scalar threads=1 block-steps=3 backend=cpu");
     mst_program *p = NULL;
     OK(mst_program_create_text(g, "isa=scalar schedule=block block-steps=3", &p, &err_));
     ck_assert_str_eq(mst_program_isa(p), "scalar");
@@ -174,7 +174,7 @@ START_TEST(wrong_options_as_text)
     } wrong[] = {
         {"mode", "option 'mode': expected NAME=VALUE"},
         {"depth=3", "option 'depth': expected one of mode, "},
-        {"mode=analog", "option mode: expected one of spiking, float, count, radix, ann, found"},
+        {"mode=analog", "option mode: expected one of step, float, count, radix, ann, found"},
         {"thinning=none", "option thinning: expected one of binomial, systematic, found 'none'"},
         {"levels=256", "levels"},
         {"schedule=", "option schedule: expected one of step, block, found ''"},
@@ -184,6 +184,7 @@ START_TEST(wrong_options_as_text)
         {"threads=", "option threads: "},
         {"block-steps=2x", "option block-steps: "},
         {"isa=neon", "neon"},
+        {"backend=tpu", "back end: expected one of cpu, found 'tpu'"},
         {"readout-from=65537", "readout_from: expected a time step, 0 to 65536, found 65537"},
         {"mode=count readout-from=2", "readout_from: expected a time step, 0 to 1 outside the spiking mode, found 2"},
     };

@@ -1,8 +1,10 @@
-/* What the flags of ops.def bring about, on operators of which they tell nothing, state, or purity: this test
- * builds library and converter with MST_EXTRA_OPS (toy_ops.def). */
+/* What the flags of ops.def bring about, on operators of which they tell nothing, state, or purity, and that a back end
+ * is one folder and one line of a table: this test builds library and converter with MST_EXTRA_OPS (toy_ops.def) and
+ * MST_EXTRA_BACKEND (toy_backend.c). */
 #include "mst/convert.h"
 #include "tests/support/run_tests.h"
 #include "tests/unit/session/session_graphs.h"
+#include "tests/unit/toy/toy_backend.h"
 #include "tests/unit/toy/toy_ops.h"
 
 enum { WIDE = 128,
@@ -218,6 +220,56 @@ START_TEST(counts_need_purity)
 }
 END_TEST
 
+/* ---- back ends ------------------------------------------------------------------------ */
+
+/* A layer that is masked, and a last one that is not. */
+static mst_graph *masked_graph(void)
+{
+    mst_graph *g = wide_graph();
+    rng r = {11};
+    uint32_t x = add_layer(g, &r, g->input);
+    add_mask(g, x, 0, 0.25f);
+    add_layer(g, &r, g->output);
+    add_like(g, MST_OP_LINEAR, INPUTS(g->output, add_random(g, &r, DIMS(WIDE, WIDE), -0.2f, 0.25f)));
+    return g;
+}
+
+START_TEST(another_back_end)
+{
+    static float x[WIDE], logits[2][T * WIDE];
+    mst_graph *g = masked_graph();
+    fill(x, 3);
+    ck_assert_str_eq(mst_backend_name(0), "cpu");
+    ck_assert_str_eq(mst_backend_name(1), "toy");
+    ck_assert_ptr_null(mst_backend_name(2));
+    for (int mode = 0; mst_run_mode_name(mode) != NULL; mode++)
+        for (int schedule = 0; schedule < 2; schedule++) {
+            mst_counters counters[2];
+            uint32_t steps = mode == MST_RUN_SPIKING ? T : 1;
+            atomic_store(&toy_runs, 0);
+            for (int k = 0; k < 2; k++) {
+                runner r = {0};
+                mst_run_opts o = {.size = sizeof o,
+                                  .mode = (mst_run_mode)mode,
+                                  .levels = mode == MST_RUN_COUNT || mode == MST_RUN_RADIX ? 7 : 0,
+                                  .schedule = (mst_schedule)schedule,
+                                  .backend = k != 0 ? "toy" : NULL};
+                OK(mst_program_create(g, &o, &r.p, &err_));
+                OK(mst_session_create(r.p, &r.s, &err_));
+                ck_assert_str_eq(mst_program_backend(r.p), mst_backend_name(k));
+                run_sample(&r, x, 1, steps, logits[k]);
+                counters[k] = mst_session_counters(r.s);
+                ck_assert(k != 0 || atomic_load(&toy_runs) == 0);
+                close_runner(&r);
+            }
+            ck_assert_uint_ge(atomic_load(&toy_runs), steps);
+            ck_assert(memcmp(logits[0], logits[1], steps * WIDE * sizeof logits[0][0]) == 0);
+            ck_assert(memcmp(&counters[0], &counters[1], sizeof counters[0]) == 0);
+        }
+    mst_graph_destroy(g);
+}
+END_TEST
+
 /* ---- conversion --------------------------------------------------------------------- */
 
 static const struct {
@@ -272,6 +324,7 @@ int main(void)
     tcase_add_test(t, state_lives_from_step_to_step);
     tcase_add_test(t, schedules_agree);
     tcase_add_test(t, counts_need_purity);
+    tcase_add_test(t, another_back_end);
     tcase_add_loop_test(t, report_names_what_is_not_told, 0, (int)(sizeof toys / sizeof toys[0]));
     suite_add_tcase(s, t);
     return run_tests(s);

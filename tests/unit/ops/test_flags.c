@@ -1,5 +1,6 @@
-/* mst_node_is_linear against what operators compute: f(a) + f(b) is 2 f((a + b)/2) for those that are linear but
- * for an offset, and for no other. */
+/* The flags of ops.def against what operators compute. LINEAR (mst_node_is_linear): f(a) + f(b) is 2 f((a + b)/2) for
+ * those that are linear but for an offset, and for no other. MOVE (mst_node_moves_spikes) and mst_node_picks: what comes
+ * out came in. UNIT, and each check of shapes: no other shape of the output is taken. */
 #include "tests/support/run_tests.h"
 #include "tests/unit/session/session_graphs.h"
 
@@ -123,6 +124,32 @@ static bool computes_linearly(const mst_graph *g)
     return true;
 }
 
+/* To the bit, of numbers no two of which are the same. */
+static bool gives_what_came(const mst_graph *g)
+{
+    float x[N], y[OUT];
+    rng r = {9};
+    rng_fill(&r, x, N, 1, -2, 3);
+    compute(g, x, y);
+    for (size_t i = 0; i < mst_tensor_elements(&g->tensors[g->output]); i++) {
+        size_t k = 0;
+        while (k < N && memcmp(&x[k], &y[i], sizeof *x) != 0)
+            k++;
+        if (k == N)
+            return false;
+    }
+    return true;
+}
+
+/* One column more than there is. A PAD has as many as its output says. */
+static bool takes_another_shape(mst_graph *g)
+{
+    mst_err err = {0};
+    mst_tensor *y = &g->tensors[g->output];
+    y->dims[y->rank - 1]++;
+    return mst_graph_validate(g, &err) == MST_OK;
+}
+
 static one begin(void)
 {
     one o = {.g = graph_with_input(DIMS(1, 2, 4, 3)), .r = {1}};
@@ -138,10 +165,14 @@ static void end(one *o, const char *name)
     bool negates = n->op == MST_OP_UNARY && n->ip[MST_UNARY_FN] == MST_UN_NEG;
     ck_assert_msg(mst_node_is_linear(o->g, n) == (computes_linearly(o->g) && !negates), "%s %s",
                   mst_op_get(n->op)->name, name != NULL ? name : "");
+    if (n->op != MST_OP_BINARY) /* min, max of x and a constant: by chance */
+        ck_assert_msg((mst_node_moves_spikes(n) || mst_node_picks(n)) == gives_what_came(o->g), "%s %s",
+                      mst_op_get(n->op)->name, name != NULL ? name : "");
+    ck_assert_msg(takes_another_shape(o->g) == (n->op == MST_OP_PAD), "%s", mst_op_get(n->op)->name);
     mst_graph_destroy(o->g);
 }
 
-START_TEST(linear_as_computed)
+START_TEST(as_computed)
 {
     for (int op = 0; op < MST_OP_COUNT; op++) {
         int fns = op == MST_OP_UNARY ? MST_UN_COUNT : op == MST_OP_REDUCE ? MST_RED_COUNT
@@ -179,6 +210,7 @@ START_TEST(masks)
     one o = begin();
     add_mask(o.g, o.x, 0, 0.5f);
     ck_assert(!mst_node_is_linear(o.g, &o.g->nodes[0]));
+    ck_assert(mst_node_thins(&o.g->nodes[0]) && !mst_node_fires(&o.g->nodes[0]));
     mst_node unknown = {.op = MST_OP_COUNT};
     ck_assert(!mst_node_is_linear(o.g, &unknown));
     mst_graph_destroy(o.g);
@@ -187,9 +219,9 @@ END_TEST
 
 int main(void)
 {
-    Suite *s = suite_create("linear operators");
-    TCase *t = tcase_create("linear");
-    tcase_add_test(t, linear_as_computed);
+    Suite *s = suite_create("flags of operators");
+    TCase *t = tcase_create("flags");
+    tcase_add_test(t, as_computed);
     tcase_add_test(t, sums_and_products);
     tcase_add_test(t, masks);
     suite_add_tcase(s, t);

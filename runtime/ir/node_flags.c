@@ -1,4 +1,4 @@
-/* Which nodes are linear, which only move values: by the flags of their operators. */
+/* What a node does by the flags of its operator, and where they say BY_FN, by its FN. */
 #include "mst/graph.h"
 
 static bool binary_is_linear(const mst_graph *g, const mst_node *n)
@@ -31,4 +31,22 @@ bool mst_node_moves_spikes(const mst_node *n)
 {
     const mst_op_info *op = mst_op_get(n->op);
     return op != NULL && (op->flags & MST_F_MOVE) != 0 && (n->op != MST_OP_PAD || n->fp[MST_PAD_VALUE] == 0.0f);
+}
+
+bool mst_node_picks(const mst_node *n)
+{
+    return (n->op == MST_OP_POOL && n->ip[MST_POOL_FN] == MST_RED_MAX) ||
+           (n->op == MST_OP_REDUCE && n->ip[MST_REDUCE_FN] == MST_RED_MAX);
+}
+
+bool mst_node_fires(const mst_node *n)
+{
+    const mst_op_info *op = mst_op_get(n->op);
+    return op != NULL && (~op->flags & (MST_F_SPIKE | MST_F_STATE)) == 0;
+}
+
+bool mst_node_thins(const mst_node *n)
+{
+    const mst_op_info *op = mst_op_get(n->op);
+    return op != NULL && (op->flags & (MST_F_SPIKE | MST_F_STATE)) == MST_F_SPIKE;
 }
