@@ -1,43 +1,18 @@
-/* Philox and thinning in vectors of 256 bits: 8 groups of four elements, one a lane. */
+/* Thinning in vectors of 256 bits: 8 groups of four elements, one a lane. */
 #ifndef MST_COUNT_THIN_AVX2_H
 #define MST_COUNT_THIN_AVX2_H
 
 #include <immintrin.h>
 
 #include "runtime/kernels/count_set.h"
+#include "runtime/kernels/philox_avx2.h"
 
 #define THIN_GROUPS 8
-
-ALWAYS void philox_multiply(__m256i x, uint32_t by, __m256i *hi, __m256i *lo)
-{
-    const __m256i m = _mm256_set1_epi64x(by);
-    __m256i even = _mm256_mul_epu32(x, m), odd = _mm256_mul_epu32(_mm256_srli_epi64(x, 32), m);
-    *hi = _mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xaa);
-    *lo = _mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xaa);
-}
-
-ALWAYS void philox_vecs(const mstc_thin *m, uint32_t group, __m256i c[4])
-{
-    uint32_t k0 = (uint32_t)m->seed, k1 = (uint32_t)(m->seed >> 32);
-    c[0] = _mm256_set1_epi32((int)m->sample);
-    c[1] = _mm256_set1_epi32(1);
-    c[2] = _mm256_set1_epi32((int)m->index);
-    c[3] = _mm256_add_epi32(_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7), _mm256_set1_epi32((int)group));
-    for (int round = 0; round < 10; round++, k0 += 0x9e3779b9u, k1 += 0xbb67ae85u) {
-        __m256i hi0, lo0, hi1, lo1;
-        philox_multiply(c[0], 0xd2511f53u, &hi0, &lo0);
-        philox_multiply(c[2], 0xcd9e8d57u, &hi1, &lo1);
-        c[0] = _mm256_xor_si256(_mm256_xor_si256(hi1, c[1]), _mm256_set1_epi32((int)k0));
-        c[2] = _mm256_xor_si256(_mm256_xor_si256(hi0, c[3]), _mm256_set1_epi32((int)k1));
-        c[1] = lo1;
-        c[3] = lo0;
-    }
-}
 
 static void thin_words(const mstc_thin *m, uint32_t group, uint32_t words[4][THIN_GROUPS])
 {
     __m256i c[4];
-    philox_vecs(m, group, c);
+    philox_vecs(m->seed, m->sample, 1, m->index, group, c);
     for (size_t i = 0; i < 4; i++)
         _mm256_store_si256((void *)words[i], c[i]);
 }
@@ -47,7 +22,7 @@ static void thin_block(const mstc_thin *m, uint32_t group, const uint8_t *in, ui
 {
     const __m256i one = _mm256_set1_epi32(1), byte = _mm256_set1_epi32(255), seven = _mm256_set1_epi32(7);
     __m256i c[4], n[4], at[4], kept[4], x = AT(__m256i_u, in), y = _mm256_setzero_si256();
-    philox_vecs(m, group, c);
+    philox_vecs(m->seed, m->sample, 1, m->index, group, c);
     for (int i = 0; i < 4; i++) {
         n[i] = _mm256_and_si256(_mm256_srli_epi32(x, 8 * i), byte);
         at[i] = _mm256_sub_epi32(n[i], one);

@@ -2,6 +2,7 @@
 #ifndef MST_PHILOX_AVX512_H
 #define MST_PHILOX_AVX512_H
 
+#include <Random123/philox.h>
 #include <immintrin.h>
 #include <stdint.h>
 
@@ -23,10 +24,10 @@ static inline __attribute__((always_inline)) void philox_vecs(uint64_t seed, uin
     c[1] = _mm512_set1_epi32((int)time);
     c[2] = _mm512_set1_epi32((int)index);
     c[3] = _mm512_add_epi32(iota, _mm512_set1_epi32((int)group));
-    for (int round = 0; round < 10; round++, k0 += 0x9e3779b9u, k1 += 0xbb67ae85u) {
+    for (int round = 0; round < 10; round++, k0 += PHILOX_W32_0, k1 += PHILOX_W32_1) {
         __m512i hi0, lo0, hi1, lo1;
-        philox_multiply(c[0], 0xd2511f53u, &hi0, &lo0);
-        philox_multiply(c[2], 0xcd9e8d57u, &hi1, &lo1);
+        philox_multiply(c[0], PHILOX_M4x32_0, &hi0, &lo0);
+        philox_multiply(c[2], PHILOX_M4x32_1, &hi1, &lo1);
         c[0] = _mm512_ternarylogic_epi32(hi1, c[1], _mm512_set1_epi32((int)k0), 0x96); /* xor of three */
         c[2] = _mm512_ternarylogic_epi32(hi0, c[3], _mm512_set1_epi32((int)k1), 0x96);
         c[1] = lo1;
