@@ -16,7 +16,10 @@ static const rt_backend *const backends[] = {
 
 #define N_BACKENDS (sizeof backends / sizeof backends[0])
 
-const char *mst_backend_name(int i) { return (unsigned)i < N_BACKENDS ? backends[i]->name : NULL; }
+const char *mst_backend_name(int i)
+{
+    return (unsigned)i < N_BACKENDS ? backends[i]->name : NULL;
+}
 
 mst_status rt_backend_select(const char *name, const rt_backend **out, mst_err *err)
 {
