@@ -70,8 +70,9 @@ typedef struct mst_program mst_program;
 typedef struct mst_session mst_session;
 
 /* Compile g, which must outlive the program; opts NULL: all of them 0. EUNSUPPORTED names the node that
- * cannot run; EINVAL for a wrong option, an isa that this machine lacks, a back end that there is not, a graph that does
- * not validate; ELIMIT for a session of more than 4 GiB, for a graph whose spikes take ways beyond counting; ENOMEM. */
+ * cannot run; EINVAL for a wrong option, an isa that this machine lacks, a back end that there is not, a
+ * graph that does not validate; ELIMIT for a session of more than 4 GiB, for a graph whose spikes take ways
+ * beyond counting; ENOMEM. */
 MST_API mst_status mst_program_create(const mst_graph *g, const mst_run_opts *opts, mst_program **out,
                                       mst_err *err);
 MST_API void mst_program_destroy(mst_program *p);

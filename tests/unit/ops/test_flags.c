@@ -1,6 +1,6 @@
 /* The flags of ops.def against what operators compute. LINEAR (mst_node_is_linear): f(a) + f(b) is 2 f((a + b)/2) for
- * those that are linear but for an offset, and for no other. MOVE (mst_node_moves_spikes), mst_node_picks: what comes out
- * came in. UNIT, and each check of shapes: no other shape of the output is taken. */
+ * those that are linear but for an offset, and for no other. MOVE (mst_node_moves_spikes), mst_node_picks: what comes
+ * out came in. UNIT, and each check of shapes: no other shape of the output is taken. */
 #include "tests/support/run_tests.h"
 #include "tests/unit/session/session_graphs.h"
 
