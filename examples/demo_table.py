@@ -26,7 +26,7 @@ def agreement(folder, name, mode):
     if not os.path.exists(path):
         return "-"
     with open(path) as f:
-        return f"{100 * json.load(f)['snn'][-1]['agreement']:.1f}"
+        return f"{json.load(f)['at'][-1]['agreement_percent']:.1f}"
 
 
 def mean(runs, value, form):
@@ -36,7 +36,7 @@ def mean(runs, value, form):
 
 
 def accuracy(runs):
-    values = [100 * r["top1"][-1]["top1"] for r in runs]
+    values = [r["at"][-1]["top1_percent"] for r in runs]
     scatter = f" +-{statistics.stdev(values):.1f}" if len(values) > 1 else ""
     return f"{statistics.mean(values):.1f}{scatter}"
 
@@ -73,13 +73,13 @@ def block(folder, name):
     figures("latency of a sample, steps", lambda r: r["latency_steps"], "{:.0f}")
     figures("  pipelined, a sample every .. steps", every, "{:.0f}")
     figures("spikes, thousands", lambda r: r["spikes_per_sample"] and r["spikes_per_sample"] / 1e3, "{:.0f}")
-    figures("additions (ACs), millions", lambda r: None if r["mode"] == "ann" else r["Eff_ACs"] / 1e6)
+    figures("additions (ACs), millions", lambda r: None if r["mode"] == "ann" else r["sops_per_sample"] / 1e6)
     figures("multiplications (MACs), millions",
-            lambda r: (r["dense_ops_per_pass"] if r["mode"] == "ann" else r["Eff_MACs"]) / 1e6, "{:.2f}")
+            lambda r: (r["dense_ops_per_pass"] if r["mode"] == "ann" else r["macs_per_sample"]) / 1e6, "{:.2f}")
     figures("energy, microjoules", lambda r: r["energy_pj"] / 1e6)
     figures("  times the ANN's", lambda r: times(r["energy"], "ratio", r["mode"]), "{:.2f}")
     figures("  times the ANN's, memory included", lambda r: times(r["energy"], "total_ratio", r["mode"]), "{:.2f}")
-    figures("samples a second on this machine", lambda r: r["samples"] / r["seconds"], "{:.0f}")
+    figures("samples a second on this machine", lambda r: r["timing"]["samples_per_second"], "{:.0f}")
 
 
 def main(folder, title, names):

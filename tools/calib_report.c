@@ -136,17 +136,6 @@ mst_status mst_calib_print(const mst_calib_facts *c, FILE *f, mst_err *err)
 
 /* ---- JSON ---- */
 
-/* value: taken; NULL: out of memory, and on any failure *object is released and NULL. */
-static void set(json_t **object, const char *key, json_t *value)
-{
-    if (*object == NULL) {
-        json_decref(value);
-    } else if (json_object_set_new(*object, key, value) != 0) {
-        json_decref(*object);
-        *object = NULL;
-    }
-}
-
 static json_t *json_points(const mst_calib_report *r)
 {
     json_t *list = json_array();
@@ -154,10 +143,10 @@ static json_t *json_points(const mst_calib_report *r)
         const mst_calib_point *p = &r->points[i];
         json_t *point = json_object();
         if (!mst_mode_counts(r->mode))
-            set(&point, "t", json_integer(p->t));
-        set(&point, "top1", mst_json_real(p->top1));
-        set(&point, "agreement", mst_json_real(p->agreement));
-        set(&point, "logit_rel_l2", mst_json_real(p->logit_rel_l2));
+            mst_json_set(&point, "t", json_integer(p->t));
+        mst_json_set(&point, "top1_percent", mst_json_real(100 * p->top1));
+        mst_json_set(&point, "agreement_percent", mst_json_real(100 * p->agreement));
+        mst_json_set(&point, "logit_rel_l2", mst_json_real(p->logit_rel_l2));
         mst_json_append(&list, point);
     }
     return list;
@@ -168,32 +157,32 @@ static json_t *json_parts(mst_run_mode mode, const double *values)
     json_t *parts = json_object();
     for (int p = 0; p < MST_PART_COUNT; p++)
         if (mst_calib_has_part(mode, (mst_calib_part)p))
-            set(&parts, mst_calib_part_name((mst_calib_part)p), mst_json_real(values[p]));
+            mst_json_set(&parts, mst_calib_part_name((mst_calib_part)p), mst_json_real(values[p]));
     return parts;
 }
 
 static json_t *json_layer(mst_run_mode mode, const mst_calib_layer *l)
 {
     json_t *layer = json_object();
-    set(&layer, "name", mst_json_text(l->name));
-    set(&layer, "site", json_string(mst_site_name((int)l->site)));
-    set(&layer, "stage", json_integer(l->stage));
-    set(&layer, "block", json_integer(l->block));
-    set(&layer, "neurons", mst_json_whole(l->neurons));
-    set(&layer, "theta", mst_json_real(l->theta));
-    set(&layer, "L", json_integer(l->levels));
+    mst_json_set(&layer, "name", mst_json_text(l->name));
+    mst_json_set(&layer, "site", json_string(mst_site_name((int)l->site)));
+    mst_json_set(&layer, "stage", json_integer(l->stage));
+    mst_json_set(&layer, "block", json_integer(l->block));
+    mst_json_set(&layer, "neurons", mst_json_whole(l->neurons));
+    mst_json_set(&layer, "theta", mst_json_real(l->theta));
+    mst_json_set(&layer, "L", json_integer(l->levels));
     if (mst_mode_counts(mode))
-        set(&layer, "levels", json_integer(l->run_levels));
-    set(&layer, "rate", mst_json_real(l->rate));
-    set(&layer, "mae", mst_json_real(l->mae));
-    set(&layer, "mae_se", mst_json_real(l->mae_se));
-    set(&layer, "rel_l2", mst_json_real(l->rel_l2));
-    set(&layer, "max", mst_json_real(l->max));
-    set(&layer, "bias", mst_json_real(l->bias));
-    set(&layer, "within", mst_json_real(l->within));
-    set(&layer, "residual", mst_json_real(l->residual));
-    set(&layer, "parts", json_parts(mode, l->part_abs));
-    set(&layer, "parts_bias", json_parts(mode, l->part_mean));
+        mst_json_set(&layer, "levels", json_integer(l->run_levels));
+    mst_json_set(&layer, "rate_percent", mst_json_real(100 * l->rate));
+    mst_json_set(&layer, "mae", mst_json_real(l->mae));
+    mst_json_set(&layer, "mae_se", mst_json_real(l->mae_se));
+    mst_json_set(&layer, "rel_l2", mst_json_real(l->rel_l2));
+    mst_json_set(&layer, "max", mst_json_real(l->max));
+    mst_json_set(&layer, "bias", mst_json_real(l->bias));
+    mst_json_set(&layer, "within_percent", mst_json_real(100 * l->within));
+    mst_json_set(&layer, "residual", mst_json_real(l->residual));
+    mst_json_set(&layer, "parts", json_parts(mode, l->part_abs));
+    mst_json_set(&layer, "parts_bias", json_parts(mode, l->part_mean));
     return layer;
 }
 
@@ -201,16 +190,16 @@ static json_t *json_layer(mst_run_mode mode, const mst_calib_layer *l)
 static void set_mode(json_t **root, const mst_calib_facts *c)
 {
     const mst_calib_report *r = c->report;
-    set(root, "mode", json_string(mst_run_mode_name(r->mode)));
+    mst_json_set(root, "mode", json_string(mst_run_mode_name(r->mode)));
     if (!mst_mode_counts(r->mode)) {
-        set(root, "T", json_integer(r->points[r->n_points - 1].t));
-        set(root, "readout_from", json_integer(c->readout_from));
+        mst_json_set(root, "T", json_integer(r->points[r->n_points - 1].t));
+        mst_json_set(root, "readout_from", json_integer(c->readout_from));
         return;
     }
-    set(root, "thinning", json_string(mst_thinning_name((int)c->thinning)));
-    set(root, "depth", json_integer(r->depth));
-    set(root, "window_steps", json_integer(r->window));
-    set(root, "latency_steps", mst_json_whole(latency_of(r)));
+    mst_json_set(root, "thinning", json_string(mst_thinning_name((int)c->thinning)));
+    mst_json_set(root, "depth", json_integer(r->depth));
+    mst_json_set(root, "window_steps", json_integer(r->window));
+    mst_json_set(root, "latency_steps", mst_json_whole(latency_of(r)));
 }
 
 mst_status mst_calib_json(const mst_calib_facts *c, const char *path, mst_err *err)
@@ -219,23 +208,19 @@ mst_status mst_calib_json(const mst_calib_facts *c, const char *path, mst_err *e
     json_t *layers = json_array(), *root = json_object();
     for (size_t k = 0; layers != NULL && k < r->n_layers; k++)
         mst_json_append(&layers, json_layer(r->mode, &r->layers[k]));
-    set(&root, "onnx", mst_json_text(c->onnx));
-    set(&root, "model", mst_json_text(c->model));
-    set(&root, "data", mst_json_text(c->data));
-    set(&root, "samples", mst_json_whole(r->samples));
-    set(&root, "labelled", mst_json_whole(r->labelled));
-    json_t *outcome = mst_outcome_json(c->outcome);
-    if (root != NULL && (outcome == NULL || json_object_update(root, outcome) != 0)) {
-        json_decref(root);
-        root = NULL;
-    }
-    json_decref(outcome);
+    mst_json_set(&root, "onnx", mst_json_text(c->onnx));
+    mst_json_set(&root, "model", mst_json_text(c->model));
+    mst_json_set(&root, "data", mst_json_text(c->data));
+    mst_json_set(&root, "samples", mst_json_whole(r->samples));
+    mst_json_set(&root, "labelled", mst_json_whole(r->labelled));
+    mst_json_add(&root, mst_outcome_json(c->outcome));
     set_mode(&root, c);
-    set(&root, "ann_masks", json_string(c->ann_masks));
-    set(&root, "ann_top1", mst_json_real(r->ann_top1));
-    set(&root, "stored_top1", mst_json_real(r->stored_top1));
-    set(&root, "stored_logit_rel_l2", mst_json_real(r->stored_logit_rel_l2));
-    set(&root, "snn", json_points(r));
-    set(&root, "layers", layers);
+    mst_json_set(&root, "ann_masks", json_string(c->ann_masks));
+    mst_json_set(&root, "ann_top1_percent", mst_json_real(100 * r->ann_top1));
+    mst_json_set(&root, "stored_top1_percent", mst_json_real(100 * r->stored_top1));
+    mst_json_set(&root, "stored_logit_rel_l2", mst_json_real(r->stored_logit_rel_l2));
+    mst_json_set(&root, "at", json_points(r));
+    mst_json_set(&root, "layers", layers);
+    mst_json_set(&root, "provenance", json_pack("{s:s, s:i}", "isa", c->isa, "threads", (int)c->threads));
     return mst_json_write("mstcalib", root, path, err);
 }

@@ -15,6 +15,8 @@ typedef struct mst_calib_facts {
     const char *ann_masks; /* "none": but its own; "mean": those of the spiking network by their mean */
     bool lacks_masks;      /* it has none, but the spiking network has */
     uint32_t readout_from; /* step mode: logits of this step on are averaged */
+    const char *isa;
+    unsigned threads;
 } mst_calib_facts;
 
 mst_status mst_calib_print(const mst_calib_facts *c, FILE *f, mst_err *err);

@@ -50,7 +50,8 @@ mst_status mst_tune_print(const mst_tune_facts *c, FILE *f, mst_err *err)
 
 static json_t *json_figures(const mst_tune_figures *x)
 {
-    return json_pack("{s:o, s:o, s:o, s:o}", "top1", mst_json_real(x->top1), "top1_se", mst_json_real(x->top1_se),
+    return json_pack("{s:o, s:o, s:o, s:o}", "top1_percent", mst_json_real(100 * x->top1),
+                     "top1_se_percent", mst_json_real(100 * x->top1_se),
                      "logit_rel_l2", mst_json_real(x->logit_rel_l2), "logit_rel_l2_se",
                      mst_json_real(x->logit_rel_l2_se));
 }
@@ -66,7 +67,7 @@ mst_status mst_tune_json(const mst_tune_facts *c, const char *path, mst_err *err
         (int)c->tuning->readout_from, "layers", (int)c->tuning->n_layers, "channels",
         mst_json_whole(channels(c->tuning)), "samples", mst_json_whole(r->fit), "held_out", mst_json_whole(r->held),
         "labelled", mst_json_whole(r->labelled), "seed", mst_json_whole(c->seed), "ann_masks", c->ann_masks, "passes",
-        (int)r->passes, "pass", (int)r->pass, "ann_top1", mst_json_real(r->ann_top1), "untuned",
+        (int)r->passes, "pass", (int)r->pass, "ann_top1_percent", mst_json_real(100 * r->ann_top1), "untuned",
         json_figures(&r->untuned), "tuned", json_figures(&r->tuned), "change", json_figures(&r->change), "better",
         r->better);
     return mst_json_write("mstcalib", root, path, err);

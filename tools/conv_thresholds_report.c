@@ -58,27 +58,43 @@ void mst_thresholds_warn(const mst_thresholds *t)
 static json_t *json_row(const mst_threshold_row *row)
 {
     const mst_theta_result *r = &row->result;
-    json_t *theta = json_array();
+    json_t *theta = json_array(), *o = json_object();
     for (size_t c = 0; theta != NULL && c < r->n; c++)
         mst_json_append(&theta, mst_json_real((double)r->theta[c]));
-    return json_pack("{s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o}", "name", mst_json_text(row->name), "bound", row->fixed,
-                     "theta", theta, "by_layer", mst_json_whole(r->by_layer), "positive", mst_json_real(r->positive),
-                     "saturated", mst_json_real(r->saturated), "silent", mst_json_real(r->silent), "relative_error",
-                     mst_json_real(r->error));
+    mst_json_set(&o, "name", mst_json_text(row->name));
+    mst_json_set(&o, "bound", json_boolean(row->fixed));
+    mst_json_set(&o, "theta", theta);
+    mst_json_set(&o, "by_layer", mst_json_whole(r->by_layer));
+    mst_json_set(&o, "positive_percent", mst_json_real(100 * r->positive));
+    mst_json_set(&o, "saturated_percent", mst_json_real(100 * r->saturated));
+    mst_json_set(&o, "silent_percent", mst_json_real(100 * r->silent));
+    mst_json_set(&o, "error_percent", mst_json_real(100 * r->error));
+    return o;
+}
+
+/* On the samples that were not used for thresholds. */
+static json_t *json_held(const mst_thresholds *t)
+{
+    json_t *o = t->held != 0 ? json_object() : NULL;
+    if (t->held == 0)
+        return json_null();
+    mst_json_set(&o, "samples", mst_json_whole(t->held));
+    mst_json_set(&o, "agreement_percent", mst_json_real(100 * agreement(t)));
+    mst_json_set(&o, "agreement_se_percent", mst_json_real(100 * share_error(agreement(t), t->held)));
+    mst_json_set(&o, "divergence_nats", mst_json_real(t->divergence));
+    mst_json_set(&o, "spikes_per_sample", mst_json_real(t->spikes));
+    mst_json_set(&o, "depth", json_integer(t->depth));
+    mst_json_set(&o, "window_steps", json_integer(t->window));
+    return o;
 }
 
 json_t *mst_thresholds_json(const mst_thresholds *t)
 {
     if (t == NULL)
         return json_null();
-    json_t *rows = json_array(), *held = json_null();
+    json_t *rows = json_array();
     for (size_t k = 0; rows != NULL && k < t->n; k++)
         mst_json_append(&rows, json_row(&t->rows[k]));
-    if (t->held != 0)
-        held = json_pack("{s:o, s:o, s:o, s:o, s:o, s:i, s:i}", "samples", mst_json_whole(t->held), "agreement",
-                         mst_json_real(agreement(t)), "agreement_se", mst_json_real(share_error(agreement(t), t->held)),
-                         "divergence", mst_json_real(t->divergence), "spikes", mst_json_real(t->spikes), "depth",
-                         (int)t->depth, "window", (int)t->window);
     return json_pack("{s:i, s:s, s:s, s:o, s:o, s:o}", "levels", t->levels, "method", t->method, "grain", t->grain,
-                     "samples", mst_json_whole(t->samples), "layers", rows, "held_back", held);
+                     "samples", mst_json_whole(t->samples), "layers", rows, "held_back", json_held(t));
 }

@@ -206,7 +206,7 @@ static mst_status load(const char *const *args, networks *n, mst_run_opts *snn, 
 }
 
 static mst_status report(const char *const *args, const mst_calib_report *r, const mst_outcome *outcome,
-                         const networks *n, const mst_run_opts *snn, mst_err *err)
+                         const networks *n, const mst_run_opts *snn, unsigned threads, mst_err *err)
 {
     mst_calib_facts facts = {args[0],
                              args[1],
@@ -216,7 +216,9 @@ static mst_status report(const char *const *args, const mst_calib_report *r, con
                              snn->thinning,
                              give_masks() ? "mean" : "none",
                              n->ann_lacks_masks,
-                             (uint32_t)snn->readout_from};
+                             (uint32_t)snn->readout_from,
+                             mst_program_isa(n->snn),
+                             threads};
     bool text_aside = mst_is_stdout(c.json);
     if (!c.quiet)
         MST_TRY(mst_calib_print(&facts, text_aside ? stderr : stdout, err));
@@ -245,9 +247,9 @@ static mst_status calibrate(const char *const *args, const networks *n, const ms
     if (st == MST_OK)
         st = mst_model_unchanged(err);
     if (st == MST_OK)
-        st = report(args, &r, &outcome, n, snn, err);
+        st = report(args, &r, &outcome, n, snn, job.threads, err);
     else if (r.samples != 0 && mst_model_unchanged(NULL) == MST_OK &&
-             report(args, &r, &outcome, n, snn, NULL) == MST_OK)
+             report(args, &r, &outcome, n, snn, job.threads, NULL) == MST_OK)
         mst_paths_keep(); /* of the samples before it failed */
     mst_calib_report_free(&r);
     mst_outcome_free(&outcome);

@@ -247,7 +247,12 @@ static void set_energy(void)
 static mst_status run_picked(const mst_graph *g, const char *const *args, mst_run_opts *ropts,
                              const mst_opt_uints *levels, const mst_sim_opts *opts, mst_err *err)
 {
-    mst_run_facts first = {.model = args[0], .data = args[1], .opts = *opts, .energy = energy, .seed = ropts->seed};
+    mst_run_facts first = {.model = args[0],
+                           .data = args[1],
+                           .opts = *opts,
+                           .energy = energy,
+                           .seed = ropts->seed,
+                           .threads = opts->threads > ropts->threads ? opts->threads : ropts->threads};
     mst_journal *journal = NULL;
     size_t n = 0;
     if (o.resume != NULL)

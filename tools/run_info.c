@@ -163,7 +163,7 @@ mst_status mst_info_json(const mst_program *p, const char *model, const char *pa
     mst_hash_text(g->meta.source_sha256, hash);
     json_t *root = json_pack(
         "{s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:s, s:s, s:o, s:o, s:o, s:s, s:i, s:o, s:o, s:o, "
-        "s:s, s:o}",
+        "s:{s:s}, s:o}",
         "model", mst_json_text(model), "producer", mst_json_text(g->meta.producer), "source",
         mst_json_text(g->meta.source_name), "source_sha256", hash, "input", json_input(g), "mean",
         json_reals(g->meta.mean, g->meta.n_norm), "std", json_reals(g->meta.std, g->meta.n_norm), "prepare",
@@ -173,7 +173,8 @@ mst_status mst_info_json(const mst_program *p, const char *model, const char *pa
         mst_json_whole(g->meta.seed), "parameters", mst_json_whole(mst_model_parameters(g)), "weights",
         mst_model_weights(g), "nodes", (int)g->n_nodes, "dense_ops", mst_json_whole(mst_program_dense_ops(p)),
         "dense_ops_static", mst_json_whole(mst_program_dense_ops_static(p)),
-        "session_bytes", mst_json_whole(mst_program_session_bytes(p)), "isa", mst_program_isa(p), "layers",
+        "session_bytes", mst_json_whole(mst_program_session_bytes(p)), "provenance", "isa",
+        mst_program_isa(p), "layers",
         json_layers(p));
     return mst_json_write("mstrun", root, path, err);
 }

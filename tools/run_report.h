@@ -14,6 +14,7 @@ typedef struct mst_run_facts {
     mst_sim_result result;
     mst_energy energy;
     uint64_t seed;
+    unsigned threads; /* that took part, whether each had its own samples or not */
 } mst_run_facts;
 
 /* One run: all of it. Several: a row each. */

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tools/tool_output.h"
 #include "tools/tool_paths.h"
 
 /* The number of a closed stream must not go to a file that is opened later: what is printed would land there.
@@ -68,6 +69,7 @@ int mst_tool_main(const char *name, int (*work)(int, char **), int argc, char **
     static char buffer[1 << 16]; /* so that a failed write is found where its reason is known */
     mst_err err;
     tool_name = name;
+    mst_json_command(argc, argv);
     hold_streams();
     catch_signals();
     setvbuf(stdout, buffer, isatty(STDOUT_FILENO) ? _IOLBF : _IOFBF, sizeof buffer);

@@ -39,31 +39,81 @@ json_t *mst_json_whole(uint64_t v)
     return v <= INT64_MAX ? json_integer((json_int_t)v) : json_real((double)v);
 }
 
-void mst_json_append(json_t **list, json_t *item)
+json_t *mst_json_real_if(bool known, double v) { return known ? mst_json_real(v) : json_null(); }
+json_t *mst_json_whole_if(bool known, uint64_t v) { return known ? mst_json_whole(v) : json_null(); }
+
+/* bad: what was to be done to *to was not. */
+static void drop_if(bool bad, json_t **to)
 {
-    if (*list == NULL) {
-        json_decref(item);
-    } else if (json_array_append_new(*list, item) != 0) {
-        json_decref(*list);
-        *list = NULL;
+    if (bad) {
+        json_decref(*to);
+        *to = NULL;
     }
 }
 
-/* The same object with that key before all others; items taken. */
-static json_t *signed_by(const char *tool, json_t *items)
+void mst_json_append(json_t **to, json_t *item)
 {
-    json_t *root = items != NULL ? json_pack("{s:s}", "tool", tool) : NULL;
-    if (root != NULL && json_object_update(root, items) != 0) {
-        json_decref(root);
-        root = NULL;
-    }
-    json_decref(items);
-    return root;
+    if (*to == NULL)
+        json_decref(item);
+    else
+        drop_if(json_array_append_new(*to, item) != 0, to);
+}
+
+void mst_json_set(json_t **to, const char *key, json_t *item)
+{
+    if (*to == NULL)
+        json_decref(item);
+    else
+        drop_if(json_object_set_new(*to, key, item) != 0, to);
+}
+
+void mst_json_add(json_t **to, json_t *item)
+{
+    if (*to != NULL)
+        drop_if(item == NULL || json_object_update_recursive(*to, item) != 0, to);
+    json_decref(item);
+}
+
+/* ---- files ---- */
+
+static struct {
+    int argc;
+    char **argv;
+    double began;
+} command;
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+void mst_json_command(int argc, char **argv)
+{
+    command.argc = argc;
+    command.argv = argv;
+    command.began = now();
+}
+
+static json_t *json_provenance(void)
+{
+    char date[32] = "";
+    struct tm utc;
+    time_t t = time(NULL);
+    if (gmtime_r(&t, &utc) != NULL)
+        strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", &utc);
+    json_t *words = json_array();
+    for (int i = 0; words != NULL && i < command.argc; i++)
+        mst_json_append(&words, mst_json_text(command.argv[i]));
+    return json_pack("{s:s, s:s, s:o}", "version", MST_VERSION, "date", date, "command", words);
 }
 
 mst_status mst_json_write(const char *tool, json_t *items, const char *path, mst_err *err)
 {
-    json_t *root = signed_by(tool, items);
+    json_t *root = json_pack("{s:s, s:i, s:o, s:{s:o}}", "tool", tool, "schema", MST_JSON_SCHEMA, "provenance",
+                             json_provenance(), "timing", "wall_seconds", mst_json_real(now() - command.began));
+    mst_json_add(&root, items);
     if (root == NULL)
         return mst_fail(err, MST_ENOMEM, "%s: out of memory for JSON", path);
     FILE *f;
@@ -74,12 +124,7 @@ mst_status mst_json_write(const char *tool, json_t *items, const char *path, mst
     return st;
 }
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
+/* ---- progress ---- */
 
 void mst_progress_begin(mst_progress *p, const char *what, size_t total, bool quiet)
 {

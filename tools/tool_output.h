@@ -9,15 +9,26 @@
 
 #include "mst/status.h"
 
-/* JSON values that any input can be put into: text that is not UTF-8 gets '?' for the
+/* JSON (jansson) values that any input can be put into: text that is not UTF-8 gets '?' for the
  * bytes that are not, a number that is not finite becomes null. NULL when out of memory. */
 json_t *mst_json_text(const char *s);
 json_t *mst_json_real(double v);
 json_t *mst_json_whole(uint64_t v);
-/* Put item (taken; NULL: out of memory) at the end of *list; on failure *list is released and NULL. */
-void mst_json_append(json_t **list, json_t *item);
-/* Print root (an object, taken; NULL: out of memory) to path, an output of tool_paths.h; its first key is "tool", by
- * which files of the tools are known. EIO, ENOMEM. */
+json_t *mst_json_real_if(bool known, double v); /* null where it is not known, or of no meaning in this mode */
+json_t *mst_json_whole_if(bool known, uint64_t v);
+/* What follows takes item (NULL: out of memory); on failure *to is released and NULL, and stays so.
+ * Put it at the end of a list; into an object by that key; all that it holds into an object, objects of one key into
+ * one another. */
+void mst_json_append(json_t **to, json_t *item);
+void mst_json_set(json_t **to, const char *key, json_t *item);
+void mst_json_add(json_t **to, json_t *item);
+
+/* What every file of the tools begins with (docs/JSON.md): "tool", by which they are known; "schema", of the keys;
+ * "provenance", the version, command line and date; "timing", the time since mst_json_command. */
+#define MST_JSON_SCHEMA 1
+void mst_json_command(int argc, char **argv); /* lent */
+/* Print these and root (an object, taken; NULL: out of memory), which may have more for provenance and timing, to path,
+ * an output of tool_paths.h. EIO, ENOMEM. */
 mst_status mst_json_write(const char *tool, json_t *root, const char *path, mst_err *err);
 
 /* A bar on stderr if that is a terminal and quiet is false, with rate and time left: drawn at most ten times a

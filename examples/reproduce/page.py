@@ -14,7 +14,7 @@ TITLES = {name: run[2] for name, run in RUNS.items()}
 
 def top1(run):
     """{t: SNN accuracy in percent}"""
-    return {at["t"]: 100 * at["top1"] for at in run["top1"]}
+    return {at["t"]: at["top1_percent"] for at in run["at"]}
 
 
 def table(out, name, header, rows):
@@ -157,8 +157,8 @@ class Page:
         if "swin-sa75" in changes:
             saving, change = changes["swin-sa75"]
             base = self.found["table3", "swin"]
-            share = 100 * sum(layer["spikes"] for layer in base["layers"] if layer["site"] in ("q", "k", "attn")) \
-                / sum(layer["spikes"] for layer in base["layers"])
+            share = 100 * sum(layer["spikes_per_sample"] for layer in base["layers"] if layer["site"] in ("q", "k", "attn")) \
+                / sum(layer["spikes_per_sample"] for layer in base["layers"])
             words.append("With 75 %% of self-attention masked, power %s by %.1f %% (paper: falls by %.1f %%) and "
                          "accuracy changes by %s points (paper: the same level): the saving is %.1f points %s than the "
                          "paper's, the accuracy %s. Q, K and the attention map have %.1f %% of our unmasked Swin's "

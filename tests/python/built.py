@@ -24,6 +24,13 @@ def tool(name, *args, code=0, text=True):
     return done
 
 
+def lasting(report):
+    """A tool's JSON without what differs from run to run of the same."""
+    if isinstance(report, dict):
+        return {k: lasting(v) for k, v in report.items() if k not in ("provenance", "timing")}
+    return [lasting(v) for v in report] if isinstance(report, list) else report
+
+
 def listed(name, what):
     """Rows of a list of a tool without its heads; none where the tool is not built."""
     if not (BUILD / name).exists():

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from built import lasting
 from support import FIXTURES, tool
 from oracle import counts, simulator, snn_reader
 from oracle import sim_ops as ops
@@ -40,8 +41,8 @@ def inputs(model):
 
 
 def calib(converted, model, path, *args):
-    return json.loads(tool("mstcalib", FIXTURES / (model + ".onnx"), path, converted.x(model), "--json", "-", "--quiet",
-                           *args).stdout)
+    return lasting(json.loads(tool("mstcalib", FIXTURES / (model + ".onnx"), path, converted.x(model), "--json", "-", "--quiet",
+                                   *args).stdout))
 
 
 def behind(graph, tensor):
@@ -91,8 +92,8 @@ def expected(sim, i, node, ann, stored):
     most = sim.levels[i] if sim.mode == "count" else sim.levels[i].bit_length()
     return {
         "L": node.ip["LEVELS"], "levels": sim.levels[i], "neurons": y.shape[1], "mae": abs(e).mean(), "bias": e.mean(),
-        "max": abs(e).max(), "within": (abs(e) <= theta / (2 * float(levels))).mean(), "residual": abs(u - y).mean(),
-        "rel_l2": np.sqrt((e * e).sum() / (kept * kept).sum()) if kept.any() else None, "rate": sim.layer[i][1].mean() / y.shape[1] / most,
+        "max": abs(e).max(), "within_percent": 100 * (abs(e) <= theta / (2 * float(levels))).mean(), "residual": abs(u - y).mean(),
+        "rel_l2": np.sqrt((e * e).sum() / (kept * kept).sum()) if kept.any() else None, "rate_percent": 100 * sim.layer[i][1].mean() / y.shape[1] / most,
         "parts": {k: abs(p).mean() for k, p in parts.items()}, "parts_bias": {k: p.mean() for k, p in parts.items()}}
 
 
@@ -121,7 +122,7 @@ def test_parts(model, masked, ann_masks, mode, weights, levels, converted):
     logits = sim.step()
     args = ["--mode", mode, "--thinning", thinning, "--ann-masks", ann_masks] + (["--levels", levels] if levels else [])
     r = calib(converted, model, path, *args)
-    assert (r["mode"], r["thinning"], r["ann_masks"]) == (mode, thinning, ann_masks) and "T" not in r and len(r["snn"]) == 1
+    assert (r["mode"], r["thinning"], r["ann_masks"]) == (mode, thinning, ann_masks) and "T" not in r and len(r["at"]) == 1
     depth, window = sim.latency()
     assert (r["depth"], r["window_steps"], r["latency_steps"]) == (depth, window, depth * window)
     neurons = [(i, n) for i, n in enumerate(sim.graph.nodes) if n.op == "neuron"]
@@ -139,9 +140,9 @@ def test_parts(model, masked, ann_masks, mode, weights, levels, converted):
         assert not some.pop("inherited")
     some.pop("inherited", None)  # of int8 alone: sums of integers are rounded otherwise, which need not show
     assert some == {"clipping": False, "quantization": levels is not None, "masks": thinned, "weights": weights == "int8"}
-    assert r["snn"][0]["agreement"] == pytest.approx((logits.argmax(1) == ann_logits.argmax(1)).mean())
+    assert r["at"][0]["agreement_percent"] == pytest.approx(100 * (logits.argmax(1) == ann_logits.argmax(1)).mean())
     off = flat(logits) - flat(ann_logits)
-    assert r["snn"][0]["logit_rel_l2"] == pytest.approx(
+    assert r["at"][0]["logit_rel_l2"] == pytest.approx(
         np.sqrt((off ** 2).sum() / (flat(ann_logits) ** 2).sum()), rel=1e-6, abs=1e-12)
 
 
@@ -150,9 +151,9 @@ def test_parts(model, masked, ann_masks, mode, weights, levels, converted):
 def test_no_error_with_the_levels_of_the_ann(model, mode, converted):
     """Every part, every layer, to the bit."""
     r = calib(converted, model, converted(model), "--mode", mode)
-    assert r["snn"] == [{"top1": None, "agreement": 1.0, "logit_rel_l2": 0.0}]
+    assert r["at"] == [{"top1_percent": None, "agreement_percent": 100.0, "logit_rel_l2": 0.0}]
     for row in r["layers"]:
-        assert set(row["parts"].values()) | {row["mae"], row["max"], row["rel_l2"] or 0} == {0.0} and row["within"] == 1
+        assert set(row["parts"].values()) | {row["mae"], row["max"], row["rel_l2"] or 0} == {0.0} and row["within_percent"] == 100
 
 
 def test_threads_do_not_matter(converted):
@@ -168,7 +169,7 @@ def test_the_stored_mode_is_what_runs(converted):
     assert (r["mode"], r["thinning"], r["window_steps"]) == ("radix", "systematic", 3)
     assert r == calib(converted, "swin-ts", path, "--mode", "radix", "--bits", 3, "--thinning", "systematic")
     step = calib(converted, "swin-ts", path, "--mode", "step", "-T", "2,4")
-    assert step["mode"] == "step" and step["T"] == 4 and [p["t"] for p in step["snn"]] == [2, 4]
+    assert step["mode"] == "step" and step["T"] == 4 and [p["t"] for p in step["at"]] == [2, 4]
     for row in step["layers"]:
         assert "levels" not in row and sorted(row["parts"]) == sorted(set(PARTS) - {"masks"} | {"unevenness"})
 
@@ -196,7 +197,7 @@ def test_masks_of_the_ann(converted):
                         "--ann-masks", masks)
             assert (said in done.stdout) == (masks == "none")
     for mode in ("step", "count"):
-        assert runs[mode, "mean"]["snn"] != runs[mode, "none"]["snn"]
+        assert runs[mode, "mean"]["at"] != runs[mode, "none"]["at"]
         assert runs[mode, "mean"]["layers"][0] == runs[mode, "none"]["layers"][0]
     own, path = [], converted("swin-masked-ts")
     for masks in ("none", "mean"):

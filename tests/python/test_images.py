@@ -13,6 +13,7 @@ import zlib
 import numpy as np
 import pytest
 
+from built import lasting
 from support import BUILD, ROOT, snn_reader, tool
 
 PIL = pytest.importorskip("PIL")
@@ -460,7 +461,7 @@ def test_options_are_stored_shown_and_overridden(tmp_path):
                    "2,2,2", bin=out)
     assert np.array_equal(got, as_array(center_crop(resize(im, 16, "nearest"), 16, 16)))
     run = json.loads(tool("mstrun", out, tmp_path / "a.png", "-T", 2, *pictures, "--json", "-", "--quiet").stdout)
-    assert run["samples"] == 1 and run["top1"][0]["top1"] is None
+    assert run["samples"] == 1 and run["at"][0]["top1_percent"] is None
     tool("mstcalib", onnx, out, tmp_path / "a.png", "-T", 2, *pictures, "--resize", 20, "--quiet")
 
 
@@ -573,8 +574,7 @@ def test_threads_and_read_ahead_do_not_matter(tmp_path):
     runs = []
     for threads in (1, 2, 5):
         run = json.loads(tool("mstrun", bin, tmp_path / "set", "-T", 2, "--threads", threads, "--json", "-", "--quiet").stdout)
-        run.pop("seconds")
-        runs.append(run)
+        runs.append(lasting(run))
     assert runs[0] == runs[1] == runs[2] and runs[0]["samples"] == 23
     (tmp_path / "set" / "17.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     (tmp_path / "set" / "19.png").write_bytes(b"nothing at all")

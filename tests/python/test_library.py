@@ -193,10 +193,10 @@ def test_run_model(tree, examples, digits):
         label = f.read(9)[8]
     names = "zero one two three four five six seven eight nine".split()
     found, name = re.match(r"class (\d) (\w+) logit ", out).groups()
-    assert name == names[int(found)] and (int(found) == label) == (said["top1"][-1]["top1"] == 1.0)
+    assert name == names[int(found)] and (int(found) == label) == (said["at"][-1]["top1_percent"] == 100)
     assert "32 steps, %d spikes, %d synaptic operations" % (said["spikes_per_sample"], said["sops_per_sample"]) in out
     layers = re.findall(r"^  (\S+) +(\d+) spikes", out, re.M)
-    assert [(n, int(spikes)) for n, spikes in layers] == [(n["name"], n["spikes"]) for n in said["layers"]]
+    assert [(n, int(spikes)) for n, spikes in layers] == [(n["name"], n["spikes_per_sample"]) for n in said["layers"]]
     by_default = run(examples["run_model"], model, digits / "pixels").stdout
     assert "64 steps, " in by_default  # the model's own
 
@@ -218,7 +218,7 @@ def test_convert_model(tree, examples, digits):
 def test_early_stop(tree, examples, digits, name):
     model, count = digits / (name + ".bin"), 40
     said = result(tree, model, "-n", count)
-    right = round(said["top1"][-1]["top1"] * count)
+    right = round(said["at"][-1]["top1_percent"] / 100 * count)
     out = run(examples["early_stop"], model, DIGITS, "1e9", count).stdout
     assert out == "%d samples, %d of %d labelled ones right\n64.00 of 64 steps a sample, %.1f spikes\n" % (
         count, right, count, said["spikes_per_sample"])
@@ -236,7 +236,7 @@ def test_early_stop_on_event_recordings(tree, examples, digits):
     spec = "nmnist:%s" % (DATA / "event-digits")
     said = json.loads(run(tree / "bin" / "mstrun", model, spec, "--quiet", "--json", "-").stdout)
     out = run(examples["early_stop"], model, spec, "1e9").stdout
-    assert out.startswith("20 samples, %d of 20 labelled ones right\n" % round(20 * said["top1"][-1]["top1"]))
+    assert out.startswith("20 samples, %d of 20 labelled ones right\n" % round(.2 * said["at"][-1]["top1_percent"]))
     assert out.endswith(", %.1f spikes\n" % said["spikes_per_sample"])
 
 

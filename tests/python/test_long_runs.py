@@ -9,12 +9,11 @@ import time
 import numpy as np
 import pytest
 
-from built import BUILD, tool
+from built import BUILD, lasting, tool
 from support import FIXTURES
 
 Image = pytest.importorskip("PIL.Image")
 SIDE, CLASSES, N = 16, 10, 60
-TIMES = ("seconds",)
 
 
 @pytest.fixture(scope="module", name="made")
@@ -120,7 +119,7 @@ def test_class_names_label_folders(made, tmp_path):
     folder, x, y, names = made
     order = [int(p.stem) for p in sorted((folder / "set").rglob("*.png"))]
     arrays = run(made, "--no-mask")  # masks depend on places
-    assert run(made, "--no-mask", data="image:{0}/set")["top1"] == arrays["top1"]
+    assert run(made, "--no-mask", data="image:{0}/set")["at"] == arrays["at"]
     want = {i: names[y[i]] for i in range(N)}
     shown = tool("mstrun", folder / "m.bin", "--show", folder / "set", 0, "-o", "/dev/null").stdout
     assert "label %d (%s)" % (y[order[0]], want[order[0]]) in shown
@@ -196,7 +195,7 @@ def test_an_error_gives_the_results_so_far(made, damaged, tmp_path):
         r = json.loads((tmp_path / "r.json").read_text())
         assert r["partial"] and r["planned"] == N and r["samples"] == 5 and str(bad[5]) in done.stderr
         assert "PARTIAL: the run ended after 5 of 60 samples" in done.stdout
-        same = ("spikes_per_sample", "top1", "layers", "labelled", "classes_seen")
+        same = ("spikes_per_sample", "at", "layers", "labelled", "classes_seen")
         assert all(r[k] == before[k] for k in same)
     done = tool("mstcalib", FIXTURES / "swin-ts.onnx", made[0] / "m.bin", spec, "-T", 2, "--json", tmp_path / "c.json", code=1)
     r = json.loads((tmp_path / "c.json").read_text())
@@ -235,7 +234,7 @@ def test_interrupt_gives_the_results_so_far(made, tmp_path, number):
     r = json.loads((tmp_path / "r.json").read_text())
     assert r["partial"] and 0 < r["samples"] < N and "PARTIAL: the run ended after %d of 60" % r["samples"] in out
     same = run(made, "-T", 1000, "--first", r["samples"])
-    assert r["layers"] == same["layers"] and r["top1"] == same["top1"]
+    assert r["layers"] == same["layers"] and r["at"] == same["at"]
     assert not [n for n in os.listdir(tmp_path) if "mst-tmp" in n]
 
 
@@ -255,9 +254,9 @@ def test_resume(made, tmp_path):
     interrupted(made, 0.3, signal.SIGKILL, *LONG, "--skip-bad", "--resume", journal)
     assert journal.read_bytes() == kept
     last = run(made, *LONG, "--skip-bad", "--resume", journal)
-    assert {k: v for k, v in last.items() if k not in TIMES} == {k: v for k, v in whole.items() if k not in TIMES}
+    assert lasting(last) == lasting(whole)
     again = run(made, *LONG, "--skip-bad", "--resume", journal)  # nothing is left to do
-    assert {k: v for k, v in again.items() if k not in TIMES} == {k: v for k, v in whole.items() if k not in TIMES}
+    assert lasting(again) == lasting(whole)
     for args, says in ((("--seed", 9), "'seed' is"), (("-n", 10), "'samples' is"), (("--mask", "q=0.7"), "'network' is"), (("-T", 7), "'T' is")):
         assert says in run(made, *LONG, "--skip-bad", "--resume", journal, *args, code=1)
         assert json.loads(journal.read_text())["states"][0]["done"] == N

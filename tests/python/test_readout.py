@@ -55,10 +55,10 @@ def test_classes_are_the_simulators(net, said, first, schedule):
     assert first == 1 or (plain[-1] != expected[-1]).any()
     r = run(folder, expected[-1], "--readout-from", said, "--schedule", schedule)
     assert r["readout_from"] == first
-    assert [p["top1"] for p in r["top1"]] == pytest.approx([(e == expected[-1]).mean() for e in expected])
-    assert r["top1"][-1]["top1"] == 1
+    assert [p["top1_percent"] for p in r["at"]] == pytest.approx([100 * (e == expected[-1]).mean() for e in expected])
+    assert r["at"][-1]["top1_percent"] == 100
     other = run(folder, expected[-1])
-    assert other["readout_from"] == 1 and (other["top1"][-1]["top1"] == 1) == (first == 1)
+    assert other["readout_from"] == 1 and (other["at"][-1]["top1_percent"] == 100) == (first == 1)
     assert other["layers"] == r["layers"]  # no spike differs
 
 
@@ -103,6 +103,6 @@ def test_calibration_reads_the_same_logits(net, said, first):
             ",".join(map(str, range(1, STEPS + 1)))] + (["--readout-from", said] if said else [])
     r = json.loads(tool(*args, "--json", "-", "--quiet").stdout)
     assert r["readout_from"] == first
-    assert [p["logit_rel_l2"] for p in r["snn"]] == pytest.approx(expected, rel=1e-5)
+    assert [p["logit_rel_l2"] for p in r["at"]] == pytest.approx(expected, rel=1e-5)
     assert ("logits are averaged from step %d on" % first in tool(*args).stdout) == (first > 1)
     assert "--mode step" in tool(*args[:4], "--mode", "count", "--readout-from", "auto", code=2).stderr

@@ -79,7 +79,7 @@ def run(folder, name, count, *args):
 
 
 def accuracy(result, t=STEPS):
-    return 100 * next(at["top1"] for at in result["top1"] if at["t"] == t)
+    return next(at["top1_percent"] for at in result["at"] if at["t"] == t)
 
 
 def rows(folder, name):
@@ -98,7 +98,7 @@ def test_table1(folder):
     swin = run(folder, "swin", COUNT)
     calib = json.loads(tool("mstcalib", EXAMPLES / "models" / "cifar10-swin.onnx", folder / "swin.bin",
                             "cifar10:%s" % (folder / "test_batch.bin"), "-n", COUNT, "-T", 1, "--quiet", "--json", "-"))
-    ann = 100 * calib["ann_top1"]
+    ann = calib["ann_top1_percent"]
     assert table["ANN"]["ours: accuracy, %"] == "%.2f" % ann
     for t in (4, STEPS):
         row = table["SNN, T = %d" % t]
@@ -109,7 +109,7 @@ def test_table1(folder):
 def test_table3(folder):
     table = {r[""]: r for r in rows(folder, "table3")}
     base, masked = run(folder, "swin", COUNT), run(folder, "sa75", COUNT)
-    assert masked["masked_spikes_per_sample"] > 0
+    assert masked["masked_per_sample"] > 0
     row = table["Swin, SA 75 %"]
     assert row["accuracy, %"] == "%.2f" % accuracy(masked)
     assert row["power by Eq. 10, mW"] == "%.3f" % (1e3 * masked["spikes_per_sample"] / 1e-3 * masked["alpha_joules"])
@@ -161,7 +161,7 @@ def test_what_libmst_shows_is_what_mstrun_counts(folder):
             for _ in range(STEPS):
                 session.step()
                 counts = [n + int((session.outputs[k] > 0).sum()) for k, n in enumerate(counts)]
-        assert counts == [layer["spikes"] for layer in result["layers"]]
+        assert counts == [layer["spikes_per_sample"] for layer in result["layers"]]
         thetas = [network.theta(k) for k in network.layers]
         assert [math.prod(network.shape(k)) for k in range(len(counts))] == [n["neurons"] for n in result["layers"]]
     shares = [float(r["share"]) for r in rows(folder, "fig3") if r["histogram"] == "potential"]
@@ -205,7 +205,7 @@ def test_page(folder):
 def test_what_the_page_says_follows_the_numbers():
     """Fine-tuned networks, losses and gains that differ from today's."""
     args = types.SimpleNamespace(at=64, no_pictures=True, out=None, only=None, steps=[64])
-    swin = {"top1": [{"t": 64, "top1": 0.8}], "layers": [{"site": "q", "spikes": 1}]}
+    swin = {"at": [{"t": 64, "top1_percent": 80}], "layers": [{"site": "q", "spikes_per_sample": 1}]}
 
     def said(write, *data):
         one = page.Page(args, {}, {("table3", "swin"): swin})

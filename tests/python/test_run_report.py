@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from built import ROOT, listed, tool
+from built import ROOT, lasting, listed, tool
 from support import Net, convert, runtime
 from test_lists import cells, doc, section
 from test_qcfs import qcfs
@@ -57,18 +57,18 @@ def test_modes_say_what_they_are(name, mode, args, levels, window, nets):
     assert (r["mode"], r["levels"], r["T"], r["window_steps"]) == (mode, levels, None, window)
     assert r["thinning"] == ("binomial" if name == "masked" else None)
     assert r["depth"] == depth_of(path) and r["latency_steps"] == r["depth"] * window
-    assert len(r["top1"]) == 1 and r["top1"][0]["t"] is None and 0 <= r["top1"][0]["top1"] <= 1
+    assert len(r["at"]) == 1 and r["at"][0]["t"] is None and 0 <= r["at"][0]["top1_percent"] <= 100
     for l in r["layers"]:
         assert (l["L"], l["levels"]) == (16, levels or 16)
-        assert l["rate"] == pytest.approx(l["spikes"] / (SAMPLES * l["neurons"] * window), rel=1e-8) and l["rate"] <= 1
-        assert l["input_rate"] is None
+        assert l["rate_percent"] == pytest.approx(100 * l["spikes_per_sample"] / (l["neurons"] * window), rel=1e-8)
+        assert l["rate_percent"] <= 100 and l["input_rate_percent"] is None
         if l["dense_in"]:
-            assert l["input_events"] == pytest.approx(l["input_ops"] / (SAMPLES * l["dense_in"]), rel=1e-8)
-        assert l["masked"] == (None if mode == "radix" else l["fired"] - l["spikes"])
-        assert l["fired"] == l["spikes"] or l["mask"]
-    for key in ("fired", "spikes"):
-        assert sum(l[key] for l in r["layers"]) == SAMPLES * r[{"fired": "fired_spikes", "spikes": "spikes"}[key] + "_per_sample"]
-    assert r["masked_spikes_per_sample"] == (None if mode == "radix" else r["fired_spikes_per_sample"] - r["spikes_per_sample"])
+            assert l["input_events"] == pytest.approx(l["input_ops_per_sample"] / l["dense_in"], rel=1e-8)
+        assert l["masked_per_sample"] == (None if mode == "radix" else l["fired_per_sample"] - l["spikes_per_sample"])
+        assert l["fired_per_sample"] == l["spikes_per_sample"] or l["mask"]
+    for key in ("fired_per_sample", "spikes_per_sample"):
+        assert sum(l[key] for l in r["layers"]) == r[key]
+    assert r["masked_per_sample"] == (None if mode == "radix" else r["fired_per_sample"] - r["spikes_per_sample"])
     assert r["power_alpha_watts_per_step"] is None
     text = tool("mstrun", path, data(nets), "--mode", mode, *args).stdout
     assert "mode %s, %s" % (mode, "%d levels" % levels if levels else "each layer's own levels (16)") in text
@@ -82,11 +82,11 @@ def test_radix_spikes_may_grow_behind_a_mask(nets):
     found = []
     for seed in range(3):
         r = run(nets / "masked.bin", data(nets), "--mode", "radix", "--mask", "all=0.02", "--seed", seed)
-        found += [l["spikes"] > l["fired"] for l in r["layers"] if l["mask"]]
+        found += [l["spikes_per_sample"] > l["fired_per_sample"] for l in r["layers"] if l["mask"]]
         text = tool("mstrun", nets / "masked.bin", data(nets), "--mode", "radix", "--mask", "all=0.02", "--seed", seed).stdout
         head, *rows = [line.split() for line in text[text.index("\nlayer ") + 1:].splitlines()]
         assert head[-2:] == ["fired", "spikes"]
-        assert [row[-2:] for row in rows] == [["%.0f" % (l[k] / SAMPLES) for k in ("fired", "spikes")] for l in r["layers"]]
+        assert [row[-2:] for row in rows] == [["%.0f" % l[k + "_per_sample"] for k in ("fired", "spikes")] for l in r["layers"]]
     assert any(found)
 
 
@@ -104,7 +104,7 @@ def test_several_levels_are_several_runs(nets):
         assert [r["levels"] for r in runs] == list(levels)
         for one, n in zip(runs, levels):
             alone = run(nets / "masked.bin", data(nets), "--mode", mode, "--levels", n)
-            assert {k: v for k, v in one.items() if k != "seconds"} == {k: v for k, v in alone.items() if k not in ("seconds", "tool")}
+            assert lasting(one) == {k: v for k, v in lasting(alone).items() if k not in ("tool", "schema")}
         assert "a run for each row" in done.stderr
         rows = [line.split() for line in done.stderr.splitlines() if line[:6].strip().isdigit()]
         assert [(int(row[0]), int(row[2])) for row in rows] == [(r["levels"], r["latency_steps"]) for r in runs]
@@ -134,11 +134,11 @@ def test_refusals(args, says, nets):
 def test_ann_without_masks(nets):
     x, wrong = np.load(nets / "x.npy"), nets / "wrong.npy"
     r = run(nets / "plain.bin", data(nets), "--mode", "ann")
-    assert r["top1"] == [{"t": None, "top1": 1.0}] and r["samples"] == len(x)  # the labels are ONNX Runtime's choice
+    assert r["at"] == [{"t": None, "top1_percent": 100.0}] and r["samples"] == len(x)  # the labels are ONNX Runtime's choice
     assert r["spikes_per_sample"] is None and r["energy_ratio"] is None and r["latency_steps"] is None
     assert r["energy_pj"] == r["ann_energy_pj"] == pytest.approx(4.6 * r["dense_ops_per_pass"])
     np.save(wrong, (np.load(nets / "y.npy") + 1) % 10)
-    assert run(nets / "plain.bin", "npy:%s,%s" % (nets / "x.npy", wrong), "--mode", "ann")["top1"][0]["top1"] == 0
+    assert run(nets / "plain.bin", "npy:%s,%s" % (nets / "x.npy", wrong), "--mode", "ann")["at"][0]["top1_percent"] == 0
 
 
 def test_ann_drops_whole_activations(tmp_path):
@@ -161,8 +161,8 @@ def test_ann_drops_whole_activations(tmp_path):
         np.save(tmp_path / "y.npy", logits.argmax(1))
         for asked in (5, 6):
             found.append(run(tmp_path / "model.bin", "npy:%s,%s" % (tmp_path / "x.npy", tmp_path / "y.npy"), "--mode", "ann",
-                             "--seed", asked)["top1"][0]["top1"])
-    assert found[0] == found[3] == 1 and found[1] < 0.9 and found[2] < 0.9
+                             "--seed", asked)["at"][0]["top1_percent"])
+    assert found[0] == found[3] == 100 and found[1] < 90 and found[2] < 90
 
 
 # ---- energy ----
@@ -179,7 +179,7 @@ def check_energy(r, static, ac, mac, value_bits, state_bits):
     ops = r["sops_per_sample"] + r["macs_per_sample"]
     mine = (ac * r["sops_per_sample"] + mac * r["macs_per_sample"],
             word * (value_bits * ops + state_bits * 2 * updates + 32 * 2 * r["spikes_per_sample"]),
-            ac * (updates + r["fired_spikes_per_sample"]))
+            ac * (updates + r["fired_per_sample"]))
     ann = (mac * dense, word * value_bits * (dense + 2 * neurons), mac * neurons)
     rivals = {"ann": ann}
     if r["mode"] == "radix":
@@ -197,7 +197,9 @@ def check_energy(r, static, ac, mac, value_bits, state_bits):
             assert e["total_ratio"] == pytest.approx(sum(mine) / sum(cost), rel=1e-8)
     assert r["energy_pj"] == pytest.approx(mine[0]) and r["ann_energy_pj"] == pytest.approx(ann[0])
     assert r["energy_ratio"] == pytest.approx(mine[0] / ann[0], rel=1e-8)
-    assert (r["Eff_ACs"], r["Eff_MACs"], r["Dense"]) == (r["sops_per_sample"], r["macs_per_sample"], r["dense_ops_per_sample"])
+    ops = r["neurobench"]["SynapticOperations"]
+    assert (ops["Effective_ACs"], ops["Effective_MACs"], ops["Dense"]) == tuple(
+        r[k + "_per_sample"] for k in ("sops", "macs", "dense_ops"))
 
 
 @pytest.mark.parametrize("args", [("-T", 6), ("--mode", "count"), ("--mode", "count", "--levels", 4), ("--mode", "radix"),
@@ -250,7 +252,7 @@ def test_silence_is_no_success(args, tmp_path):
     done = tool("mstrun", path, data(tmp_path), *args, "--json", "-")
     report = json.loads(done.stdout)
     for r in report.get("runs", [report]):
-        assert r["spikes_per_sample"] == 0 and r["silent_layers"] == len(r["layers"]) == 1 and r["top1"][-1]["top1"] == 1
+        assert r["spikes_per_sample"] == 0 and r["silent_layers"] == len(r["layers"]) == 1 and r["at"][-1]["top1_percent"] == 100
         assert r["energy_ratio"] is None and r["energy"]["ann"]["ratio"] is None and r["energy"]["ann"]["total_ratio"] is None
     assert done.stderr.startswith("mstrun: warning: no neuron ever fired in 4 samples") and " times" not in done.stderr
     quiet = tool("mstrun", path, data(tmp_path), *args, "--quiet")
@@ -266,7 +268,7 @@ def test_masked_to_silence(tmp_path):
     np.save(tmp_path / "x.npy", np.ones((2, 2, 2, 2), np.float32))
     done = tool("mstrun", tmp_path / "model.bin", tmp_path / "x.npy", "-T", 8, "--json", "-")
     r = json.loads(done.stdout)
-    assert (r["fired_spikes_per_sample"], r["spikes_per_sample"], r["energy_ratio"]) == (64, 0, None)
+    assert (r["fired_per_sample"], r["spikes_per_sample"], r["energy_ratio"]) == (64, 0, None)
     assert "no neuron fired past its mask in 2 samples" in done.stderr and " times" not in done.stderr
 
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from built import tool
+from built import lasting, tool
 from support import Net, ort, runtime, saved
 from oracle import snn_reader
 
@@ -121,12 +121,12 @@ def test_thresholds_are_those_of_the_rule(tmp_path, method, grain, bounds, level
             else:
                 own += by_channel
             assert_theta(theta, bins, method, levels, 1e-3 * layer.largest, np.inf if bound is None else bound)
-        assert row["positive"] == pytest.approx((a > 0).mean(), rel=1e-6)
+        assert row["positive_percent"] == pytest.approx(100 * (a > 0).mean(), rel=1e-6)
         if not by_channel:
             theta = row["theta"][0]
             q = theta / levels * np.clip(np.floor(a * levels / theta + .5), 0, levels)
-            assert row["relative_error"] == pytest.approx(np.sqrt(((a - q) ** 2).sum() / (a ** 2).sum()), rel=.05)
-            assert row["saturated"] == pytest.approx((a > theta).sum() / (a > 0).sum(), abs=.01)
+            assert row["error_percent"] == pytest.approx(100 * np.sqrt(((a - q) ** 2).sum() / (a ** 2).sum()), rel=.05)
+            assert row["saturated_percent"] == pytest.approx(100 * (a > theta).sum() / (a > 0).sum(), abs=1)
     assert own or grain == "layer"
     neurons = [n for n in graph.nodes if n.op == "neuron"]
     assert [n.name for n in neurons] == ["r1", "r2", "r3"] and {n.ip["LEVELS"] for n in neurons} == {levels}
@@ -171,15 +171,15 @@ def test_it_is_the_quantized_network(tmp_path):
     for mode in ("ann", "count", "radix"):
         a, b = (json.loads(tool("mstrun", f / "m.bin", data, "--mode", mode, "--json", "-").stdout)
                 for f in (tmp_path, other))
-        for key in ("accuracy", "spikes", "sops", "macs"):
-            assert a.get(key) == b.get(key), (mode, key)
+        for key in ("at", "spikes_per_sample", "sops_per_sample", "macs_per_sample"):
+            assert a[key] == b[key], (mode, key)
     picked = x[chosen(SAMPLES, 60, held=True)]
     assert held["samples"] == len(picked) == 60
     plain, stairs = (np.array([runtime(m, picked[i:i + 1]) for i in range(60)]) for m in (model, quantized))
-    assert held["agreement"] == pytest.approx((plain.argmax(1) == stairs.argmax(1)).mean())
+    assert held["agreement_percent"] == pytest.approx(100 * (plain.argmax(1) == stairs.argmax(1)).mean())
     log = [v - np.log(np.exp(v).sum(1, keepdims=True)) for v in (plain.astype("f8"), stairs.astype("f8"))]
-    assert held["divergence"] == pytest.approx((np.exp(log[0]) * (log[0] - log[1])).sum(1).mean(), rel=1e-3)
-    assert (held["depth"], held["window"]) == (3, 16) and held["spikes"] > 0
+    assert held["divergence_nats"] == pytest.approx((np.exp(log[0]) * (log[0] - log[1])).sum(1).mean(), rel=1e-3)
+    assert (held["depth"], held["window_steps"]) == (3, 16) and held["spikes_per_sample"] > 0
 
 
 def test_threads_and_order_change_nothing(tmp_path):
@@ -188,7 +188,7 @@ def test_threads_and_order_change_nothing(tmp_path):
     texts, files = [], []
     for threads in (1, 3):
         report, _, _ = calibrated(tmp_path, model, data, "--threads", threads)
-        texts.append(report)
+        texts.append(lasting(report))
         files.append((tmp_path / "m.bin").read_bytes())
     assert texts[0] == texts[1] and files[0] == files[1]
     # every sample is measured: in another order they give the same thresholds
@@ -256,10 +256,10 @@ def test_poor_agreement_is_warned_of(tmp_path):
     model, _ = network()
     _, data = images(tmp_path)
     report, _, said = calibrated(tmp_path, model, data, "--levels", "1")
-    assert report["thresholds"]["held_back"]["agreement"] < .95
+    assert report["thresholds"]["held_back"]["agreement_percent"] < 95
     assert len(said.splitlines()) == 1 and "mstconv: warning: the network has the class of its ANN for" in said
     report, _, said = calibrated(tmp_path, model, data, "--levels", "255")
-    assert report["thresholds"]["held_back"]["agreement"] >= .95 and said == ""
+    assert report["thresholds"]["held_back"]["agreement_percent"] >= 95 and said == ""
 
 
 def test_a_gate_stays_analog(tmp_path):
@@ -295,7 +295,7 @@ def test_mstcalib_compares_with_the_quantized_ann(tmp_path):
     calibrated(tmp_path, model, data)
     exact = json.loads(tool("mstcalib", saved(model, tmp_path), tmp_path / "m.bin", data, "--mode", "count", "--json",
                             "-").stdout)
-    assert [row["mae"] for row in exact["layers"]] == [0, 0, 0] and exact["snn"][-1]["agreement"] == 1
+    assert [row["mae"] for row in exact["layers"]] == [0, 0, 0] and exact["at"][-1]["agreement_percent"] == 100
 
 
 @pytest.mark.parametrize("args,says", [

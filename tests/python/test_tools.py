@@ -9,7 +9,7 @@ import subprocess
 import numpy as np
 import pytest
 
-from built import ROOT, tool
+from built import ROOT, lasting, tool
 
 ONNX = ROOT / "tests" / "fixtures" / "onnx"
 POLICIES = ROOT / "examples" / "policies"
@@ -174,15 +174,15 @@ def test_require_spiking(tmp_path):
 
 def test_run_json(swin):
     r = run_json(swin / "swin.bin", data(swin), "-T", 16, "--at", "16,4,1,4")
-    for key in ("samples", "T", "top1", "spikes_per_sample", "masked_spikes_per_sample", "sops_per_sample",
-                "dense_ops_per_sample", "power_alpha_watts", "energy_pj", "seconds", "layers"):
+    for key in ("samples", "T", "at", "spikes_per_sample", "masked_per_sample", "sops_per_sample",
+                "dense_ops_per_sample", "power_alpha_watts", "energy_pj", "timing", "layers"):
         assert key in r
-    assert r["samples"] == 8 and r["T"] == 16 and [p["t"] for p in r["top1"]] == [1, 4, 16]
+    assert r["samples"] == 8 and r["T"] == 16 and [p["t"] for p in r["at"]] == [1, 4, 16]
     for layer in r["layers"]:
-        assert {"name", "kind", "neurons", "theta", "L", "rate", "spikes", "masked"} <= set(layer)
-        assert layer["rate"] == pytest.approx(layer["spikes"] / (layer["neurons"] * 16 * 8), rel=1e-9)
-        assert layer["masked"] == 0
-    assert sum(l["spikes"] for l in r["layers"]) == r["spikes_per_sample"] * 8
+        assert {"name", "kind", "neurons", "theta", "L", "rate_percent", "spikes_per_sample", "masked_per_sample"} <= set(layer)
+        assert layer["rate_percent"] == pytest.approx(100 * layer["spikes_per_sample"] / (layer["neurons"] * 16), rel=1e-9)
+        assert layer["masked_per_sample"] == 0
+    assert sum(l["spikes_per_sample"] for l in r["layers"]) == r["spikes_per_sample"]
     assert r["power_alpha_watts"] == pytest.approx(r["spikes_per_sample"] / 1e-3 * 1e-12)
     assert r["energy_pj"] == pytest.approx(0.9 * r["sops_per_sample"] + 4.6 * r["macs_per_sample"])
     other = run_json(swin / "swin.bin", data(swin), "-T", 16, "--alpha", "2e-12", "--energy-ac", "1",
@@ -200,7 +200,7 @@ def test_run_text(swin):
     assert json.loads(done.stdout)["T"] == 2 and "top-1" in done.stderr
     done = tool("mstrun", swin / "swin.bin", swin / "x.npy", "-T", 2)
     assert "no labels" in done.stdout
-    assert run_json(swin / "swin.bin", swin / "x.npy", "-T", 2)["top1"][0]["top1"] is None
+    assert run_json(swin / "swin.bin", swin / "x.npy", "-T", 2)["at"][0]["top1_percent"] is None
 
 
 def test_figures_follow_from_counts(swin):
@@ -215,24 +215,24 @@ def test_figures_follow_from_counts(swin):
         assert r["dense_ops_per_pass"] < r["dense_ops_per_sample"] <= r["T"] * r["dense_ops_per_pass"]
     rows = {line.split()[0]: line.split() for line in done.stderr.splitlines() if line.split()}
     for a, b in zip(long["layers"], short["layers"]):
-        if a["input_ops"] != 0 and a["input_rate"] is not None:  # operations / (dense * T)
-            assert a["input_rate"] * 16 / a["input_ops"] == pytest.approx(b["input_rate"] * 8 / b["input_ops"])
+        if a["input_ops_per_sample"] != 0 and a["input_rate_percent"] is not None:  # operations / (dense * T)
+            assert a["input_rate_percent"] * 16 / a["input_ops_per_sample"] == pytest.approx(
+                b["input_rate_percent"] * 8 / b["input_ops_per_sample"])
         fired, spikes = (int(v) for v in rows[a["name"]][-2:])
-        assert abs(spikes - a["spikes"] / 8) <= 0.51 and abs(fired - a["fired"] / 8) <= 0.51
-        assert a["fired"] == a["spikes"] + a["masked"]
-    assert any(l["masked"] for l in long["layers"]) and any(l["input_rate"] for l in long["layers"])
+        assert abs(spikes - a["spikes_per_sample"]) <= 0.51 and abs(fired - a["fired_per_sample"]) <= 0.51
+        assert a["fired_per_sample"] == a["spikes_per_sample"] + a["masked_per_sample"]
+    assert any(l["masked_per_sample"] for l in long["layers"]) and any(l["input_rate_percent"] for l in long["layers"])
 
 
 def test_threads_do_not_matter(swin, tmp_path):
     results, traces = [], []
     for threads in (1, 2, 3):
         trace = tmp_path / ("t%d.csv" % threads)
-        r = run_json(swin / "masked.bin", data(swin), "--threads", threads, "--trace", trace)
-        r.pop("seconds")
+        r = lasting(run_json(swin / "masked.bin", data(swin), "--threads", threads, "--trace", trace))
         results.append(r)
         traces.append(trace.read_bytes())
     assert results[0] == results[1] == results[2] and traces[0] == traces[1] == traces[2]
-    assert results[0]["masked_spikes_per_sample"] > 0
+    assert results[0]["masked_per_sample"] > 0
 
 
 def test_trace_adds_up(swin, tmp_path):
@@ -243,8 +243,8 @@ def test_trace_adds_up(swin, tmp_path):
     for k, layer in enumerate(r["layers"]):
         mine = [row for row in rows if int(row["layer"]) == k]
         assert {row["name"] for row in mine} == {layer["name"]}
-        assert sum(int(row["spikes"]) for row in mine) == layer["spikes"]
-        assert sum(int(row["fired"]) for row in mine) == layer["spikes"] + layer["masked"]
+        assert sum(int(row["spikes"]) for row in mine) == pytest.approx(3 * layer["spikes_per_sample"])
+        assert sum(int(row["fired"]) for row in mine) == pytest.approx(3 * (layer["spikes_per_sample"] + layer["masked_per_sample"]))
 
 
 def test_masks_on_the_command_line(swin):
@@ -253,7 +253,7 @@ def test_masks_on_the_command_line(swin):
     done = tool("mstrun", masked, *args, "--no-mask", "--json", "-")
     first = done.stderr.splitlines()[0]
     assert "warning" in first and "q 0 (trained with 0.5" in first and "attn" in first
-    assert json.loads(done.stdout)["masked_spikes_per_sample"] == 0
+    assert json.loads(done.stdout)["masked_per_sample"] == 0
     assert json.loads(done.stdout)["spikes_per_sample"] == run_json(swin / "swin.bin", *args)["spikes_per_sample"]
     done = tool("mstrun", masked, *args, "--mask", "q=0.9", "--json", "-", "--quiet")
     assert "q 0.9" in done.stderr and "attn" not in done.stderr
@@ -305,7 +305,7 @@ def test_data_formats_agree(tmp_path):
     for spec in (DIGITS, "%s,%s" % (tmp_path / "i", tmp_path / "l"),
                  "npy:%s,%s" % (tmp_path / "x.npy", tmp_path / "y.npy")):
         r = run_json(tmp_path / "m.bin", spec, "-n", 20)
-        results.append({k: v for k, v in r.items() if k not in ("data", "format", "seconds")})
+        results.append({k: v for k, v in lasting(r).items() if k not in ("data", "format")})
     assert results[0] == results[1] == results[2]
 
 
@@ -315,24 +315,24 @@ def test_calib_json(swin):
     args = (ONNX / "swin-ts.onnx", swin / "swin.bin", data(swin), "-T", "1,4,16")
     done = tool("mstcalib", *args, "--json", "-")
     r = json.loads(done.stdout)
-    assert r["samples"] == 8 and r["ann_top1"] == 1.0  # the labels are ONNX Runtime's choice
-    assert [p["t"] for p in r["snn"]] == [1, 4, 16]
-    for point in r["snn"]:
-        assert point["top1"] == point["agreement"] and point["logit_rel_l2"] > 0
-    assert r["snn"][2]["logit_rel_l2"] < r["snn"][0]["logit_rel_l2"]
+    assert r["samples"] == 8 and r["ann_top1_percent"] == 100  # the labels are ONNX Runtime's choice
+    assert [p["t"] for p in r["at"]] == [1, 4, 16]
+    for point in r["at"]:
+        assert point["top1_percent"] == point["agreement_percent"] and point["logit_rel_l2"] > 0
+    assert r["at"][2]["logit_rel_l2"] < r["at"][0]["logit_rel_l2"]
     for layer in r["layers"]:
-        assert {"name", "theta", "L", "mae", "rel_l2", "bias", "rate", "max", "within", "residual"} <= set(layer)
+        assert {"name", "theta", "L", "mae", "rel_l2", "bias", "rate_percent", "max", "within_percent", "residual"} <= set(layer)
         assert sum(layer["parts_bias"].values()) == pytest.approx(layer["bias"], abs=1e-6)
-        assert abs(layer["bias"]) <= layer["mae"] <= layer["max"] and 0 <= layer["within"] <= 1
+        assert abs(layer["bias"]) <= layer["mae"] <= layer["max"] and 0 <= layer["within_percent"] <= 100
     run = run_json(swin / "swin.bin", data(swin), "-T", 16)
     assert [l["name"] for l in run["layers"]] == [l["name"] for l in r["layers"]]
     for mine, theirs in zip(r["layers"], run["layers"]):
-        assert mine["rate"] == pytest.approx(theirs["rate"], rel=1e-9)
+        assert mine["rate_percent"] == pytest.approx(theirs["rate_percent"], rel=1e-9)
     assert "agreement" in done.stderr and "warning" not in done.stderr
     assert all(l["name"] in done.stderr for l in r["layers"])
     one = json.loads(tool("mstcalib", *args, "--json", "-", "--quiet", "--threads", 1).stdout)
     two = json.loads(tool("mstcalib", *args, "--json", "-", "--quiet", "--threads", 2).stdout)
-    assert one == two == r
+    assert lasting(one) == lasting(two) == lasting(r)
 
 
 def test_calib_marks_the_worst_layers(swin):
@@ -347,7 +347,7 @@ def test_calib_first_layer_has_no_error_at_t_equal_l(swin):
     r = json.loads(tool("mstcalib", ONNX / "swin-ts.onnx", swin / "swin.bin", data(swin), "-T", 16, "--json", "-",
                         "--quiet").stdout)
     first = r["layers"][0]
-    assert first["L"] == 16 and first["mae"] < 1e-3 * first["theta"] and first["within"] > 0.99
+    assert first["L"] == 16 and first["mae"] < 1e-3 * first["theta"] and first["within_percent"] > 99
 
 
 def test_calib_warns_and_refuses(swin):
