@@ -41,6 +41,13 @@ static void do_gather_i8(data *d)
     mstk_list list = {d->start, NULL, 26};
     d->k.gather_i8(&list, (const int8_t *)d->w, 64, d->one, d->one, d->y, 64);
 }
+static void do_dense_f32(data *d)
+{
+    static const size_t only[] = {0};
+    mstk_rows in = {.x = d->x, .ld = 64, .taps = only, .n_taps = 1, .k = 64};
+    mstk_sums y = {d->one, 0, d->y, MSTK_DENSE};
+    d->k.dense_f32(&in, ROWS, d->w, &y, MSTK_DENSE);
+}
 static void do_widen_f16(data *d) { d->k.widen_f16((const uint16_t *)(const void *)d->w, d->y, N); }
 static void do_widen_i8(data *d) { d->k.widen_i8((const int8_t *)d->w, d->one, d->y, N); }
 static void do_pack_rows_u64(data *d) { d->k.pack_rows_u64(d->sparse, 64, N / 64, 64, d->other); }
@@ -175,6 +182,7 @@ static const bench_case cases[] = {
     {"scan_f32", do_scan_f32, N, "4096, 10 % set", "inputs"},
     {"gather_f32", do_gather_f32, 26 * 64, "26 of 256 rows of 64", "adds"},
     {"gather_i8", do_gather_i8, 26 * 64, "26 of 256 rows of 64", "adds"},
+    {"dense_f32", do_dense_f32, ROWS * 64 * MSTK_DENSE, "64 rows x 64 -> 16", "multiply-adds"},
     {"widen_f16", do_widen_f16, N, "4096", "weights"},
     {"widen_i8", do_widen_i8, N, "4096", "weights"},
     {"pack_rows_u64", do_pack_rows_u64, N, "64 x 64", "values"},

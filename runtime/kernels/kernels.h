@@ -12,6 +12,8 @@
  *           y[j] += val * w[idx*ldw + j]
  * gather_i8 y[j] = c[j] * sum + b[j] (0 without b), product and sum rounded; sum: w[idx*ldw + j]
  *           over the list, an exact integer below 2^31. val is not looked at
+ * dense     n <= 16 outputs j of row r: to[r*ld + j] = from[r*ld_from + j], then for all of the row's inputs in order,
+ *           zero or not, += x * w[16*i + j], i the number of the input among those of all taps. from may be to
  * widen     y = w as float32: exact from f16, scale[j]*w[j] rounded from int8
  * pack_rows bits[r] = bit k is x[r*ld + k] != 0, for k < 64 bits of a row
  * pack_cols bits[c] = bit k is x[k*ld + c] != 0
@@ -50,6 +52,26 @@ typedef struct mstk_list {
     const float *val;
     size_t n;
 } mstk_list;
+
+#define MSTK_DENSE 16 /* outputs of a panel of weights for `dense` */
+
+/* Rows of inputs: row r starts at x + ld*index[r], or x + ld*r without index; its n_taps segments of k
+ * floats start taps[t] floats behind that. */
+typedef struct mstk_rows {
+    const float *x;
+    size_t ld;
+    const uint32_t *index;
+    const size_t *taps;
+    size_t n_taps, k;
+} mstk_rows;
+
+/* Sums of rows: what they begin with (ld_from 0: the same for all), and where they go. */
+typedef struct mstk_sums {
+    const float *from;
+    size_t ld_from;
+    float *to;
+    size_t ld;
+} mstk_sums;
 
 typedef struct mstk_bits {
     const uint64_t *a, *b; /* [words][lda], [words][n] */

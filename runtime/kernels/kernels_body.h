@@ -414,6 +414,7 @@ static void FN(scale_f32)(float c, float *y, size_t n)
         y[i] = c * y[i];
 }
 
+#include "runtime/kernels/kernels_dense.h"
 #include "runtime/kernels/kernels_rows.h"
 
 #define MSTK_TABLE_(set) mst_kernels_##set

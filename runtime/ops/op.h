@@ -95,6 +95,8 @@ typedef struct op_weights {
     const float *unit_c; /* I8, for counts with a unit: unit*scale; otherwise NULL */
     size_t sum;          /* with unit_c: integers of a piece of the outputs; offset in the scratch memory */
     size_t wide;         /* F16, and I8 without c: float32 of some outputs; offset in the scratch memory */
+    bool dense;          /* rows of mostly non-zero inputs may be multiplied with all weights (dense.h) */
+    size_t panel;        /* with dense: weights of some inputs and outputs; offset in the scratch memory */
 } op_weights;
 
 typedef struct op_linear {
@@ -106,6 +108,9 @@ typedef struct op_conv {
     win_axis h, w;
     size_t batch, channels, groups, out;      /* all channels, all outputs */
     size_t start, idx, val, row_idx, row_val; /* offsets in the scratch memory */
+    const struct op_taps *taps;               /* with dense: where its rows lie */
+    const uint32_t *reach_h, *reach_w;        /* with dense: outputs that a row, a column of the image reaches */
+    size_t image;                             /* with dense: the image with a border; offset in the scratch memory */
 } op_conv;
 
 typedef enum op_product { OP_COINCIDE,

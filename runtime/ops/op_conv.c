@@ -1,11 +1,12 @@
 /* CONV: the weights of the inputs that are not zero are added, in ascending input order (kernel row,
  * kernel column, channel). Whether an input is a spike matters to counting only. */
+#include "runtime/ops/dense.h"
 #include "runtime/ops/weights.h"
 
-static size_t min_size(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
+static size_t min_size(size_t a, size_t b) { return a < b ? a : b; }
+static size_t max_size(size_t a, size_t b) { return a > b ? a : b; }
+
+/* ---- lists ---------------------------------------------------------------------- */
 
 /* Lists of the active channels of every pixel and group; start[p*groups + g]. */
 static void scan_pixels(op_call *c, const float *x)
@@ -74,18 +75,87 @@ static uint64_t conv_group(op_call *c, size_t group, float *y)
     return active;
 }
 
+static uint64_t conv_lists(op_call *c, const float *x, float *y)
+{
+    uint64_t active = 0;
+    scan_pixels(c, x);
+    for (size_t g = 0; g < c->node->u.conv.groups; g++)
+        active += conv_group(c, g, y);
+    return active;
+}
+
+/* ---- all taps -------------------------------------------------------------------- */
+
+/* Terms in which inputs that are not zero take part. */
+static uint64_t active_taps(const op_conv *q, const float *x)
+{
+    size_t height = (size_t)q->h.size, width = (size_t)q->w.size;
+    uint64_t active = 0;
+    for (size_t r = 0; r < height; r++)
+        for (size_t j = 0; j < width; j++, x += q->channels)
+            active += (uint64_t)q->reach_h[r] * q->reach_w[j] * op_nonzeros(x, q->channels);
+    return active;
+}
+
+static void conv_dense(op_call *c, const float *x, float *y)
+{
+    const op_conv *q = &c->node->u.conv;
+    const op_taps *t = q->taps;
+    float *image = op_scratch(c, q->image);
+    size_t per = q->out / q->groups;
+    mstk_rows rows = {.ld = q->channels, .index = t->index, .taps = t->taps, .n_taps = t->n_taps, .k = t->k};
+    if (t->bordered)
+        op_make_border(q, t, x, image, sizeof *image);
+    for (size_t g = 0; g < q->groups; g++) {
+        rows.x = (t->bordered ? image : x) + g * (q->channels / q->groups);
+        op_dense(c, &rows, (size_t)q->h.out * (size_t)q->w.out, g * per, per, y + g * per, q->out);
+    }
+}
+
+static uint64_t conv_image(op_call *c, const float *x, float *y)
+{
+    const op_conv *q = &c->node->u.conv;
+    uint64_t active = c->node->weights->dense ? active_taps(q, x) : 0;
+    if (!c->node->weights->dense || !op_is_dense(active, win_count(&q->h) * win_count(&q->w) * q->channels))
+        return conv_lists(c, x, y);
+    conv_dense(c, x, y);
+    return active;
+}
+
 static void run_conv(op_call *c)
 {
     const op_conv *q = &c->node->u.conv;
     const float *x = op_listed(c);
-    float *y = c->out;
     uint64_t active = 0;
-    for (size_t n = 0; n < q->batch; n++) {
-        scan_pixels(c, x + n * ((size_t)q->h.size * (size_t)q->w.size * q->channels));
-        for (size_t g = 0; g < q->groups; g++)
-            active += conv_group(c, g, y + n * ((size_t)q->h.out * (size_t)q->w.out * q->out));
-    }
+    for (size_t n = 0; n < q->batch; n++)
+        active += conv_image(c, x + n * ((size_t)q->h.size * (size_t)q->w.size * q->channels),
+                             c->out + n * ((size_t)q->h.out * (size_t)q->w.out * q->out));
     c->ops += active * (q->out / q->groups);
+}
+
+/* ---- preparing -------------------------------------------------------------------- */
+
+static const uint32_t *reach_along(op_prep *c, const win_axis *a)
+{
+    uint32_t *n = mst_arena_array(c->arena, (size_t)a->size, sizeof *n);
+    for (int64_t i = 0; n != NULL && i < a->size; i++)
+        n[i] = (uint32_t)win_reached(a, i);
+    return n;
+}
+
+static mst_status prepare_taps(op_prep *c, op_node *op, size_t *scratch)
+{
+    op_conv *q = &op->u.conv;
+    op_taps *t = mst_arena_alloc(c->arena, sizeof *t);
+    q->taps = t;
+    q->reach_h = reach_along(c, &q->h);
+    q->reach_w = reach_along(c, &q->w);
+    if (t == NULL || q->reach_h == NULL || q->reach_w == NULL)
+        return op_no_memory(c->err);
+    MST_TRY(op_make_taps(c->arena, q, t, &op->weights->dense, c->err));
+    if (!op->weights->dense || !t->bordered)
+        return MST_OK;
+    return op_add_bytes(c->err, op_border_values(q, t), sizeof(float), &q->image, scratch);
 }
 
 mst_status op_prepare_CONV(op_prep *c, op_node *op)
@@ -111,10 +181,15 @@ mst_status op_prepare_CONV(op_prep *c, op_node *op)
 
     size_t lists = (size_t)q->h.size * (size_t)q->w.size * q->groups;
     size_t entries = (size_t)q->h.size * (size_t)q->w.size * q->channels + MSTK_SLACK;
-    size_t rows = min_size((size_t)q->h.out * (size_t)q->w.out, OP_ROWS) * window_size(q);
+    size_t rows = min_size((size_t)q->h.out * (size_t)q->w.out, OP_ROWS) * window_size(q), dense = op->scratch_bytes;
+    MST_TRY(op_prepare_dense(c, op, q->out / q->groups, &dense));
+    if (op->weights->dense)
+        MST_TRY(prepare_taps(c, op, &dense));
     MST_TRY(op_add_bytes(c->err, lists + 1, sizeof(uint32_t), &q->start, &op->scratch_bytes));
     MST_TRY(op_add_bytes(c->err, entries, sizeof(uint32_t), &q->idx, &op->scratch_bytes));
     MST_TRY(op_add_bytes(c->err, entries, sizeof(float), &q->val, &op->scratch_bytes));
     MST_TRY(op_add_bytes(c->err, rows, sizeof(uint32_t), &q->row_idx, &op->scratch_bytes));
-    return op_add_bytes(c->err, rows, sizeof(float), &q->row_val, &op->scratch_bytes);
+    MST_TRY(op_add_bytes(c->err, rows, sizeof(float), &q->row_val, &op->scratch_bytes));
+    op->scratch_bytes = max_size(op->scratch_bytes, dense); /* one or the other */
+    return MST_OK;
 }

@@ -1,11 +1,23 @@
 /* LINEAR and CONV: the weights of the inputs that are not zero are added, in
  * ascending input order. Whether an input is a spike matters to counting only. */
+#include "runtime/ops/dense.h"
 #include "runtime/ops/weights.h"
-#include "runtime/plan/window.h"
 
-static size_t min_size(size_t a, size_t b)
+static size_t min_size(size_t a, size_t b) { return a < b ? a : b; }
+static size_t max_size(size_t a, size_t b) { return a > b ? a : b; }
+
+/* Where few inputs are 0. */
+static bool run_dense(op_call *c, const float *x)
 {
-    return a < b ? a : b;
+    static const size_t only[] = {0};
+    const op_linear *q = &c->node->u.linear;
+    const mstk_rows rows = {.x = x, .ld = q->in, .taps = only, .n_taps = 1, .k = q->in};
+    size_t all = q->rows * q->in, active = op_nonzeros(x, all);
+    if (!op_is_dense(active, all))
+        return false;
+    op_dense(c, &rows, q->rows, 0, q->out, c->out, q->out);
+    c->ops += active * q->out;
+    return true;
 }
 
 static void run_linear(op_call *c)
@@ -13,6 +25,8 @@ static void run_linear(op_call *c)
     const op_linear *q = &c->node->u.linear;
     const mst_kernels *k = c->k;
     const float *x = op_listed(c);
+    if (c->node->weights->dense && run_dense(c, x))
+        return;
     float *y = c->out;
     uint32_t *idx = op_scratch(c, q->idx);
     float *val = op_scratch(c, q->val);
@@ -44,7 +58,10 @@ mst_status op_prepare_LINEAR(op_prep *c, op_node *op)
     op->dense = op->n;
     MST_TRY(op_mul_ops(c, q->in, &op->dense));
     MST_TRY(op_prepare_weights(c, op, q->in, q->out));
-    size_t entries = min_size(q->rows, OP_ROWS) * (q->in + MSTK_SLACK);
+    size_t entries = min_size(q->rows, OP_ROWS) * (q->in + MSTK_SLACK), dense = op->scratch_bytes;
+    MST_TRY(op_prepare_dense(c, op, q->out, &dense));
     MST_TRY(op_add_bytes(c->err, entries, sizeof(uint32_t), &q->idx, &op->scratch_bytes));
-    return op_add_bytes(c->err, entries, sizeof(float), &q->val, &op->scratch_bytes);
+    MST_TRY(op_add_bytes(c->err, entries, sizeof(float), &q->val, &op->scratch_bytes));
+    op->scratch_bytes = max_size(op->scratch_bytes, dense); /* one or the other */
+    return MST_OK;
 }

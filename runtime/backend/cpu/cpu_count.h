@@ -5,6 +5,7 @@
 
 #include "runtime/backend/cpu/cpu.h"
 #include "runtime/kernels/count_kernels.h"
+#include "runtime/ops/dense.h"
 
 _Static_assert(MSTC_LEVELS == MST_MAX_RUN_LEVELS, "kernels take every count that a neuron may fire");
 
@@ -13,14 +14,10 @@ typedef struct cpu_count_synapse {
     mstc_weights w; /* of the first group */
     int8_t *panels;
     size_t panel_bytes, group_bytes, groups;
-    const float *b;   /* [out], zeros without a bias */
-    size_t n_taps, k; /* segments of a row, and their counts */
-    const size_t *taps;
-    const uint32_t *index; /* CONV: where each row of outputs starts, in pixels of the bordered image */
+    const float *b;        /* [out], zeros without a bias */
+    op_taps at;            /* LINEAR: a row is one segment */
     const uint32_t *reach; /* CONV: outputs that each pixel reaches */
-    bool bordered;
-    size_t top, left, height, width; /* the bordered image, in pixels */
-    size_t border_bytes;             /* it is made in the first thread's scratch memory, for all */
+    size_t border_bytes;   /* the image with a border is made in the first thread's scratch memory, for all */
 } cpu_count_synapse;
 
 static inline cpu_count_synapse *cpu_count_of(const rt_synapse *syn) { return syn->how; }

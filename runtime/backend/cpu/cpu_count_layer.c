@@ -143,17 +143,9 @@ void cpu_count_border(const mst_session *s, const rt_op *op)
 {
     const rt_synapse *syn = op->expr->syn;
     const cpu_count_synapse *how = cpu_count_of(syn);
-    if (!how->bordered)
+    if (!how->at.bordered)
         return;
-    const op_conv *q = &syn->node->u.conv;
-    uint8_t *to = (uint8_t *)rt_scratch(s, op, 0);
-    const uint8_t *from = cpu_counts_at(s, &syn->bits);
-    size_t height = (size_t)q->h.size, width = (size_t)q->w.size, cut = how->left + width;
-    memset(to, 0, how->border_bytes);
-    cut = cut > how->width ? how->width - how->left : width; /* a stride may leave the last columns unread */
-    for (size_t r = 0; r < height && how->top + r < how->height; r++)
-        memcpy(to + ((how->top + r) * how->width + how->left) * q->channels, from + r * width * q->channels,
-               cut * q->channels);
+    op_make_border(&syn->node->u.conv, &how->at, cpu_counts_at(s, &syn->bits), rt_scratch(s, op, 0), sizeof(uint8_t));
 }
 
 static mstc_input input_of(const cpu_job *job, const rt_synapse *syn, size_t group, size_t row)
@@ -161,15 +153,15 @@ static mstc_input input_of(const cpu_job *job, const rt_synapse *syn, size_t gro
     const cpu_count_synapse *how = cpu_count_of(syn);
     mstc_input in = {.x = cpu_counts_at(job->s, &syn->bits),
                      .ld = syn->bits.cols,
-                     .taps = how->taps,
-                     .n_taps = how->n_taps,
-                     .k = how->k,
+                     .taps = how->at.taps,
+                     .n_taps = how->at.n_taps,
+                     .k = how->at.k,
                      .most = (unsigned)syn->bits.levels};
-    if (how->bordered)
+    if (how->at.bordered)
         in.x = (const uint8_t *)rt_scratch(job->s, job->op, 0);
     in.x += group * syn->group_in;
-    if (how->index != NULL)
-        in.index = how->index + row;
+    if (how->at.index != NULL)
+        in.index = how->at.index + row;
     else
         in.x += row * in.ld;
     return in;

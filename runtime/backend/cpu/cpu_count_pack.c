@@ -21,45 +21,6 @@ static bool joins(const rt_expr *a, const rt_expr *b)
 
 /* ---- convolutions ----------------------------------------------------------------------- */
 
-/* Pixels of the bordered image along an axis, from tap 0 of output 0 to the last tap of the last output. */
-static size_t reach_of(const win_axis *a)
-{
-    return (size_t)((a->out - 1) * a->stride + (a->kernel - 1) * a->dilation + 1);
-}
-
-static mst_status place_rows(lowering *lo, const op_conv *q, cpu_count_synapse *how)
-{
-    uint32_t *index = mst_arena_array(&lo->p->arena, (size_t)q->h.out * (size_t)q->w.out, sizeof *index);
-    size_t segments = q->w.dilation == 1 && how->groups == 1 ? 1 : (size_t)q->w.kernel;
-    how->n_taps = (size_t)q->h.kernel * segments;
-    size_t *taps = mst_arena_array(&lo->p->arena, how->n_taps, sizeof *taps);
-    if (index == NULL || taps == NULL)
-        return low_no_memory(lo);
-    for (int64_t oh = 0; oh < q->h.out; oh++)
-        for (int64_t ow = 0; ow < q->w.out; ow++)
-            index[oh * q->w.out + ow] =
-                (uint32_t)((size_t)(oh * q->h.stride) * how->width + (size_t)(ow * q->w.stride));
-    for (size_t t = 0; t < how->n_taps; t++) {
-        size_t i = t / segments, j = t % segments;
-        taps[t] = (i * (size_t)q->h.dilation * how->width + j * (size_t)q->w.dilation) * q->channels;
-    }
-    how->k = q->channels / how->groups * ((size_t)q->w.kernel / segments);
-    how->index = index;
-    how->taps = taps;
-    return MST_OK;
-}
-
-/* Outputs along an axis that position `at` reaches. */
-static uint32_t reached(const win_axis *a, int64_t at)
-{
-    uint32_t n = 0;
-    for (int64_t o = 0; o < a->out; o++) {
-        int64_t from = at + a->pad - o * a->stride;
-        n += from >= 0 && from % a->dilation == 0 && from / a->dilation < a->kernel;
-    }
-    return n;
-}
-
 static mst_status note_reach(lowering *lo, const op_conv *q, cpu_count_synapse *how)
 {
     uint32_t *reach = mst_arena_array(&lo->p->arena, (size_t)q->h.size * (size_t)q->w.size, sizeof *reach);
@@ -67,7 +28,7 @@ static mst_status note_reach(lowering *lo, const op_conv *q, cpu_count_synapse *
         return low_no_memory(lo);
     for (int64_t r = 0; r < q->h.size; r++)
         for (int64_t c = 0; c < q->w.size; c++)
-            reach[r * q->w.size + c] = reached(&q->h, r) * reached(&q->w, c);
+            reach[r * q->w.size + c] = (uint32_t)(win_reached(&q->h, r) * win_reached(&q->w, c));
     how->reach = reach;
     return MST_OK;
 }
@@ -77,18 +38,9 @@ static mst_status plan_conv(lowering *lo, const rt_synapse *syn, cpu_count_synap
     const op_conv *q = &syn->node->u.conv;
     how->groups = q->groups;
     *ok = q->groups == 1 || syn->group_out >= LEAST_GROUP;
-    how->top = (size_t)q->h.pad;
-    how->left = (size_t)q->w.pad;
-    how->height = reach_of(&q->h);
-    how->width = reach_of(&q->w);
-    how->bordered =
-        q->h.pad != 0 || q->w.pad != 0 || how->height > (size_t)q->h.size || how->width != (size_t)q->w.size;
-    if (how->height * how->width > UINT32_MAX)
-        *ok = false;
-    if (!*ok)
-        return MST_OK;
-    MST_TRY(note_reach(lo, q, how));
-    return place_rows(lo, q, how);
+    if (*ok)
+        MST_TRY(op_make_taps(&lo->p->arena, q, &how->at, ok, lo->err));
+    return *ok ? note_reach(lo, q, how) : MST_OK;
 }
 
 static mst_status plan_synapse(lowering *lo, rt_synapse *syn, bool *ok)
@@ -103,9 +55,7 @@ static mst_status plan_synapse(lowering *lo, rt_synapse *syn, bool *ok)
     if (syn->is_conv)
         return plan_conv(lo, syn, how, ok);
     how->groups = 1;
-    how->n_taps = 1;
-    how->taps = only;
-    how->k = syn->node->weights->k;
+    how->at = (op_taps){.n_taps = 1, .taps = only, .k = syn->node->weights->k};
     return MST_OK;
 }
 
@@ -113,10 +63,11 @@ static mst_status plan_synapse(lowering *lo, rt_synapse *syn, bool *ok)
 
 static void pack(const rt_synapse *syn, cpu_count_synapse *how, const int8_t *w)
 {
+    const size_t taps = how->at.n_taps, k = how->at.k;
     for (size_t g = 0; g < how->groups; g++)
-        for (size_t i = 0; i < how->n_taps * how->k; i++)
+        for (size_t i = 0; i < taps * k; i++)
             for (size_t o = 0; o < syn->group_out; o++)
-                how->panels[g * how->group_bytes + mstc_weight_at(o, i / how->k, i % how->k, how->n_taps, how->k)] =
+                how->panels[g * how->group_bytes + mstc_weight_at(o, i / k, i % k, taps, k)] =
                     w[i * syn->out + g * syn->group_out + o];
 }
 
@@ -125,7 +76,7 @@ static mst_status pack_synapse(lowering *lo, rt_synapse *syn, bool *ok)
     cpu_count_synapse *how = cpu_count_of(syn);
     const mst_node *n = &lo->g->nodes[syn->node->index];
     const float *b = n->n_in > 2 && n->in[2] != MST_NONE ? lo->g->tensors[n->in[2]].data : NULL;
-    how->group_bytes = mstc_panels_size(syn->group_out, how->n_taps, how->k);
+    how->group_bytes = mstc_panels_size(syn->group_out, how->at.n_taps, how->at.k);
     size_t *room = &((cpu_program *)lo->p->how)->panel_room;
     *ok = mst_mul_size(how->group_bytes, how->groups, &how->panel_bytes) && how->panel_bytes <= *room;
     if (!*ok)
@@ -138,8 +89,8 @@ static mst_status pack_synapse(lowering *lo, rt_synapse *syn, bool *ok)
     how->b = b != NULL ? b : zeros;
     pack(syn, how, lo->g->tensors[n->in[1]].data);
     how->w = (mstc_weights){.panels = how->panels, .n = syn->group_out, .most = 127};
-    if (how->bordered)
-        how->border_bytes = (how->height * how->width * syn->node->u.conv.channels + RT_COUNT_SLACK + 63) / 64 * 64;
+    if (how->at.bordered)
+        how->border_bytes = (op_border_values(&syn->node->u.conv, &how->at) + RT_COUNT_SLACK + 63) / 64 * 64;
     return MST_OK;
 }
 

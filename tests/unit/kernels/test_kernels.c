@@ -95,6 +95,25 @@ static void try_gather_f32(const mst_kernels *k, trial *t)
     k->gather_f32(&list, t->w, ld, rnd(t) % 2 != 0 ? t->b : NULL, t->out, t->n);
 }
 
+/* Rows of one or more segments, in any order, that begin with a bias or with what is there. */
+static void try_dense_f32(const mst_kernels *k, trial *t)
+{
+    enum { MAX_ROWS = 27 };
+    uint32_t index[MAX_ROWS];
+    const size_t rows = rnd(t) % (MAX_ROWS + 1), n = 1 + rnd(t) % MSTK_DENSE, taps[] = {0, 7, 40};
+    const bool adds = rnd(t) % 2 != 0, indexed = rnd(t) % 2 != 0;
+    const mstk_rows in = {.x = t->w,
+                          .ld = 1 + rnd(t) % 64,
+                          .index = indexed ? index : NULL,
+                          .taps = taps,
+                          .n_taps = 1 + rnd(t) % 3,
+                          .k = 1 + rnd(t) % 30};
+    const mstk_sums y = {adds ? t->out : t->b, adds ? 20 : rnd(t) % 2 * n, t->out, 20};
+    for (size_t i = 0; i < MAX_ROWS; i++)
+        index[i] = rnd(t) % 100;
+    k->dense_f32(&in, rows, t->w + 8000, &y, n);
+}
+
 /* Bytes of any value but -128, sums past 16 bits: many rows of 127 where share is full. */
 static void try_gather_i8(const mst_kernels *k, trial *t)
 {

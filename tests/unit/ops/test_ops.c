@@ -146,6 +146,27 @@ static void case_linear(int seed)
     finish(g, &r);
 }
 
+/* Of all sizes that products with all weights are cut into; with what makes 0 times a weight count: a bias of -0, a
+ * weight that is not finite. */
+static void case_dense(int seed)
+{
+    rng r = {(uint64_t)seed};
+    uint32_t rows = seed % 10 == 0 ? 300 : rng_in(&r, 1, 90), out = rng_in(&r, 1, 150);
+    uint32_t in = rng_in(&r, 1, rng_below(&r, 2) != 0 ? 6 : 450);
+    mst_graph *g = graph_with_input(DIMS(rows, in));
+    uint32_t x = maybe_spikes(g, &r, g->input), w = add_random(g, &r, DIMS(in, out), -1, 1),
+             b = add_random(g, &r, DIMS(out), -1, 1);
+    if (seed % 3 == 0)
+        ((float *)g->tensors[b].data)[rng_below(&r, out)] = -0.0f;
+    if (seed % 3 == 1)
+        ((float *)g->tensors[w].data)[rng_below(&r, in * out)] = INFINITY;
+    add_node(g, MST_OP_LINEAR, INPUTS(x, w, b), DIMS(rows, out));
+    OK(mst_graph_validate(g, &err_));
+    narrow_weights(g, seed % 3 == 1 ? MST_F32 : rng_weights(&r));
+    compare_on_random_input(g, &r, 2);
+    mst_graph_destroy(g);
+}
+
 /* Random window geometry along one axis that the validation accepts. */
 static void random_axis(rng *r, uint32_t *size, uint32_t *out, uint32_t *kernel, int32_t *stride,
                         int32_t *pad, int32_t *dilation)
@@ -415,6 +436,7 @@ static const struct {
     {case_pad, 20},
     {case_expand, 20},
     {case_linear, 120},
+    {case_dense, 60},
     {case_conv, 240},
     {case_matmul, 100},
     {case_affine, 20},
