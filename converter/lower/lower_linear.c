@@ -211,10 +211,11 @@ mst_status lower_average_pool(lower_ctx *c)
     return lower_pool(c, MST_RED_MEAN);
 }
 
-/* W of Gemm or MatMul, [in][out], from a constant that is [in][out] or, transposed, [out][in]. */
+/* W of Gemm or MatMul, [in][out], from a constant that is [in][out] or, transposed, [out][in], behind axes of length
+ * 1. */
 static mst_status linear_weight(lower_ctx *c, const ox_value *v, bool transposed, double scale, uint32_t *id)
 {
-    size_t rows = (size_t)v->dims[0], cols = (size_t)v->dims[1];
+    size_t rows = (size_t)v->dims[v->rank - 2], cols = (size_t)v->dims[v->rank - 1];
     uint32_t dims[2] = {(uint32_t)(transposed ? cols : rows), (uint32_t)(transposed ? rows : cols)};
     float *data;
     MST_TRY(lower_new_f32(c, 2, dims, &data, id));
@@ -231,6 +232,28 @@ static mst_status emit_linear(lower_ctx *c, uint32_t x, uint32_t w, uint32_t *y)
     memcpy(dims, t.dims, sizeof dims);
     dims[t.rank - 1] = c->g->tensors[w].dims[1];
     return lower_emit(c, MST_OP_LINEAR, 2, in, t.rank, dims, y, NULL);
+}
+
+static mst_status emit_swapped(lower_ctx *c, uint32_t x, uint32_t *y)
+{
+    int32_t perm[MST_MAX_RANK];
+    uint32_t rank = c->g->tensors[x].rank;
+    for (uint32_t d = 0; d < rank; d++)
+        perm[d] = (int32_t)d;
+    perm[rank - 1] = (int32_t)rank - 2;
+    perm[rank - 2] = (int32_t)rank - 1;
+    return lower_emit_transpose(c, x, perm, y);
+}
+
+/* W x, W constant: the transpose of x^T W^T. */
+static mst_status emit_linear_from_left(lower_ctx *c, const ox_value *v, bool transposed, double scale, uint32_t x,
+                                        uint32_t *y)
+{
+    uint32_t w, z;
+    MST_TRY(linear_weight(c, v, !transposed, scale, &w));
+    MST_TRY(emit_swapped(c, x, &z));
+    MST_TRY(emit_linear(c, z, w, y));
+    return emit_swapped(c, *y, y);
 }
 
 static mst_status emit_matmul(lower_ctx *c, uint32_t a, uint32_t b, bool trans_b, double alpha, uint32_t rank,
@@ -274,19 +297,26 @@ static mst_status add_gemm_c(lower_ctx *c, double beta, uint32_t *y)
 
 mst_status lower_gemm(lower_ctx *c)
 {
-    static const int32_t swap[2] = {1, 0};
     uint32_t a, b, y, rank, dims[MST_MAX_RANK];
     double alpha = (double)ox_attr_float(c->o.n, "alpha", 1), beta = (double)ox_attr_float(c->o.n, "beta", 1);
     bool trans_b = ox_attr_int(c->o.n, "transB", 0) != 0;
-    const ox_value *w = ox_in(&c->o, 1);
-    MST_TRY(lower_tensor(c, 0, &a));
+    bool trans_a = ox_attr_int(c->o.n, "transA", 0) != 0;
+    const ox_value *v = ox_in(&c->o, 0), *w = ox_in(&c->o, 1);
     MST_TRY(lower_out_dims(c, 0, &rank, dims));
-    if (c->g->tensors[a].rank != 2 || w == NULL || w->rank != 2)
+    if (v == NULL || v->rank != 2 || w == NULL || w->rank != 2)
         return lower_refuse(c, "its operands are not matrices", "use MatMul");
-    if (ox_attr_int(c->o.n, "transA", 0) != 0) {
-        MST_TRY(lower_emit_transpose(c, a, swap, &y));
-        a = y;
+    if (v->data != NULL && w->data == NULL) {
+        MST_TRY(lower_tensor(c, 1, &b));
+        if (trans_b)
+            MST_TRY(emit_swapped(c, b, &b));
+        MST_TRY(emit_linear_from_left(c, v, trans_a, alpha, b, &y));
+        MST_TRY(add_gemm_c(c, beta, &y));
+        lower_bind(c, 0, y);
+        return MST_OK;
     }
+    MST_TRY(lower_tensor(c, 0, &a));
+    if (trans_a)
+        MST_TRY(emit_swapped(c, a, &a));
     if (w->data != NULL) {
         MST_TRY(linear_weight(c, w, trans_b, alpha, &b));
         MST_TRY(emit_linear(c, a, b, &y));
@@ -314,18 +344,38 @@ static mst_status as_matrix(lower_ctx *c, uint32_t *id, bool left)
     return MST_OK;
 }
 
+/* Is factor w a constant matrix, but for leading axes of length 1 that do not outnumber those of the other factor? */
+static bool is_matrix_beside(const ox_value *w, const ox_value *other)
+{
+    if (w->data == NULL || w->rank < 2 || (w->rank > 2 && w->rank > other->rank))
+        return false;
+    for (uint32_t d = 0; d + 2 < w->rank; d++)
+        if (w->dims[d] != 1)
+            return false;
+    return true;
+}
+
 mst_status lower_matmul(lower_ctx *c)
 {
     uint32_t a, b, y, rank, dims[MST_MAX_RANK], full[MST_MAX_RANK];
-    const ox_value *w = ox_in(&c->o, 1);
+    const ox_value *v = ox_in(&c->o, 0), *w = ox_in(&c->o, 1);
     MST_TRY(lower_out_dims(c, 0, &rank, dims));
-    MST_TRY(lower_tensor(c, 0, &a));
-    if (w != NULL && w->data != NULL && w->rank == 2 && !lower_is_const(c, 0)) {
+    if (v == NULL || w == NULL)
+        return lower_refuse(c, "an input is missing", "re-export the model");
+    if (v->data == NULL && is_matrix_beside(w, v)) {
+        MST_TRY(lower_tensor(c, 0, &a));
         MST_TRY(linear_weight(c, w, false, 1, &b));
         MST_TRY(emit_linear(c, a, b, &y));
         lower_bind(c, 0, y);
         return MST_OK;
     }
+    if (w->data == NULL && w->rank >= 2 && is_matrix_beside(v, w)) {
+        MST_TRY(lower_tensor(c, 1, &b));
+        MST_TRY(emit_linear_from_left(c, v, false, 1, b, &y));
+        lower_bind(c, 0, y);
+        return MST_OK;
+    }
+    MST_TRY(lower_tensor(c, 0, &a));
     MST_TRY(lower_tensor(c, 1, &b));
     MST_TRY(as_matrix(c, &a, true));
     MST_TRY(as_matrix(c, &b, false));

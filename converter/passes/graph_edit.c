@@ -204,6 +204,17 @@ mst_status edit_const(mst_edit *e, uint32_t n, const double *values, uint32_t *t
     return MST_OK;
 }
 
+int32_t edit_reshape_axis(const mst_tensor *from, const mst_tensor *to, int32_t axis)
+{
+    uint64_t after = 1, after_to = 1;
+    for (uint32_t d = (uint32_t)axis + 1; d < from->rank; d++)
+        after *= from->dims[d];
+    for (uint32_t d = to->rank; d-- > 0; after_to *= to->dims[d])
+        if (after_to == after && to->dims[d] == from->dims[axis])
+            return (int32_t)d;
+    return -1;
+}
+
 void edit_join_transposes(mst_edit *e, uint32_t second, uint32_t first)
 {
     int32_t perm[MST_MAX_RANK], *mine = &edit_node(e, second)->ip[MST_TRANSPOSE_PERM];

@@ -54,6 +54,9 @@ mst_status edit_add(mst_edit *e, mst_op op, const char *name, uint32_t n_in, con
 mst_status edit_reinput(mst_edit *e, uint32_t node, uint32_t n_in, const uint32_t *in);
 /* A TRANSPOSE that reads a TRANSPOSE: let it read the first one's input, permuted by both. */
 void edit_join_transposes(mst_edit *e, uint32_t second, uint32_t first);
+/* The axis of shape `to` that holds the same channels as `axis` of shape `from`, one
+ * being a reshape of the other; -1: they are mixed. */
+int32_t edit_reshape_axis(const mst_tensor *from, const mst_tensor *to, int32_t axis);
 /* A float64 constant: of any shape, to be filled in; [n], values copied. */
 mst_status edit_new_const(mst_edit *e, uint32_t rank, const uint32_t *dims, double **data, uint32_t *tensor);
 mst_status edit_const(mst_edit *e, uint32_t n, const double *values, uint32_t *tensor);

@@ -1,11 +1,12 @@
 /* Folds each AFFINE (BatchNorm, scales, biases) into a neighbour, in float64:
  *
  *   upwards    into the LINEAR or CONV that makes its input, into a product's
- *              ALPHA, a LAYERNORM's scale and shift, or an AFFINE before it;
+ *              ALPHA, a LAYERNORM's scale and shift, an AFFINE before it, or both
+ *              operands of a sum of such;
  *   downwards  if every reader of its output can take it: LINEAR and CONV (where
  *              padding stays exact), products (a scale), NEURON (gain and bias of
- *              its input current; MST paper, Eq. 8, 9);
- *   a scale    else into the threshold of the neuron in front and in front of that.
+ *              its input current; MST paper, Eq. 8, 9), another AFFINE;
+ *   a scale    at last into the threshold of the neuron in front and in front of that.
  *
  * Both directions look through data movement and means that keep the channel axis. What
  * cannot be folded stays.
@@ -13,151 +14,35 @@
 #include <math.h>
 #include <string.h>
 
+#include "converter/passes/affine_fold.h"
 #include "converter/passes/passes.h"
 
 #define MAX_READERS 64
 #define MAX_MOVES 32
+#define MAX_SUMS 4 /* of sums */
+#define MAX_RETRY 64
 
-/* The AFFINE being folded. */
-typedef struct fold {
-    mst_edit *e;
-    uint32_t node;
-    uint32_t n_g, n_h;
-    const mst_tensor *g, *h; /* refreshed after the tensor array may have grown */
-    bool scalar;             /* one g and one h: no channel axis */
-    bool no_offset;          /* h is 0 */
-} fold;
-
+/* Index i of the axis belongs to channel i / inner, counted round. */
 typedef struct reader {
     uint32_t node, slot;
     int32_t axis;
+    uint32_t inner;
 } reader;
 
-static double g_at(const fold *f, size_t i) { return mst_const_at(f->g, f->n_g == 1 ? 0 : i); }
-static double h_at(const fold *f, size_t i) { return mst_const_at(f->h, f->n_h == 1 ? 0 : i); }
+/* AFFINEs to look at again: those that took another, or are new. */
+typedef struct retry {
+    uint32_t node[MAX_RETRY];
+    uint32_t n;
+} retry;
 
-static void refresh(fold *f)
+/* More than there is room for stay where they are. */
+static void retry_add(retry *r, uint32_t node)
 {
-    const mst_node *n = edit_node(f->e, f->node);
-    f->g = edit_tensor(f->e, n->in[1]);
-    f->h = edit_tensor(f->e, n->in[2]);
-}
-
-static fold open_fold(mst_edit *e, uint32_t node)
-{
-    fold f = {.e = e, .node = node};
-    refresh(&f);
-    f.n_g = (uint32_t)mst_tensor_elements(f.g);
-    f.n_h = (uint32_t)mst_tensor_elements(f.h);
-    f.scalar = f.n_g == 1 && f.n_h == 1;
-    f.no_offset = true;
-    for (uint32_t i = 0; i < f.n_h; i++)
-        f.no_offset = f.no_offset && mst_const_at(f.h, i) == 0;
-    return f;
-}
-
-/* The axis of shape `to` that holds the same channels as `axis` of shape `from`, one
- * being a reshape of the other; -1: they are mixed. */
-static int32_t reshape_axis(const mst_tensor *from, const mst_tensor *to, int32_t axis)
-{
-    uint64_t after = 1, after_to = 1;
-    for (uint32_t d = (uint32_t)axis + 1; d < from->rank; d++)
-        after *= from->dims[d];
-    for (uint32_t d = to->rank; d-- > 0; after_to *= to->dims[d])
-        if (after_to == after && to->dims[d] == from->dims[axis])
-            return (int32_t)d;
-    return -1;
-}
-
-/* The same across a mean over other axes, with which an affine commutes. */
-static int32_t mean_axis(const mst_tensor *x, const mst_tensor *y, uint32_t reduced, int32_t axis, bool up)
-{
-    mst_tensor kept = *x;
-    for (uint32_t d = 0; d < x->rank; d++)
-        if ((reduced >> d & 1) != 0)
-            kept.dims[d] = 1;
-    if (!up && (reduced >> axis & 1) != 0)
-        return -1;
-    return up ? reshape_axis(y, &kept, axis) : reshape_axis(&kept, y, axis);
-}
-
-/* The channel axis on the other side of movement node i; up: from its output to its
- * input. -1: the channels do not survive, or the node is none of these. */
-static int32_t axis_across(const fold *f, uint32_t i, int32_t axis, bool up)
-{
-    const mst_node *n = edit_node(f->e, i);
-    const mst_tensor *x = edit_tensor(f->e, n->in[0]), *y = edit_tensor(f->e, n->out);
-    switch (n->op) {
-    case MST_OP_RESHAPE:
-        if (f->scalar)
-            return 0;
-        return up ? reshape_axis(y, x, axis) : reshape_axis(x, y, axis);
-    case MST_OP_TRANSPOSE:
-        if (f->scalar)
-            return 0;
-        for (uint32_t d = 0; d < x->rank; d++)
-            if (up ? d == (uint32_t)axis : n->ip[MST_TRANSPOSE_PERM + d] == axis)
-                return up ? n->ip[MST_TRANSPOSE_PERM + d] : (int32_t)d;
-        return -1;
-    case MST_OP_SLICE:
-        return f->scalar ? 0 : x->dims[axis] == y->dims[axis] && n->ip[MST_SLICE_STEP + axis] == 1 ? axis
-                                                                                                   : -1;
-    case MST_OP_GATHER: return f->scalar && !up ? 0 : -1;
-    case MST_OP_REDUCE:
-        if (n->ip[MST_REDUCE_FN] != MST_RED_MEAN)
-            return -1;
-        return f->scalar ? 0 : mean_axis(x, y, (uint32_t)n->ip[MST_REDUCE_AXES], axis, up);
-    case MST_OP_POOL: /* a window that counts padding would dilute an offset */
-        if (n->ip[MST_POOL_FN] != MST_RED_MEAN || (n->ip[MST_POOL_COUNT_PAD] != 0 && !f->no_offset))
-            return -1;
-        return f->scalar ? 0 : axis == 3 ? 3
-                                         : -1;
-    default: return -1;
-    }
-}
-
-static bool on_last_axis(const fold *f, const mst_tensor *t, int32_t axis)
-{
-    return f->scalar || axis == (int32_t)t->rank - 1;
+    if (r->n < MAX_RETRY)
+        r->node[r->n++] = node;
 }
 
 /* ---- upwards ---- */
-
-/* The constant in an input slot as float64 values that only this node reads. */
-static mst_status own_const(fold *f, uint32_t node, uint32_t slot, double **data)
-{
-    mst_edit *e = f->e;
-    uint32_t old = edit_node(e, node)->in[slot], fresh;
-    if (edit_tensor(e, old)->dtype == MST_F64 && e->uses[old] == 1) {
-        *data = (double *)(uintptr_t)edit_tensor(e, old)->data; /* made by the converter: writable */
-        return MST_OK;
-    }
-    mst_tensor t = *edit_tensor(e, old);
-    MST_TRY(edit_new_const(e, t.rank, t.dims, data, &fresh));
-    refresh(f);
-    for (size_t i = 0, n = mst_tensor_elements(&t); i < n; i++)
-        (*data)[i] = mst_const_at(&t, i);
-    edit_set_input(e, node, slot, fresh);
-    return MST_OK;
-}
-
-/* Weight [rows][outs] and bias [outs] (made if there is none) of a LINEAR or CONV. */
-static mst_status own_weights(fold *f, uint32_t target, double **w, double **b, size_t *rows, uint32_t *outs)
-{
-    mst_edit *e = f->e;
-    const mst_tensor *t = edit_tensor(e, edit_node(e, target)->in[1]);
-    *outs = t->dims[t->rank - 1];
-    *rows = mst_tensor_elements(t) / *outs;
-    const mst_node *n = edit_node(e, target);
-    if (n->n_in < 3 || n->in[2] == MST_NONE) {
-        uint32_t in[3] = {n->in[0], n->in[1]};
-        MST_TRY(edit_new_const(e, 1, outs, b, &in[2]));
-        refresh(f);
-        MST_TRY(edit_reinput(e, target, 3, in));
-    }
-    MST_TRY(own_const(f, target, 1, w));
-    return own_const(f, target, 2, b);
-}
 
 /* W[..][o] *= g[o]; b[o] = b[o]*g[o] + h[o] */
 static mst_status into_weights_above(fold *f, uint32_t target)
@@ -165,12 +50,12 @@ static mst_status into_weights_above(fold *f, uint32_t target)
     double *w, *b;
     size_t rows;
     uint32_t outs;
-    MST_TRY(own_weights(f, target, &w, &b, &rows, &outs));
+    MST_TRY(fold_own_weights(f, target, &w, &b, &rows, &outs));
     for (size_t r = 0; r < rows; r++)
         for (uint32_t o = 0; o < outs; o++)
-            w[r * outs + o] *= g_at(f, o);
+            w[r * outs + o] *= fold_g(f, o);
     for (uint32_t o = 0; o < outs; o++)
-        b[o] = b[o] * g_at(f, o) + h_at(f, o);
+        b[o] = b[o] * fold_g(f, o) + fold_h(f, o);
     return MST_OK;
 }
 
@@ -185,75 +70,106 @@ static mst_status into_layernorm_above(fold *f, uint32_t target)
     double *g, *h;
     MST_TRY(edit_new_const(e, 1, &channels, &g, &in[1]));
     MST_TRY(edit_new_const(e, 1, &channels, &h, &in[2]));
-    refresh(f);
+    fold_refresh(f);
     for (uint32_t i = 0; i < channels; i++) {
         double g1 = old[0] != MST_NONE ? mst_const_at(edit_tensor(e, old[0]), i) : 1;
         double h1 = old[1] != MST_NONE ? mst_const_at(edit_tensor(e, old[1]), i) : 0;
-        g[i] = g_at(f, i) * g1;
-        h[i] = g_at(f, i) * h1 + h_at(f, i);
+        g[i] = fold_g(f, i) * g1;
+        h[i] = fold_g(f, i) * h1 + fold_h(f, i);
     }
     return edit_reinput(e, target, 3, in);
 }
 
-/* g2*(g1*x + h1) + h2 */
-static mst_status into_affine_above(fold *f, uint32_t target, int32_t axis)
+static void scale_product(const fold *f, mst_node *matmul)
 {
-    mst_edit *e = f->e;
-    fold first = open_fold(e, target);
-    uint32_t n = first.n_g > first.n_h ? first.n_g : first.n_h, in[3] = {edit_node(e, target)->in[0]};
-    n = n > f->n_g ? n : f->n_g;
-    n = n > f->n_h ? n : f->n_h;
-    double *gd, *hd;
-    MST_TRY(edit_new_const(e, 1, &n, &gd, &in[1]));
-    MST_TRY(edit_new_const(e, 1, &n, &hd, &in[2]));
-    refresh(f);
-    refresh(&first);
-    for (uint32_t i = 0; i < n; i++) {
-        gd[i] = g_at(f, i) * g_at(&first, i);
-        hd[i] = g_at(f, i) * h_at(&first, i) + h_at(f, i);
-    }
-    if (!f->scalar)
-        edit_node(e, target)->ip[MST_AFFINE_AXIS] = axis;
-    return edit_reinput(e, target, 3, in);
+    matmul->fp[MST_MATMUL_ALPHA] = (float)((double)matmul->fp[MST_MATMUL_ALPHA] * fold_g(f, 0));
 }
 
-/* *merged: the AFFINE that took this one, MST_NONE when it was another node. */
-static mst_status fold_up(fold *f, bool *done, uint32_t *merged)
+static bool is_sum(const mst_edit *e, uint32_t i)
+{
+    const mst_node *n = edit_node(e, i);
+    return n->op == MST_OP_BINARY && (n->ip[MST_BINARY_FN] == MST_BIN_ADD || n->ip[MST_BINARY_FN] == MST_BIN_SUB) &&
+           !mst_is_const(e->g, n->in[0]) && !mst_is_const(e->g, n->in[1]) &&
+           mst_same_shape(edit_tensor(e, n->in[0]), edit_tensor(e, n->in[1]));
+}
+
+/* The node above tensor t that can take f, and the axis of its output; MST_NONE: none. A sum takes it if both of its
+ * operands are made by such. */
+static uint32_t taker_above(const fold *f, uint32_t t, int32_t *axis, int depth)
 {
     mst_edit *e = f->e;
-    uint32_t t = edit_node(e, f->node)->in[0];
-    int32_t axis = edit_node(e, f->node)->ip[MST_AFFINE_AXIS];
     for (int moves = 0; moves < MAX_MOVES; moves++) {
         uint32_t p = e->producer[t];
+        int32_t other[2] = {*axis, *axis};
         if (p == MST_NONE || e->uses[t] != 1)
-            return MST_OK;
-        mst_node *n = edit_node(e, p);
-        if (n->op == MST_OP_LINEAR || n->op == MST_OP_CONV) {
-            *done = on_last_axis(f, edit_tensor(e, n->out), axis);
-            return *done ? into_weights_above(f, p) : MST_OK;
+            return MST_NONE;
+        const mst_node *n = edit_node(e, p);
+        bool takes;
+        switch (n->op) {
+        case MST_OP_LINEAR:
+        case MST_OP_CONV:
+        case MST_OP_LAYERNORM: takes = fold_on_last_axis(f, edit_tensor(e, n->out), *axis); break;
+        case MST_OP_MATMUL: takes = f->scalar && f->no_offset; break;
+        case MST_OP_AFFINE: takes = f->scalar || fold_open(e, p).scalar || n->ip[MST_AFFINE_AXIS] == *axis; break;
+        case MST_OP_BINARY:
+            takes = depth < MAX_SUMS && is_sum(e, p) && n->in[0] != n->in[1] &&
+                    taker_above(f, n->in[0], &other[0], depth + 1) != MST_NONE &&
+                    taker_above(f, n->in[1], &other[1], depth + 1) != MST_NONE;
+            break;
+        default:
+            *axis = fold_axis_across(f, p, *axis, true);
+            if (*axis < 0)
+                return MST_NONE;
+            t = n->in[0];
+            continue;
         }
-        if (n->op == MST_OP_MATMUL) {
-            *done = f->scalar && f->no_offset;
-            if (*done)
-                n->fp[MST_MATMUL_ALPHA] = (float)((double)n->fp[MST_MATMUL_ALPHA] * g_at(f, 0));
-            return MST_OK;
-        }
-        if (n->op == MST_OP_LAYERNORM) {
-            *done = on_last_axis(f, edit_tensor(e, n->out), axis);
-            return *done ? into_layernorm_above(f, p) : MST_OK;
-        }
-        if (n->op == MST_OP_AFFINE) {
-            fold first = open_fold(e, p);
-            *done = f->scalar || first.scalar || n->ip[MST_AFFINE_AXIS] == axis;
-            *merged = *done ? p : MST_NONE;
-            return *done ? into_affine_above(f, p, axis) : MST_OK;
-        }
-        axis = axis_across(f, p, axis, true);
-        if (axis < 0)
-            return MST_OK;
-        t = n->in[0];
+        return takes ? p : MST_NONE;
     }
+    return MST_NONE;
+}
+
+/* g*(a + b) + h = (g*a + h) + g*b: two AFFINEs that are folded in turn. */
+static mst_status part_of_sum(const fold *f, uint32_t sum, uint32_t k, int32_t axis, uint32_t *part)
+{
+    mst_edit *e = f->e;
+    uint32_t in[3] = {edit_node(e, sum)->in[k], edit_node(e, f->node)->in[1], edit_node(e, f->node)->in[2]};
+    double zero = 0;
+    if (k == 1)
+        MST_TRY(edit_const(e, 1, &zero, &in[2]));
+    const mst_tensor x = *edit_tensor(e, in[0]);
+    MST_TRY(edit_add(e, MST_OP_AFFINE, edit_node(e, f->node)->name, 3, in, x.rank, x.dims, part));
+    edit_node(e, *part)->ip[MST_AFFINE_AXIS] = axis;
+    edit_set_input(e, sum, k, edit_node(e, *part)->out);
     return MST_OK;
+}
+
+static mst_status fold_up(fold *f, bool *done, retry *again)
+{
+    mst_edit *e = f->e;
+    int32_t axis = edit_node(e, f->node)->ip[MST_AFFINE_AXIS];
+    uint32_t p = taker_above(f, edit_node(e, f->node)->in[0], &axis, 0), part[2];
+    *done = p != MST_NONE;
+    if (!*done)
+        return MST_OK;
+    mst_node *n = edit_node(e, p);
+    switch (n->op) {
+    case MST_OP_MATMUL:
+        scale_product(f, n);
+        return MST_OK;
+    case MST_OP_LAYERNORM: return into_layernorm_above(f, p);
+    case MST_OP_AFFINE: {
+        fold first = fold_open(e, p);
+        retry_add(again, p);
+        return fold_join(&first, f, p, f->scalar ? n->ip[MST_AFFINE_AXIS] : axis);
+    }
+    case MST_OP_BINARY:
+        for (uint32_t k = 0; k < 2; k++) {
+            MST_TRY(part_of_sum(f, p, k, axis, &part[k]));
+            retry_add(again, part[k]);
+        }
+        return MST_OK;
+    default: return into_weights_above(f, p);
+    }
 }
 
 /* ---- downwards ---- */
@@ -275,10 +191,16 @@ static bool accepts(const fold *f, const reader *r)
 {
     const mst_node *n = edit_node(f->e, r->node);
     const mst_tensor *x = edit_tensor(f->e, n->in[0]);
+    if (r->inner != 1 && n->op != MST_OP_LINEAR)
+        return false;
     switch (n->op) {
-    case MST_OP_LINEAR: return r->slot == 0 && on_last_axis(f, x, r->axis);
-    case MST_OP_CONV: return r->slot == 0 && on_last_axis(f, x, r->axis) && (f->no_offset || never_pads(f->e, n));
+    case MST_OP_LINEAR: return r->slot == 0 && fold_on_last_axis(f, x, r->axis);
+    case MST_OP_CONV: return r->slot == 0 && fold_on_last_axis(f, x, r->axis) && (f->no_offset || never_pads(f->e, n));
     case MST_OP_MATMUL: return f->scalar && f->no_offset;
+    case MST_OP_AFFINE: {
+        fold next = fold_open(f->e, r->node);
+        return r->slot == 0 && (f->scalar || next.scalar || n->ip[MST_AFFINE_AXIS] == r->axis);
+    }
     case MST_OP_NEURON: {
         /* theta, gain and this must share one channel axis */
         bool has_axis = false;
@@ -297,7 +219,8 @@ static bool collect_readers(const fold *f, uint32_t tensor, int32_t axis, reader
     struct {
         uint32_t tensor;
         int32_t axis;
-    } queue[MAX_READERS] = {{tensor, axis}};
+        uint32_t inner;
+    } queue[MAX_READERS] = {{tensor, axis, 1}};
     uint32_t n_queue = 1;
     *n_out = 0;
     for (uint32_t at = 0; at < n_queue; at++) {
@@ -305,11 +228,18 @@ static bool collect_readers(const fold *f, uint32_t tensor, int32_t axis, reader
         if (t == e->g->output || e->uses[t] == 0)
             return false;
         for (uint32_t k = e->head[t]; k != MST_NONE; k = e->edge[k].next) {
-            reader r = {e->edge[k].node, e->edge[k].slot, queue[at].axis};
-            int32_t across = r.slot == 0 ? axis_across(f, r.node, r.axis, false) : -1;
-            if (across >= 0 && n_queue < MAX_READERS) {
+            reader r = {e->edge[k].node, e->edge[k].slot, queue[at].axis, queue[at].inner};
+            uint32_t inner = 1;
+            int32_t across = r.slot == 0 && r.inner == 1 ? fold_axis_across(f, r.node, r.axis, false) : -1;
+            bool moves = across >= 0;
+            if (!moves && r.slot == 0 && r.inner == 1) {
+                across = r.axis;
+                moves = fold_flattened(f, r.node, &across, &inner);
+            }
+            if (moves && n_queue < MAX_READERS) {
                 queue[n_queue].tensor = edit_node(e, r.node)->out;
-                queue[n_queue++].axis = across;
+                queue[n_queue].axis = across;
+                queue[n_queue++].inner = inner;
             } else if (*n_out < MAX_READERS && accepts(f, &r)) {
                 out[(*n_out)++] = r;
             } else {
@@ -321,20 +251,21 @@ static bool collect_readers(const fold *f, uint32_t tensor, int32_t axis, reader
 }
 
 /* W[i][o] *= g[i]; b[o] += sum_i h[i]*W[i][o]; groups of a CONV see their own channels */
-static mst_status into_weights_below(fold *f, uint32_t target)
+static mst_status into_weights_below(fold *f, const reader *at)
 {
+    const uint32_t target = at->node, channels = f->n_g > f->n_h ? f->n_g : f->n_h;
     const mst_node *n = edit_node(f->e, target);
     uint32_t groups = n->op == MST_OP_CONV ? (uint32_t)n->ip[MST_CONV_GROUP] : 1, outs;
     const mst_tensor *t = edit_tensor(f->e, n->in[1]);
     uint32_t ins = t->dims[t->rank - 2];
     double *w, *b;
     size_t rows;
-    MST_TRY(own_weights(f, target, &w, &b, &rows, &outs));
+    MST_TRY(fold_own_weights(f, target, &w, &b, &rows, &outs));
     for (size_t r = 0; r < rows; r++)
         for (uint32_t o = 0; o < outs; o++) {
-            size_t channel = r % ins + (size_t)(o / (outs / groups)) * ins;
-            b[o] += w[r * outs + o] * h_at(f, channel);
-            w[r * outs + o] *= g_at(f, channel);
+            size_t channel = (r % ins + (size_t)(o / (outs / groups)) * ins) / at->inner % channels;
+            b[o] += w[r * outs + o] * fold_h(f, channel);
+            w[r * outs + o] *= fold_g(f, channel);
         }
     return MST_OK;
 }
@@ -355,7 +286,7 @@ static mst_status into_neuron(fold *f, const reader *r)
     double *gain, *bias;
     MST_TRY(edit_new_const(e, 1, &count, &gain, &in[2]));
     MST_TRY(edit_new_const(e, 1, &count, &bias, &in[3]));
-    refresh(f);
+    fold_refresh(f);
     for (uint32_t i = 0; i < count; i++) {
         double g0 = 1, b0 = 0;
         if (old_gain != MST_NONE) {
@@ -363,12 +294,19 @@ static mst_status into_neuron(fold *f, const reader *r)
             g0 = mst_const_at(tg, mst_tensor_elements(tg) == 1 ? 0 : i);
             b0 = mst_const_at(tb, mst_tensor_elements(tb) == 1 ? 0 : i);
         }
-        gain[i] = g0 * g_at(f, i);
-        bias[i] = g0 * h_at(f, i) + b0;
+        gain[i] = g0 * fold_g(f, i);
+        bias[i] = g0 * fold_h(f, i) + b0;
     }
     if (!f->scalar)
         edit_node(e, r->node)->ip[MST_NEURON_AXIS] = r->axis;
     return edit_reinput(e, r->node, 4, in);
+}
+
+/* The next AFFINE reads what this one read. */
+static mst_status into_affine_below(fold *f, const reader *r)
+{
+    fold next = fold_open(f->e, r->node);
+    return fold_join(f, &next, r->node, f->scalar ? edit_node(f->e, r->node)->ip[MST_AFFINE_AXIS] : r->axis);
 }
 
 static mst_status fold_down(fold *f, bool *done)
@@ -380,11 +318,13 @@ static mst_status fold_down(fold *f, bool *done)
     for (uint32_t k = 0; k < n && *done; k++) {
         mst_node *r = edit_node(e, readers[k].node);
         if (r->op == MST_OP_MATMUL)
-            r->fp[MST_MATMUL_ALPHA] = (float)((double)r->fp[MST_MATMUL_ALPHA] * g_at(f, 0));
+            scale_product(f, r);
         else if (r->op == MST_OP_NEURON)
             MST_TRY(into_neuron(f, &readers[k]));
+        else if (r->op == MST_OP_AFFINE)
+            MST_TRY(into_affine_below(f, &readers[k]));
         else
-            MST_TRY(into_weights_below(f, readers[k].node));
+            MST_TRY(into_weights_below(f, &readers[k]));
     }
     return MST_OK;
 }
@@ -402,9 +342,9 @@ static uint32_t neuron_above(const fold *f, int32_t *axis)
         if (p == MST_NONE || e->uses[t] != 1)
             return MST_NONE;
         if (edit_is(e, p, MST_OP_NEURON))
-            return accepts(f, &(reader){p, 0, *axis}) ? p : MST_NONE;
+            return accepts(f, &(reader){p, 0, *axis, 1}) ? p : MST_NONE;
         if (!edit_is(e, p, MST_OP_MASK))
-            *axis = axis_across(f, p, *axis, true);
+            *axis = fold_axis_across(f, p, *axis, true);
         if (*axis < 0)
             return MST_NONE;
         t = edit_node(e, p)->in[0];
@@ -415,7 +355,7 @@ static uint32_t neuron_above(const fold *f, int32_t *axis)
 static bool only_signs(const fold *f)
 {
     for (uint32_t i = 0; i < f->n_g; i++)
-        if (fabs(g_at(f, i)) != 1)
+        if (fabs(fold_g(f, i)) != 1)
             return false;
     return true;
 }
@@ -430,11 +370,11 @@ static mst_status scale_theta(fold *f, uint32_t neuron, int32_t axis)
     n = n > f->n_g ? n : f->n_g;
     MST_TRY(edit_new_const(e, 1, &n, &theta, &fresh));
     MST_TRY(edit_new_const(e, 1, &f->n_g, &sign, &signs));
-    refresh(f);
+    fold_refresh(f);
     for (uint32_t i = 0; i < n; i++)
-        theta[i] = fabs(g_at(f, i)) * mst_const_at(&old, mst_tensor_elements(&old) == 1 ? 0 : i);
+        theta[i] = fabs(fold_g(f, i)) * mst_const_at(&old, mst_tensor_elements(&old) == 1 ? 0 : i);
     for (uint32_t i = 0; i < f->n_g; i++)
-        sign[i] = g_at(f, i) < 0 ? -1 : 1;
+        sign[i] = fold_g(f, i) < 0 ? -1 : 1;
     edit_set_input(e, neuron, 1, fresh);
     edit_set_input(e, f->node, 1, signs);
     if (!f->scalar)
@@ -443,46 +383,55 @@ static mst_status scale_theta(fold *f, uint32_t neuron, int32_t axis)
 }
 
 /* g*theta*s(x) = theta'*s(|g|*x), but for signs. The scale of the current is an AFFINE of its own, tried again. */
-static mst_status into_neuron_above(fold *f, bool *done, uint32_t *again)
+static mst_status into_neuron_above(fold *f, bool *done, retry *again)
 {
     mst_edit *e = f->e;
     int32_t axis;
-    uint32_t neuron = f->no_offset ? neuron_above(f, &axis) : MST_NONE, in[3];
+    uint32_t neuron = f->no_offset ? neuron_above(f, &axis) : MST_NONE, in[3], scale;
     if (neuron == MST_NONE || only_signs(f))
         return MST_OK;
     double *gain, zero = 0;
     bool negative = false;
     for (uint32_t i = 0; i < f->n_g; i++) {
-        negative = negative || g_at(f, i) < 0;
-        if (g_at(f, i) == 0)
+        negative = negative || fold_g(f, i) < 0;
+        if (fold_g(f, i) == 0)
             return MST_OK;
     }
     MST_TRY(edit_new_const(e, 1, &f->n_g, &gain, &in[1]));
     MST_TRY(edit_const(e, 1, &zero, &in[2]));
-    refresh(f);
+    fold_refresh(f);
     for (uint32_t i = 0; i < f->n_g; i++)
-        gain[i] = fabs(g_at(f, i));
+        gain[i] = fabs(fold_g(f, i));
     in[0] = edit_node(e, neuron)->in[0];
     const mst_tensor x = *edit_tensor(e, in[0]);
-    MST_TRY(edit_add(e, MST_OP_AFFINE, edit_node(e, f->node)->name, 3, in, x.rank, x.dims, again));
-    edit_node(e, *again)->ip[MST_AFFINE_AXIS] = axis;
-    edit_set_input(e, neuron, 0, edit_node(e, *again)->out);
+    MST_TRY(edit_add(e, MST_OP_AFFINE, edit_node(e, f->node)->name, 3, in, x.rank, x.dims, &scale));
+    retry_add(again, scale);
+    edit_node(e, scale)->ip[MST_AFFINE_AXIS] = axis;
+    edit_set_input(e, neuron, 0, edit_node(e, scale)->out);
     *done = !negative;
     return scale_theta(f, neuron, axis);
 }
 
-/* An AFFINE that took the next one has other readers now, and is tried again: *again. */
-static mst_status visit(mst_edit *e, uint32_t i, uint32_t *again)
+static bool does_nothing(const fold *f)
 {
-    *again = MST_NONE;
+    for (uint32_t i = 0; i < f->n_g; i++)
+        if (fold_g(f, i) != 1)
+            return false;
+    return f->no_offset;
+}
+
+/* into_neurons: what nothing else could take */
+static mst_status visit(mst_edit *e, uint32_t i, bool into_neurons, retry *again)
+{
     if (e->dead[i] || edit_node(e, i)->op != MST_OP_AFFINE)
         return MST_OK;
-    fold f = open_fold(e, i);
-    bool done = false;
-    MST_TRY(fold_up(&f, &done, again));
+    fold f = fold_open(e, i);
+    bool done = does_nothing(&f);
+    if (!done)
+        MST_TRY(fold_up(&f, &done, again));
     if (!done)
         MST_TRY(fold_down(&f, &done));
-    if (!done)
+    if (!done && into_neurons)
         MST_TRY(into_neuron_above(&f, &done, again));
     if (done) {
         edit_replace(e, edit_node(e, i)->out, edit_node(e, i)->in[0]);
@@ -495,8 +444,9 @@ mst_status pass_affine(mst_graph *g, mst_err *err)
 {
     mst_edit e;
     mst_status st = edit_begin(&e, g, err);
-    for (uint32_t i = 0, n = g->n_nodes; i < n && st == MST_OK; i++)
-        for (uint32_t at = i; at != MST_NONE && st == MST_OK;)
-            st = visit(&e, at, &at);
+    const uint32_t n = g->n_nodes;
+    for (uint32_t k = 0; k < 2 * n && st == MST_OK; k++)
+        for (retry again = {{k % n}, 1}; again.n != 0 && st == MST_OK;)
+            st = visit(&e, again.node[--again.n], k >= n, &again);
     return edit_finish(&e, st);
 }

@@ -45,7 +45,7 @@ static void drop_unused(mst_edit *e, uint32_t i)
         edit_kill(e, i);
 }
 
-static mst_status sink_unit(mst_edit *e, uint32_t i, uint32_t t, int param)
+static mst_status sink_transpose(mst_edit *e, uint32_t i, uint32_t t, int param)
 {
     int32_t perm[MST_MAX_RANK];
     mst_node *n = edit_node(e, i);
@@ -56,6 +56,62 @@ static mst_status sink_unit(mst_edit *e, uint32_t i, uint32_t t, int param)
     edit_set_input(e, i, 0, source);
     drop_unused(e, t);
     return transpose_after(e, i, perm, source);
+}
+
+/* Padding follows its axes. */
+static mst_status sink_pad(mst_edit *e, uint32_t i, uint32_t t)
+{
+    int32_t perm[MST_MAX_RANK], before[MST_MAX_RANK];
+    uint32_t source = edit_node(e, t)->in[0], out = edit_node(e, i)->out, rank = edit_tensor(e, out)->rank, node;
+    const mst_tensor shape = *edit_tensor(e, out);
+    memcpy(perm, &edit_node(e, t)->ip[MST_TRANSPOSE_PERM], sizeof perm);
+    memcpy(before, &edit_node(e, i)->ip[MST_PAD_BEFORE], sizeof before);
+    edit_set_input(e, i, 0, source);
+    drop_unused(e, t);
+    MST_TRY(edit_add(e, MST_OP_TRANSPOSE, edit_node(e, i)->name, 1, &out, rank, shape.dims, &node));
+    memcpy(&edit_node(e, node)->ip[MST_TRANSPOSE_PERM], perm, rank * sizeof *perm);
+    edit_replace_but(e, out, edit_node(e, node)->out, node);
+    for (uint32_t d = 0; d < rank; d++) {
+        edit_tensor(e, out)->dims[perm[d]] = shape.dims[d];
+        edit_node(e, i)->ip[MST_PAD_BEFORE + perm[d]] = before[d];
+    }
+    return MST_OK;
+}
+
+/* Zeros in front of a convolution, or of the transpose that it reads, are its own padding, where each window still
+ * touches what is not padding. */
+static mst_status take_pad(mst_edit *e, uint32_t i)
+{
+    uint32_t t = transpose_behind(e, i, 0), p = edit_maker(e, t != MST_NONE ? t : i, 0), node;
+    int32_t perm[MST_MAX_RANK] = {0, 1, 2, 3}, before[2];
+    if (!edit_is(e, p, MST_OP_PAD) || edit_node(e, p)->fp[MST_PAD_VALUE] != 0)
+        return MST_OK;
+    if (t != MST_NONE)
+        memcpy(perm, &edit_node(e, t)->ip[MST_TRANSPOSE_PERM], sizeof perm);
+    mst_node *conv = edit_node(e, i);
+    const mst_node *pad = edit_node(e, p);
+    const mst_tensor x = *edit_tensor(e, pad->in[0]), *w = edit_tensor(e, conv->in[1]), *y = edit_tensor(e, conv->out);
+    const uint32_t dims[4] = {x.dims[perm[0]], x.dims[perm[1]], x.dims[perm[2]], x.dims[perm[3]]};
+    for (int d = 0; d < 4; d += 3)
+        if (dims[d] != edit_tensor(e, conv->in[0])->dims[d])
+            return MST_OK;
+    for (int k = 0; k < 2; k++) {
+        before[k] = conv->ip[MST_CONV_PAD + k] + pad->ip[MST_PAD_BEFORE + perm[1 + k]];
+        int64_t reach = (int64_t)(w->dims[k] - 1) * conv->ip[MST_CONV_DILATION + k];
+        if (before[k] > reach ||
+            (int64_t)(y->dims[1 + k] - 1) * conv->ip[MST_CONV_STRIDE + k] >= (int64_t)before[k] + dims[1 + k])
+            return MST_OK;
+    }
+    memcpy(&conv->ip[MST_CONV_PAD], before, sizeof before);
+    uint32_t source = pad->in[0];
+    if (t != MST_NONE) {
+        MST_TRY(edit_add(e, MST_OP_TRANSPOSE, edit_node(e, t)->name, 1, &source, 4, dims, &node));
+        memcpy(&edit_node(e, node)->ip[MST_TRANSPOSE_PERM], perm, sizeof perm);
+        source = edit_node(e, node)->out;
+    }
+    edit_set_input(e, i, 0, source);
+    drop_unused(e, t != MST_NONE ? t : p);
+    return MST_OK;
 }
 
 /* A constant that varies along one axis at most. */
@@ -158,10 +214,46 @@ static mst_status reshape_after(mst_edit *e, uint32_t i, uint32_t source)
     return MST_OK;
 }
 
+/* A reshape that only moves axes of length 1 is a transpose, as which it may meet another. */
+static void read_as_transpose(mst_edit *e, uint32_t i)
+{
+    mst_node *n = edit_node(e, i);
+    const mst_tensor *x = edit_tensor(e, n->in[0]), *y = edit_tensor(e, n->out);
+    int32_t perm[MST_MAX_RANK];
+    uint32_t at[2] = {0, 0}; /* next axis of x: of length 1, longer */
+    if (n->op != MST_OP_RESHAPE || x->rank != y->rank)
+        return;
+    for (uint32_t d = 0; d < y->rank; d++) {
+        uint32_t longer = y->dims[d] != 1;
+        while (at[longer] < x->rank && (x->dims[at[longer]] != 1) != longer)
+            at[longer]++;
+        if (at[longer] == x->rank || x->dims[at[longer]] != y->dims[d])
+            return;
+        perm[d] = (int32_t)at[longer]++;
+    }
+    n->op = MST_OP_TRANSPOSE;
+    memcpy(&n->ip[MST_TRANSPOSE_PERM], perm, y->rank * sizeof perm[0]);
+}
+
+/* Two reshapes in a row are one, or none. */
+static void join_reshapes(mst_edit *e, uint32_t i)
+{
+    uint32_t r = edit_maker(e, i, 0);
+    if (!edit_is(e, r, MST_OP_RESHAPE))
+        return;
+    edit_set_input(e, i, 0, edit_node(e, r)->in[0]);
+    drop_unused(e, r);
+    const mst_node *n = edit_node(e, i);
+    if (!mst_same_shape(edit_tensor(e, n->in[0]), edit_tensor(e, n->out)))
+        return;
+    edit_replace(e, n->out, n->in[0]);
+    edit_kill(e, i);
+}
+
 static bool is_uniform(const mst_edit *e, const mst_node *n)
 {
     for (uint32_t k = 1; k < n->n_in; k++)
-        if (mst_tensor_elements(edit_tensor(e, n->in[k])) != 1)
+        if (n->in[k] != MST_NONE && mst_tensor_elements(edit_tensor(e, n->in[k])) != 1)
             return false;
     return true;
 }
@@ -173,16 +265,45 @@ static bool is_pointwise(const mst_edit *e, uint32_t i)
     return n->op == MST_OP_CLIP || n->op == MST_OP_UNARY || (n->op == MST_OP_AFFINE && is_uniform(e, n));
 }
 
-/* A reshape inside of an activation: put it behind. */
-static mst_status sink_reshape(mst_edit *e, uint32_t i)
+/* Is movement m, in front of a pointwise node, inside of an activation? */
+static bool is_inside(const mst_edit *e, uint32_t m)
 {
-    uint32_t r = edit_maker(e, i, 0), before = edit_is(e, r, MST_OP_RESHAPE) ? edit_maker(e, r, 0) : MST_NONE;
-    if (before == MST_NONE || !is_pointwise(e, i) || !is_pointwise(e, before))
-        return MST_OK;
-    uint32_t source = edit_node(e, r)->in[0];
-    if (edit_is(e, i, MST_OP_AFFINE))
-        edit_node(e, i)->ip[MST_AFFINE_AXIS] = (int32_t)edit_tensor(e, source)->rank - 1;
-    return edit_tensor(e, source)->rank != 0 ? reshape_after(e, i, source) : MST_OK;
+    while (edit_is(e, m, MST_OP_RESHAPE) || edit_is(e, m, MST_OP_TRANSPOSE))
+        m = edit_maker(e, m, 0);
+    return m != MST_NONE && is_pointwise(e, m);
+}
+
+/* The axis parameter of elementwise node i once it stands in front of reshape r; -1: the channels are mixed there. */
+static int32_t axis_before(const mst_edit *e, uint32_t i, uint32_t r, int param)
+{
+    const mst_node *n = edit_node(e, i);
+    const mst_tensor *x = edit_tensor(e, edit_node(e, r)->in[0]);
+    if (param < 0 || is_uniform(e, n))
+        return (int32_t)x->rank - 1;
+    return edit_reshape_axis(edit_tensor(e, n->out), x, n->ip[param]);
+}
+
+/* An elementwise node goes in front of the movement that it reads: a neuron, a scale, a bound stands at what makes its
+ * current. early: only through reshapes inside of an activation. */
+static mst_status sink_unit(mst_edit *e, uint32_t i, bool early)
+{
+    const int param = axis_param(edit_node(e, i)->op);
+    for (uint32_t m = edit_maker(e, i, 0); param != -2; m = edit_maker(e, i, 0)) {
+        if (edit_is(e, m, MST_OP_TRANSPOSE)) {
+            MST_TRY(sink_transpose(e, i, m, param));
+            continue;
+        }
+        if (!edit_is(e, m, MST_OP_RESHAPE) || edit_is(e, i, MST_OP_SOFTMAX) ||
+            edit_tensor(e, edit_node(e, m)->in[0])->rank == 0 || (early && !(is_pointwise(e, i) && is_inside(e, m))))
+            return MST_OK;
+        int32_t axis = axis_before(e, i, m, param);
+        if (axis < 0)
+            return MST_OK;
+        if (param >= 0)
+            edit_node(e, i)->ip[param] = axis;
+        MST_TRY(reshape_after(e, i, edit_node(e, m)->in[0]));
+    }
+    return MST_OK;
 }
 
 /* Does an AFFINE map 0 to 0? */
@@ -245,7 +366,7 @@ static mst_status sink_below_mask(mst_edit *e, uint32_t i)
     for (uint32_t m = edit_maker(e, i, 0); m != MST_NONE; m = edit_maker(e, i, 0)) {
         const mst_node *n = edit_node(e, m);
         if (n->op == MST_OP_TRANSPOSE)
-            MST_TRY(sink_unit(e, i, m, -1));
+            MST_TRY(sink_transpose(e, i, m, -1));
         else if (n->op == MST_OP_RESHAPE)
             MST_TRY(reshape_after(e, i, n->in[0]));
         else if (n->op == MST_OP_AFFINE && only_scales(e, n))
@@ -260,31 +381,27 @@ static mst_status sink_below_mask(mst_edit *e, uint32_t i)
 static mst_status visit(mst_edit *e, uint32_t i, bool early)
 {
     const mst_node *n = edit_node(e, i);
+    bool raised = false;
     if (n->op == MST_OP_BINARY)
         return sink_binary(e, i);
     if (n->op == MST_OP_MASK)
         return early ? MST_OK : sink_below_mask(e, i);
-    bool raised = false;
+    if (n->op == MST_OP_CONV)
+        return early ? MST_OK : take_pad(e, i);
+    if (n->op == MST_OP_RESHAPE)
+        join_reshapes(e, i);
+    if (!e->dead[i])
+        read_as_transpose(e, i);
     if (early && n->op == MST_OP_AFFINE)
         MST_TRY(raise_scale(e, i, &raised));
-    if (raised)
-        return MST_OK;
-    if (early)
-        MST_TRY(sink_reshape(e, i));
-    n = edit_node(e, i);
-    uint32_t t = transpose_behind(e, i, 0);
-    if (t == MST_NONE)
-        return MST_OK;
-    if (n->op == MST_OP_TRANSPOSE) {
+    uint32_t t = raised || e->dead[i] ? MST_NONE : transpose_behind(e, i, 0);
+    if (t != MST_NONE && n->op == MST_OP_TRANSPOSE)
         join_transposes(e, i, t);
-        return MST_OK;
-    }
-    if (n->op == MST_OP_REDUCE) {
+    else if (t != MST_NONE && n->op == MST_OP_REDUCE)
         sink_reduce(e, i, t);
-        return MST_OK;
-    }
-    int param = axis_param(n->op);
-    return param == -2 ? MST_OK : sink_unit(e, i, t, param);
+    else if (t != MST_NONE && n->op == MST_OP_PAD && !early)
+        return sink_pad(e, i, t);
+    return raised || e->dead[i] ? MST_OK : sink_unit(e, i, early);
 }
 
 /* One walk in execution order is enough: what a node leaves behind, its users,

@@ -105,11 +105,25 @@ static bool choose_cuts(const qcfs_match *m, int want, choice *c)
     return c->levels != 0;
 }
 
+/* Does the staircase follow the input between two cuts that both scale, one of them in more than one step: does it show
+ * theta and L? Then what follows is a scale, if it be 1/L. Of x*s, floor, y/s, y/L nobody can tell. */
+static bool shows_levels(const qcfs_match *m)
+{
+    for (uint32_t i = 0; i < m->n_pre; i++)
+        for (uint32_t j = 0; j < m->n_post; j++)
+            if (m->pre[i].scales != 0 && m->post[j].scales != 0 && m->pre[i].scales + m->post[j].scales > 2 &&
+                follows_input(&m->pre[i], &m->post[j], 1))
+                return true;
+    return false;
+}
+
 /* The chains as far as they go, where all that keeps them from the slope is L: it was merged into the layer in front,
  * and theta is what the result says. */
 static bool choose_without_levels(const qcfs_match *m, choice *c)
 {
     const qcfs_cut *post = &m->post[m->n_post - 1];
+    if (shows_levels(m))
+        return false;
     for (uint32_t i = 0; i < m->n_pre; i++)
         if (follows_input(&m->pre[i], post, 1))
             return false;
@@ -131,7 +145,7 @@ static bool choose(const qcfs_match *m, choice *c)
     if (choose_without_levels(m, c))
         return true;
     bool slope = choose_cuts(m, WANT_SLOPE | WANT_HALF, c) || choose_cuts(m, WANT_SLOPE, c);
-    if (slope && (c->pre->scaled || c->post->scaled || !m->post[m->n_post - 1].scaled))
+    if (slope && (c->pre->scales != 0 || c->post->scales != 0 || m->post[m->n_post - 1].scales == 0))
         return true;
     if (!choose_cuts(m, WANT_HALF, &gained) && !choose_cuts(m, 0, &gained))
         return slope;

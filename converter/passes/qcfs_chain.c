@@ -136,7 +136,7 @@ static bool scales(const link *l)
 static mst_status start_cut(qcfs_match *m, uint32_t outer, qcfs_cut *k)
 {
     k->outer = outer;
-    k->scaled = false;
+    k->scales = 0;
     MST_TRY(qcfs_vec_new(m, 1, 1, &k->slope));
     MST_TRY(qcfs_vec_new(m, 1, m->fn == MST_UN_ROUND ? 0.5 : m->fn == MST_UN_CEIL ? 1
                                                                                   : 0,
@@ -163,7 +163,7 @@ mst_status qcfs_read_pre(qcfs_match *m)
             return MST_OK;
         qcfs_cut *cut = &m->pre[m->n_pre];
         *cut = m->pre[m->n_pre - 1];
-        cut->scaled = cut->scaled || scales(&l);
+        cut->scales += scales(&l);
         if (l.kind == LINK_AFFINE) {
             qcfs_vec zero;
             MST_TRY(qcfs_vec_new(m, 1, 0, &zero));
@@ -195,7 +195,7 @@ mst_status qcfs_read_post(qcfs_match *m)
             return MST_OK;
         qcfs_cut *cut = &m->post[m->n_post];
         *cut = m->post[m->n_post - 1];
-        cut->scaled = cut->scaled || scales(&l);
+        cut->scales += scales(&l);
         qcfs_vec zero;
         MST_TRY(qcfs_vec_new(m, 1, 0, &zero));
         if (l.kind == LINK_AFFINE) {

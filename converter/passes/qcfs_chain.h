@@ -18,7 +18,7 @@ typedef struct qcfs_cut {
     uint32_t outer; /* pre: tensor that enters here; post: tensor that leaves here */
     qcfs_vec slope, shift;
     qcfs_vec lo, hi; /* bounds in levels; -inf, inf: none */
-    bool scaled;     /* a node that scales is among them */
+    uint32_t scales; /* how many of them scale */
 } qcfs_cut;
 
 typedef struct qcfs_match {

@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 
+import respell
 from built import tool
 from support import Net, convert, error, float_run, runtime
 from test_spellings import levels_of
@@ -53,3 +54,63 @@ def test_masks_find_their_neuron(order, tmp_path):
     model = masked(order, 0.0)
     x = np.random.default_rng(2).normal(size=(1, 3, 4, 5)).astype(np.float32)
     assert error(float_run(model, tmp_path, x), runtime(model, x)) < 2e-6
+
+
+# ---- the same network, written in many ways ----
+
+RUN = ["spikes_per_sample", "sops_per_sample", "macs_per_sample", "energy_pj", "top1", "latency_steps"]
+LAYER = ["site", "stage", "block", "neurons", "theta", "L", "fired", "spikes", "input_ops"]
+DENSE = ["dense_ops_per_sample", "ann_energy_pj"]  # of a pool written as a part of a convolution: really more
+
+
+def last_output(graph, folder, x, mode, steps):
+    """The output, a row, at the last step of a run of one sample."""
+    x.tofile(folder / "x.f32")
+    makers, wanted = {node.out: node for node in graph.nodes}, graph.output
+    while makers[wanted].op in ("reshape", "transpose"):  # movement of nothing, which no run reports
+        wanted = makers[wanted].inputs[0]
+    tool("tests/tools/snnkit", "run", folder / "model.bin", folder / "x.f32", 0, steps, folder / "trace.bin", mode)
+    raw, at, last = np.fromfile(folder / "trace.bin", "<u4"), 0, None
+    while at < len(raw):
+        node, count = raw[at + 1], raw[at + 2]
+        if raw[at] != 0xFFFFFFFF and graph.nodes[node].out == wanted:
+            last = raw[at + 3:at + 3 + count].view("<f4").tolist()
+        at += 3 + count
+    assert last is not None
+    return last
+
+
+def measure(model, folder, x):
+    """All that must not depend on the spelling."""
+    report, graph = convert(model, folder)
+    np.savez(folder / "x.npz", x=x, y=np.zeros(len(x), np.int64))
+    found = {"nonlinear": report["non_spiking_nodes"], "affines": report["bn_kept"],
+             "thetas": [(row["theta_min"], row["theta_max"]) for row in report["layers"]],
+             "logits": [last_output(graph, folder, x[:1], *how) for how in (("float", 1), ("spiking", 8))]}
+    for mode in (["step", "-T", 8], ["count"]):
+        done = tool("mstrun", folder / "model.bin", "npz:%s" % (folder / "x.npz"), "--mode", *mode, "--json", "-",
+                    "--quiet")
+        result = json.loads(done.stdout)
+        for key in RUN + DENSE:
+            found[mode[0], key] = result[key]
+        found[mode[0], "layers"] = [[row[key] for key in LAYER] for row in result["layers"]]
+    return found
+
+
+@pytest.mark.parametrize("number", range(14))
+@pytest.mark.parametrize("kind", list(respell.NETWORKS))
+def test_spelling_changes_nothing(kind, number, tmp_path):
+    """Numbers lie on a grid, so that all is compared for equality."""
+    model, _ = respell.write(kind, number)
+    x = respell.inputs(kind)
+    plain = measure(model, tmp_path, x)
+    assert plain["step", "spikes_per_sample"] > 0
+    for spelling in range(3):
+        other, s = respell.write(kind, number, spelling)
+        np.testing.assert_allclose(runtime(other, x[:1]), runtime(model, x[:1]), rtol=1e-5, atol=1e-5,
+                                   err_msg="the test itself wrote another network")
+        found = measure(other, tmp_path, x)
+        for key, value in plain.items():
+            if "pool folded" in s.done and key[1] in DENSE:
+                continue
+            assert found[key] == value, "%s: spelling %d of %s %d: %s" % (key, spelling, kind, number, s.done)
