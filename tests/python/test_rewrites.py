@@ -9,6 +9,7 @@ import pytest
 import respell
 from built import tool
 from support import Net, convert, error, float_run, runtime
+from test_qcfs import qcfs
 from test_spellings import levels_of
 
 T, L = np.float32(1.7), np.float32(8)
@@ -114,3 +115,24 @@ def test_spelling_changes_nothing(kind, number, tmp_path):
             if "pool folded" in s.done and key[1] in DENSE:
                 continue
             assert found[key] == value, "%s: spelling %d of %s %d: %s" % (key, spelling, kind, number, s.done)
+
+
+@pytest.mark.parametrize("scale,output,theta", [("div", "div_L_mul_theta", 1.5), ("merged", "div_L_mul_theta", 1.5),
+                                                ("div", "merged", 1.5), ("merged", "merged", 1.5 / 6)])
+def test_scale_of_one_level_behind(scale, output, theta, tmp_path):
+    """A scale of 1/L behind an activation that shows theta and L is a scale; where it shows but their ratio, it is read
+    as an L that was merged into the layer in front. Either way the spikes are the same."""
+    rng = np.random.default_rng(4)
+    w, v = rng.normal(size=(8, 12)), rng.normal(size=(12, 4))
+    x, found = rng.normal(size=(1, 8)).astype("f4"), []
+    for k in (1, 1 / 6):
+        n = Net([1, 8], 17)
+        y = qcfs(n, n.op("MatMul", n.x, n.const(w)), 1.5, 6, scale=scale, output=output, clip="pre_levels")
+        y = n.op("Mul", y, n.const(k)) if k != 1 else y
+        model = n.model(n.op("MatMul", y, n.const(v / k)))
+        report, graph = convert(model, tmp_path)
+        row, = report["layers"]
+        assert abs(row["theta_max"] / (1.5 if k == 1 else theta) - 1) < 1e-6 and report["bn_kept"] == 0
+        assert error(float_run(model, tmp_path, x), runtime(model, x)) < 2e-6
+        found.append(last_output(graph, tmp_path, x, "spiking", 9))
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-5)
