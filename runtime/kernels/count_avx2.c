@@ -10,6 +10,7 @@
 #define MSTC_GROUP 262144u
 #include "runtime/kernels/count_vec_avx2.h"
 #include "runtime/kernels/count_pack_avx2.h"
+#include "runtime/kernels/count_sums_avx2.h"
 #include "runtime/kernels/count_thin_avx2.h"
 
 #define FEW 4u

@@ -5,6 +5,7 @@
 #define MSTC_GROUP 262144u
 #include "runtime/kernels/count_vec_avx2.h"
 #include "runtime/kernels/count_pack_avx2.h"
+#include "runtime/kernels/count_sums_avx2.h"
 #include "runtime/kernels/count_thin_avx2.h"
 
 /* height is a constant where this is inlined, so that the sums of 16 outputs stay in registers. */

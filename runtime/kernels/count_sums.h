@@ -34,6 +34,7 @@ ALWAYS words bits_of(words x)
 
 #define EVEN_BYTES 0x00ff00ff00ff00ffu
 
+#ifndef MSTC_OWN_SUMS
 ALWAYS uint64_t sum_of_lanes(words x)
 {
     uint64_t sum = 0;
@@ -56,6 +57,7 @@ ALWAYS uint64_t sum_some(const uint8_t *x, size_t n, const int bits)
     }
     return sum;
 }
+#endif
 
 static uint64_t sum_bytes(const uint8_t *x, size_t n, int bits)
 {

@@ -60,6 +60,7 @@ typedef struct cpu_session {
     uint64_t ops[CPU_MAX_THREADS]; /* of one operation and thread: entries of lists, terms of a product, or
                                       what an operator's function counted */
     cpu_pool *pool;                /* NULL: one thread */
+    uint64_t *totals;              /* count and radix mode: spikes of each buffer of counts (cpu_count_sums.c) */
 } cpu_session;
 
 /* ---- compiling -------------------------------------------------------------------- */

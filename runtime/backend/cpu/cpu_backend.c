@@ -36,12 +36,19 @@ static void close_program(mst_program *p)
     mst_free(p->alloc, p->how, sizeof(cpu_program));
 }
 
-static size_t session_bytes(const mst_program *p) { return sizeof(cpu_session) + cpu_pool_bytes(p->threads); }
+static size_t n_totals(const mst_program *p) { return op_counts(p->mode) ? p->n_bufs : 0; }
+
+static size_t session_bytes(const mst_program *p)
+{
+    return sizeof(cpu_session) + n_totals(p) * sizeof(uint64_t) + cpu_pool_bytes(p->threads);
+}
 
 static mst_status begin(mst_session *s, mst_err *err)
 {
     cpu_session *how = s->how = mst_alloc(s->p->alloc, sizeof *how);
-    if (how == NULL || cpu_pool_create(s->p->alloc, s->p->threads, &how->pool) != MST_OK)
+    if (how != NULL)
+        how->totals = mst_alloc_array(s->p->alloc, n_totals(s->p), sizeof *how->totals);
+    if (how == NULL || how->totals == NULL || cpu_pool_create(s->p->alloc, s->p->threads, &how->pool) != MST_OK)
         return mst_fail(err, MST_ENOMEM, "out of memory: no room for the threads of a session");
     return MST_OK;
 }
@@ -52,6 +59,7 @@ static void end(mst_session *s)
     if (how == NULL)
         return;
     cpu_pool_destroy(s->p->alloc, how->pool);
+    mst_free_array(s->p->alloc, how->totals, n_totals(s->p), sizeof *how->totals);
     mst_free(s->p->alloc, how, sizeof *how);
 }
 

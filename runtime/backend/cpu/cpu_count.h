@@ -14,10 +14,12 @@ typedef struct cpu_count_synapse {
     mstc_weights w; /* of the first group */
     int8_t *panels;
     size_t panel_bytes, group_bytes, groups;
-    const float *b;        /* [out], zeros without a bias */
-    op_taps at;            /* LINEAR: a row is one segment */
-    const uint32_t *reach; /* CONV: outputs that each pixel reaches */
-    size_t border_bytes;   /* the image with a border is made in the first thread's scratch memory, for all */
+    const float *b; /* [out], zeros without a bias */
+    op_taps at;     /* LINEAR: a row is one segment */
+    uint32_t reach; /* CONV: outputs that most pixels reach */
+    size_t n_other; /* CONV: the other pixels, and what they reach */
+    const uint32_t *other, *other_reach;
+    size_t border_bytes; /* the image with a border is made in the first thread's scratch memory, for all */
 } cpu_count_synapse;
 
 static inline cpu_count_synapse *cpu_count_of(const rt_synapse *syn) { return syn->how; }
@@ -32,6 +34,16 @@ size_t cpu_count_scratch(const mst_program *p, const rt_expr *e);
 
 /* Run op, and count. */
 void cpu_count_run(mst_session *s, const rt_op *op);
+
+/* ---- counting ------------------------------------------------------------------------------- */
+
+#define CPU_COUNT_SUMS 256 /* rows that are summed up together */
+
+/* The counts of a tensor have been made anew. */
+void cpu_count_forget(const mst_session *s, const rt_value *v);
+/* Its spikes: counts, or their digits that are 1. */
+uint64_t cpu_count_total(const mst_session *s, const rt_value *v);
+uint64_t cpu_count_synapse_ops(const mst_session *s, const rt_synapse *syn);
 
 /* ---- parts of an operation, as cpu_work ------------------------------------------------------- */
 

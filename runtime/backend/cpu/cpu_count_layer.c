@@ -30,9 +30,6 @@ static area area_of(const rt_expr *e)
         a.c = take(&a.bytes, 2 * q->n * sizeof(float));
         a.sums = take(&a.bytes, 2 * q->k * sizeof(uint32_t));
         a.panels = take(&a.bytes, mstc_panels_size(q->n, 1, q->k));
-    } else if (e->syn != NULL && e->syn->is_conv) {
-        const op_conv *q = &e->syn->node->u.conv;
-        a.sums = take(&a.bytes, (size_t)q->w.size * sizeof(uint32_t));
     }
     return a;
 }
@@ -196,42 +193,13 @@ static void current_rows(const cpu_job *job, size_t group, size_t row, size_t ro
     cpu_count_kernels(job->s->p)->current(&in, &w, rows, &a, &y);
 }
 
-/* Synaptic operations of the rows r0..r1-1 of the input: pixels of a convolution, or rows of a linear layer. */
-static uint64_t count_rows(const cpu_job *job, size_t r0, size_t r1, uint32_t *sums)
-{
-    const rt_synapse *syn = job->op->expr->syn;
-    const mst_count_kernels *k = cpu_count_kernels(job->s->p);
-    const uint8_t *x = cpu_counts_at(job->s, &syn->bits);
-    int bits = job->s->p->mode == MST_RUN_RADIX;
-    size_t cols = syn->bits.cols;
-    if (!syn->is_conv)
-        return k->total(x + r0 * cols, (r1 - r0) * cols, bits) * syn->group_out;
-    size_t width = (size_t)syn->node->u.conv.w.size;
-    const size_t only[] = {0};
-    uint64_t n = 0;
-    for (size_t r = r0, m; r < r1; r += m) {
-        m = r1 - r < width ? r1 - r : width;
-        mstc_input in = {
-            .x = x + r * cols, .ld = cols, .taps = only, .n_taps = 1, .k = cols, .most = (unsigned)syn->bits.levels};
-        k->row_sums(&in, m, bits, sums);
-        for (size_t i = 0; i < m; i++)
-            n += (uint64_t)sums[i] * cpu_count_of(syn)->reach[r + i];
-    }
-    return n * syn->group_out;
-}
-
 static void run_synapse(const cpu_job *job, unsigned part, unsigned thread)
 {
     const rt_op *op = job->op;
     const rt_expr *e = op->expr;
     const cpu_count_synapse *how = cpu_count_of(e->syn);
-    size_t r0 = cpu_split(e->rows, part, job->parts), r1 = cpu_split(e->rows, part + 1, job->parts),
-           in_rows = e->syn->bits.rows;
-    char *scratch = rt_scratch(job->s, job->op, thread);
-    area at = area_of(e);
-    float *x = (float *)(void *)(scratch + at.x);
-    job->ops[thread] += count_rows(job, cpu_split(in_rows, part, job->parts), cpu_split(in_rows, part + 1, job->parts),
-                                   (uint32_t *)(void *)(scratch + at.sums));
+    size_t r0 = cpu_split(e->rows, part, job->parts), r1 = cpu_split(e->rows, part + 1, job->parts);
+    float *x = (float *)(void *)(rt_scratch(job->s, job->op, thread) + area_of(e).x);
     if (op->fire.rule == RT_FIRE_COUNT && op->fire.each != RT_EACH_ROW && e->n_terms == 0) {
         for (size_t g = 0; g < how->groups; g++)
             fire_rows(job, g, r0, r1);

@@ -21,16 +21,33 @@ static bool joins(const rt_expr *a, const rt_expr *b)
 
 /* ---- convolutions ----------------------------------------------------------------------- */
 
+static uint32_t *reach_along(lowering *lo, const win_axis *a)
+{
+    uint32_t *n = mst_arena_array(lo->tmp, (size_t)a->size, sizeof *n);
+    for (int64_t i = 0; n != NULL && i < a->size; i++)
+        n[i] = (uint32_t)win_reached(a, i);
+    return n;
+}
+
+/* What the pixel in the middle reaches, and all pixels that reach more or less: with a stride of 1, the border. */
 static mst_status note_reach(lowering *lo, const op_conv *q, cpu_count_synapse *how)
 {
-    uint32_t *reach = mst_arena_array(&lo->p->arena, (size_t)q->h.size * (size_t)q->w.size, sizeof *reach);
-    if (reach == NULL)
+    const size_t height = (size_t)q->h.size, width = (size_t)q->w.size;
+    const uint32_t *h = reach_along(lo, &q->h), *w = reach_along(lo, &q->w);
+    uint32_t *at = mst_arena_array(lo->tmp, 2 * height * width, sizeof *at), *reach = at + height * width;
+    if (h == NULL || w == NULL || at == NULL)
         return low_no_memory(lo);
-    for (int64_t r = 0; r < q->h.size; r++)
-        for (int64_t c = 0; c < q->w.size; c++)
-            reach[r * q->w.size + c] = (uint32_t)(win_reached(&q->h, r) * win_reached(&q->w, c));
-    how->reach = reach;
-    return MST_OK;
+    how->reach = h[height / 2] * w[width / 2];
+    for (size_t i = 0; i < height * width; i++) {
+        at[how->n_other] = (uint32_t)i;
+        reach[how->n_other] = h[i / width] * w[i % width];
+        how->n_other += reach[how->n_other] != how->reach;
+    }
+    if (how->n_other == 0)
+        return MST_OK;
+    how->other = mst_arena_copy(&lo->p->arena, at, how->n_other * sizeof *at);
+    how->other_reach = mst_arena_copy(&lo->p->arena, reach, how->n_other * sizeof *reach);
+    return how->other != NULL && how->other_reach != NULL ? MST_OK : low_no_memory(lo);
 }
 
 static mst_status plan_conv(lowering *lo, const rt_synapse *syn, cpu_count_synapse *how, bool *ok)

@@ -55,7 +55,7 @@ static void add_spikes(const cpu_job *job)
     mst_session *s = job->s;
     if (op->kind == RT_OP_NODE || op->node == NULL || op->node->layer == MST_NONE)
         return;
-    uint64_t n = cpu_count_kernels(s->p)->total(cpu_counts_at(s, &op->out), op->out.step, s->p->mode == MST_RUN_RADIX);
+    uint64_t n = cpu_count_total(s, &op->out);
     if (op->kind == RT_OP_MASK)
         rt_count_spikes(s, op->node->layer, 0, n);
     else
@@ -67,8 +67,12 @@ void cpu_count_run(mst_session *s, const rt_op *op)
     cpu_session *cs = s->how;
     cpu_job job = {.s = s, .ops = cs->ops, .op = op, .steps = 1, .by_rows = true, .work = work[op->kind]};
     split(&job, cpu_pool_threads(cs->pool));
-    if (op->kind == RT_OP_LAYER && op->expr->syn != NULL)
+    if (op->kind == RT_OP_LAYER && op->expr->syn != NULL) {
         cpu_count_border(s, op);
+        cs->ops[0] += cpu_count_synapse_ops(s, op->expr->syn);
+    }
+    if (op->out.form == MST_FORM_COUNT)
+        cpu_count_forget(s, &op->out);
     if (job.parts > 1)
         cpu_pool_run(cs->pool, &job);
     else if (op->kind == RT_OP_NODE)
