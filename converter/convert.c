@@ -27,6 +27,7 @@ typedef struct pass {
 /* In this order: lower makes the graph, mst_relus_convert runs relu, mst_convert mask, levels and weights. */
 static const pass passes[] = {
     {"lower", NULL, true, "ONNX nodes to nodes of the graph, one by one"},
+    {"qdq", NULL, true, "pairs of QuantizeLinear and DequantizeLinear: neurons, roundings, or nothing"},
     {"clean", pass_clean, false, "movement that moves nothing, and chains of it"},
     {"layernorm", pass_layernorm, false, "LayerNorm written out in elementary operators"},
     {"sink", pass_sink, false, "transposes and reshapes inside of activations to behind them"},
@@ -121,10 +122,25 @@ static mst_status describe_source(mst_graph *g, const char *path, const ox_graph
     return g->meta.source_name != NULL ? MST_OK : mst_fail(err, MST_ENOMEM, "out of memory: %s", path);
 }
 
+const char *mst_pair_fate_name(int fate)
+{
+    static const char *const names[MST_PAIR_FATES] = {"neuron", "rounds", "dropped", "same levels", "in QCFS"};
+    return fate >= 0 && fate < MST_PAIR_FATES ? names[fate] : NULL;
+}
+
+static mst_status tell_pairs(const mst_graph *g, qdq_pairs *pairs, const mst_import_opts *opts, mst_err *err)
+{
+    qdq_settle(g, pairs);
+    for (uint32_t k = 0; k < pairs->n && opts->pair != NULL; k++)
+        MST_TRY(opts->pair(opts->pair_ctx, &pairs->at[k].told, err));
+    return MST_OK;
+}
+
 mst_status mst_pipeline_run(ox_graph *ox, const char *path, const mst_import_opts *opts, mst_graph **out,
                             mst_err *err)
 {
     mst_graph *g = NULL;
+    qdq_pairs pairs = {.arena.alloc = opts->alloc};
     const ox_notes notes = {opts->warn, opts->warn_ctx};
     ox_cut_heads(ox, &notes);
     mst_status st = ox_fold(ox, opts->input_dims, opts->input_rank, err);
@@ -133,7 +149,7 @@ mst_status mst_pipeline_run(ox_graph *ox, const char *path, const mst_import_opt
     if (st == MST_OK)
         st = mst_graph_create(opts->alloc, &g, err);
     if (st == MST_OK)
-        st = mst_lower(ox, g, err);
+        st = mst_lower(ox, g, &pairs, err);
     if (st == MST_OK)
         st = describe_source(g, path, ox, err);
     ox_graph_free(ox);
@@ -142,7 +158,14 @@ mst_status mst_pipeline_run(ox_graph *ox, const char *path, const mst_import_opt
     if (st == MST_OK)
         mst_warn_dropout(g, opts);
     if (st == MST_OK)
+        st = pass_qdq(g, &pairs, opts->drop_analog_pairs, err);
+    if (st == MST_OK)
+        st = after_pass(g, opts->dump_dir, number_of("qdq"), err);
+    if (st == MST_OK)
         st = run_passes(g, opts, "clean", err);
+    if (st == MST_OK)
+        st = tell_pairs(g, &pairs, opts, err);
+    mst_arena_release(&pairs.arena);
     if (st != MST_OK) {
         mst_graph_destroy(g);
         return mst_fail_in(err, st, "%s: ", path);
@@ -156,7 +179,7 @@ mst_status mst_onnx_import(const char *path, const mst_import_opts *opts, mst_gr
     mst_import_opts own = {0};
     ox_graph ox;
     if (opts != NULL)
-        MST_TRY(MST_TAKE_OPTS(mst_import_opts, &own, opts, stop_after, warn_ctx, err));
+        MST_TRY(MST_TAKE_OPTS(mst_import_opts, &own, opts, stop_after, pair_ctx, err));
     const ox_watch watch = {own.also_read, own.also_read_ctx};
     MST_TRY(ox_load_watched(path, own.alloc, watch, &ox, err)); /* its errors name the file */
     return mst_pipeline_run(&ox, path, &own, out, err);
@@ -167,7 +190,7 @@ mst_status mst_relus_convert(mst_graph *g, const mst_threshold *thresholds, size
 {
     mst_import_opts own = {0};
     if (opts != NULL)
-        MST_TRY(MST_TAKE_OPTS(mst_import_opts, &own, opts, stop_after, warn_ctx, err));
+        MST_TRY(MST_TAKE_OPTS(mst_import_opts, &own, opts, stop_after, pair_ctx, err));
     if (stopped(own.stop_after, number_of("relu")))
         return MST_OK;
     MST_TRY(pass_relu(g, thresholds, n, err));

@@ -5,6 +5,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "converter/pairs.h"
+
 typedef struct tracer {
     const mst_graph *g;
     uint32_t *producer; /* [tensors] */
@@ -78,8 +80,11 @@ static const char *island_reason(const mst_node *n)
     switch (n->op) {
     case MST_OP_SOFTMAX: return "softmax of each step: an analog island";
     case MST_OP_LAYERNORM: return "layer normalization of each step: an analog island";
-    case MST_OP_CLIP: return "a bound (ReLU or clip) that is not part of a QCFS activation";
-    case MST_OP_UNARY: return "a nonlinear function of analog values";
+    case MST_OP_CLIP:
+        return "a bound (ReLU or clip) that is not part of a QCFS activation";
+    case MST_OP_UNARY:
+        return qdq_mark(n) != 0 ? "rounding of a pair of QuantizeLinear and DequantizeLinear"
+                                : "a nonlinear function of analog values";
     case MST_OP_BINARY: return "a product, quotient, minimum, maximum or power of analog values";
     case MST_OP_POOL:
         return "max pooling takes the maximum of each step, not of rates; train with average pooling";
@@ -94,7 +99,7 @@ static const char *island_reason(const mst_node *n)
 static const char *analog_reason(const tracer *t, const mst_node *n, bool *linear)
 {
     *linear = true;
-    if (has(n, MST_F_SPIKE))
+    if (has(n, MST_F_SPIKE) || (n->op == MST_OP_CLIP && qdq_mark(n) != 0)) /* the bound of a rounding is listed with it */
         return NULL;
     if (has(n, MST_F_SYNAPSE))
         return synapse_reason(t, n);

@@ -82,20 +82,22 @@ static mst_status lower_all(lower_ctx *c)
     return MST_OK;
 }
 
-mst_status mst_lower(ox_graph *ox, mst_graph *g, mst_err *err)
+mst_status mst_lower(ox_graph *ox, mst_graph *g, qdq_pairs *pairs, mst_err *err)
 {
-    lower_ctx c = {.o = {.g = ox, .err = err}, .g = g};
+    lower_ctx c = {.o = {.g = ox, .err = err}, .g = g, .pairs = pairs};
     const mst_allocator *alloc = g->arena.alloc;
     c.map = mst_alloc_array(alloc, ox->n_values, sizeof *c.map);
     c.random = mst_alloc_array(alloc, ox->n_values, sizeof *c.random);
+    c.pair_of = mst_alloc_array(alloc, ox->n_values, sizeof *c.pair_of);
     mst_status st = MST_OK;
-    if (c.map == NULL || c.random == NULL)
+    if (c.map == NULL || c.random == NULL || c.pair_of == NULL)
         st = lower_no_memory(&c);
     for (uint32_t i = 0; i < ox->n_values && st == MST_OK; i++)
-        c.map[i] = MST_NONE;
+        c.map[i] = c.pair_of[i] = MST_NONE;
     if (st == MST_OK)
         st = lower_all(&c);
     mst_free_array(alloc, c.map, ox->n_values, sizeof *c.map);
     mst_free_array(alloc, c.random, ox->n_values, sizeof *c.random);
+    mst_free_array(alloc, c.pair_of, ox->n_values, sizeof *c.pair_of);
     return st;
 }

@@ -7,6 +7,7 @@
 #define MST_LOWER_H
 
 #include "converter/onnx/onnx_shape.h"
+#include "converter/pairs.h"
 #include "mst/graph.h"
 
 /* A random value on its way to a mask: uniform numbers, or survival bits. */
@@ -24,6 +25,8 @@ typedef struct lower_ctx {
     uint32_t *map;        /* [ox values] -> tensor id, MST_NONE: not lowered yet */
     lower_random *random; /* [ox values] */
     uint32_t n_masks;
+    qdq_pairs *pairs;
+    uint32_t *pair_of; /* [ox values] the pair whose whole numbers it is; MST_NONE: none */
 } lower_ctx;
 
 typedef mst_status (*lower_fn)(lower_ctx *c);
@@ -31,8 +34,8 @@ typedef mst_status (*lower_fn)(lower_ctx *c);
 /* What lowers an ONNX operator; NULL: it cannot run on live data. */
 lower_fn lower_find(const char *op);
 
-/* Lower every live node of ox (folded) into g (empty). */
-mst_status mst_lower(ox_graph *ox, mst_graph *g, mst_err *err);
+/* Lower every live node of ox (folded) into g (empty); its QuantizeLinears go into pairs (empty). */
+mst_status mst_lower(ox_graph *ox, mst_graph *g, qdq_pairs *pairs, mst_err *err);
 
 /* ---- for the operators ---- */
 

@@ -48,6 +48,10 @@ mst_status lower_global_average_pool(lower_ctx *c);
 mst_status lower_global_max_pool(lower_ctx *c);
 mst_status lower_where(lower_ctx *c);
 
+/* lower_quant.c */
+mst_status lower_quantize(lower_ctx *c);
+mst_status lower_dequantize(lower_ctx *c);
+
 /* lower_live.c */
 mst_status lower_compare_live(lower_ctx *c);
 mst_status lower_not_live(lower_ctx *c);

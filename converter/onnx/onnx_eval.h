@@ -96,6 +96,8 @@ ox_fn ox_eval_share, ox_eval_dropout, ox_eval_transpose, ox_eval_slice, ox_eval_
 /* onnx_eval_index.c */
 ox_fn ox_eval_gather, ox_eval_gather_elements, ox_eval_gather_nd, ox_eval_scatter, ox_eval_scatter_nd,
     ox_eval_one_hot, ox_eval_non_zero;
+/* onnx_eval_quant.c: inferred there, too */
+ox_fn ox_infer_quantize, ox_infer_dequantize, ox_eval_quantize, ox_eval_dequantize;
 /* onnx_eval_make.c */
 ox_fn ox_eval_shape, ox_eval_size, ox_eval_constant, ox_eval_constant_of_shape, ox_eval_range,
     ox_eval_eye_like;

@@ -31,6 +31,6 @@ ox_expand_fn ox_expand_infinite;
 /* onnx_expand_ort.c */
 ox_expand_fn ox_expand_ort_gelu, ox_expand_bias_gelu, ox_expand_fast_gelu, ox_expand_quick_gelu,
     ox_expand_fused_conv, ox_expand_fused_gemm, ox_expand_fused_matmul, ox_expand_skip_layer_norm,
-    ox_expand_skip_rms_norm;
+    ox_expand_skip_rms_norm, ox_expand_ort_quant;
 
 #endif

@@ -145,3 +145,12 @@ void ox_expand_skip_rms_norm(ox_build *b)
 {
     skip_norm(b, true);
 }
+
+/* ---- quantization ---- */
+
+/* QuantizeLinear and DequantizeLinear before ONNX had their types */
+void ox_expand_ort_quant(ox_build *b)
+{
+    uint32_t in[3] = {ob_in(b, 0), ob_in(b, 1), ob_in(b, 2)};
+    ob_return(b, 0, ob_node(b, b->n->op, in[2] != OX_NONE ? 3 : 2, in, b->n->n_attr, b->n->attrs));
+}

@@ -108,15 +108,23 @@ static mst_status check_constants(const ox_graph *g, size_t *bytes, mst_err *err
 
 /* ---- the walk ---- */
 
+#define INTEGER_HELP \
+    "it computes in integers: quantize with QuantFormat.QDQ, and save with graph_optimization_level ORT_DISABLE_ALL"
+#define DYNAMIC_HELP \
+    "its scale is computed from each input: quantize with fixed ones (onnxruntime.quantization.quantize_static, " \
+    "QuantFormat.QDQ), or convert the float model"
+
 static const struct {
     const char *op, *help; /* op: a prefix */
 } hints[] = {
     {"If", "export by tracing, with a fixed input size"},
     {"Loop", "export by tracing, with a fixed input size"},
     {"Scan", "export by tracing, with a fixed input size"},
-    {"Quantize", "export the float model, not a quantized one"},
-    {"Dequantize", "export the float model, not a quantized one"},
-    {"QLinear", "export the float model, not a quantized one"},
+    {"DynamicQuantize", DYNAMIC_HELP},
+    {"QLinear", INTEGER_HELP},
+    {"QGemm", INTEGER_HELP},
+    {"MatMulInteger", DYNAMIC_HELP},
+    {"ConvInteger", DYNAMIC_HELP},
     {"LSTM", "recurrent layers are not supported"},
     {"GRU", "recurrent layers are not supported"},
     {"RNN", "recurrent layers are not supported"},
@@ -128,15 +136,15 @@ static mst_status unknown_op(const ox_ctx *c)
 {
     const char *op = c->n->op, *domain = c->n->domain;
     const char *help = "docs/ONNX.md lists the supported ones; write it with those in the model";
-    if (strncmp(domain, "com.microsoft", 13) == 0)
+    bool microsoft = strncmp(domain, "com.microsoft", 13) == 0;
+    if (microsoft)
         help = "save the model with graph_optimization_level ORT_DISABLE_ALL (at most ORT_ENABLE_BASIC), or convert "
                "the file that was exported";
     else if (domain[0] != '\0')
         help = "export without fused or custom operators, or with its function in the file";
-    else
-        for (size_t i = 0; i < sizeof hints / sizeof hints[0]; i++)
-            if (strncmp(op, hints[i].op, strlen(hints[i].op)) == 0)
-                help = hints[i].help;
+    for (size_t i = 0; i < sizeof hints / sizeof hints[0] && (microsoft || domain[0] == '\0'); i++)
+        if (strncmp(op, hints[i].op, strlen(hints[i].op)) == 0)
+            help = hints[i].help;
     return mst_fail(c->err, MST_EUNSUPPORTED,
                     "node '%.200s': operator %.100s (domain '%.100s', opset %lld) is not supported; %s",
                     c->n->name, op, domain[0] != '\0' ? domain : "ai.onnx", (long long)c->g->opset, help);

@@ -76,6 +76,16 @@ mst_status ox_window_params(const ox_ctx *c, ox_window *w);
 /* Clip: bounds from attributes (below opset 11) or constant inputs; -inf/inf where absent. */
 mst_status ox_clip_bounds(const ox_ctx *c, double *lo, double *hi);
 
+/* QuantizeLinear, DequantizeLinear: whole numbers in lo..hi of dtype, n scales and zero points along axis. */
+typedef struct ox_quant {
+    const ox_value *scale, *zero; /* zero NULL: 0 */
+    int dtype;
+    int64_t lo, hi;
+    size_t n;
+    uint32_t axis; /* where n is not 1 */
+} ox_quant;
+mst_status ox_quant_params(const ox_ctx *c, ox_quant *q);
+
 /* Element i of a constant of a float type (or of any numeric type), as double. */
 double ox_get_double(const ox_value *v, size_t i);
 

@@ -15,6 +15,7 @@
  */
 #include <math.h>
 
+#include "converter/pairs.h"
 #include "converter/passes/passes.h"
 #include "converter/passes/qcfs_chain.h"
 
@@ -225,7 +226,12 @@ static mst_status emit_neuron(qcfs_match *m, const choice *c)
     uint32_t x = c->pre->outer, theta_id, node, n = c->post->slope.n;
     qcfs_vec theta;
     bool up, down;
+    mst_node *floor = edit_node(e, m->floor);
     qcfs_round_ties(m, c->pre, c->levels, &up, &down);
+    if (up && down && floor->ip[QDQ_MARK] > 0) {
+        floor->ip[QDQ_MARK] = -floor->ip[QDQ_MARK]; /* stays a rounding */
+        return MST_OK;
+    }
     if (up && down)
         return mst_fail(e->err, MST_EUNSUPPORTED,
                         "node '%s': it reads another quantizer, some of whose levels are right between two of its own, "
@@ -244,6 +250,7 @@ static mst_status emit_neuron(qcfs_match *m, const choice *c)
     neuron->ip[MST_NEURON_AXIS] = m->axis >= 0 && n > 1 ? m->axis : (int32_t)rank - 1;
     neuron->ip[MST_NEURON_LEVELS] = c->levels;
     neuron->ip[MST_NEURON_STAGE] = neuron->ip[MST_NEURON_BLOCK] = -1;
+    neuron->ip[QDQ_MARK] = edit_node(e, m->floor)->ip[QDQ_MARK];
     neuron->fp[MST_NEURON_SHIFT] = (float)shift_of(m, c, down || m->fn == MST_UN_CEIL);
     uint32_t y = neuron->out;
     MST_TRY(emit_sign(m, &c->post->slope, &y));
@@ -310,6 +317,8 @@ static bool is_stair(const mst_edit *e, uint32_t i, bool left)
 {
     const mst_node *n = edit_node(e, i);
     int32_t fn = n->op == MST_OP_UNARY ? n->ip[MST_UNARY_FN] : -1;
+    if (qdq_mark(n) < 0 || (qdq_mark(n) > 0 && left))
+        return false;
     return fn == MST_UN_FLOOR || fn == MST_UN_ROUND || fn == MST_UN_CEIL ||
            (left && fn == MST_UN_SIGN && is_activation(e, i));
 }

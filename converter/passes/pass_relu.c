@@ -23,7 +23,7 @@ static bool is_relu(const mst_edit *e, uint32_t i)
     if (!edit_is(e, i, MST_OP_CLIP) || e->dead[i])
         return false;
     const mst_node *n = edit_node(e, i);
-    if (n->fp[MST_CLIP_LO] != 0 || !(n->fp[MST_CLIP_HI] > 0))
+    if (qdq_mark(n) != 0 || n->fp[MST_CLIP_LO] != 0 || !(n->fp[MST_CLIP_HI] > 0))
         return false;
     uint32_t maker = edit_maker(e, i, 0);
     bool fires = edit_is(e, maker, MST_OP_NEURON) || edit_is(e, maker, MST_OP_MASK); /* a ReLU of spikes does nothing */

@@ -63,7 +63,7 @@ static bool node_fits(region *r, uint32_t i)
 {
     const mst_edit *e = r->e;
     const mst_node *n = edit_node(e, i);
-    if (!mst_same_shape(edit_tensor(e, n->out), edit_tensor(e, r->out)))
+    if (!mst_same_shape(edit_tensor(e, n->out), edit_tensor(e, r->out)) || qdq_mark(n) != 0)
         return false;
     switch (n->op) {
     case MST_OP_AFFINE:
@@ -385,7 +385,7 @@ static bool is_trigger(const mst_edit *e, uint32_t i, bool *steps_only)
     *steps_only = fn == MST_UN_FLOOR || fn == MST_UN_CEIL || fn == MST_UN_ROUND;
     if (n->op == MST_OP_BINARY)
         return binary_fits(n->ip[MST_BINARY_FN]) && !mst_is_const(e->g, n->in[0]) && !mst_is_const(e->g, n->in[1]);
-    return fn >= 0 && unary_fits(fn);
+    return fn >= 0 && unary_fits(fn) && qdq_mark(n) == 0;
 }
 
 static bool contains(const region *r, uint32_t node)

@@ -2,11 +2,15 @@
 #ifndef MST_PASSES_H
 #define MST_PASSES_H
 
+#include "converter/pairs.h"
 #include "converter/passes/graph_edit.h"
 #include "mst/convert.h"
 
 /* pass_clean.c: reshapes, transposes, slices, ... that do nothing; chains of them */
 mst_status pass_clean(mst_graph *g, mst_err *err);
+/* pass_qdq.c: what becomes of each pair of a graph as it was lowered; and, behind all passes, what became of it */
+mst_status pass_qdq(mst_graph *g, qdq_pairs *pairs, bool drop_analog, mst_err *err);
+void qdq_settle(const mst_graph *g, qdq_pairs *pairs);
 /* pass_layout.c: transposes and reshapes inside of activations to behind them */
 mst_status pass_sink(mst_graph *g, mst_err *err);
 /* pass_stair.c: lines, bounds and staircases in other spellings -> affine, bound, floor or ceil or round */

@@ -49,6 +49,25 @@ typedef struct mst_policy {
     uint32_t n_level_rules;
 } mst_policy;
 
+/* What became of a pair of QuantizeLinear and DequantizeLinear of a quantized model. */
+typedef enum mst_pair_fate {
+    MST_PAIR_NEURON,  /* a neuron */
+    MST_PAIR_ROUNDS,  /* an analog node that rounds as the model does */
+    MST_PAIR_DROPPED, /* left out, because analog ones shall be */
+    MST_PAIR_SAME,    /* left out: what comes in is on its levels */
+    MST_PAIR_IN_QCFS, /* left out: inside of a QCFS activation, or beside one */
+    MST_PAIR_FATES
+} mst_pair_fate;
+MST_API const char *mst_pair_fate_name(int fate); /* "neuron", "rounds", ...; NULL when unknown */
+typedef struct mst_pair {
+    const char *name, *type; /* of the QuantizeLinear; "uint8" or "int8" */
+    double scale;            /* of the first channel */
+    int zero;                /* its zero point */
+    int lo, hi;              /* what leaves it are lo..hi times scale */
+    mst_pair_fate fate;
+    const char *reason; /* one line */
+} mst_pair;
+
 typedef struct mst_import_opts {
     size_t size;         /* sizeof(mst_import_opts): mst/status.h */
     uint32_t input_rank; /* 0, or binds symbolic input dimensions (without batch) */
@@ -61,9 +80,16 @@ typedef struct mst_import_opts {
     void *also_read_ctx;
     /* A staircase (floor, ceil, round, sign) that is no QCFS stays an analog island; otherwise it is EUNSUPPORTED */
     bool allow_analog;
+    /* Pairs of a quantized model that cannot be neurons (signed values, averages) are left out, not kept as analog
+     * rounding */
+    bool drop_analog_pairs;
     /* NULL, or is told, one line each, what was converted but is probably not meant */
     void (*warn)(void *warn_ctx, const char *text);
     void *warn_ctx;
+    /* NULL, or is told of each pair of a quantized model, in its order, once all passes have run; a failure ends the
+     * import. The pair is lent. */
+    mst_status (*pair)(void *pair_ctx, const mst_pair *pair, mst_err *err);
+    void *pair_ctx;
 } mst_import_opts;
 
 /* Read an ONNX file (opset 9 to 28), fold its constants and shape arithmetic

@@ -1,0 +1,33 @@
+/* The pairs of QuantizeLinear and DequantizeLinear of a model, from lowering to what the user is told. A pair is four
+ * nodes of the graph: x/scale, round, bound, and for each DequantizeLinear what scales it back. Private to the
+ * converter. */
+#ifndef MST_PAIRS_H
+#define MST_PAIRS_H
+
+#include "mst/convert.h"
+
+typedef struct qdq_pair {
+    mst_pair told;
+    uint32_t scale_in, round, bound; /* nodes of the lowered graph, for pass_qdq alone */
+    bool one_scale;                  /* for all channels */
+    bool passed;                     /* who read it reads its input */
+} qdq_pair;
+
+typedef struct qdq_pairs {
+    mst_arena arena;
+    qdq_pair *at;
+    uint32_t n, cap;
+} qdq_pairs;
+
+/* In ip[] of UNARY, CLIP and NEURON, behind their parameters and so in no file: pair k - 1, or 0. Below 0: a rounding that
+ * stays, pair -k - 1. */
+#define QDQ_MARK (MST_MAX_IP - 1)
+_Static_assert(MST_UNARY_IP_COUNT <= QDQ_MARK && MST_CLIP_IP_COUNT <= QDQ_MARK && MST_NEURON_IP_COUNT <= QDQ_MARK,
+               "the mark is behind the parameters");
+
+static inline int32_t qdq_mark(const mst_node *n)
+{
+    return n->op == MST_OP_UNARY || n->op == MST_OP_CLIP || n->op == MST_OP_NEURON ? n->ip[QDQ_MARK] : 0;
+}
+
+#endif
