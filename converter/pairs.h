@@ -19,8 +19,8 @@ typedef struct qdq_pairs {
     uint32_t n, cap;
 } qdq_pairs;
 
-/* In ip[] of UNARY, CLIP and NEURON, behind their parameters and so in no file: pair k - 1, or 0. Below 0: a rounding that
- * stays, pair -k - 1. */
+/* In ip[] of UNARY, CLIP and NEURON, behind their parameters and so in no file: k is of pair k - 1, -k too, but of a
+ * rounding that stays; 0 is of none. */
 #define QDQ_MARK (MST_MAX_IP - 1)
 _Static_assert(MST_UNARY_IP_COUNT <= QDQ_MARK && MST_CLIP_IP_COUNT <= QDQ_MARK && MST_NEURON_IP_COUNT <= QDQ_MARK,
                "the mark is behind the parameters");

@@ -99,7 +99,8 @@ static const char *island_reason(const mst_node *n)
 static const char *analog_reason(const tracer *t, const mst_node *n, bool *linear)
 {
     *linear = true;
-    if (has(n, MST_F_SPIKE) || (n->op == MST_OP_CLIP && qdq_mark(n) != 0)) /* the bound of a rounding is listed with it */
+    bool listed = n->op == MST_OP_CLIP && qdq_mark(n) != 0; /* with the rounding that it bounds */
+    if (has(n, MST_F_SPIKE) || listed)
         return NULL;
     if (has(n, MST_F_SYNAPSE))
         return synapse_reason(t, n);

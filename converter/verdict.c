@@ -4,6 +4,8 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "converter/pairs.h"
+
 /* What a value is made of, the larger the later. */
 enum { OF_INPUT,
        OF_SPIKES,    /* reads a neuron */
@@ -53,6 +55,15 @@ static mst_status count_relus(mst_graph *g, size_t *n, mst_err *err)
     return st;
 }
 
+/* Pairs of a quantized model that stay analog. */
+static size_t count_roundings(const mst_graph *g)
+{
+    size_t n = 0;
+    for (uint32_t i = 0; i < g->n_nodes; i++)
+        n += g->nodes[i].op == MST_OP_UNARY && qdq_mark(&g->nodes[i]) != 0;
+    return n;
+}
+
 mst_status mst_check_spikes(mst_graph *g, const mst_report *r, mst_err *err)
 {
     bool none = r->n_neuron_layers == 0, stage = false;
@@ -65,15 +76,20 @@ mst_status mst_check_spikes(mst_graph *g, const mst_report *r, mst_err *err)
     }
     if (!none && !stage)
         return MST_OK;
-    char relus[128] = "";
-    size_t n;
+    char relus[128] = "", roundings[160] = "";
+    size_t n, pairs = count_roundings(g);
     MST_TRY(count_relus(g, &n, err));
+    if (pairs != 0)
+        snprintf(roundings, sizeof roundings,
+                 " (%zu pairs of QuantizeLinear and DequantizeLinear are no neurons: signed ones are not there yet)",
+                 pairs);
     if (n != 0)
         snprintf(relus, sizeof relus, ", or take thresholds for its %zu ReLUs from data (--calibrate DATA)", n);
     return mst_fail(err, MST_EUNSUPPORTED,
-                    "%s: train the model with QCFS activations, theta*clip(floor(x*L/theta+1/2)/L, 0, 1)%s; "
+                    "%s%s: train the model with QCFS activations, theta*clip(floor(x*L/theta+1/2)/L, 0, 1)%s; "
                     "--allow-analog converts it as it is",
-                    none ? "nothing in this network spikes" : "only the input stage of this network spikes", relus);
+                    none ? "nothing in this network spikes" : "only the input stage of this network spikes", roundings,
+                    relus);
 }
 
 /* The factor of an AFFINE that is one number without offset; 0: none. */

@@ -101,6 +101,7 @@ mst_status mst_conv_print(const mst_conv_facts *c, FILE *f, mst_err *err)
         fprintf(f, "; thinning: %s", mst_thinning_name((int)m->thinning));
     fprintf(f, "\n");
     print_weights(r, f);
+    MST_TRY(mst_pairs_print(c->pairs, f, err));
     if (c->thresholds != NULL)
         MST_TRY(mst_thresholds_print(c->thresholds, f, err));
     fprintf(f, "%" PRIu64 " parameters; ", r->parameters);
@@ -162,8 +163,8 @@ mst_status mst_conv_json(const mst_conv_facts *c, const char *path, mst_err *err
     char hash[65];
     mst_hash_text(m->source_sha256, hash);
     json_t *root = json_pack(
-        "{s:o, s:s, s:o, s:o, s:o, s:o, s:i, s:s, s:s, s:o, s:o, s:i, s:i, s:i, s:i, s:o, s:o, s:o, s:o}", "source",
-        mst_json_text(m->source_name), "source_sha256", hash, "output",
+        "{s:o, s:s, s:o, s:o, s:o, s:o, s:i, s:s, s:s, s:o, s:o, s:i, s:i, s:i, s:i, s:o, s:o, s:o, s:o, s:o}",
+        "source", mst_json_text(m->source_name), "source_sha256", hash, "output",
         c->bytes != 0 ? mst_json_text(c->output) : json_null(), "bytes",
         c->bytes != 0 ? mst_json_whole(c->bytes) : json_null(), "parameters", mst_json_whole(r->parameters),
         "bytes_over_float32", c->bytes != 0 ? mst_json_real(size_ratio(c)) : json_null(), "T",
@@ -174,6 +175,7 @@ mst_status mst_conv_json(const mst_conv_facts *c, const char *path, mst_err *err
         (int)r->n_masks,
         "bn_kept", (int)r->bn_kept, "layers", json_rows(r, true),
         "non_spiking",
-        json_rows(r, false), "weights", json_weights(r), "thresholds", mst_thresholds_json(c->thresholds));
+        json_rows(r, false), "weights", json_weights(r), "thresholds", mst_thresholds_json(c->thresholds), "pairs",
+        mst_pairs_json(c->pairs));
     return mst_json_write("mstconv", root, path, err);
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "mst/convert.h"
+#include "tools/conv_pairs.h"
 #include "tools/conv_thresholds.h"
 
 typedef struct mst_conv_facts {
@@ -13,6 +14,7 @@ typedef struct mst_conv_facts {
     const char *output;               /* NULL: not written */
     uint64_t bytes;                   /* of output; 0: not written */
     const mst_thresholds *thresholds; /* NULL: none from data */
+    const mst_pairs *pairs;
 } mst_conv_facts;
 
 mst_status mst_conv_print(const mst_conv_facts *c, FILE *f, mst_err *err);

@@ -7,6 +7,7 @@
 #include "mst/convert.h"
 #include "tools/conv_lists.h"
 #include "tools/conv_meta.h"
+#include "tools/conv_pairs.h"
 #include "tools/conv_report.h"
 #include "tools/conv_thresholds_report.h"
 #include "tools/policy_yaml.h"
@@ -20,7 +21,7 @@
 
 static struct {
     bool dry_run, require_spiking, allow_analog, quiet;
-    const char *output, *policy, *report, *dump_dir, *stop_after, *shape, *classes, *weights;
+    const char *output, *policy, *report, *dump_dir, *stop_after, *shape, *classes, *weights, *qdq;
     mst_opt_uint timesteps, seed;
     mst_prepare_opts prepare;
     mst_mode_opts mode;
@@ -45,6 +46,8 @@ static const mst_opt options[] = {
     {"classes", 0, MST_OPT_INPUT, &o.classes, "FILE|A,B", "class names: a file with one a line, or a list", 0, 0},
     {"weights", 0, MST_OPT_STRING, &o.weights, "TYPE",
      "how weights are stored: {weights} (default: the first; int8 is scaled)", 0, 0},
+    {"qdq", 0, MST_OPT_STRING, &o.qdq, "RULE",
+     "pairs of a quantized model that cannot be neurons: {qdq} (default: the first)", 0, 0},
     {"input-shape", 0, MST_OPT_STRING, &o.shape, "CxHxW", "binds symbolic input dimensions", 0, 0},
     {"require-spiking", 0, MST_OPT_FLAG, &o.require_spiking, NULL, "fail if any node does not spike", 0, 0},
     {"allow-analog", 0, MST_OPT_FLAG, &o.allow_analog, NULL,
@@ -61,7 +64,7 @@ static const mst_opt options[] = {
 };
 
 static const mst_list *const lists[] = {&mst_list_ops, &mst_list_passes, &mst_list_sites, &mst_list_weights,
-                                        &mst_list_modes, &mst_list_thinnings, MST_PREPARE_LISTS, NULL};
+                                        &mst_list_qdq, &mst_list_modes, &mst_list_thinnings, MST_PREPARE_LISTS, NULL};
 
 static const mst_tool tool = {
     "mstconv",
@@ -108,6 +111,8 @@ static int check_usage(size_t n_args, mst_import_opts *iopts)
     if (mst_thresholds_check(&o.thresholds, &err) != MST_OK)
         return mst_opts_wrong(&tool, "%s", err.text);
     int code = o.weights != NULL ? check_name("--weights", &mst_list_weights, o.weights) : -1;
+    if (code < 0 && o.qdq != NULL)
+        code = check_name("--qdq", &mst_list_qdq, o.qdq);
     if (code < 0 && o.stop_after != NULL)
         code = check_name("--stop-after", &mst_list_passes, o.stop_after);
     if (code < 0 && o.mode.mode != NULL)
@@ -168,9 +173,10 @@ static mst_status set_meta(mst_graph *g, mst_err *err)
     return mst_graph_validate(g, err); /* a mode may not go with frames, written or not */
 }
 
-static mst_status report(mst_graph *g, const mst_report *r, uint64_t bytes, const mst_thresholds *t, mst_err *err)
+static mst_status report(mst_graph *g, const mst_report *r, uint64_t bytes, const mst_thresholds *t,
+                         const mst_pairs *pairs, mst_err *err)
 {
-    mst_conv_facts facts = {g, r, o.output, bytes, t};
+    mst_conv_facts facts = {g, r, o.output, bytes, t, pairs};
     bool text_aside = mst_is_stdout(o.report) || mst_is_stdout(o.output);
     if (!o.quiet)
         MST_TRY(mst_conv_print(&facts, text_aside ? stderr : stdout, err));
@@ -200,6 +206,7 @@ static mst_status try_calibrated(const char *model, const mst_import_opts *iopts
         return MST_OK;
     plain.dump_dir = NULL; /* written when g was imported, as warnings were */
     plain.warn = NULL;
+    plain.pair = NULL;
     mst_status st = mst_onnx_import(model, &plain, &ann, err);
     if (st == MST_OK)
         st = mst_thresholds_try(&o.thresholds, ann, g, o.quiet, t, err);
@@ -210,7 +217,7 @@ static mst_status try_calibrated(const char *model, const mst_import_opts *iopts
 }
 
 static mst_status convert(const char *model, const mst_import_opts *iopts, mst_graph *g, mst_policy *policy,
-                          mst_thresholds *t, mst_err *err)
+                          mst_thresholds *t, const mst_pairs *pairs, mst_err *err)
 {
     mst_report r = {0};
     uint64_t bytes;
@@ -228,7 +235,9 @@ static mst_status convert(const char *model, const mst_import_opts *iopts, mst_g
     if (st == MST_OK)
         st = write_output(g, &bytes, err);
     if (st == MST_OK)
-        st = report(g, &r, bytes, t->n != 0 ? t : NULL, err);
+        st = report(g, &r, bytes, t->n != 0 ? t : NULL, pairs, err);
+    if (st == MST_OK)
+        mst_pairs_warn(pairs, g);
     mst_report_free(&r);
     return st;
 }
@@ -268,6 +277,7 @@ static int work(int argc, char **argv)
     mst_graph *graph = NULL;
     mst_policy policy = {.file = ""};
     mst_thresholds thresholds = {0};
+    mst_pairs pairs = {0};
     mst_err err = {0};
     int code = mst_opts_parse(&tool, argc, argv, args, 1, &n_args);
     if (code < 0)
@@ -285,6 +295,9 @@ static int work(int argc, char **argv)
     iopts.also_read = mst_paths_also;
     iopts.allow_analog = o.allow_analog;
     iopts.warn = warn;
+    iopts.pair = mst_pairs_add;
+    iopts.pair_ctx = &pairs;
+    iopts.drop_analog_pairs = mst_qdq_drops(o.qdq);
     mst_status st = MST_OK;
     if (o.policy != NULL)
         st = mst_policy_load(o.policy, &policy, &err);
@@ -292,8 +305,9 @@ static int work(int argc, char **argv)
     if (st == MST_OK)
         st = mst_onnx_import(args[0], &iopts, &graph, &err);
     if (st == MST_OK)
-        st = convert(args[0], &iopts, graph, &policy, &thresholds, &err);
+        st = convert(args[0], &iopts, graph, &policy, &thresholds, &pairs, &err);
     mst_thresholds_free(&thresholds);
+    mst_pairs_free(&pairs);
     mst_policy_free(&policy);
     mst_graph_destroy(graph);
     return st == MST_OK ? MST_EXIT_DONE : mst_opts_failed(&tool, &err);

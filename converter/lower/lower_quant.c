@@ -1,5 +1,5 @@
-/* QuantizeLinear and DequantizeLinear on live values: floats without a fraction stand for whole numbers. The two are one
- * activation: what lies between them is held without the zero point, so that its bounds are counted from 0. */
+/* QuantizeLinear and DequantizeLinear on live values: floats without a fraction stand for whole numbers. The two are
+ * one activation: what lies between them is held without the zero point, so that its bounds are counted from 0. */
 #include <math.h>
 
 #include "converter/lower/lower_ops.h"
@@ -79,7 +79,7 @@ mst_status lower_quantize(lower_ctx *c)
     int64_t zero;
     MST_TRY(read_params(c, &q, &zero));
     if (ox_dtype_size(q.dtype) != 1)
-        return lower_refuse(c, "it quantizes activations to more than 8 bits, and a spiking neuron has at most 255 levels",
+        return lower_refuse(c, "it quantizes activations to more than 8 bits; a neuron has at most 255 levels",
                             "quantize activations to 8 bits: activation_type=QuantType.QUInt8");
     MST_TRY(lower_tensor(c, 0, &x));
     MST_TRY(new_pair(c, &q, zero, &p));

@@ -1,5 +1,5 @@
-/* QuantizeLinear and DequantizeLinear: the grid that they name, types, shapes, values of constants. In the arithmetic of
- * ONNX Runtime: quotients and products are rounded to the type of the scale, ties of rounding go to even. */
+/* QuantizeLinear and DequantizeLinear: the grid that they name, types, shapes, values of constants. In the arithmetic
+ * of ONNX Runtime: quotients and products are rounded to the type of the scale, ties of rounding go to even. */
 #include <math.h>
 
 #include "converter/onnx/onnx_eval.h"

@@ -3,8 +3,8 @@
  *     y = scale * clip(round(x / scale), lo, hi)
  *
  * Levels from 0 (behind a ReLU, of which a zero point at the end of the type's range is one) are left for pass_qcfs,
- * which makes neurons of them. Pairs whose input is on their levels already change nothing, those around a QCFS belong to
- * its spelling: both go. The others are marked as roundings that stay, or go where analog ones shall. */
+ * which makes neurons of them. Pairs whose input is on their levels already change nothing, those around a QCFS belong
+ * to its spelling: both go. The others are marked as roundings that stay, or go where analog ones shall. */
 #include <math.h>
 
 #include "converter/passes/passes.h"
@@ -17,9 +17,10 @@ typedef struct qdq {
     uint32_t *grid;     /* [tensors] a pair on whose levels all its values are; MST_NONE: not known */
     bool *averaged;     /* [tensors] means of such values, whose ties are common */
     bool *from_0;       /* [tensors] not below 0 */
+    bool *of_qcfs;      /* [tensors] made of results of QCFS activations by movement, scales, sums and means alone */
     bool *seen_up;      /* [tensors] by a walk from a staircase */
     bool *seen_down;
-    uint32_t *stack;    /* [nodes] */
+    uint32_t *stack; /* [nodes] */
 } qdq;
 
 static double const_at(const mst_edit *e, uint32_t tensor, size_t i) { return mst_const_at(edit_tensor(e, tensor), i); }
@@ -101,26 +102,36 @@ static uint32_t passes_on(const mst_edit *e, const mst_node *n)
     }
 }
 
-#define IN_QCFS "inside of a QCFS activation, or beside one, which has levels of its own"
+#define IN_QCFS "inside of a QCFS activation, or beside one: that has levels of its own"
+
+/* Does input k of node i go, moved, scaled or added, into its result? */
+static bool is_part(const mst_edit *e, const mst_node *n, uint32_t k)
+{
+    bool adds = n->op == MST_OP_BINARY && (n->ip[MST_BINARY_FN] == MST_BIN_ADD || n->ip[MST_BINARY_FN] == MST_BIN_SUB);
+    return passes_on(e, n) == k || ((adds || n->op == MST_OP_CONCAT) && !mst_is_const(e->g, n->in[k]));
+}
 
 /* From a staircase upwards: what it reads comes without pairs. */
 static void walk_up(qdq *q, uint32_t staircase)
 {
     mst_edit *e = q->e;
-    for (uint32_t i = staircase, slot = 0;;) {
-        uint32_t t = edit_node(e, i)->in[slot];
-        while (q->pair_out[t] != MST_NONE) {
-            decide(q, q->pair_out[t], MST_PAIR_IN_QCFS, IN_QCFS);
-            t = source_of(q, &q->pairs->at[q->pair_out[t]]);
-            edit_set_input(e, i, slot, t);
+    uint32_t n = 0;
+    q->stack[n++] = staircase;
+    while (n != 0) {
+        uint32_t i = q->stack[--n];
+        for (uint32_t k = 0; k < edit_node(e, i)->n_in; k++) {
+            if (i != staircase && !is_part(e, edit_node(e, i), k))
+                continue;
+            uint32_t t = edit_node(e, i)->in[k];
+            for (; q->pair_out[t] != MST_NONE; edit_set_input(e, i, k, t)) {
+                decide(q, q->pair_out[t], MST_PAIR_IN_QCFS, IN_QCFS);
+                t = source_of(q, &q->pairs->at[q->pair_out[t]]);
+            }
+            if (!q->seen_up[t] && e->producer[t] != MST_NONE) {
+                q->seen_up[t] = true;
+                q->stack[n++] = e->producer[t];
+            }
         }
-        if (q->seen_up[t] || e->producer[t] == MST_NONE)
-            return;
-        q->seen_up[t] = true;
-        i = e->producer[t];
-        slot = passes_on(e, edit_node(e, i));
-        if (slot == MST_NONE)
-            return;
     }
 }
 
@@ -147,13 +158,18 @@ static void walk_down(qdq *q, uint32_t staircase)
     }
 }
 
+/* A staircase of the model's own. */
+static bool is_stair(const mst_node *n)
+{
+    int32_t fn = n->op == MST_OP_UNARY && qdq_mark(n) == 0 ? n->ip[MST_UNARY_FN] : -1;
+    return fn == MST_UN_FLOOR || fn == MST_UN_ROUND || fn == MST_UN_CEIL || fn == MST_UN_SIGN;
+}
+
 static void find_stairs(qdq *q)
 {
     mst_edit *e = q->e;
     for (uint32_t i = 0; i < e->g->n_nodes; i++) {
-        const mst_node *n = edit_node(e, i);
-        int32_t fn = n->op == MST_OP_UNARY && qdq_mark(n) == 0 ? n->ip[MST_UNARY_FN] : -1;
-        if (fn != MST_UN_FLOOR && fn != MST_UN_ROUND && fn != MST_UN_CEIL && fn != MST_UN_SIGN)
+        if (!is_stair(edit_node(e, i)))
             continue;
         walk_up(q, i);
         walk_down(q, i);
@@ -168,6 +184,19 @@ static bool all_inputs(const mst_node *n, const bool *of)
         if (n->in[k] != MST_NONE && !of[n->in[k]])
             return false;
     return true;
+}
+
+static bool is_of_qcfs(const qdq *q, const mst_node *n)
+{
+    bool linear = (mst_op_get(n->op)->flags & MST_F_SYNAPSE) == 0 && mst_node_is_linear(q->e->g, n), live = false;
+    for (uint32_t k = 0; k < n->n_in && (linear || n->op == MST_OP_CLIP || n->op == MST_OP_MASK); k++) {
+        if (n->in[k] == MST_NONE || mst_is_const(q->e->g, n->in[k]))
+            continue;
+        if (!q->of_qcfs[n->in[k]])
+            return false;
+        live = true;
+    }
+    return live;
 }
 
 /* The levels that all inputs are on. */
@@ -189,6 +218,7 @@ static bool is_mean(const mst_node *n)
 static void follow(qdq *q, const mst_node *n)
 {
     uint32_t x = n->in[0], y = n->out;
+    q->of_qcfs[y] = is_stair(n) || is_of_qcfs(q, n);
     bool mean = is_mean(n), has = (mst_op_get(n->op)->flags & MST_F_MOVE) != 0 || n->op == MST_OP_MASK;
     if (has || n->op == MST_OP_POOL || n->op == MST_OP_REDUCE) {
         bool zero = n->op != MST_OP_PAD || n->fp[MST_PAD_VALUE] == 0;
@@ -224,18 +254,42 @@ static void keep_rounding(qdq *q, uint32_t pair)
     edit_node(q->e, p->round)->ip[QDQ_MARK] = edit_node(q->e, p->bound)->ip[QDQ_MARK] = -(int32_t)pair - 1;
 }
 
-/* Why a pair cannot be a neuron; NULL: it can. */
-static const char *analog_reason(qdq *q, const qdq_pair *p)
+/* Does a ReLU follow wherever the pair is read? */
+static bool before_relus(const qdq *q, uint32_t pair)
 {
+    const mst_edit *e = q->e;
+    const qdq_pair *p = &q->pairs->at[pair];
+    bool relu = false;
+    for (uint32_t u = e->head[edit_node(e, p->bound)->out]; u != MST_NONE; u = e->edge[u].next) {
+        uint32_t out = edit_node(e, e->edge[u].node)->out;
+        if (e->uses[out] == 0)
+            continue;
+        if (q->pair_out[out] != pair || out == e->g->output)
+            return false;
+        for (uint32_t v = e->head[out]; v != MST_NONE; v = e->edge[v].next) {
+            const mst_node *n = edit_node(e, e->edge[v].node);
+            if (n->op != MST_OP_CLIP || !(n->fp[MST_CLIP_LO] >= 0))
+                return false;
+            relu = true;
+        }
+    }
+    return relu;
+}
+
+/* Why a pair cannot be a neuron; NULL: it can. */
+static const char *analog_reason(qdq *q, uint32_t pair)
+{
+    const qdq_pair *p = &q->pairs->at[pair];
     mst_node *bound = edit_node(q->e, p->bound);
     uint32_t x = source_of(q, p);
-    if (p->told.lo < 0 && !q->from_0[x])
+    if (p->told.lo < 0 && !q->from_0[x] && !before_relus(q, pair))
         return "its levels begin below 0, and signed neurons are not there yet";
     if (p->told.lo > 0 || p->told.hi < 1 || edit_tensor(q->e, x)->rank == 0)
         return "its levels do not begin at 0";
     if (q->averaged[x])
         return "it rounds averages, which are often right between two levels: the even one is taken, a neuron fires";
     bound->fp[MST_CLIP_LO] = 0;
+    q->pairs->at[pair].told.lo = 0;
     return NULL;
 }
 
@@ -245,12 +299,17 @@ static void visit_pair(qdq *q, uint32_t pair, bool drop_analog)
     uint32_t x = source_of(q, p);
     if (!is_read(q, p))
         return;
+    if (q->of_qcfs[x]) {
+        decide(q, pair, MST_PAIR_IN_QCFS, IN_QCFS);
+        bypass(q, pair);
+        return;
+    }
     if (same_levels(q, q->grid[x], p)) {
         decide(q, pair, MST_PAIR_SAME, "what it reads is on its levels already");
         bypass(q, pair);
         return;
     }
-    const char *reason = analog_reason(q, p);
+    const char *reason = analog_reason(q, pair);
     if (reason == NULL) {
         decide(q, pair, MST_PAIR_NEURON, "");
     } else if (drop_analog) {
@@ -297,10 +356,11 @@ static mst_status begin(qdq *q)
     q->grid = none(e, t);
     q->averaged = mst_arena_array(&e->arena, t, sizeof *q->averaged);
     q->from_0 = mst_arena_array(&e->arena, t, sizeof *q->from_0);
+    q->of_qcfs = mst_arena_array(&e->arena, t, sizeof *q->of_qcfs);
     q->seen_up = mst_arena_array(&e->arena, t, sizeof *q->seen_up);
     q->seen_down = mst_arena_array(&e->arena, t, sizeof *q->seen_down);
     bool ok = q->pair_in != NULL && q->stack != NULL && q->pair_out != NULL && q->grid != NULL && q->averaged != NULL &&
-              q->from_0 != NULL && q->seen_up != NULL && q->seen_down != NULL;
+              q->from_0 != NULL && q->of_qcfs != NULL && q->seen_up != NULL && q->seen_down != NULL;
     return ok ? MST_OK : edit_no_memory(e);
 }
 
@@ -330,7 +390,7 @@ void qdq_settle(const mst_graph *g, qdq_pairs *pairs)
         if (n->op == MST_OP_UNARY && mark != 0) {
             mst_pair *told = &pairs->at[(mark < 0 ? -mark : mark) - 1].told;
             if (told->fate != MST_PAIR_ROUNDS)
-                told->reason = "what it reads is another quantizer's, some of whose levels are right between two of its own";
+                told->reason = "it reads another quantizer, some of whose levels are right between two of its own";
             told->fate = MST_PAIR_ROUNDS;
         }
     }

@@ -33,14 +33,31 @@ static int8_t int8_of(float w, float scale)
                                              : q);
 }
 
-/* Of the n weights of one output. The largest becomes 127: to clip it, so that the others round finer,
- * gained nothing on trained models. */
+#define ON_GRID 2e-4 /* of a step: what folding scales into float32 leaves of a whole number of steps */
+
+static bool on_grid(const float *w, size_t n, double step)
+{
+    for (size_t i = 0; i < n; i++) {
+        double q = (double)w[i] / step;
+        if (fabs(q - rint(q)) > ON_GRID)
+            return false;
+    }
+    return true;
+}
+
+/* Of the n weights of one output. Weights that are whole numbers of steps already, from a quantized model, stay these
+ * numbers (-128 becomes -127, which is all that is lost there). Otherwise the largest becomes 127: to clip it, so that
+ * the others round finer, gained nothing on trained models. */
 static float scale_of(const float *w, size_t n)
 {
     double largest = 0;
     for (size_t i = 0; i < n; i++)
         largest = fmax(largest, fabs((double)w[i]));
     float scale = (float)(largest / 127);
+    bool fits = !(scale > 0) || on_grid(w, n, largest / 127);
+    for (int k = 1; k <= 128 && !fits; k++)
+        if ((fits = on_grid(w, n, largest / k)))
+            scale = (float)(largest / k);
     return scale > 0 ? scale : 1.0f; /* of zeros: any */
 }
 
