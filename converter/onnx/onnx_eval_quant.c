@@ -36,7 +36,7 @@ mst_status ox_quant_params(const ox_ctx *c, ox_quant *q)
         return ox_fail(c, MST_EUNSUPPORTED, "quantizes to %s; expected integers of 8 bits (weights and biases: to 32)",
                        ox_dtype_name(q->dtype));
     if (ox_attr_int(c->n, "block_size", 0) != 0 || (q->n != 1 && scale->rank != 1))
-        return ox_fail(c, MST_EUNSUPPORTED, "has scales by blocks; quantize with one scale for each tensor or channel");
+        return ox_fail(c, MST_EUNSUPPORTED, "scales by blocks are not supported; use one for each tensor or channel");
     if (!ox_is_float(scale->dtype))
         return ox_fail(c, MST_EINVAL, "its scale has type %s, expected a float type", ox_dtype_name(scale->dtype));
     if (zero != NULL && (zero->dtype != q->dtype || ox_elements(zero) != q->n))

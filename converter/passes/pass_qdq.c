@@ -43,15 +43,41 @@ static bool is_exit(const mst_edit *e, const qdq_pair *p, uint32_t i)
     return true;
 }
 
+/* Bounds of the whole numbers (0..127 of uint8, say) are the pair's. */
+static void join_bounds(mst_edit *e, qdq_pair *p)
+{
+    mst_node *bound = edit_node(e, p->bound);
+    for (uint32_t i = edit_only_user(e, bound->out); edit_is(e, i, MST_OP_CLIP); i = edit_only_user(e, bound->out)) {
+        const mst_node *next = edit_node(e, i);
+        p->told.lo = (int)fmin(fmax(ceil((double)next->fp[MST_CLIP_LO]), p->told.lo), p->told.hi);
+        p->told.hi = (int)fmax(fmin(floor((double)next->fp[MST_CLIP_HI]), p->told.hi), p->told.lo);
+        bound->fp[MST_CLIP_LO] = (float)p->told.lo;
+        bound->fp[MST_CLIP_HI] = (float)p->told.hi;
+        edit_replace(e, next->out, bound->out);
+        edit_kill(e, i);
+    }
+}
+
 static void find_ends(qdq *q)
 {
     mst_edit *e = q->e;
     for (uint32_t k = 0; k < q->pairs->n; k++) {
-        const qdq_pair *p = &q->pairs->at[k];
+        qdq_pair *p = &q->pairs->at[k];
+        join_bounds(e, p);
         q->pair_in[p->scale_in] = k;
-        for (uint32_t u = e->head[edit_node(e, p->bound)->out]; u != MST_NONE; u = e->edge[u].next)
-            if (is_exit(e, p, e->edge[u].node))
-                q->pair_out[edit_node(e, e->edge[u].node)->out] = k;
+        uint32_t first = MST_NONE; /* of several DequantizeLinears: the others are the same */
+        for (uint32_t u = e->head[edit_node(e, p->bound)->out], next; u != MST_NONE; u = next) {
+            uint32_t i = e->edge[u].node, out = edit_node(e, i)->out;
+            next = e->edge[u].next;
+            if (!is_exit(e, p, i))
+                continue;
+            if (first == MST_NONE) {
+                q->pair_out[first = out] = k;
+            } else {
+                edit_replace(e, out, first);
+                edit_kill(e, i);
+            }
+        }
     }
 }
 
@@ -327,6 +353,8 @@ static void visit_all(qdq *q, bool drop_analog)
     for (uint32_t i = 0; i < q->e->g->n_nodes; i++) {
         const mst_node *n = edit_node(q->e, i);
         uint32_t pair = q->pair_out[n->out];
+        if (q->e->dead[i])
+            continue;
         if (pair != MST_NONE) {
             q->grid[n->out] = pair;
             q->from_0[n->out] = q->pairs->at[pair].told.lo >= 0 || q->from_0[source_of(q, &q->pairs->at[pair])];

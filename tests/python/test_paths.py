@@ -67,7 +67,7 @@ def test_no_output_is_an_input_or_another_output(here, job):
     (here / "one").write_text("{}")
     os.link(here / "one", here / "other")
     (here / "dumps").mkdir()
-    (here / "dumps" / "05-qcfs.txt").symlink_to("../m.onnx")
+    (here / "dumps" / "06-qcfs.txt").symlink_to("../m.onnx")
     before = contents(here)
     done = tool(*(a.format(here=here.name) for a in job), "--force", code=2)
     assert len(done.stderr.splitlines()) == 1 and not done.stdout, done.stderr
