@@ -1,4 +1,5 @@
 /* mstrun: run a spiking network on a data set. Options, calls, printing. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -6,8 +7,10 @@
 #include "tools/policy_yaml.h"
 #include "tools/run_journal.h"
 #include "tools/run_lists.h"
+#include "tools/run_merge.h"
 #include "tools/run_report.h"
 #include "tools/run_show.h"
+#include "tools/tool_hash.h"
 #include "tools/tool_main.h"
 #include "tools/tool_mistake.h"
 #include "tools/tool_mode.h"
@@ -16,7 +19,7 @@
 
 static mst_common_opts c;
 static struct {
-    bool info, show, latency;
+    bool info, show, merge, latency;
     mst_runs_opts mode;
     mst_opt_uints steps, at;
     mst_opt_real alpha, ac, mac;
@@ -45,6 +48,9 @@ static const mst_opt options[] = {
      "write spikes of every sample, step and layer as CSV; a window of count or radix is step 1", MST_PATH_TRACE, 0},
     {"resume", 0, MST_OPT_OUTPUT, &o.resume, "FILE",
      "keep in FILE how far the run came, every few seconds; go on from there if it exists", MST_PATH_JSON, 0},
+    MST_SHARD_OPTION(c.pick),
+    {"merge", 0, MST_OPT_FLAG, &o.merge, NULL,
+     "put together the results (--json) of all shards of a run, as those of one run, and exit", 0, 0},
     {"info", 0, MST_OPT_FLAG, &o.info, NULL, "describe MODEL.bin and exit (no DATA)", 0, 0},
     {"show", 0, MST_OPT_FLAG, &o.show, NULL, "write sample INDEX of DATA as the network sees it to -o, and exit", 0, 0},
     {NULL, 'o', MST_OPT_OUTPUT, &o.output, "OUT.png", "of --show; - is stdout", MST_PATH_PICTURE, 0},
@@ -57,7 +63,8 @@ static const mst_list *const lists[] = {&mst_list_formats, &mst_list_isa, &mst_l
 static const mst_tool tool = {
     "mstrun",
     "MODEL.bin DATA [options]\n       mstrun --info MODEL.bin [--json [FILE|-]]\n"
-    "       mstrun [MODEL.bin] --show DATA INDEX -o OUT.png",
+    "       mstrun [MODEL.bin] --show DATA INDEX -o OUT.png\n"
+    "       mstrun --merge A.json B.json .. [--json [FILE|-]]",
     "Runs the spiking network in MODEL.bin on DATA, which is FORMAT:PATH[,LABELS] or a path that is\n"
     "recognized, as in idx:IMAGES,LABELS or image:DIR; --list formats says what PATH and LABELS are of\n"
     "{formats}.",
@@ -91,6 +98,16 @@ static int check_show(size_t n_args, const char *const *args)
     return -1;
 }
 
+static int check_merge(size_t n_args)
+{
+    static const char *const beside[] = {"merge", "json", "quiet", "force", NULL};
+    const char *other = mst_opts_beside(beside);
+    if (other != NULL)
+        return mst_opts_wrong(&tool, "--merge: expected --json, --quiet and --force with it, found %s (of the runs)",
+                              other);
+    return n_args != 0 ? -1 : mst_opts_wrong(&tool, "--merge: expected the results of all shards, found nothing");
+}
+
 static bool by_step(void)
 {
     return o.schedule != NULL && strcmp(o.schedule, "step") == 0;
@@ -111,11 +128,13 @@ static int check_usage(size_t n_args, const char *const *args)
     mst_err err;
     if (mst_common_check(&c, &err) != MST_OK)
         return mst_opts_wrong(&tool, "%s", err.text);
+    if (o.merge)
+        return check_merge(n_args);
     if (o.show)
         return check_show(n_args, args);
     if (o.output != NULL)
         return mst_opts_wrong(&tool, "-o: expected --show with it, found '%s' alone", o.output);
-    if (n_args == 3)
+    if (n_args > 2)
         return mst_opts_wrong(&tool, "expected 2 arguments, found '%s' beyond them", args[2]);
     if (n_args == 0)
         return mst_opts_wrong(&tool, "expected MODEL.bin%s, found nothing", o.info ? "" : " and DATA");
@@ -186,49 +205,68 @@ static void warn(const mst_graph *g, const mst_run_opts *ropts, uint32_t steps)
 /* A network whose neurons are silent costs nothing and says nothing. */
 static void warn_of_silence(const mst_run_facts *r)
 {
-    if (r->opts.mode == MST_RUN_ANN || r->result.sum.spikes != 0 || mst_program_layers(r->opts.program) == 0)
+    if (r->about.mode == MST_RUN_ANN || r->sums.all.spikes != 0 || r->sums.n_layers == 0)
         return;
-    fprintf(stderr, "mstrun: warning: no neuron %s in %zu samples: what the network says does not depend on its input, "
-                    "and its energy is not compared\n",
-            r->result.sum.spikes_before != 0 ? "fired past its mask" : "ever fired", r->result.samples);
-}
-
-/* One run of levels; 0: each layer's own. Where it ended early, what it did until then is in *r all the same. */
-static mst_status run_one(const mst_graph *g, mst_run_opts *ropts, mst_run_facts *r, mst_err *err)
-{
-    mst_program *program = NULL;
-    ropts->levels = r->opts.levels;
-    MST_TRY(mst_program_create(g, ropts, &program, err));
-    r->opts.program = program;
-    mst_status st = mst_sim_run(&r->opts, &r->result, err);
-    if (r->result.samples != 0)
-        warn_of_silence(r);
-    return st == MST_OK && r->result.samples == 0
-               ? mst_fail(err, MST_EFORMAT, "none of %zu samples could be used; the first: %s",
-                          r->result.outcome.n_skipped, r->result.outcome.skipped[0].why)
-               : st;
-}
-
-static mst_status report(const mst_run_facts *runs, size_t n, mst_err *err)
-{
-    bool text_aside = mst_is_stdout(c.json) || mst_is_stdout(o.trace);
-    if (!c.quiet)
-        MST_TRY(mst_run_print(runs, n, text_aside ? stderr : stdout, err));
-    return c.json != NULL ? mst_run_json(runs, n, c.json, err) : MST_OK;
+    fprintf(stderr,
+            "mstrun: warning: no neuron %s in %" PRIu64 " samples: what the network says does not depend on its input, "
+            "and its energy is not compared\n",
+            r->sums.all.spikes_before != 0 ? "fired past its mask" : "ever fired", r->sums.samples);
 }
 
 static mst_run_facts runs[MST_OPT_MAX_LIST];
 
+static mst_status report(size_t n, json_t *parts, mst_err *err)
+{
+    bool text_aside = mst_is_stdout(c.json) || mst_is_stdout(o.trace);
+    if (!c.quiet)
+        MST_TRY(mst_run_print(runs, n, text_aside ? stderr : stdout, err));
+    return c.json != NULL ? mst_run_json(runs, n, json_incref(parts), c.json, err) : MST_OK;
+}
+
+/* What is run: a model as it is run, data, files to go on from. */
+typedef struct run_job {
+    const mst_graph *graph;
+    const char *const *args; /* MODEL.bin DATA */
+    mst_run_opts ropts;
+    mst_sim_opts opts;
+    mst_opt_uints levels; /* a run for each; 0: each layer's own */
+    const char *network;
+} run_job;
+
+/* Run k. Where it ended early, what it did until then is in runs[k] all the same. */
+static mst_status run_one(run_job *j, size_t k, mst_program **program, mst_err *err)
+{
+    mst_run_facts *r = &runs[k];
+    j->ropts.levels = j->opts.levels = j->levels.values[k];
+    MST_TRY(mst_program_create(j->graph, &j->ropts, program, err));
+    j->opts.program = *program;
+    MST_TRY(mst_run_about_make(&r->about, &j->opts, j->ropts.seed, err));
+    r->about.model = j->args[0];
+    r->about.data = j->args[1];
+    r->about.network = j->network;
+    r->about.energy = energy;
+    r->isa = mst_program_isa(*program);
+    r->threads = j->opts.threads > j->ropts.threads ? j->opts.threads : j->ropts.threads;
+    mst_status st = mst_sim_run(&j->opts, &r->sums, err);
+    if (r->sums.samples != 0)
+        warn_of_silence(r);
+    if (st != MST_OK || r->sums.samples != 0)
+        return st;
+    if (r->about.shards == 0)
+        return mst_fail(err, MST_EFORMAT, "none of %zu samples could be used; the first: %s",
+                        r->sums.outcome.n_skipped, r->sums.outcome.skipped[0].why);
+    fprintf(stderr, "mstrun: warning: none of %zu samples of this part could be used; the first: %s\n",
+            r->sums.outcome.n_skipped, r->sums.outcome.skipped[0].why);
+    return MST_OK;
+}
+
 /* A run for each of the levels, until one fails. *n: those that did anything. */
-static mst_status run_all(const mst_graph *g, mst_run_opts *ropts, const mst_run_facts *first,
-                          const mst_opt_uints *levels, size_t *n, mst_err *err)
+static mst_status run_all(run_job *j, mst_program **programs, size_t *n, mst_err *err)
 {
     mst_status st = MST_OK;
-    for (*n = 0; st == MST_OK && *n < levels->n; (*n)++) {
-        runs[*n] = *first;
-        runs[*n].opts.levels = levels->values[*n];
-        st = run_one(g, ropts, &runs[*n], err);
-        if (runs[*n].result.samples == 0)
+    for (*n = 0; st == MST_OK && *n < j->levels.n; (*n)++) {
+        st = run_one(j, *n, &programs[*n], err);
+        if (st != MST_OK && runs[*n].sums.samples == 0)
             break;
     }
     return st;
@@ -237,70 +275,74 @@ static mst_status run_all(const mst_graph *g, mst_run_opts *ropts, const mst_run
 static void set_energy(void)
 {
     if (o.alpha.set)
-        energy.alpha = o.alpha.value;
+        energy.alpha = mst_json_rounded(o.alpha.value);
     if (o.ac.set)
-        energy.ac = o.ac.value;
+        energy.ac = mst_json_rounded(o.ac.value);
     if (o.mac.set)
-        energy.mac = o.mac.value;
+        energy.mac = mst_json_rounded(o.mac.value);
 }
 
-static mst_status run_picked(const mst_graph *g, const char *const *args, mst_run_opts *ropts,
-                             const mst_opt_uints *levels, const mst_sim_opts *opts, mst_err *err)
+static mst_status run_picked(run_job *j, mst_err *err)
 {
-    mst_run_facts first = {.model = args[0],
-                           .data = args[1],
-                           .opts = *opts,
-                           .energy = energy,
-                           .seed = ropts->seed,
-                           .threads = opts->threads > ropts->threads ? opts->threads : ropts->threads};
+    static mst_program *programs[MST_OPT_MAX_LIST];
     mst_journal *journal = NULL;
     size_t n = 0;
     if (o.resume != NULL)
-        MST_TRY(mst_journal_open(o.resume, g, args[1], ropts->seed, opts, &journal, err));
-    first.opts.journal = journal;
-    mst_status st = run_all(g, ropts, &first, levels, &n, err);
+        MST_TRY(mst_journal_open(o.resume, j->graph, j->args[1], j->ropts.seed, &j->opts, &journal, err));
+    j->opts.journal = journal;
+    mst_status st = run_all(j, programs, &n, err);
     mst_status same = mst_model_unchanged(st == MST_OK ? err : NULL);
     if (same != MST_OK) {
         n = 0; /* of no network that there ever was */
         st = st == MST_OK ? same : st;
     }
     if (st == MST_OK)
-        st = report(runs, n, err);
-    else if (n != 0 && report(runs, n, NULL) == MST_OK)
+        st = report(n, NULL, err);
+    else if (n != 0 && report(n, NULL, NULL) == MST_OK)
         mst_paths_keep(); /* of the samples before it failed */
-    for (size_t k = 0; k < levels->n; k++) {
-        mst_sim_free(&runs[k].result);
-        mst_program_destroy((mst_program *)runs[k].opts.program);
+    for (size_t k = 0; k < j->levels.n; k++) {
+        mst_run_facts_free(&runs[k]);
+        mst_program_destroy(programs[k]);
     }
     mst_journal_close(journal);
     return st;
 }
 
-/* args: MODEL.bin DATA */
-static mst_status run(const mst_graph *g, const char *const *args, mst_run_opts *ropts, const mst_opt_uints *levels,
-                      uint32_t steps, mst_err *err)
+static mst_status run(run_job *j, mst_err *err)
 {
     mst_data *data = NULL;
     mst_pick pick = {0};
+    char network[MST_HASH_DIGITS] = "";
+    uint64_t hash;
     set_energy();
-    MST_TRY(mst_data_open_for(args[1], g, &data, err));
+    if (c.json != NULL) {
+        MST_TRY(mst_model_hash(j->graph, &hash, err));
+        j->network = mst_hash_digits(hash, network);
+    }
+    MST_TRY(mst_data_open_for(j->args[1], j->graph, &data, err));
     mst_status st = mst_pick_make(&c.pick, data, &pick, err);
-    mst_sim_opts opts = {.data = data,
-                         .pick = &pick,
-                         .skip_bad = c.skip_bad,
-                         .mode = ropts->mode,
-                         .thinning = ropts->thinning,
-                         .steps = steps,
-                         .readout_from = (uint32_t)ropts->readout_from,
-                         .at = &o.at,
-                         .trace = o.trace,
-                         .quiet = c.quiet};
-    opts.threads = o.latency ? 1 : mst_thread_count(pick.n, &c.threads);
+    j->opts.data = data;
+    j->opts.pick = &pick;
+    j->opts.threads = o.latency ? 1 : mst_thread_count(pick.n, &c.threads);
     if (st == MST_OK)
-        st = run_picked(g, args, ropts, levels, &opts, err);
+        st = run_picked(j, err);
     mst_pick_free(&pick);
     mst_data_close(data);
     return st;
+}
+
+static int merge(const char *const *args, size_t n_args)
+{
+    json_t *parts = NULL;
+    mst_err err = {0};
+    size_t n;
+    mst_status st = mst_merge(args, n_args, runs, &n, &parts, &err);
+    if (st == MST_OK)
+        st = report(n, parts, &err);
+    for (size_t k = 0; k < MST_OPT_MAX_LIST; k++)
+        mst_run_facts_free(&runs[k]);
+    json_decref(parts);
+    return st == MST_OK ? MST_EXIT_DONE : mst_opts_failed(&tool, &err);
 }
 
 static mst_status info(const mst_graph *g, const char *model, const mst_run_opts *ropts, mst_err *err)
@@ -354,23 +396,31 @@ static int run_or_info(const char *const *args)
 {
     mst_graph *graph = NULL;
     mst_err err = {0};
+    run_job j = {.args = args, .ropts = {.size = sizeof j.ropts, .mode = MST_RUN_SPIKING}};
     uint32_t steps = 0;
-    mst_opt_uints levels;
-    mst_run_opts ropts = {.size = sizeof ropts, .mode = MST_RUN_SPIKING};
     int code = -1;
     mst_status st = mst_model_load(args[0], &c, &graph, &err);
     if (st == MST_OK)
-        code = settle_mode(graph, &ropts, &levels, &steps);
+        code = settle_mode(graph, &j.ropts, &j.levels, &steps);
     if (st == MST_OK && code < 0) {
         mst_model_warn_analog("mstrun", graph);
         if (!o.info)
-            warn(graph, &ropts, steps);
-        ropts.isa = c.isa;
-        ropts.seed = c.seed.set ? c.seed.value : graph->meta.seed;
-        ropts.frames = mst_graph_frames(graph);
-        ropts.schedule = by_step() || o.info ? MST_SCHEDULE_STEP : MST_SCHEDULE_BLOCK;
-        ropts.threads = o.latency ? mst_thread_count(SIZE_MAX, &c.threads) : 1;
-        st = o.info ? info(graph, args[0], &ropts, &err) : run(graph, args, &ropts, &levels, steps, &err);
+            warn(graph, &j.ropts, steps);
+        j.graph = graph;
+        j.ropts.isa = c.isa;
+        j.ropts.seed = c.seed.set ? c.seed.value : graph->meta.seed;
+        j.ropts.frames = mst_graph_frames(graph);
+        j.ropts.schedule = by_step() || o.info ? MST_SCHEDULE_STEP : MST_SCHEDULE_BLOCK;
+        j.ropts.threads = o.latency ? mst_thread_count(SIZE_MAX, &c.threads) : 1;
+        j.opts = (mst_sim_opts){.skip_bad = c.skip_bad,
+                                .mode = j.ropts.mode,
+                                .thinning = j.ropts.thinning,
+                                .steps = steps,
+                                .readout_from = (uint32_t)j.ropts.readout_from,
+                                .at = &o.at,
+                                .trace = o.trace,
+                                .quiet = c.quiet};
+        st = o.info ? info(graph, args[0], &j.ropts, &err) : run(&j, &err);
     }
     mst_graph_destroy(graph);
     if (st != MST_OK)
@@ -380,17 +430,19 @@ static int run_or_info(const char *const *args)
 
 static int work(int argc, char **argv)
 {
-    const char *args[3];
+    static const char *args[MST_MAX_SHARDS];
     size_t n_args;
-    int code = mst_opts_parse(&tool, argc, argv, args, 3, &n_args);
+    int code = mst_opts_parse(&tool, argc, argv, args, MST_MAX_SHARDS, &n_args);
     if (code < 0)
         code = check_usage(n_args, args);
-    if (code < 0 && !o.show)
+    if (code < 0 && !o.show && !o.merge)
         code = check_files(args, n_args);
     if (code < 0)
         code = mst_opts_open(&tool);
     if (code >= 0)
         return code;
+    if (o.merge)
+        return merge(args, n_args);
     return o.show ? show(args, n_args) : run_or_info(args);
 }
 

@@ -15,8 +15,8 @@ mst_status mst_journal_open(const char *path, const mst_graph *g, const char *da
 void mst_journal_close(mst_journal *j); /* NULL allowed */
 
 /* What is known of the run with o's levels, into the zeroed sums of r (layers are there). EFORMAT. */
-mst_status mst_journal_take(mst_journal *j, const mst_sim_opts *o, mst_sim_result *r, mst_err *err);
+mst_status mst_journal_take(mst_journal *j, const mst_sim_opts *o, mst_run_sums *r, mst_err *err);
 /* Write r's sums, unless they were not long ago (now: in any case). EIO, ENOMEM. */
-mst_status mst_journal_keep(mst_journal *j, const mst_sim_opts *o, const mst_sim_result *r, bool now, mst_err *err);
+mst_status mst_journal_keep(mst_journal *j, const mst_sim_opts *o, const mst_run_sums *r, bool now, mst_err *err);
 
 #endif

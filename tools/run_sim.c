@@ -27,14 +27,15 @@ typedef struct sim_worker {
     float *x, *mean;
     step_count *trace; /* [steps][layers]; NULL: no trace */
     int label;
-    mst_err bad; /* why the sample was skipped; code MST_OK: it was not */
-    bool right[MST_OPT_MAX_LIST];
+    uint32_t said;                   /* class, at the last step asked for */
+    mst_err bad;                     /* why the sample was skipped; code MST_OK: it was not */
+    mst_run_at at[MST_OPT_MAX_LIST]; /* of this sample */
     double seconds;
 } sim_worker;
 
 typedef struct sim {
     const mst_sim_opts *o;
-    mst_sim_result *r;
+    mst_run_sums *r;
     size_t n_layers, classes, first; /* first: of the picked, those before were done by the run that is resumed */
     sim_worker *workers;
     mst_feed *feed;
@@ -57,20 +58,42 @@ static void keep_trace(const sim *s, sim_worker *w, uint32_t t, uint32_t i)
         row[k] = (step_count){mst_session_layer_fired(w->session, i, k), mst_session_layer_spikes(w->session, i, k)};
 }
 
-/* What a run of n steps gave, the first of which is time step t; *next: entry of --at to come. */
-static mst_status keep_steps(const sim *s, sim_worker *w, uint32_t t, uint32_t n, size_t *next, mst_err *err)
+/* Has class `label` one of the n largest values? Of equals the first counts as the largest. */
+static bool among(const float *x, size_t classes, size_t label, size_t n)
+{
+    size_t before = 0;
+    for (size_t k = 0; k < classes; k++)
+        before += x[k] > x[label] || (x[k] == x[label] && k < label);
+    return before < n;
+}
+
+/* What was counted and what the network says at entry k of --at, which is where the session stands. */
+static mst_status keep_at(const sim *s, sim_worker *w, size_t k, mst_err *err)
+{
+    mst_session_mean_logits(w->session, MST_LAST, w->mean);
+    for (size_t c = 0; c < s->classes; c++)
+        if (!isfinite(w->mean[c]))
+            return mst_fail(err, MST_EINVAL, "logit %zu at t = %u is %g", c, s->o->at->values[k], (double)w->mean[c]);
+    bool known = w->label >= 0 && (size_t)w->label < s->classes;
+    w->said = (uint32_t)mst_argmax(w->mean, s->classes);
+    w->at[k] = (mst_run_at){.right = known && w->said == (uint32_t)w->label,
+                            .right5 = known && among(w->mean, s->classes, (size_t)w->label, 5),
+                            .counts = mst_session_counters(w->session)};
+    return MST_OK;
+}
+
+/* Blocks of steps end where something is asked for: operations are counted by blocks. */
+static mst_status run_steps(const sim *s, sim_worker *w, mst_err *err)
 {
     const mst_opt_uints *at = s->o->at;
-    for (uint32_t i = 0; i < n; i++) {
-        if (w->trace != NULL)
-            keep_trace(s, w, t + i, i);
-        if (*next == at->n || at->values[*next] != t + i)
-            continue;
-        mst_session_mean_logits(w->session, i, w->mean);
-        for (size_t k = 0; k < s->classes; k++)
-            if (!isfinite(w->mean[k]))
-                return mst_fail(err, MST_EINVAL, "logit %zu at t = %u is %g", k, t + i, (double)w->mean[k]);
-        w->right[(*next)++] = w->label >= 0 && mst_argmax(w->mean, s->classes) == (size_t)w->label;
+    size_t next = 0;
+    for (uint32_t t = 0, n; t < s->o->steps; t += n) {
+        uint32_t to = next < at->n ? at->values[next] : s->o->steps;
+        n = mst_session_run(w->session, to - t);
+        for (uint32_t i = 0; w->trace != NULL && i < n; i++)
+            keep_trace(s, w, t + 1 + i, i);
+        if (next < at->n && t + n == to)
+            MST_TRY(keep_at(s, w, next++, err));
     }
     return MST_OK;
 }
@@ -80,14 +103,10 @@ static mst_status run_sample(const sim *s, sim_worker *w, size_t i, mst_err *err
     MST_TRY(mst_feed_get(s->feed, i, w->x, &w->label, err));
     uint32_t sample = s->o->pick->at[s->first + i];
     double start = now();
-    size_t next = 0;
     mst_session_begin(w->session, w->x, sample);
-    for (uint32_t t = 1, n; t <= s->o->steps; t += n) {
-        n = mst_session_run(w->session, s->o->steps - t + 1);
-        mst_status st = keep_steps(s, w, t, n, &next, err);
-        if (st != MST_OK)
-            return mst_fail_in(err, st, "sample %u: ", sample);
-    }
+    mst_status st = run_steps(s, w, err);
+    if (st != MST_OK)
+        return mst_fail_in(err, st, "sample %u: ", sample);
     w->seconds += now() - start;
     return MST_OK;
 }
@@ -131,24 +150,25 @@ static void write_trace(const sim *s, const sim_worker *w, size_t sample)
     }
 }
 
-static void add_up(const sim *s, const sim_worker *w)
+static mst_status add_up(const sim *s, const sim_worker *w, mst_err *err)
 {
-    mst_sim_result *r = s->r;
-    mst_counters c = mst_session_counters(w->session);
+    mst_run_sums *r = s->r;
+    mst_counters all = mst_session_counters(w->session);
     mst_outcome_took(&r->outcome, w->label);
     r->samples++;
     r->labelled += w->label >= 0;
-    for (size_t k = 0; k < s->o->at->n; k++)
-        r->right[k] += w->right[k];
-    r->sum.spikes += c.spikes;
-    r->sum.spikes_before += c.spikes_before;
-    r->sum.sops += c.sops;
-    r->sum.macs += c.macs;
-    for (size_t k = 0; k < s->n_layers; k++) {
+    mst_counters_add(&r->all, &all);
+    for (size_t k = 0; k < r->n_at; k++) {
+        r->at[k].right += w->at[k].right;
+        r->at[k].right5 += w->at[k].right5;
+        mst_counters_add(&r->at[k].counts, &w->at[k].counts);
+    }
+    for (size_t k = 0; k < r->n_layers; k++) {
         r->layers[k].fired += mst_session_layer_fired(w->session, MST_LAST, k);
         r->layers[k].spikes += mst_session_layer_spikes(w->session, MST_LAST, k);
         r->layers[k].ops += mst_session_layer_ops(w->session, k);
     }
+    return w->label >= 0 ? mst_confusion_add(&r->confusion, (uint32_t)w->label, w->said, 1, err) : MST_OK;
 }
 
 static mst_status commit(void *ctx, unsigned worker, size_t i, mst_err *err)
@@ -159,7 +179,7 @@ static mst_status commit(void *ctx, unsigned worker, size_t i, mst_err *err)
     if (w->bad.code != MST_OK)
         MST_TRY(mst_outcome_skip(&s->r->outcome, sample, w->bad.text, err));
     else
-        add_up(s, w);
+        MST_TRY(add_up(s, w, err));
     if (w->trace != NULL && w->bad.code == MST_OK) {
         write_trace(s, w, sample);
         if (ferror(s->trace))
@@ -179,8 +199,7 @@ static mst_status make_workers(sim *s, mst_err *err)
         return mst_fail(err, MST_ELIMIT, "--trace: %u steps of %zu layers: limit is %zu bytes a sample",
                         s->o->steps, s->n_layers, MAX_TRACE_BYTES);
     s->workers = mst_arena_array(a, s->o->threads, sizeof *s->workers);
-    s->r->layers = mst_arena_array(a, s->n_layers != 0 ? s->n_layers : 1, sizeof *s->r->layers);
-    if (s->workers == NULL || s->r->layers == NULL)
+    if (s->workers == NULL)
         return mst_fail(err, MST_ENOMEM, "out of memory for %u threads", s->o->threads);
     for (unsigned i = 0; i < s->o->threads; i++) {
         sim_worker *w = &s->workers[i];
@@ -228,15 +247,16 @@ static mst_status run_samples(sim *s, mst_err *err)
     return st;
 }
 
-mst_status mst_sim_run(const mst_sim_opts *o, mst_sim_result *r, mst_err *err)
+mst_status mst_sim_run(const mst_sim_opts *o, mst_run_sums *r, mst_err *err)
 {
-    *r = (mst_sim_result){0};
     const mst_graph *g = mst_program_graph(o->program);
     sim s = {.o = o,
              .r = r,
              .n_layers = mst_program_layers(o->program),
              .classes = mst_tensor_elements(&g->tensors[g->output])};
-    mst_status st = mst_outcome_make(&r->outcome, o->pick, s.classes, err);
+    mst_status st = mst_run_sums_make(r, o->at->n, s.n_layers, err);
+    if (st == MST_OK)
+        st = mst_outcome_make(&r->outcome, o->pick, s.classes, err);
     if (st == MST_OK)
         st = run_samples(&s, err);
     double seconds = 0;
@@ -248,11 +268,4 @@ mst_status mst_sim_run(const mst_sim_opts *o, mst_sim_result *r, mst_err *err)
     }
     r->seconds += seconds;
     return st;
-}
-
-void mst_sim_free(mst_sim_result *r)
-{
-    mst_outcome_free(&r->outcome);
-    mst_arena_release(&r->arena);
-    *r = (mst_sim_result){0};
 }

@@ -7,7 +7,7 @@
 #include "mst/session.h"
 #include "mst/data.h"
 #include "tools/tool_opts.h"
-#include "tools/tool_outcome.h"
+#include "tools/run_sums.h"
 
 typedef struct mst_sim_opts {
     const mst_program *program;
@@ -26,24 +26,8 @@ typedef struct mst_sim_opts {
     bool quiet;              /* no progress bar */
 } mst_sim_opts;
 
-/* Sums over samples and steps. */
-typedef struct mst_sim_layer {
-    uint64_t fired, spikes, ops; /* before the mask, after it, of the layers that feed it */
-} mst_sim_layer;
-
-typedef struct mst_sim_result {
-    mst_arena arena;
-    mst_outcome outcome;
-    size_t samples, labelled;       /* taken */
-    size_t right[MST_OPT_MAX_LIST]; /* of the labelled, by at */
-    mst_counters sum;
-    mst_sim_layer *layers; /* [mst_program_layers] */
-    double seconds;        /* of simulation, of the thread that had most; no reading, no waiting */
-} mst_sim_result;
-
 /* Run; what read, run or write first failed, EIO where the run was stopped: what was done before that is in *r all the
- * same. Release with mst_sim_free in any case. */
-mst_status mst_sim_run(const mst_sim_opts *o, mst_sim_result *r, mst_err *err);
-void mst_sim_free(mst_sim_result *r);
+ * same. Release with mst_run_sums_free in any case. */
+mst_status mst_sim_run(const mst_sim_opts *o, mst_run_sums *r, mst_err *err);
 
 #endif

@@ -11,6 +11,7 @@
 
 #include "runtime/format/snn.h"
 #include "tools/policy_yaml.h"
+#include "tools/tool_hash.h"
 
 #define SAME_RATIO 1e-6
 
@@ -149,6 +150,21 @@ mst_status mst_model_write(const mst_graph *g, const char *path, uint64_t *bytes
     MST_TRY(mst_snn_encode(g, &sink, err));
     *bytes = m.bytes;
     return MST_OK;
+}
+
+static mst_status hash_bytes(void *ctx, const void *p, size_t n, mst_err *err)
+{
+    uint64_t *h = ctx;
+    (void)err;
+    *h = mst_hash(*h, p, n);
+    return MST_OK;
+}
+
+mst_status mst_model_hash(const mst_graph *g, uint64_t *hash, mst_err *err)
+{
+    const mst_snn_sink sink = {hash_bytes, hash};
+    *hash = MST_HASH_START;
+    return mst_snn_encode(g, &sink, err);
 }
 
 bool mst_masks_differ(const mst_graph *g, char *text, size_t n)

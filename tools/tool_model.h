@@ -63,6 +63,8 @@ mst_status mst_model_unchanged(mst_err *err);
 mst_status mst_common_check(const mst_common_opts *c, mst_err *err);
 /* Write g as snn.bin to path, an output of tool_paths.h; how many bytes that were goes into *bytes. */
 mst_status mst_model_write(const mst_graph *g, const char *path, uint64_t *bytes, mst_err *err);
+/* A hash of g's bytes as mst_model_write writes them: weights, masks, preprocessing. ENOMEM. */
+mst_status mst_model_hash(const mst_graph *g, uint64_t *hash, mst_err *err);
 /* One line in text, if ratios differ from those the weights were trained with; false if none does. */
 bool mst_masks_differ(const mst_graph *g, char *text, size_t n);
 

@@ -284,6 +284,31 @@ static bool set_value(const mst_opt *o, const char *text)
     return false;
 }
 
+/* Options that were given, in order. */
+static struct {
+    size_t n;
+    const mst_opt *opt[256];
+} given;
+
+const char *mst_opts_beside(const char *const *names)
+{
+    static char shown[64];
+    for (size_t i = 0; i < given.n; i++) {
+        const mst_opt *o = given.opt[i];
+        const char *const *known = names;
+        while (*known != NULL && (o->name == NULL || strcmp(*known, o->name) != 0))
+            known++;
+        if (*known != NULL)
+            continue;
+        if (o->name != NULL)
+            snprintf(shown, sizeof shown, "--%s", o->name);
+        else
+            snprintf(shown, sizeof shown, "-%c", o->letter);
+        return shown;
+    }
+    return NULL;
+}
+
 /* One option at argv[*i]; moves *i past a value in the next argument. -1 to go on. */
 static int take_option(const mst_tool *tool, int argc, char **argv, int *i)
 {
@@ -316,6 +341,8 @@ static int take_option(const mst_tool *tool, int argc, char **argv, int *i)
             return mst_opts_wrong(tool, "%s: expected %s behind it, found nothing", shown, o->value);
         value = argv[++*i];
     }
+    if (given.n < sizeof given.opt / sizeof given.opt[0])
+        given.opt[given.n++] = o;
     return set_value(o, value) ? -1 : wrong_value(tool, o, shown, value);
 }
 

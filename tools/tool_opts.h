@@ -77,6 +77,9 @@ typedef struct mst_tool {
 int mst_opts_parse(const mst_tool *tool, int argc, char **argv, const char **args, size_t cap,
                    size_t *n_args);
 
+/* An option that was given and is none of these (NULL ends them), as it was written; NULL: there is none. */
+const char *mst_opts_beside(const char *const *names);
+
 /* Once usage is checked: all outputs against all inputs (2), then made ready (1). -1 to go on. */
 int mst_opts_open(const mst_tool *tool);
 

@@ -20,13 +20,18 @@ void mst_outcome_free(mst_outcome *o)
     *o = (mst_outcome){0};
 }
 
-void mst_outcome_took(mst_outcome *o, int label)
+void mst_outcome_saw(mst_outcome *o, int label)
 {
-    o->done++;
     if (label < 0 || (size_t)label >= o->classes || o->seen[label])
         return;
     o->seen[label] = true;
     o->classes_seen++;
+}
+
+void mst_outcome_took(mst_outcome *o, int label)
+{
+    o->done++;
+    mst_outcome_saw(o, label);
 }
 
 mst_status mst_outcome_skip(mst_outcome *o, uint32_t sample, const char *why, mst_err *err)
@@ -39,6 +44,27 @@ mst_status mst_outcome_skip(mst_outcome *o, uint32_t sample, const char *why, ms
     }
     o->n_skipped++;
     o->done++;
+    return MST_OK;
+}
+
+mst_status mst_outcome_add(mst_outcome *o, const json_t *said, uint64_t taken, mst_err *err)
+{
+    uint64_t skipped;
+    const json_t *list = json_object_get(said, "skipped_samples");
+    size_t done = o->done, before = o->n_skipped;
+    if (!mst_json_take_whole(json_object_get(said, "skipped"), &skipped) ||
+        json_array_size(list) != (skipped < MST_SKIPPED_LISTED ? skipped : MST_SKIPPED_LISTED))
+        return mst_fail(err, MST_EFORMAT, "'skipped' and 'skipped_samples' do not go together");
+    for (size_t k = 0; k < json_array_size(list); k++) {
+        const json_t *one = json_array_get(list, k);
+        const char *why = json_string_value(json_object_get(one, "reason"));
+        uint64_t sample;
+        if (why == NULL || !mst_json_take_whole(json_object_get(one, "sample"), &sample) || sample > UINT32_MAX)
+            return mst_fail(err, MST_EFORMAT, "'skipped_samples' is not of numbers and reasons");
+        MST_TRY(mst_outcome_skip(o, (uint32_t)sample, why, err));
+    }
+    o->n_skipped = before + (size_t)skipped; /* more than are listed */
+    o->done = done + (size_t)(taken + skipped);
     return MST_OK;
 }
 
@@ -70,7 +96,7 @@ json_t *mst_outcome_json(const mst_outcome *o)
 {
     json_t *list = json_array();
     for (size_t i = 0; list != NULL && i < o->n_skipped && i < MST_SKIPPED_LISTED; i++)
-        mst_json_append(&list, json_pack("{s:i, s:o}", "sample", (int)o->skipped[i].sample, "reason",
+        mst_json_append(&list, json_pack("{s:I, s:o}", "sample", (json_int_t)o->skipped[i].sample, "reason",
                                          mst_json_text(o->skipped[i].why)));
     return json_pack("{s:o, s:b, s:o, s:o, s:b, s:o, s:o, s:o}", "planned", mst_json_whole(o->planned), "partial",
                      mst_outcome_partial(o), "classes", mst_json_whole(o->classes), "classes_seen",

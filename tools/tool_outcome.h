@@ -43,6 +43,11 @@ mst_status mst_outcome_skip(mst_outcome *o, uint32_t sample, const char *why, ms
 /* May a sample that failed like this be skipped? Not for want of memory. */
 bool mst_outcome_may_skip(mst_status why);
 
+/* A label of one of them. */
+void mst_outcome_saw(mst_outcome *o, int label);
+/* The next samples in order: so many were taken, and those that mst_outcome_json says were skipped. EFORMAT, ENOMEM. */
+mst_status mst_outcome_add(mst_outcome *o, const json_t *said, uint64_t taken, mst_err *err);
+
 bool mst_outcome_partial(const mst_outcome *o);
 /* Lines that a reader of the figures must have seen before them; none where all went as it should. */
 void mst_outcome_print(const mst_outcome *o, FILE *f);

@@ -12,6 +12,7 @@
 
 #define BAR_CELLS 30
 #define REDRAW 0.1 /* s */
+#define DIGITS 10  /* of real numbers in JSON */
 
 json_t *mst_json_text(const char *s)
 {
@@ -74,6 +75,44 @@ void mst_json_add(json_t **to, json_t *item)
     json_decref(item);
 }
 
+bool mst_json_take_whole(const json_t *v, uint64_t *to)
+{
+    double real = json_real_value(v); /* 0 of anything else */
+    *to = 0;
+    if (json_is_integer(v) && json_integer_value(v) >= 0)
+        *to = (uint64_t)json_integer_value(v);
+    else if (json_is_real(v) && real >= 0)
+        *to = real < 0x1p64 ? (uint64_t)real : UINT64_MAX;
+    else
+        return false;
+    return true;
+}
+
+bool mst_json_same(const json_t *a, const json_t *b, char *text, size_t n)
+{
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)a, key, value)
+    {
+        json_t *other = json_object_get(b, key);
+        if (json_equal(value, other))
+            continue;
+        char *x = json_dumps(value, JSON_ENCODE_ANY), *y = json_dumps(other, JSON_ENCODE_ANY);
+        snprintf(text, n, "'%s' is %.100s here, %.100s there", key, x != NULL ? x : "", y != NULL ? y : "missing");
+        free(x);
+        free(y);
+        return false;
+    }
+    return true;
+}
+
+double mst_json_rounded(double v)
+{
+    char text[40];
+    snprintf(text, sizeof text, "%.*g", DIGITS, v);
+    return strtod(text, NULL);
+}
+
 /* ---- files ---- */
 
 static struct {
@@ -118,7 +157,8 @@ mst_status mst_json_write(const char *tool, json_t *items, const char *path, mst
         return mst_fail(err, MST_ENOMEM, "%s: out of memory for JSON", path);
     FILE *f;
     mst_status st = mst_paths_stream(path, &f, err);
-    if (st == MST_OK && (json_dumpf(root, f, JSON_INDENT(1) | JSON_REAL_PRECISION(10)) != 0 || fputc('\n', f) == EOF))
+    const size_t form = JSON_INDENT(1) | JSON_REAL_PRECISION(DIGITS);
+    if (st == MST_OK && (json_dumpf(root, f, form) != 0 || fputc('\n', f) == EOF))
         st = mst_fail(err, MST_EIO, "%s: cannot write: %s", path, strerror(errno));
     json_decref(root);
     return st;

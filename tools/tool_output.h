@@ -16,12 +16,20 @@ json_t *mst_json_real(double v);
 json_t *mst_json_whole(uint64_t v);
 json_t *mst_json_real_if(bool known, double v); /* null where it is not known, or of no meaning in this mode */
 json_t *mst_json_whole_if(bool known, uint64_t v);
+/* The other way; false, *to 0: it is none. Those beyond 2^63 are read as they are written, rounded. */
+bool mst_json_take_whole(const json_t *v, uint64_t *to);
+
 /* What follows takes item (NULL: out of memory); on failure *to is released and NULL, and stays so.
  * Put it at the end of a list; into an object by that key; all that it holds into an object, objects of one key into
  * one another. */
 void mst_json_append(json_t **to, json_t *item);
 void mst_json_set(json_t **to, const char *key, json_t *item);
 void mst_json_add(json_t **to, json_t *item);
+
+/* Is each key of a the same in b? Else which one, and both values in words, in text. */
+bool mst_json_same(const json_t *a, const json_t *b, char *text, size_t n);
+/* v with the digits that files have: what is computed from it can be computed again from them. */
+double mst_json_rounded(double v);
 
 /* What every file of the tools begins with (docs/JSON.md): "tool", by which they are known; "schema", of the keys;
  * "provenance", the version, command line and date; "timing", the time since mst_json_command. */

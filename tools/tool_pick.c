@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "runtime/core/philox.h"
+#include "tools/tool_hash.h"
 
 #define MAX_NAME 8192
 #define MAX_LABEL (1 << 20)
@@ -26,9 +27,25 @@ static bool parse_range(const char *text, uint64_t *from, uint64_t *to)
            *from < *to;
 }
 
+/* "I/N": false where it is not of that form. */
+static bool parse_shard(const char *text, uint64_t *shard, uint64_t *shards)
+{
+    char left[24];
+    size_t n = strcspn(text, "/");
+    if (text[n] != '/' || n >= sizeof left)
+        return false;
+    memcpy(left, text, n);
+    left[n] = '\0';
+    return mst_parse_uint(left, shard) && mst_parse_uint(text + n + 1, shards) && *shard >= 1 && *shard <= *shards &&
+           *shards <= MST_MAX_SHARDS;
+}
+
 mst_status mst_pick_check(const mst_pick_opts *o, mst_err *err)
 {
     uint64_t from, to;
+    if (o->shard != NULL && !parse_shard(o->shard, &from, &to))
+        return mst_fail(err, MST_EINVAL, "--shard: expected I/N with I of 1..N and N of at most %d, found '%s'",
+                        MST_MAX_SHARDS, o->shard);
     if (o->range != NULL && !parse_range(o->range, &from, &to))
         return mst_fail(err, MST_EINVAL, "--range: expected A:B with A < B, found '%s'", o->range);
     if (o->range != NULL && o->list != NULL)
@@ -266,6 +283,22 @@ static mst_status narrow(const mst_pick_opts *o, const mst_data *data, mst_pick 
     return p->n != 0 ? MST_OK : mst_fail(err, MST_EINVAL, "no samples are left of %zu", mst_data_count(data));
 }
 
+/* Parts of neighbours, as large as each other but for one: those of files that lie side by side are read by one. */
+static mst_status cut_shard(mst_pick *p, const char *text, mst_err *err)
+{
+    p->selected = p->n;
+    p->hash = mst_hash(MST_HASH_START, p->at, p->n * sizeof *p->at);
+    if (text == NULL || !parse_shard(text, &p->shard, &p->shards))
+        return MST_OK;
+    if (p->n < p->shards)
+        return mst_fail(err, MST_EINVAL, "--shard %s: %zu samples are fewer than the parts", text, p->n);
+    size_t from = (size_t)((unsigned __int128)p->n * (p->shard - 1) / p->shards);
+    size_t to = (size_t)((unsigned __int128)p->n * p->shard / p->shards);
+    memmove(p->at, p->at + from, (to - from) * sizeof *p->at);
+    p->n = to - from;
+    return MST_OK;
+}
+
 mst_status mst_pick_make(const mst_pick_opts *o, const mst_data *data, mst_pick *p, mst_err *err)
 {
     size_t count = mst_data_count(data);
@@ -278,7 +311,8 @@ mst_status mst_pick_make(const mst_pick_opts *o, const mst_data *data, mst_pick 
         return mst_fail(err, MST_ENOMEM, "out of memory for the numbers of %zu samples", count);
     for (size_t i = 0; i < count; i++)
         p->at[i] = (uint32_t)i;
-    return narrow(o, data, p, err);
+    MST_TRY(narrow(o, data, p, err));
+    return cut_shard(p, o->shard, err);
 }
 
 void mst_pick_free(mst_pick *p)

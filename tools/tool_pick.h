@@ -6,9 +6,12 @@
 #include "mst/data.h"
 #include "tools/tool_opts.h"
 
+#define MST_MAX_SHARDS 4096
+
 typedef struct mst_pick_opts {
     mst_opt_uint limit, first, every, shuffle, per_class;
     const char *range, *list;
+    const char *shard; /* "I/N" */
 } mst_pick_opts;
 
 /* In this order: a list or a range, every Kth of it, shuffled, so many of each class, so many of all. */
@@ -26,13 +29,22 @@ typedef struct mst_pick_opts {
         "per-class", 0, MST_OPT_UINT, &(p).per_class, "N", "only the first N samples of each class", 1, UINT32_MAX \
     }
 
+#define MST_SHARD_OPTION(p) \
+    { \
+        "shard", 0, MST_OPT_STRING, &(p).shard, "I/N", \
+            "part I of N (I from 1) of the samples that the other options leave; --merge puts results together", 0, 0 \
+    }
+
 /* Indices of samples in the data set: masks are drawn by these, whatever else is taken. */
 typedef struct mst_pick {
     mst_arena arena;
     uint32_t *at; /* [n] */
     size_t n;
-    bool spread;        /* --limit found labels in order */
-    const char *passed; /* one of the files that are no samples; lent by the data set */
+    size_t selected;        /* before they were cut into shards */
+    uint64_t hash;          /* of the numbers of these (tool_hash.h) */
+    uint64_t shard, shards; /* part shard (from 1) of so many; 0 and 0: all */
+    bool spread;            /* --limit found labels in order */
+    const char *passed;     /* one of the files that are no samples; lent by the data set */
     size_t n_passed;
 } mst_pick;
 

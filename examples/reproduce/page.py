@@ -148,7 +148,7 @@ class Page:
                  "scales all rows alike and leaves the ratios as they are. Energy is another measure: 0.9 pJ for "
                  "each addition that a spike causes, 4.6 pJ for each multiplication of analog inputs. The paper's rows "
                  "are masked in self-attention (Swin) and in every block (ResNet-18, VGG-16) %s; the MLP row is "
-                 "ours.\n" % (run["samples"], args.at, run["alpha_joules"], paper.mark("report")))
+                 "ours.\n" % (run["samples"], args.at, run["energy"]["constants"]["alpha_joules"], paper.mark("report")))
         self.table3_verdict(changes)
         return None
 

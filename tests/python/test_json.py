@@ -62,6 +62,11 @@ def reports(made, tmp_path):
     np.save(made / "nan.npy", x)
     found = [("run", run(made, "--mode", mode)) for mode in ("step", "count", "radix", "ann")]
     found += [("run", run(made, "--mode", "count", "--levels", "4,8"))]
+    for i in (1, 2):
+        tool("mstrun", made / "m.bin", data(made), "--shard", "%d/2" % i, "--json", tmp_path / ("s%d.json" % i), "--quiet")
+        found.append(("run", json.loads((tmp_path / ("s%d.json" % i)).read_text())))
+    merged = tool("mstrun", "--merge", tmp_path / "s1.json", tmp_path / "s2.json", "--json", "-", "--quiet")
+    found.append(("run", json.loads(merged.stdout)))
     bad = json.loads(tool("mstrun", made / "m.bin", made / "nan.npy", "--skip-bad", "--json", "-", "--quiet").stdout)
     assert bad["skipped"] == 1
     found += [("run", bad), ("info", json.loads(tool("mstrun", "--info", made / "m.bin", "--json", "-").stdout))]

@@ -112,7 +112,7 @@ def test_table3(folder):
     assert masked["masked_per_sample"] > 0
     row = table["Swin, SA 75 %"]
     assert row["accuracy, %"] == "%.2f" % accuracy(masked)
-    assert row["power by Eq. 10, mW"] == "%.3f" % (1e3 * masked["spikes_per_sample"] / 1e-3 * masked["alpha_joules"])
+    assert row["power by Eq. 10, mW"] == "%.3f" % (1e3 * masked["spikes_per_sample"] / 1e-3 * masked["energy"]["constants"]["alpha_joules"])
     assert row["of unmasked, %"] == "%.1f" % (100 * masked["spikes_per_sample"] / base["spikes_per_sample"])
     assert float(row["against unmasked, points"]) == pytest.approx(accuracy(masked) - accuracy(base), abs=0.006)
     assert table["Swin"]["of unmasked, %"] == "100.0"

@@ -134,7 +134,7 @@ def test_refusals(args, says, nets):
 def test_ann_without_masks(nets):
     x, wrong = np.load(nets / "x.npy"), nets / "wrong.npy"
     r = run(nets / "plain.bin", data(nets), "--mode", "ann")
-    assert r["at"] == [{"t": None, "top1_percent": 100.0}] and r["samples"] == len(x)  # the labels are ONNX Runtime's choice
+    assert len(r["at"]) == 1 and r["at"][0]["top1_percent"] == 100 and r["at"][0]["t"] is None and r["samples"] == len(x)  # the labels are ONNX Runtime's choice
     assert r["spikes_per_sample"] is None and r["energy_ratio"] is None and r["latency_steps"] is None
     assert r["energy_pj"] == r["ann_energy_pj"] == pytest.approx(4.6 * r["dense_ops_per_pass"])
     np.save(wrong, (np.load(nets / "y.npy") + 1) % 10)

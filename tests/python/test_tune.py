@@ -56,7 +56,7 @@ def tune(model, out, *args, data=DIGITS, onnx=ONNX, code=0, more=()):
 
 def run_json(model, data, *args):
     r = json.loads(tool("mstrun", model, data, *args, "--json", "-", "--quiet").stdout)
-    return {k: v for k, v in lasting(r).items() if k != "model"}
+    return {k: v for k, v in lasting(r).items() if k not in ("model", "network")}
 
 
 # ---- what it finds ----

@@ -1,0 +1,70 @@
+/* What a run is, apart from what came of it: the network, the data, how it was run. In plain values, so that results of
+ * several runs can be joined and told where there is no model, from their JSON alone.
+ */
+#ifndef MST_RUN_ABOUT_H
+#define MST_RUN_ABOUT_H
+
+#include <jansson.h>
+
+#include "tools/run_energy.h"
+#include "tools/run_sim.h"
+#include "tools/run_sums.h"
+
+/* A layer of neurons. */
+typedef struct mst_run_layer {
+    const char *name, *kind, *site;
+    int64_t stage, block; /* -1: outside */
+    uint64_t neurons;
+    double theta; /* the mean over channels */
+    bool theta_per_channel;
+    int64_t L;
+    uint64_t levels; /* count and radix mode: that it runs with; 0 in the others */
+    bool mask;
+    double ratio, trained; /* of the mask; trained NaN: not known */
+    uint64_t dense_in;
+} mst_run_layer;
+
+typedef struct mst_run_about {
+    mst_arena arena;
+    const char *model, *data, *format; /* as given; of the data */
+    const char *network;               /* mst_model_hash */
+    const char *picked;                /* a hash of the numbers of the samples, of all shards */
+    uint64_t selected;                 /* how many those are */
+    bool skip_bad;
+    uint64_t shard, shards; /* shard 1..shards of these; 0 and 0: all */
+    uint64_t seed;
+    const char *mode_name;
+    mst_run_mode mode;
+    uint64_t steps, readout_from; /* T; 0 in the other modes than step */
+    uint64_t levels;              /* of all layers; 0: each layer's own, or of no meaning */
+    const char *thinning;         /* count and radix mode with masks; NULL: none */
+    uint64_t depth, window;       /* count and radix mode; 0 in the others */
+    uint64_t dense_pass, dense_static;
+    uint64_t tuned_steps, tuned_from, tuned_layers; /* what v(0) is tuned for; 0: it is not */
+    mst_opt_uints at;
+    mst_energy energy;
+    size_t n_names; /* of classes */
+    const char **names;
+    size_t n_layers;
+    mst_run_layer *layers;
+} mst_run_about;
+
+/* Of a run with o, whose program is made; model, data, network and energy are the caller's to set. Lent by the program
+ * and its graph. ENOMEM. Release in any case. */
+mst_status mst_run_about_make(mst_run_about *a, const mst_sim_opts *o, uint64_t seed, mst_err *err);
+void mst_run_about_free(mst_run_about *a);
+
+/* Does any layer drop spikes? */
+bool mst_run_masked(const mst_run_about *a);
+
+/* What must be the same in all parts of a run (and the path of the model, which need not); layer k without what it did;
+ * as objects. NULL: out of memory. */
+json_t *mst_run_about_json(const mst_run_about *a);
+json_t *mst_run_layer_json(const mst_run_layer *l);
+/* Back from the JSON of a run. EFORMAT, ENOMEM. */
+mst_status mst_run_about_take(mst_run_about *a, const json_t *run, mst_err *err);
+
+/* Time steps that neurons see: T, or 1. */
+static inline double mst_run_steps(const mst_run_about *a) { return a->steps != 0 ? (double)a->steps : 1; }
+
+#endif

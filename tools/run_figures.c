@@ -1,0 +1,126 @@
+/* See run_figures.h. */
+#include "tools/run_figures.h"
+
+#include <math.h>
+
+#include "tools/tool_mode.h"
+
+#define STEP_SECONDS 1e-3 /* Eq. 10 takes 1 ms */
+
+/* ---- energy ---- */
+
+/* pJ of n reads or writes of that many bits. */
+static double memory_pj(double n, double bits)
+{
+    return n * bits / MST_SRAM_WORD_BITS * MST_SRAM_WORD_PJ;
+}
+
+/* A weight for each operation; membranes read and written; spikes written and read once as addresses. A neuron
+ * adds its current at each update, and takes theta away for each spike. */
+static mst_cost cost_of_snn(const mst_figures *x, const mst_energy *e)
+{
+    return (mst_cost){.operations = x->sops * e->ac + x->macs * e->mac,
+                      .memory = memory_pj(x->sops + x->macs, (double)e->value_bits) +
+                                memory_pj(2 * x->state_updates, (double)e->state_bits) +
+                                memory_pj(2 * x->spikes, MST_EVENT_BITS),
+                      .updates = (x->state_updates + x->fired) * e->ac};
+}
+
+/* A weight for each operation; activations written and read once. A neuron scales, then rounds. */
+static mst_cost cost_of_ann(const mst_figures *x, const mst_energy *e)
+{
+    return (mst_cost){.operations = x->dense_pass * e->mac,
+                      .memory = memory_pj(x->dense_pass + 2 * x->neurons, (double)e->value_bits),
+                      .updates = x->neurons * e->mac};
+}
+
+/* Activations of K bits, a multiplication done bit by bit: K accumulates. The image (once: the static part) is not
+ * of K bits. */
+static mst_cost cost_of_bit_ann(const mst_figures *x, double once, const mst_energy *e)
+{
+    return (mst_cost){.operations = once * e->mac + (x->dense_pass - once) * x->bits * e->ac,
+                      .memory = memory_pj(x->dense_pass, (double)e->value_bits) + memory_pj(2 * x->neurons, x->bits),
+                      .updates = x->neurons * e->mac};
+}
+
+mst_figures mst_figures_of(const mst_run_about *a, const mst_counters *c, uint64_t samples, double steps)
+{
+    const mst_energy *e = &a->energy;
+    double n = (double)samples, pass = (double)a->dense_pass, once = (double)a->dense_static;
+    mst_figures x = {.dense_pass = pass, .dense_run = once + (pass - once) * steps};
+    x.spikes = (double)c->spikes / n;
+    x.fired = (double)c->spikes_before / n;
+    x.sops = (double)c->sops / n;
+    x.macs = (double)c->macs / n;
+    x.power = x.spikes / STEP_SECONDS * e->alpha;
+    x.per_input = pass > once ? x.sops / (pass - once) : (double)NAN;
+    for (size_t k = 0; k < a->n_layers; k++)
+        x.neurons += (double)a->layers[k].neurons;
+    x.fires = c->spikes != 0;
+    x.state_updates = x.neurons * steps;
+    x.bits = a->mode == MST_RUN_RADIX ? (unsigned)a->window : 0;
+    x.ann = cost_of_ann(&x, e);
+    if (x.bits != 0)
+        x.bit_ann = cost_of_bit_ann(&x, once, e);
+    x.snn = a->mode == MST_RUN_ANN ? x.ann : cost_of_snn(&x, e);
+    return x;
+}
+
+double mst_energy_ratio(const mst_figures *x, const mst_cost *ann, bool all)
+{
+    double mine = x->snn.operations + (all ? x->snn.memory + x->snn.updates : 0);
+    double theirs = ann->operations + (all ? ann->memory + ann->updates : 0);
+    return x->fires && theirs > 0 ? mine / theirs : (double)NAN;
+}
+
+double mst_figures_analog(const mst_figures *x)
+{
+    double all = x->sops + x->macs;
+    return all > 0 ? x->macs / all : (double)NAN;
+}
+
+/* ---- accuracy, rates ---- */
+
+void mst_run_facts_free(mst_run_facts *r)
+{
+    mst_run_about_free(&r->about);
+    mst_run_sums_free(&r->sums);
+}
+
+static double share(uint64_t n, uint64_t of) { return of != 0 ? (double)n / (double)of : (double)NAN; }
+
+double mst_run_top1(const mst_run_facts *r, size_t k) { return share(r->sums.at[k].right, r->sums.labelled); }
+double mst_run_top5(const mst_run_facts *r, size_t k) { return share(r->sums.at[k].right5, r->sums.labelled); }
+
+double mst_run_slots(const mst_run_facts *r, size_t layer)
+{
+    uint64_t levels = r->about.layers[layer].levels;
+    if (!mst_mode_counts(r->about.mode))
+        return mst_run_steps(&r->about);
+    return r->about.mode == MST_RUN_COUNT || levels == 0 ? (double)levels : 64 - __builtin_clzll(levels);
+}
+
+double mst_run_rate(const mst_run_facts *r, size_t layer)
+{
+    double outputs = (double)r->about.layers[layer].neurons * (double)r->sums.samples;
+    return (double)r->sums.layers[layer].spikes / (outputs * mst_run_slots(r, layer));
+}
+
+double mst_run_input_events(const mst_run_facts *r, size_t layer)
+{
+    double dense = (double)r->about.layers[layer].dense_in * (double)r->sums.samples;
+    return dense > 0 ? (double)r->sums.layers[layer].ops / dense : (double)NAN;
+}
+
+size_t mst_run_silent(const mst_run_facts *r)
+{
+    size_t n = 0;
+    for (size_t k = 0; k < r->sums.n_layers; k++)
+        n += r->sums.layers[k].spikes == 0;
+    return n;
+}
+
+double mst_run_latency(const mst_run_about *a)
+{
+    return mst_mode_counts(a->mode) ? (double)a->depth * (double)a->window : mst_run_steps(a);
+}
