@@ -149,7 +149,7 @@ mst_status mst_pipeline_run(ox_graph *ox, const char *path, const mst_import_opt
     if (st == MST_OK)
         st = mst_graph_create(opts->alloc, &g, err);
     if (st == MST_OK)
-        st = mst_lower(ox, g, &pairs, err);
+        st = mst_lower(ox, g, (mst_layout)opts->layout, &notes, &pairs, err);
     if (st == MST_OK)
         st = describe_source(g, path, ox, err);
     ox_graph_free(ox);
@@ -179,7 +179,9 @@ mst_status mst_onnx_import(const char *path, const mst_import_opts *opts, mst_gr
     mst_import_opts own = {0};
     ox_graph ox;
     if (opts != NULL)
-        MST_TRY(MST_TAKE_OPTS(mst_import_opts, &own, opts, stop_after, pair_ctx, err));
+        MST_TRY(MST_TAKE_OPTS(mst_import_opts, &own, opts, stop_after, layout, err));
+    if (own.layout >= MST_LAYOUT_COUNT)
+        return mst_fail(err, MST_EINVAL, "mst_import_opts: layout is %zu, expected a mst_layout", own.layout);
     const ox_watch watch = {own.also_read, own.also_read_ctx};
     MST_TRY(ox_load_watched(path, own.alloc, watch, &ox, err)); /* its errors name the file */
     return mst_pipeline_run(&ox, path, &own, out, err);
@@ -190,7 +192,7 @@ mst_status mst_relus_convert(mst_graph *g, const mst_threshold *thresholds, size
 {
     mst_import_opts own = {0};
     if (opts != NULL)
-        MST_TRY(MST_TAKE_OPTS(mst_import_opts, &own, opts, stop_after, pair_ctx, err));
+        MST_TRY(MST_TAKE_OPTS(mst_import_opts, &own, opts, stop_after, layout, err));
     if (stopped(own.stop_after, number_of("relu")))
         return MST_OK;
     MST_TRY(pass_relu(g, thresholds, n, err));

@@ -33,6 +33,12 @@ static bool weight_row(size_t k, const char **cells)
     return true;
 }
 
+static bool layout_row(size_t k, const char **cells)
+{
+    cells[0] = k < MST_LAYOUT_COUNT ? mst_layout_name((int)k) : NULL;
+    return cells[0] != NULL;
+}
+
 mst_dtype mst_weight_type(const char *name)
 {
     for (size_t k = 0; k < N_TYPES && name != NULL; k++)
@@ -44,3 +50,4 @@ mst_dtype mst_weight_type(const char *name)
 const mst_list mst_list_ops = {"ops", 3, {"operator", "folded", "runs"}, op_row};
 const mst_list mst_list_passes = {"passes", 2, {"pass", "what it does"}, pass_row};
 const mst_list mst_list_weights = {"weights", 1, {"type"}, weight_row};
+const mst_list mst_list_layouts = {"layouts", 1, {"layout"}, layout_row};

@@ -135,9 +135,11 @@ static mst_status import_ann(const char *path, const networks *n, mst_graph **ou
 {
     const mst_tensor *x = &n->snn_graph->tensors[n->snn_graph->input];
     mst_import_opts plain = {.size = sizeof plain, .also_read = mst_paths_also, .allow_analog = true}, bound = plain;
+    const bool last = n->snn_graph->meta.channels_last;
+    plain.layout = bound.layout = last ? MST_LAYOUT_NHWC : MST_LAYOUT_NCHW;
     bound.input_rank = x->rank - 1;
     for (uint32_t d = 1; d < x->rank; d++)
-        bound.input_dims[d - 1] = x->dims[d];
+        bound.input_dims[last ? (d + 1) % 3 : d - 1] = x->dims[d];
     mst_status st = mst_onnx_import(path, &plain, out, err);
     if (st != MST_OK && x->rank > 1 && mst_onnx_import(path, &bound, out, NULL) == MST_OK)
         st = MST_OK;

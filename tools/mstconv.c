@@ -21,7 +21,7 @@
 
 static struct {
     bool dry_run, require_spiking, allow_analog, quiet;
-    const char *output, *policy, *report, *dump_dir, *stop_after, *shape, *classes, *weights, *qdq;
+    const char *output, *policy, *report, *dump_dir, *stop_after, *shape, *layout, *classes, *weights, *qdq;
     mst_opt_uint timesteps, seed;
     mst_prepare_opts prepare;
     mst_mode_opts mode;
@@ -48,7 +48,10 @@ static const mst_opt options[] = {
      "how weights are stored: {weights} (default: the first; int8 is scaled)", 0, 0},
     {"qdq", 0, MST_OPT_STRING, &o.qdq, "RULE",
      "pairs of a quantized model that cannot be neurons: {qdq} (default: the first)", 0, 0},
-    {"input-shape", 0, MST_OPT_STRING, &o.shape, "CxHxW", "binds symbolic input dimensions", 0, 0},
+    {"input-shape", 0, MST_OPT_STRING, &o.shape, "CxHxW",
+     "binds symbolic input dimensions, in the model's order", 0, 0},
+    {"input-layout", 0, MST_OPT_STRING, &o.layout, "NAME",
+     "axes of the model's input: {layouts} (default: what its nodes say, else its shape)", 0, 0},
     {"require-spiking", 0, MST_OPT_FLAG, &o.require_spiking, NULL, "fail if any node does not spike", 0, 0},
     {"allow-analog", 0, MST_OPT_FLAG, &o.allow_analog, NULL,
      "convert a network in which nothing spikes, or one input stage only; other staircases than QCFS stay analog", 0,
@@ -64,7 +67,8 @@ static const mst_opt options[] = {
 };
 
 static const mst_list *const lists[] = {&mst_list_ops, &mst_list_passes, &mst_list_sites, &mst_list_weights,
-                                        &mst_list_qdq, &mst_list_modes, &mst_list_thinnings, MST_PREPARE_LISTS, NULL};
+                                        &mst_list_qdq, &mst_list_layouts, &mst_list_modes, &mst_list_thinnings,
+                                        MST_PREPARE_LISTS, NULL};
 
 static const mst_tool tool = {
     "mstconv",
@@ -113,6 +117,8 @@ static int check_usage(size_t n_args, mst_import_opts *iopts)
     int code = o.weights != NULL ? check_name("--weights", &mst_list_weights, o.weights) : -1;
     if (code < 0 && o.qdq != NULL)
         code = check_name("--qdq", &mst_list_qdq, o.qdq);
+    if (code < 0 && o.layout != NULL)
+        code = check_name("--input-layout", &mst_list_layouts, o.layout);
     if (code < 0 && o.stop_after != NULL)
         code = check_name("--stop-after", &mst_list_passes, o.stop_after);
     if (code < 0 && o.mode.mode != NULL)
@@ -292,6 +298,7 @@ static int work(int argc, char **argv)
         return code;
     iopts.dump_dir = o.dump_dir;
     iopts.stop_after = o.stop_after;
+    iopts.layout = o.layout != NULL ? (mst_layout)number_of(mst_layout_name, o.layout) : MST_LAYOUT_FOUND;
     iopts.also_read = mst_paths_also;
     iopts.allow_analog = o.allow_analog;
     iopts.warn = warn;

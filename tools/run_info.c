@@ -71,6 +71,8 @@ mst_status mst_info_print(const mst_program *p, const char *model, FILE *f, mst_
         fprintf(f, "  channel %u   mean %g, std %g\n", c, (double)g->meta.mean[c], (double)g->meta.std[c]);
     if (prepare[0] != '\0')
         fprintf(f, "prepare       %s\n", prepare);
+    if (g->meta.channels_last)
+        fprintf(f, "layout        the ONNX model takes images with channels last (NHWC)\n");
     fprintf(f, "classes       %zu", mst_tensor_elements(&g->tensors[g->output]));
     for (uint32_t i = 0; i < g->meta.n_classes; i++)
         fprintf(f, "%s%s", i != 0 ? ", " : ": ", g->meta.class_names[i]);
@@ -162,10 +164,11 @@ mst_status mst_info_json(const mst_program *p, const char *model, const char *pa
     char hash[65];
     mst_hash_text(g->meta.source_sha256, hash);
     json_t *root = json_pack(
-        "{s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:s, s:s, s:o, s:o, s:o, s:s, s:i, s:o, s:o, s:o, "
-        "s:{s:s}, s:o}",
+        "{s:o, s:o, s:o, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:i, s:s, s:s, s:o, s:o, s:o, s:s, s:i, s:o, s:o, "
+        "s:o, s:{s:s}, s:o}",
         "model", mst_json_text(model), "producer", mst_json_text(g->meta.producer), "source",
-        mst_json_text(g->meta.source_name), "source_sha256", hash, "input", json_input(g), "mean",
+        mst_json_text(g->meta.source_name), "source_sha256", hash, "input", json_input(g), "input_layout",
+        g->meta.channels_last ? "nhwc" : "nchw", "mean",
         json_reals(g->meta.mean, g->meta.n_norm), "std", json_reals(g->meta.std, g->meta.n_norm), "prepare",
         json_prepare(&g->meta.prepare), "classes", mst_json_whole(mst_tensor_elements(&g->tensors[g->output])),
         "class_names", json_names(g), "T", (int)g->meta.timesteps, "mode", mst_run_rule_name((int)g->meta.run),

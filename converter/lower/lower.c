@@ -46,25 +46,8 @@ static mst_status lower_node(lower_ctx *c)
                         "replace it in the model by operators of docs/ONNX.md and export again");
 }
 
-static mst_status lower_input(lower_ctx *c)
-{
-    if (c->o.g->n_inputs != 1)
-        return mst_fail(c->o.err, MST_EUNSUPPORTED, "the model has %u inputs; exactly one (the image) is supported",
-                        (unsigned)c->o.g->n_inputs);
-    const ox_value *v = &c->o.g->values[c->o.g->inputs[0]];
-    uint32_t dims[MST_MAX_RANK];
-    if (v->dtype != OX_FLOAT && v->dtype != OX_DOUBLE && v->dtype != OX_FLOAT16)
-        return mst_fail(c->o.err, MST_EUNSUPPORTED, "input '%s' is %s; a float input is needed", v->name,
-                        ox_dtype_name(v->dtype));
-    MST_TRY(lower_dims(c, v, dims));
-    MST_TRY(mst_graph_add_tensor(c->g, v->name, MST_F32, v->rank, dims, NULL, &c->g->input, c->o.err));
-    c->map[c->o.g->inputs[0]] = c->g->input;
-    return MST_OK;
-}
-
 static mst_status lower_all(lower_ctx *c)
 {
-    MST_TRY(lower_input(c));
     for (uint32_t i = 0; i < c->o.g->n_nodes; i++) {
         c->o.n = &c->o.g->nodes[i];
         if (!c->o.n->dead)
@@ -82,7 +65,8 @@ static mst_status lower_all(lower_ctx *c)
     return MST_OK;
 }
 
-mst_status mst_lower(ox_graph *ox, mst_graph *g, qdq_pairs *pairs, mst_err *err)
+mst_status mst_lower(ox_graph *ox, mst_graph *g, mst_layout layout, const ox_notes *notes, qdq_pairs *pairs,
+                     mst_err *err)
 {
     lower_ctx c = {.o = {.g = ox, .err = err}, .g = g, .pairs = pairs};
     const mst_allocator *alloc = g->arena.alloc;
@@ -94,6 +78,8 @@ mst_status mst_lower(ox_graph *ox, mst_graph *g, qdq_pairs *pairs, mst_err *err)
         st = lower_no_memory(&c);
     for (uint32_t i = 0; i < ox->n_values && st == MST_OK; i++)
         c.map[i] = c.pair_of[i] = MST_NONE;
+    if (st == MST_OK)
+        st = lower_input(&c, layout, notes);
     if (st == MST_OK)
         st = lower_all(&c);
     mst_free_array(alloc, c.map, ox->n_values, sizeof *c.map);

@@ -8,7 +8,7 @@
 
 #include "converter/onnx/onnx_shape.h"
 #include "converter/pairs.h"
-#include "mst/graph.h"
+#include "mst/convert.h"
 
 /* A random value on its way to a mask: uniform numbers, or survival bits. */
 typedef struct lower_random {
@@ -35,7 +35,11 @@ typedef mst_status (*lower_fn)(lower_ctx *c);
 lower_fn lower_find(const char *op);
 
 /* Lower every live node of ox (folded) into g (empty); its QuantizeLinears go into pairs (empty). */
-mst_status mst_lower(ox_graph *ox, mst_graph *g, qdq_pairs *pairs, mst_err *err);
+mst_status mst_lower(ox_graph *ox, mst_graph *g, mst_layout layout, const ox_notes *notes, qdq_pairs *pairs,
+                     mst_err *err);
+
+/* lower_input.c: the graph's input, [1,C,H,W] whatever the layout of the model's. */
+mst_status lower_input(lower_ctx *c, mst_layout layout, const ox_notes *notes);
 
 /* ---- for the operators ---- */
 

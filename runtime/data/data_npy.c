@@ -1,6 +1,7 @@
 /* NumPy arrays: samples X and integer labels Y [n] (int64, int32 or uint8), from two
  * .npy files or from the x and y of an .npz. X is float32 [n,C,H,W] in the model's
- * shape, already normalized, or bytes: [n,C,H,W], [n,H,W,C] or [n,H,W]. Little-endian,
+ * shape ([n,H,W,C], too, of a model with channels last), already normalized, or bytes: [n,C,H,W], [n,H,W,C] or
+ * [n,H,W]. Little-endian,
  * C order, versions 1 to 3. Format: NEP 1 (numpy.lib.format).
  */
 #include <inttypes.h>
@@ -51,6 +52,13 @@ static mst_status wrong_shape(const mst_data *d, const mst_npy_array *a, const c
                     model, found);
 }
 
+/* Does the model take its samples with channels last, and in this shape? */
+static bool as_the_model(const mst_data *d, const mst_npy_header *h)
+{
+    return d->want.channels_last != 0 && !d->as_is && h->rank == 4 && h->dims[1] == d->want.height &&
+           h->dims[2] == d->want.width && h->dims[3] == d->want.channels;
+}
+
 /* [C,H,W] of a sample; of bytes, channels are last where only that place can be theirs. */
 static mst_status set_shape(const mst_data *d, npy_state *s, mst_err *err)
 {
@@ -63,7 +71,7 @@ static mst_status set_shape(const mst_data *d, npy_state *s, mst_err *err)
         if (dims[i] == 0 || dims[i] > MST_MAX_ELEMENTS)
             return wrong_shape(d, &s->x, "dimensions of 1 to 2^30", err);
     bool first = h->rank == 4 && (dims[1] == 1 || dims[1] == 3);
-    s->last = !s->real && h->rank == 4 && !first && (dims[3] == 1 || dims[3] == 3);
+    s->last = as_the_model(d, h) || (!s->real && h->rank == 4 && !first && (dims[3] == 1 || dims[3] == 3));
     uint64_t c = h->rank == 3 ? 1 : dims[s->last ? 3 : 1];
     s->shape[0] = (uint32_t)c;
     s->shape[1] = (uint32_t)dims[h->rank == 3 || s->last ? 1 : 2];
@@ -95,7 +103,10 @@ static mst_status use_images(mst_data *d, mst_err *err)
     const uint32_t *shape = s->shape;
     bool same = shape[0] == d->want.channels && shape[1] == d->want.height && shape[2] == d->want.width;
     if (s->real && !d->as_is && !same)
-        return wrong_shape(d, &s->x, "(n, C, H, W) as the model has it", err);
+        return wrong_shape(d, &s->x,
+                           d->want.channels_last != 0 ? "(n, H, W, C) or (n, C, H, W)"
+                                                      : "(n, C, H, W) as the model has it",
+                           err);
     MST_TRY(mst_data_check_shape(d, shape, s->x.name, 10, err));
     if (h->dims[0] == 0)
         return mst_fail(err, MST_EFORMAT, "%s: offset 10: shape: expected at least 1 sample, found 0",
@@ -218,6 +229,21 @@ static size_t npy_count(const mst_data *d)
     return s->n;
 }
 
+/* x from [H,W,C] to [C,H,W] */
+static mst_status put_channels_first(const npy_state *s, float *x, mst_err *err)
+{
+    const size_t channels = s->shape[0], pixels = (size_t)s->shape[1] * s->shape[2];
+    float *last = mst_alloc(NULL, s->sample);
+    if (last == NULL)
+        return mst_fail(err, MST_ENOMEM, "%s: no memory for %zu bytes", s->x.name, s->sample);
+    memcpy(last, x, s->sample);
+    for (size_t p = 0; p < pixels; p++)
+        for (size_t c = 0; c < channels; c++)
+            x[c * pixels + p] = last[p * channels + c];
+    mst_free(NULL, last, s->sample);
+    return MST_OK;
+}
+
 static mst_status get_reals(const mst_data *d, size_t i, float *x, mst_err *err)
 {
     const npy_state *s = d->state;
@@ -231,7 +257,7 @@ static mst_status get_reals(const mst_data *d, size_t i, float *x, mst_err *err)
                             "%s: offset %" PRIu64 ": sample %zu: expected a finite value, found %f",
                             s->x.name, s->x.header.size + (uint64_t)i * s->sample + 4 * k, i, (double)x[k]);
     }
-    return MST_OK;
+    return s->last ? put_channels_first(s, x, err) : MST_OK;
 }
 
 static mst_status get_bytes(const mst_data *d, size_t i, float *x, mst_err *err)

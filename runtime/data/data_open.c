@@ -209,7 +209,7 @@ mst_status mst_data_open(const char *spec, const mst_data_want *want, mst_data *
 {
     *out = NULL;
     mst_data_want own = {0};
-    MST_TRY(MST_TAKE_OPTS(mst_data_want, &own, want, std, n_class_names, err));
+    MST_TRY(MST_TAKE_OPTS(mst_data_want, &own, want, std, channels_last, err));
     size_t len = strlen(spec);
     if (len >= MAX_SPEC)
         return mst_fail(err, MST_EINVAL, "data: a path of %zu bytes is too long", len);

@@ -19,6 +19,7 @@ mst_status mst_data_want_of(const mst_graph *g, mst_data_want *want, mst_err *er
         .classes = (uint32_t)mst_graph_classes(g),
         .class_names = g->meta.class_names,
         .n_class_names = g->meta.n_classes,
+        .channels_last = g->meta.channels_last,
     };
     return MST_OK;
 }

@@ -16,6 +16,8 @@
 #define SNN_LEVELS 2u                                            /* NEURON has TOP, META a way of running */
 #define SNN_TUNED 4u                                             /* there is a section TUNE */
 #define SNN_REQUIRED_KNOWN (SNN_NARROW | SNN_LEVELS | SNN_TUNED) /* bits that this code understands */
+/* optional features: what a reader may ignore */
+#define SNN_CHANNELS_LAST 1u /* the ONNX model takes [1,H,W,C] */
 #define SNN_HEADER_SIZE 64u
 #define SNN_ENTRY_SIZE 32u /* of the section table */
 #define SNN_ALIGN 64u      /* of sections, and of constants of at least SNN_BIG bytes */

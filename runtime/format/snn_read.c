@@ -13,6 +13,7 @@ typedef struct reader {
     mst_graph *g;
     snn_cursor s[SNN_SECTION_END];
     uint32_t features;  /* required, all known */
+    uint32_t optional;  /* features */
     size_t weights_end; /* of the constant before, in WEIGHTS */
     mst_err *err;
 } reader;
@@ -336,8 +337,9 @@ mst_status mst_graph_load_mem(const void *bytes, size_t n, const mst_allocator *
     if (bytes == NULL || (uintptr_t)bytes % SNN_ALIGN != 0)
         return mst_fail(err, MST_EINVAL, "the bytes of a snn.bin must be aligned to %u", SNN_ALIGN);
     reader r = {.err = err};
-    MST_TRY(mst_snn_sections(bytes, n, r.s, &r.features, err));
+    MST_TRY(mst_snn_sections(bytes, n, r.s, &r.features, &r.optional, err));
     MST_TRY(mst_graph_create(alloc, &r.g, err));
+    r.g->meta.channels_last = (r.optional & SNN_CHANNELS_LAST) != 0;
     mst_status st = read_graph(&r);
     if (st != MST_OK) {
         mst_graph_destroy(r.g);

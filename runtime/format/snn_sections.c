@@ -104,13 +104,15 @@ static mst_status read_entry(const uint8_t *file, size_t size, const uint8_t *en
     return MST_OK;
 }
 
-mst_status mst_snn_sections(const uint8_t *file, size_t size, snn_cursor *sections, uint32_t *required, mst_err *err)
+mst_status mst_snn_sections(const uint8_t *file, size_t size, snn_cursor *sections, uint32_t *required,
+                            uint32_t *optional, mst_err *err)
 {
     mst_crc32_table crc;
     mst_crc32_init(&crc);
     MST_TRY(check_header(file, size, &crc, err));
     uint32_t n = mst_get_u32(file + 12), last = 0;
     *required = mst_get_u32(file + 16);
+    *optional = mst_get_u32(file + 20);
     size_t end = SNN_HEADER_SIZE + n * SNN_ENTRY_SIZE;
     memset(sections, 0, SNN_SECTION_END * sizeof *sections);
     for (uint32_t i = 0; i < n; i++) {

@@ -16,6 +16,7 @@ OPTIONAL = 0x80000000
 NARROW = 1  # required feature: types f16 and int8
 LEVELS = 2  # required feature: TOP of a neuron, run of META
 TUNED = 4   # required feature: section TUNE
+CHANNELS_LAST = 1  # optional feature: layout of the ONNX model's input
 KNOWN = NARROW | LEVELS | TUNED
 TYPES = {0: np.float32, 1: np.int32, 3: np.float16, 4: np.int8}
 
@@ -104,6 +105,7 @@ class Graph:
     mode: str = "step"          # to run it in by default
     thinning: str = "binomial"  # of masks in count and radix mode
     tuning: Tuning = None
+    channels_last: bool = False  # the ONNX model takes [1,H,W,C]
 
 
 def check(good, status, text):
@@ -133,7 +135,7 @@ def sections(data):
         check(data[:4] not in (MAGIC[:4], b"\tMST"), "ECORRUPT", "copied in text mode")
         raise FormatError("EFORMAT", "not a snn.bin")
     check(len(data) >= 64, "ECORRUPT", "cut off in the header")
-    major, _minor, count, required, _optional, size = struct.unpack_from("<HHIIIQ", data, 8)
+    major, _minor, count, required, optional, size = struct.unpack_from("<HHIIIQ", data, 8)
     check(major == 1, "EVERSION", "major version %d" % major)
     check(count <= 64, "ELIMIT", "%d sections" % count)
     end = 64 + 32 * count
@@ -158,7 +160,7 @@ def sections(data):
     for sid, name in SECTIONS.items():
         check((sid in found) == (name != "TUNE" or required & TUNED != 0), "EFORMAT", "section %s" % name)
     check(end == len(data), "ECORRUPT", "bytes after the last section")
-    return {name: found.get(sid) for sid, name in SECTIONS.items()}, required
+    return {name: found.get(sid) for sid, name in SECTIONS.items()}, required, optional
 
 
 class Strings:
@@ -311,11 +313,11 @@ def check_graph(graph):
 
 
 def parse(data):
-    parts, required = sections(bytes(data))
+    parts, required, optional = sections(bytes(data))
     strings = Strings(parts["STRINGS"])
     graph = Graph(**read_meta(parts["META"], strings, required),
                   tensors=read_tensors(parts["TENSORS"], strings, parts["WEIGHTS"], required),
-                  nodes=read_nodes(parts["NODES"], strings, required), tuning=read_tuning(parts["TUNE"]))
+                  nodes=read_nodes(parts["NODES"], strings, required), tuning=read_tuning(parts["TUNE"]), channels_last=optional & CHANNELS_LAST != 0)
     check_graph(graph)
     return graph
 

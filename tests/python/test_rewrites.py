@@ -59,8 +59,9 @@ def test_masks_find_their_neuron(order, tmp_path):
 
 # ---- the same network, written in many ways ----
 
-RUN = ["spikes_per_sample", "sops_per_sample", "macs_per_sample", "energy_pj", "top1", "latency_steps"]
-LAYER = ["site", "stage", "block", "neurons", "theta", "L", "fired", "spikes", "input_ops"]
+RUN = ["spikes_per_sample", "sops_per_sample", "macs_per_sample", "energy_pj", "at", "latency_steps"]
+LAYER = ["site", "stage", "block", "neurons", "theta", "L", "fired_per_sample", "spikes_per_sample",
+         "input_ops_per_sample"]
 DENSE = ["dense_ops_per_sample", "ann_energy_pj"]  # of a pool written as a part of a convolution: really more
 
 

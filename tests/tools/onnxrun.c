@@ -58,7 +58,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: onnxrun MODEL.onnx INPUT OUTPUT\n");
         return 2;
     }
-    const mst_import_opts iopts = {.size = sizeof iopts, .allow_analog = true};
+    const mst_import_opts iopts = {.size = sizeof iopts, .allow_analog = true, .layout = MST_LAYOUT_NCHW};
     const mst_run_opts ropts = {.mode = MST_RUN_FLOAT};
     mst_graph *g = NULL;
     mst_program *p = NULL;

@@ -128,6 +128,7 @@ static void dump(const mst_graph *g)
     printf("\"interpolation\": \"%s\", \"split\": \"%s\", \"present\": \"%s\"",
            mst_interpolation_name((int)q->interpolation), mst_split_name((int)q->split),
            mst_present_name((int)q->present));
+    printf(", \"channels_last\": %s", m->channels_last ? "true" : "false");
     printf(", \"mode\": \"%s\", \"thinning\": \"%s\"", mst_run_rule_name((int)m->run),
            mst_thinning_name((int)m->thinning));
     printf(", \"class_names\": [");

@@ -67,10 +67,18 @@ typedef struct mst_pair {
     mst_pair_fate fate;
     const char *reason; /* one line */
 } mst_pair;
+/* Which axis of an image [1,C,H,W] or [1,H,W,C] the model's channels are; the graph has the former in any case. */
+typedef enum mst_layout {
+    MST_LAYOUT_FOUND, /* what reads the input says it, or else its shape (with a warning) */
+    MST_LAYOUT_NCHW,
+    MST_LAYOUT_NHWC, /* as tf2onnx, Keras and JAX export */
+    MST_LAYOUT_COUNT
+} mst_layout;
+MST_API const char *mst_layout_name(int layout); /* "auto", "nchw", "nhwc"; NULL when unknown */
 
 typedef struct mst_import_opts {
     size_t size;         /* sizeof(mst_import_opts): mst/status.h */
-    uint32_t input_rank; /* 0, or binds symbolic input dimensions (without batch) */
+    uint32_t input_rank; /* 0, or binds symbolic input dimensions (without batch), in the model's order */
     uint32_t input_dims[MST_MAX_RANK];
     const mst_allocator *alloc;
     const char *dump_dir;   /* NULL, or a folder: NN-pass.txt and NN-pass.dot after each pass */
@@ -90,6 +98,7 @@ typedef struct mst_import_opts {
      * import. The pair is lent. */
     mst_status (*pair)(void *pair_ctx, const mst_pair *pair, mst_err *err);
     void *pair_ctx;
+    size_t layout; /* an mst_layout: of an input of 4 dimensions */
 } mst_import_opts;
 
 /* Read an ONNX file (opset 9 to 28), fold its constants and shape arithmetic

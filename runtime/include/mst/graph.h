@@ -233,6 +233,7 @@ typedef struct mst_meta {
     uint32_t n_norm;                                     /* 0: input enters as it is; else channels in mean/std */
     float mean[MST_MAX_CHANNELS], std[MST_MAX_CHANNELS]; /* (x/255 - mean)/std */
     mst_prepare prepare;                                 /* what comes before that */
+    bool channels_last;                                  /* the ONNX model takes [1,H,W,C]; the graph [1,C,H,W] */
     mst_run_rule run;                                    /* by default */
     mst_thinning thinning;
     uint8_t source_sha256[32]; /* of the .onnx file; all zero: not known */

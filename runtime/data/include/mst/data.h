@@ -36,6 +36,7 @@ typedef struct mst_data_want {
      * folders have such names they are labelled by these, and need not all be there */
     const char *const *class_names;
     size_t n_class_names;
+    size_t channels_last; /* not 0: arrays of float32 may be [N,H,W,C], as the model was trained with */
 } mst_data_want;
 
 typedef struct mst_data mst_data;
