@@ -148,14 +148,19 @@ $(KIT_BIN): $(B)/%: $(B)/%.o $(call obj,$(SUPPORT)) $(LIBS)
 $(FUZZ_BIN): $(B)/%: $(B)/%.o $(B)/tests/fuzz/replay_main.o $(call obj,$(SUPPORT)) $(LIBS)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-.PHONY: unit
-unit: $(UNIT_BIN) $(TOY)/test_toy ## build and run the C unit tests of this MODE
-	@for t in $^; do echo "== $$t"; MST_FIXTURES=tests $$t || exit 1; done
+# each in a job of its own (-j), whose output stays together
+run_apart = { echo "== $(notdir $<)"; $(1); } >$<.log 2>&1; s=$$?; cat $<.log; exit $$s
+UNIT_RUN := $(addsuffix .run,$(UNIT_BIN) $(TOY)/test_toy)
+.PHONY: unit $(UNIT_RUN)
+unit: $(UNIT_RUN) ## build and run the C unit tests of this MODE
+$(UNIT_RUN): %.run: %
+	@$(call run_apart,MST_FIXTURES=tests $<)
 
-.PHONY: replay
-replay: $(FUZZ_BIN) ## run every fuzz target once over its corpus and the golden bad files
-	@for t in $(FUZZ_BIN); do \
-	  n=$$(basename $$t); echo "== $$n"; $$t $$(find tests/fuzz/corpus/$${n#fuzz_} tests/golden -type f) || exit 1; done
+REPLAY_RUN := $(addsuffix .replay,$(FUZZ_BIN))
+.PHONY: replay $(REPLAY_RUN)
+replay: $(REPLAY_RUN) ## run every fuzz target once over its corpus and the golden bad files
+$(REPLAY_RUN): %.replay: %
+	@$(call run_apart,$< $$(find tests/fuzz/corpus/$(patsubst fuzz_%,%,$(notdir $<)) tests/golden -type f))
 
 .PHONY: fuzz
 fuzz: ## fuzz every target for FUZZ_SECONDS (needs clang): make fuzz FUZZ_SECONDS=300
@@ -175,7 +180,7 @@ $(VENV)/ok: tests/requirements.txt
 	    test "$(CI)" != true; }
 .PHONY: pytest
 pytest: all $(KIT_BIN) $(VENV)/ok ## test the tools against the oracles (ONNX Runtime, NumPy simulator)
-	@if [ -e $(VENV)/ok ]; then MST_BUILD=$(B) $(VENV)/bin/python -m pytest -q -rs tests/python $(PYTEST_ARGS); \
+	@if [ -e $(VENV)/ok ]; then MST_BUILD=$(B) $(VENV)/bin/python -m pytest -q -rs -n auto --dist loadfile tests/python $(PYTEST_ARGS); \
 	else echo "SKIP: Python tests: the packages of tests/requirements.txt could not be installed"; fi
 
 # PyTorch as PyPI has it for Linux does not load without 3 GB of CUDA's libraries; in CI Debian's, for CPUs, is installed (147 MB).

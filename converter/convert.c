@@ -142,6 +142,8 @@ mst_status mst_pipeline_run(ox_graph *ox, const char *path, const mst_import_opt
     mst_graph *g = NULL;
     qdq_pairs pairs = {.arena.alloc = opts->alloc};
     const ox_notes notes = {opts->warn, opts->warn_ctx};
+    for (uint32_t i = 0; i < ox->n_metadata && opts->metadata != NULL; i++)
+        opts->metadata(opts->metadata_ctx, ox->metadata[i].key, ox->metadata[i].value);
     ox_cut_heads(ox, &notes);
     mst_status st = ox_fold(ox, opts->input_dims, opts->input_rank, err);
     if (st == MST_OK && ox->batch > 1)
@@ -179,7 +181,7 @@ mst_status mst_onnx_import(const char *path, const mst_import_opts *opts, mst_gr
     mst_import_opts own = {0};
     ox_graph ox;
     if (opts != NULL)
-        MST_TRY(MST_TAKE_OPTS(mst_import_opts, &own, opts, stop_after, layout, err));
+        MST_TRY(MST_TAKE_OPTS(mst_import_opts, &own, opts, stop_after, metadata_ctx, err));
     if (own.layout >= MST_LAYOUT_COUNT)
         return mst_fail(err, MST_EINVAL, "mst_import_opts: layout is %zu, expected a mst_layout", own.layout);
     const ox_watch watch = {own.also_read, own.also_read_ctx};
@@ -192,7 +194,7 @@ mst_status mst_relus_convert(mst_graph *g, const mst_threshold *thresholds, size
 {
     mst_import_opts own = {0};
     if (opts != NULL)
-        MST_TRY(MST_TAKE_OPTS(mst_import_opts, &own, opts, stop_after, layout, err));
+        MST_TRY(MST_TAKE_OPTS(mst_import_opts, &own, opts, stop_after, metadata_ctx, err));
     if (stopped(own.stop_after, number_of("relu")))
         return MST_OK;
     MST_TRY(pass_relu(g, thresholds, n, err));

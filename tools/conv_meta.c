@@ -43,7 +43,7 @@ mst_status mst_meta_set_norm(mst_graph *g, const mst_opt_reals *mean, const mst_
     return MST_OK;
 }
 
-/* Cut text at every separator; names go into g's arena. */
+/* Cut text at every separator; names go into g's arena. where: in errors. */
 static mst_status add_names(mst_graph *g, char *text, const char *separators, const char *where, mst_err *err)
 {
     size_t classes = mst_tensor_elements(&g->tensors[g->output]), n = 0;
@@ -56,14 +56,14 @@ static mst_status add_names(mst_graph *g, char *text, const char *separators, co
         if (one[0] == '\0' && rest == NULL)
             break; /* a file's last line end */
         if (one[0] == '\0')
-            return mst_fail(err, MST_EINVAL, "--classes %s: name %zu is empty", where, n + 1);
+            return mst_fail(err, MST_EINVAL, "%s: name %zu is empty", where, n + 1);
         if (n < classes && (names[n] = mst_arena_strdup(&g->arena, one)) == NULL)
             return mst_fail(err, MST_ENOMEM, "out of memory for class names");
         n++;
     }
     if (n != classes)
         return mst_fail(err, MST_EINVAL,
-                        "--classes %s: expected %zu names as the model has classes, found %zu", where,
+                        "%s: expected %zu names as the model has classes, found %zu", where,
                         classes, n);
     g->meta.class_names = names;
     g->meta.n_classes = (uint32_t)classes;
@@ -89,20 +89,35 @@ static mst_status read_text(const char *path, char *text, size_t cap, mst_err *e
     return MST_OK;
 }
 
-mst_status mst_meta_set_classes(mst_graph *g, const char *text, mst_err *err)
+mst_status mst_meta_name_classes(mst_graph *g, const char *list, const char *where, mst_err *err)
 {
-    bool list = strchr(text, ',') != NULL;
-    size_t cap = list ? strlen(text) + 1 : MAX_CLASSES_FILE + 1;
-    char *copy = mst_alloc(NULL, cap);
+    size_t size = strlen(list) + 1;
+    char *copy = mst_alloc(NULL, size);
     if (copy == NULL)
         return mst_fail(err, MST_ENOMEM, "out of memory for class names");
-    mst_status st = MST_OK;
-    if (list)
-        memcpy(copy, text, cap);
-    else
-        st = read_text(text, copy, cap, err);
-    if (st == MST_OK)
-        st = add_names(g, copy, list ? "," : "\n", text, err);
-    mst_free(NULL, copy, cap);
+    memcpy(copy, list, size);
+    mst_status st = add_names(g, copy, ",", where, err);
+    mst_free(NULL, copy, size);
     return st;
+}
+
+static mst_status name_from_file(mst_graph *g, const char *path, const char *where, mst_err *err)
+{
+    const size_t cap = MAX_CLASSES_FILE + 1;
+    char *text = mst_alloc(NULL, cap);
+    if (text == NULL)
+        return mst_fail(err, MST_ENOMEM, "out of memory for class names");
+    mst_status st = read_text(path, text, cap, err);
+    if (st == MST_OK)
+        st = add_names(g, text, "\n", where, err);
+    mst_free(NULL, text, cap);
+    return st;
+}
+
+mst_status mst_meta_set_classes(mst_graph *g, const char *text, mst_err *err)
+{
+    char where[256];
+    snprintf(where, sizeof where, "--classes %s", text);
+    return strchr(text, ',') != NULL ? mst_meta_name_classes(g, text, where, err)
+                                     : name_from_file(g, text, where, err);
 }

@@ -13,5 +13,7 @@ mst_status mst_meta_set_norm(mst_graph *g, const mst_opt_reals *mean, const mst_
 
 /* --classes: names with commas between, or a file with one a line; as many as the graph has. */
 mst_status mst_meta_set_classes(mst_graph *g, const char *text, mst_err *err);
+/* A list of them that is in a place of that name. */
+mst_status mst_meta_name_classes(mst_graph *g, const char *list, const char *where, mst_err *err);
 
 #endif

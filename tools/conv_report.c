@@ -71,6 +71,28 @@ static void print_weights(const mst_report *r, FILE *f)
             r->n_narrow, r->n_weights, mst_dtype_name(r->weight_type), r->narrow_bytes, worst->error, worst->name);
 }
 
+static void print_reals(const char *what, const float *values, uint32_t n, FILE *f)
+{
+    fprintf(f, "%s", what);
+    for (uint32_t c = 0; c < n; c++)
+        fprintf(f, "%s%g", c != 0 ? "," : " ", (double)values[c]);
+}
+
+static void print_input(const mst_conv_facts *c, FILE *f)
+{
+    const mst_meta *m = &c->graph->meta;
+    fputs("input: ", f);
+    if (m->n_norm != 0) {
+        print_reals("(x - mean)/std, mean", m->mean, m->n_norm, f);
+        print_reals(", std", m->std, m->n_norm, f);
+    } else {
+        fputs("x, not normalized (no --mean, --std)", f);
+    }
+    if (c->metadata[0] != '\0')
+        fprintf(f, "; from the model's metadata: %s", c->metadata);
+    fputc('\n', f);
+}
+
 mst_status mst_conv_print(const mst_conv_facts *c, FILE *f, mst_err *err)
 {
     static const char *const all[] = {"layer", "kind", ">neurons", ">theta", ">L", ">levels", "site", ">mask",
@@ -100,6 +122,7 @@ mst_status mst_conv_print(const mst_conv_facts *c, FILE *f, mst_err *err)
     if (m->thinning != MST_THIN_BINOMIAL)
         fprintf(f, "; thinning: %s", mst_thinning_name((int)m->thinning));
     fprintf(f, "\n");
+    print_input(c, f);
     print_weights(r, f);
     MST_TRY(mst_pairs_print(c->pairs, f, err));
     if (c->thresholds != NULL)
@@ -163,7 +186,7 @@ mst_status mst_conv_json(const mst_conv_facts *c, const char *path, mst_err *err
     char hash[65];
     mst_hash_text(m->source_sha256, hash);
     json_t *root = json_pack(
-        "{s:o, s:s, s:o, s:o, s:o, s:o, s:i, s:s, s:s, s:o, s:o, s:i, s:i, s:i, s:i, s:o, s:o, s:o, s:o, s:o}",
+        "{s:o, s:s, s:o, s:o, s:o, s:o, s:i, s:s, s:s, s:o, s:o, s:i, s:i, s:i, s:i, s:o, s:o, s:o, s:o, s:o, s:s}",
         "source", mst_json_text(m->source_name), "source_sha256", hash, "output",
         c->bytes != 0 ? mst_json_text(c->output) : json_null(), "bytes",
         c->bytes != 0 ? mst_json_whole(c->bytes) : json_null(), "parameters", mst_json_whole(r->parameters),
@@ -176,6 +199,6 @@ mst_status mst_conv_json(const mst_conv_facts *c, const char *path, mst_err *err
         "bn_kept", (int)r->bn_kept, "layers", json_rows(r, true),
         "non_spiking",
         json_rows(r, false), "weights", json_weights(r), "thresholds", mst_thresholds_json(c->thresholds), "pairs",
-        mst_pairs_json(c->pairs));
+        mst_pairs_json(c->pairs), "metadata", c->metadata);
     return mst_json_write("mstconv", root, path, err);
 }

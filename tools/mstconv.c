@@ -7,6 +7,7 @@
 #include "mst/convert.h"
 #include "tools/conv_lists.h"
 #include "tools/conv_meta.h"
+#include "tools/conv_metadata.h"
 #include "tools/conv_pairs.h"
 #include "tools/conv_report.h"
 #include "tools/conv_thresholds_report.h"
@@ -163,7 +164,7 @@ static mst_status write_output(mst_graph *g, uint64_t *bytes, mst_err *err)
 }
 
 /* Options that describe the model rather than change it. */
-static mst_status set_meta(mst_graph *g, mst_err *err)
+static mst_status set_meta(mst_metadata *said, mst_graph *g, mst_err *err)
 {
     if (o.timesteps.set)
         g->meta.timesteps = (uint32_t)o.timesteps.value;
@@ -176,13 +177,29 @@ static mst_status set_meta(mst_graph *g, mst_err *err)
         fprintf(stderr, "mstconv: warning: --frames: %s\n", misfit);
     if (o.classes != NULL)
         MST_TRY(mst_meta_set_classes(g, o.classes, err));
+    MST_TRY(mst_metadata_classes(said, g, err));
     return mst_graph_validate(g, err); /* a mode may not go with frames, written or not */
 }
 
-static mst_status report(mst_graph *g, const mst_report *r, uint64_t bytes, const mst_thresholds *t,
-                         const mst_pairs *pairs, mst_err *err)
+/* What comes with a graph and is no graph. */
+typedef struct aside {
+    mst_policy policy;
+    mst_metadata said; /* by the model itself */
+    mst_thresholds thresholds;
+    mst_pairs pairs;
+} aside;
+
+static mst_status report(mst_graph *g, const mst_report *r, uint64_t bytes, const aside *a, mst_err *err)
 {
-    mst_conv_facts facts = {g, r, o.output, bytes, t, pairs};
+    char metadata[64];
+    mst_metadata_text(&a->said, metadata, sizeof metadata);
+    mst_conv_facts facts = {.graph = g,
+                            .report = r,
+                            .output = o.output,
+                            .bytes = bytes,
+                            .thresholds = a->thresholds.n != 0 ? &a->thresholds : NULL,
+                            .pairs = &a->pairs,
+                            .metadata = metadata};
     bool text_aside = mst_is_stdout(o.report) || mst_is_stdout(o.output);
     if (!o.quiet)
         MST_TRY(mst_conv_print(&facts, text_aside ? stderr : stdout, err));
@@ -213,6 +230,7 @@ static mst_status try_calibrated(const char *model, const mst_import_opts *iopts
     plain.dump_dir = NULL; /* written when g was imported, as warnings were */
     plain.warn = NULL;
     plain.pair = NULL;
+    plain.metadata = NULL;
     mst_status st = mst_onnx_import(model, &plain, &ann, err);
     if (st == MST_OK)
         st = mst_thresholds_try(&o.thresholds, ann, g, o.quiet, t, err);
@@ -222,28 +240,27 @@ static mst_status try_calibrated(const char *model, const mst_import_opts *iopts
     return st;
 }
 
-static mst_status convert(const char *model, const mst_import_opts *iopts, mst_graph *g, mst_policy *policy,
-                          mst_thresholds *t, const mst_pairs *pairs, mst_err *err)
+static mst_status convert(const char *model, const mst_import_opts *iopts, mst_graph *g, aside *a, mst_err *err)
 {
     mst_report r = {0};
     uint64_t bytes;
-    mst_convert_opts copts = {.policy = policy,
+    mst_convert_opts copts = {.policy = &a->policy,
                               .require_spiking = o.require_spiking,
                               .allow_analog = o.allow_analog,
                               .dump_dir = o.dump_dir,
                               .stop_after = o.stop_after,
                               .weights = mst_weight_type(o.weights)};
-    MST_TRY(calibrate(iopts, policy, g, t, err));
+    MST_TRY(calibrate(iopts, &a->policy, g, &a->thresholds, err));
     MST_TRY(mst_convert(g, &copts, &r, err));
-    mst_status st = set_meta(g, err);
+    mst_status st = set_meta(&a->said, g, err);
     if (st == MST_OK)
-        st = try_calibrated(model, iopts, g, t, err);
+        st = try_calibrated(model, iopts, g, &a->thresholds, err);
     if (st == MST_OK)
         st = write_output(g, &bytes, err);
     if (st == MST_OK)
-        st = report(g, &r, bytes, t->n != 0 ? t : NULL, pairs, err);
+        st = report(g, &r, bytes, a, err);
     if (st == MST_OK)
-        mst_pairs_warn(pairs, g);
+        mst_pairs_warn(&a->pairs, g);
     mst_report_free(&r);
     return st;
 }
@@ -281,9 +298,7 @@ static int work(int argc, char **argv)
     size_t n_args;
     mst_import_opts iopts = {.size = sizeof iopts};
     mst_graph *graph = NULL;
-    mst_policy policy = {.file = ""};
-    mst_thresholds thresholds = {0};
-    mst_pairs pairs = {0};
+    aside a = {.policy = {.file = ""}};
     mst_err err = {0};
     int code = mst_opts_parse(&tool, argc, argv, args, 1, &n_args);
     if (code < 0)
@@ -303,19 +318,27 @@ static int work(int argc, char **argv)
     iopts.allow_analog = o.allow_analog;
     iopts.warn = warn;
     iopts.pair = mst_pairs_add;
-    iopts.pair_ctx = &pairs;
+    iopts.pair_ctx = &a.pairs;
     iopts.drop_analog_pairs = mst_qdq_drops(o.qdq);
+    iopts.metadata = mst_metadata_note;
+    iopts.metadata_ctx = &a.said;
+    a.said.file = args[0];
     mst_status st = MST_OK;
     if (o.policy != NULL)
-        st = mst_policy_load(o.policy, &policy, &err);
-    set_run(&policy);
+        st = mst_policy_load(o.policy, &a.policy, &err);
     if (st == MST_OK)
         st = mst_onnx_import(args[0], &iopts, &graph, &err);
     if (st == MST_OK)
-        st = convert(args[0], &iopts, graph, &policy, &thresholds, &pairs, &err);
-    mst_thresholds_free(&thresholds);
-    mst_pairs_free(&pairs);
-    mst_policy_free(&policy);
+        st = mst_metadata_norm(&a.said, &o.prepare, &err);
+    if (st == MST_OK)
+        st = mst_metadata_policy(&a.said, o.policy != NULL, &a.policy, &err);
+    set_run(&a.policy);
+    if (st == MST_OK)
+        st = convert(args[0], &iopts, graph, &a, &err);
+    mst_thresholds_free(&a.thresholds);
+    mst_pairs_free(&a.pairs);
+    mst_policy_free(&a.policy);
+    mst_metadata_free(&a.said);
     mst_graph_destroy(graph);
     return st == MST_OK ? MST_EXIT_DONE : mst_opts_failed(&tool, &err);
 }

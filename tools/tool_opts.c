@@ -221,6 +221,11 @@ static bool parse_list(const mst_opt *o, const char *text)
     return true;
 }
 
+bool mst_parse_reals(const char *text, mst_opt_reals *out)
+{
+    return parse_list(&(mst_opt){.kind = MST_OPT_REALS, .dest = out}, text);
+}
+
 static int wrong_value(const mst_tool *tool, const mst_opt *o, const char *shown, const char *text)
 {
     switch (o->kind) {

@@ -39,6 +39,9 @@ typedef struct mst_opt_reals {
     double values[MST_OPT_MAX_LIST];
 } mst_opt_reals;
 
+/* Numbers with commas between, as an option takes them; false for anything else. */
+bool mst_parse_reals(const char *text, mst_opt_reals *out);
+
 typedef enum mst_opt_kind {
     MST_OPT_FLAG,   /* bool: given or not */
     MST_OPT_STRING, /* const char * */

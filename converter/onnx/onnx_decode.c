@@ -134,6 +134,23 @@ static mst_status check_versions(ox_import *c)
     return MST_OK;
 }
 
+static mst_status decode_metadata(ox_import *c)
+{
+    const Onnx__ModelProto *m = c->model;
+    ox_graph *g = c->g;
+    g->metadata = ox_new(c, m->n_metadata_props, sizeof *g->metadata);
+    for (size_t i = 0; i < m->n_metadata_props && g->metadata != NULL; i++) {
+        const char *key = ox_text(m->metadata_props[i]->key), *value = ox_text(m->metadata_props[i]->value);
+        c->asked = strlen(key) + strlen(value) + 2;
+        struct ox_entry *e = &g->metadata[g->n_metadata++];
+        e->key = mst_arena_strdup(&g->arena, key);
+        e->value = mst_arena_strdup(&g->arena, value);
+        if (e->key == NULL || e->value == NULL)
+            return ox_no_memory(c);
+    }
+    return g->metadata != NULL ? MST_OK : ox_no_memory(c);
+}
+
 mst_status ox_decode_model(ox_import *c)
 {
     const Onnx__ModelProto *m = c->model;
@@ -146,6 +163,7 @@ mst_status ox_decode_model(ox_import *c)
                          ox_text(m->producer_version)[0] != '\0' ? " " : "", ox_text(m->producer_version));
     if (c->g->producer == NULL)
         return ox_no_memory(c);
+    MST_TRY(decode_metadata(c));
     MST_TRY(decode_initializers(c, m->graph));
     MST_TRY(decode_inputs(c, m->graph));
     MST_TRY(ox_register_functions(c));

@@ -85,6 +85,10 @@ typedef struct ox_graph {
     int64_t batch;              /* that the model was exported for and that folding bound to 1; 0: none */
     uint32_t *outputs, n_outputs;
     const char *producer;
+    struct ox_entry {
+        const char *key, *value;
+    } * metadata; /* of the model */
+    uint32_t n_metadata;
     uint8_t sha256[32]; /* of the .onnx file */
 } ox_graph;
 

@@ -61,6 +61,16 @@ def export(model, example, way="tsdyn", opset=None):
     return proto
 
 
+def describe(proto, mean=(), std=(), classes=(), policy=""):
+    """Write into the model's metadata what mstconv would otherwise have to be told (docs/ONNX.md). policy: text (YAML)."""
+    said = {"mean": ",".join(str(v) for v in mean), "std": ",".join(str(v) for v in std), "classes": ",".join(classes),
+            "policy": "".join(line + "\n" for line in policy.splitlines() if not line.startswith("#"))}
+    for key, value in said.items():
+        if value:
+            entry = proto.metadata_props.add()
+            entry.key, entry.value = "mst." + key, value
+
+
 def run(proto, x):
     """Logits of ONNX Runtime for x (numpy), one image at a time when the batch is static."""
     import numpy as np

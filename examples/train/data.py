@@ -67,7 +67,8 @@ class DataSet:
     def __init__(self, name, folder, held, args=None):
         self.name, self.folder, self.count, self.args = name, pathlib.Path(folder), held, args
         self.flips = name == "cifar10"
-        self.mean, self.std = (files.CIFAR10_MEAN, files.CIFAR10_STD) if self.flips else ((0.1307,), (0.3081,))
+        pictures = files.DESCRIPTION["cifar10" if self.flips else "digits"]
+        self.mean, self.std = pictures["mean"], pictures["std"]
 
     @functools.cached_property
     def train(self):

@@ -6,6 +6,7 @@
   export.py swin-published --set image=32 channels=3 stem=4 window=4 --way dynamo --out published.onnx
 The first is a checkpoint of train.py; the others have random weights and calibrated activations, and --set gives
 options of the model (mst/). BatchNorm is folded, masks are left out of the graph: the policy puts them in at conversion.
+What conversion needs to know of a checkpoint, normalization, classes and that policy, is written into the file's metadata.
 The ways: ts (TorchScript exporter, static batch 1), tsdyn (the same, dynamic batch), dynamo (torch.export, dynamic
 batch; PyTorch 2.5 and later).
 --accuracy also prints the network's accuracy on the official test images, masked by --policy; with --spiking that of
@@ -23,7 +24,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import fused  # noqa: E402
 import loop  # noqa: E402
 from data import DataSet, add_options, check_folder, first_line, refuse  # noqa: E402
-from mst import export, layers, simulate, thinning, timesteps, zoo  # noqa: E402
+from mst import export, files, layers, simulate, thinning, timesteps, zoo  # noqa: E402
 from train import load_checkpoint, mask  # noqa: E402
 
 SIDE = {"cifar10": 32, "digits": 28, "nmnist": 34}
@@ -49,7 +50,7 @@ def parse():
     p.add_argument("--mask-nodes", type=float, default=0.0, metavar="RATIO", help="write masks into the graph")
     p.add_argument("--accuracy", metavar="DATA", help="folder of the data set: print the test accuracy")
     add_options(p)
-    p.add_argument("--policy", help="masks for --accuracy")
+    p.add_argument("--policy", help="masks that the checkpoint was trained with: for the metadata, and --accuracy")
     p.add_argument("--steps", type=int, default=0, help="as of train.py, for --accuracy")
     p.add_argument("--thinning", action="store_true", help="as of train.py, for --accuracy")
     p.add_argument("--draws", type=int, default=3, help="draws of the masks for --accuracy")
@@ -75,6 +76,17 @@ def random_network(args):
         refuse("%s of these options: %s" % (args.network, first_line(error)))
 
 
+def description(args):
+    """What the metadata says: nothing of random weights."""
+    if args.network in zoo.MODELS:
+        return {}
+    try:
+        policy = pathlib.Path(args.policy).read_text() if args.policy else ""
+    except (OSError, UnicodeDecodeError) as error:
+        refuse("%s: %s" % (args.policy, first_line(error)))
+    return dict(files.DESCRIPTION[args.dataset], policy=policy)
+
+
 def write(model, shape, args):
     layers.set_mask_ratio(model, args.mask_nodes)
     x = zoo.random_images(32, *shape, torch.Generator().manual_seed(0))
@@ -83,6 +95,7 @@ def write(model, shape, args):
             proto = export.export(model, x[:2], way, args.opset)
         except (ImportError, NotImplementedError) as error:
             refuse("--way %s: %s" % (way, error))
+        export.describe(proto, **description(args))
         path = args.out if way == args.way[0] else args.out.with_suffix("." + way + ".onnx")
         path.write_bytes(proto.SerializeToString(deterministic=True))
         print("wrote %s (%s): %d bytes, %d nodes" % (path, way, path.stat().st_size, len(proto.graph.node)), flush=True)

@@ -99,6 +99,10 @@ typedef struct mst_import_opts {
     mst_status (*pair)(void *pair_ctx, const mst_pair *pair, mst_err *err);
     void *pair_ctx;
     size_t layout; /* an mst_layout: of an input of 4 dimensions */
+    /* NULL, or is told each entry of the model's metadata (ModelProto.metadata_props), in the file's order; the text
+     * is lent for the call */
+    void (*metadata)(void *metadata_ctx, const char *key, const char *value);
+    void *metadata_ctx;
 } mst_import_opts;
 
 /* Read an ONNX file (opset 9 to 28), fold its constants and shape arithmetic

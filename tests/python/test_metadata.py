@@ -1,0 +1,100 @@
+"""What an ONNX file says of its own use (metadata mst.*) does what the options of the same names do."""
+import json
+import re
+
+import pytest
+
+from built import ROOT, tool
+from support import FIXTURES, onnx
+
+MODEL = FIXTURES / "swin-ts.onnx"  # three channels, ten classes, masks at q, k, attn
+NORM = {"mean": "0.5,0.25,0.125", "std": "0.5,1,2"}
+CLASSES = "a,b,c,d,e,f,g,h,i,j"
+POLICY = "version: 1\nseed: 7\ntimesteps: 3\nmasks:\n  sites: {q: 0.75, k: 0.75}\n"
+
+
+def saying(folder, **said):
+    model = onnx.load(MODEL)
+    for key, value in said.items():
+        model.metadata_props.add(key="mst." + key, value=value)
+    path = folder / "model.onnx"
+    onnx.save(model, path)
+    return path
+
+
+def convert(model, folder, *options, name="m"):
+    out, report = folder / (name + ".bin"), folder / (name + ".json")
+    done = tool("mstconv", model, "-o", out, "--report", report, *options)
+    return out.read_bytes(), json.loads(report.read_text()), done
+
+
+def test_as_options(tmp_path):
+    (tmp_path / "p.yaml").write_text(POLICY + "trained:\n  sites: {q: 0.75, k: 0.75}\n")
+    model = saying(tmp_path, classes=CLASSES, policy=POLICY, **NORM)
+    own, report, done = convert(model, tmp_path)
+    told = ["--mean", NORM["mean"], "--std", NORM["std"], "--classes", CLASSES, "--policy", tmp_path / "p.yaml"]
+    given, other, _ = convert(model, tmp_path, *told, name="n")
+    assert own == given
+    assert report["metadata"] == "mean, std, classes, policy" and other["metadata"] == ""
+    assert "input: (x - mean)/std, mean 0.5,0.25,0.125, std 0.5,1,2; from the model's metadata: mean, std, " in done.stdout
+    masked = [row for row in report["layers"] if row["ratio"] is not None]
+    assert masked and {(row["ratio"], row["trained"]) for row in masked} == {(0.75, 0.75)}
+    assert not done.stderr
+
+
+def test_nothing_said(tmp_path):
+    _, report, done = convert(MODEL, tmp_path)
+    assert report["metadata"] == "" and "input: x, not normalized (no --mean, --std)\n" in done.stdout
+
+
+def test_options_go_first(tmp_path):
+    """What a policy of the command line does not name keeps the masks that it was trained with."""
+    model = saying(tmp_path, classes=CLASSES, policy=POLICY, **NORM)
+    (tmp_path / "p.yaml").write_text("version: 1\nmasks:\n  sites: {q: 0.25}\n")
+    _, report, _ = convert(model, tmp_path, "--policy", tmp_path / "p.yaml", "--mean", "0,0,0", "--std", "1,1,1")
+    rows = {(r["site"], r["ratio"], r["trained"]) for r in report["layers"] if r["trained"] is not None}
+    assert ("q", 0.25, 0.75) in rows and ("k", 0.75, 0.75) in rows
+    assert report["metadata"] == "classes, policy" and report["seed"] != 7
+    info = json.loads(tool("mstrun", "--info", tmp_path / "m.bin", "--json", "-").stdout)
+    assert info["mean"] == [0, 0, 0] and info["std"] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("said, expected", [
+    ({"mean": "0.5,0.25,x", "std": "1,1,1"}, "metadata mst.mean: expected numbers .* found '0.5,0.25,x': give --mean"),
+    ({"mean": "0.5,0.25,0.1"}, "metadata mst.std: expected numbers .* found ''"),
+    ({"mean": "0,0,0", "std": "1,1,0"}, "metadata: --std: expected numbers above 0"),
+    ({"mean": "0,0", "std": "1,1"}, "expected 3 numbers, one a channel"),
+    ({"mean": "1e30,0,0", "std": "1e-30,1,1"}, "metadata: .* is no finite float32"),
+    ({"classes": "a,b"}, "metadata mst.classes: expected 10 names"),
+    ({"classes": "a,,c,d,e,f,g,h,i,j"}, "metadata mst.classes: name 2 is empty"),
+    ({"policy": "version: 1\nmasks:\n  sites: {q: 2}\n"}, "metadata mst.policy:3: "),
+    ({"policy": "version: 1\nmasks:\n  sites: {conv: 0.5}\n"}, "metadata mst.policy:3: "),
+], ids=lambda v: next(iter(v)) if isinstance(v, dict) else "")
+def test_wrong(tmp_path, said, expected):
+    done = tool("mstconv", saying(tmp_path, **said), "-o", tmp_path / "m.bin", code=1)
+    assert re.search(expected, done.stderr), done.stderr
+    assert len(done.stderr.splitlines()) == 1 and not (tmp_path / "m.bin").exists()
+
+
+def test_classes_name_no_file(tmp_path):
+    """Nothing that a model says is opened."""
+    (tmp_path / "names").write_text("a\nb\nc\nd\ne\nf\ng\nh\ni\nj\n")
+    done = tool("mstconv", saying(tmp_path, classes=str(tmp_path / "names")), "-o", tmp_path / "m.bin", code=1)
+    assert "expected 10 names" in done.stderr and "found 1" in done.stderr
+
+
+def test_unknown_keys(tmp_path):
+    done = convert(saying(tmp_path, gamma="1"), tmp_path)[2]
+    assert "warning: " in done.stderr and "metadata 'mst.gamma' is not known" in done.stderr
+
+
+def test_bundled_models_say_it():
+    """Pictures are normalized, and a network that was trained with masks names them."""
+    for path in sorted((ROOT / "examples" / "models").glob("*.onnx")):
+        said = {entry.key: entry.value for entry in onnx.load(path).metadata_props}
+        events = path.name.startswith("nmnist")
+        assert ("mst.mean" in said) == ("mst.std" in said) == (not events), path.name
+        assert len(said["mst.classes"].split(",")) == 10, path.name
+        assert ("mst.policy" in said) == bool(re.search(r"(50|75)\.onnx$", path.name)), path.name
+        if "mst.policy" in said:
+            assert "0.%s" % path.stem[-2:].rstrip("0") in said["mst.policy"], path.name

@@ -1,0 +1,103 @@
+/* See conv_metadata.h. */
+#include "tools/conv_metadata.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "tools/conv_meta.h"
+#include "tools/policy_yaml.h"
+
+#define PREFIX "mst."
+
+static const char *const keys[MST_N_META] = {
+    [MST_META_MEAN] = "mean", [MST_META_STD] = "std", [MST_META_CLASSES] = "classes", [MST_META_POLICY] = "policy"};
+
+void mst_metadata_free(mst_metadata *m)
+{
+    mst_policy_free(&m->policy);
+    mst_arena_release(&m->arena);
+}
+
+void mst_metadata_note(void *ctx, const char *key, const char *value)
+{
+    mst_metadata *m = ctx;
+    if (strncmp(key, PREFIX, strlen(PREFIX)) != 0)
+        return;
+    for (int k = 0; k < MST_N_META; k++)
+        if (strcmp(key + strlen(PREFIX), keys[k]) == 0) {
+            m->value[k] = mst_arena_strdup(&m->arena, value);
+            m->no_memory = m->no_memory || m->value[k] == NULL;
+            return;
+        }
+    fprintf(stderr, "mstconv: warning: %s: metadata '%.64s' is not known: is this an older mstconv?\n", m->file, key);
+}
+
+static mst_status check_memory(const mst_metadata *m, mst_err *err)
+{
+    return m->no_memory ? mst_fail(err, MST_ENOMEM, "%s: out of memory for its metadata", m->file) : MST_OK;
+}
+
+static mst_status read_reals(const mst_metadata *m, mst_metadata_key k, mst_opt_reals *out, mst_err *err)
+{
+    if (m->value[k] != NULL && mst_parse_reals(m->value[k], out))
+        return MST_OK;
+    return mst_fail(err, MST_EFORMAT, "%s: metadata %s%s: expected numbers with commas between, one a channel, found "
+                                      "'%.80s': give --mean and --std",
+                    m->file, PREFIX, keys[k], m->value[k] != NULL ? m->value[k] : "");
+}
+
+mst_status mst_metadata_norm(mst_metadata *m, mst_prepare_opts *p, mst_err *err)
+{
+    MST_TRY(check_memory(m, err));
+    if (p->mean.n != 0 || (m->value[MST_META_MEAN] == NULL && m->value[MST_META_STD] == NULL))
+        return MST_OK;
+    MST_TRY(read_reals(m, MST_META_MEAN, &p->mean, err));
+    MST_TRY(read_reals(m, MST_META_STD, &p->std, err));
+    m->taken[MST_META_MEAN] = m->taken[MST_META_STD] = true;
+    mst_status st = mst_prepare_check(p, err);
+    return st == MST_OK ? st : mst_fail_in(err, st, "%s: metadata: ", m->file);
+}
+
+mst_status mst_metadata_classes(mst_metadata *m, mst_graph *g, mst_err *err)
+{
+    char where[300];
+    if (g->meta.n_classes != 0 || m->value[MST_META_CLASSES] == NULL)
+        return MST_OK;
+    m->taken[MST_META_CLASSES] = true;
+    snprintf(where, sizeof where, "%s: metadata %s%s", m->file, PREFIX, keys[MST_META_CLASSES]);
+    return mst_meta_name_classes(g, m->value[MST_META_CLASSES], where, err);
+}
+
+static void take_trained(const mst_policy *from, mst_policy *to)
+{
+    bool said = from->n_trained != 0;
+    to->n_trained = said ? from->n_trained : from->n_rules;
+    memcpy(to->trained, said ? from->trained : from->rules, to->n_trained * sizeof *to->trained);
+}
+
+mst_status mst_metadata_policy(mst_metadata *m, bool given, mst_policy *p, mst_err *err)
+{
+    char where[300];
+    const char *text = m->value[MST_META_POLICY];
+    MST_TRY(check_memory(m, err));
+    if (text == NULL || (given && p->n_trained != 0))
+        return MST_OK;
+    m->taken[MST_META_POLICY] = true;
+    snprintf(where, sizeof where, "%s: metadata %s%s", m->file, PREFIX, keys[MST_META_POLICY]);
+    MST_TRY(mst_policy_parse(text, strlen(text), where, &m->policy, err));
+    if (!given) {
+        *p = m->policy;
+        p->arena = (mst_arena){0}; /* its strings stay here */
+    }
+    take_trained(&m->policy, p);
+    return MST_OK;
+}
+
+void mst_metadata_text(const mst_metadata *m, char *out, size_t n)
+{
+    size_t used = 0;
+    out[0] = '\0';
+    for (int k = 0; k < MST_N_META; k++)
+        if (m->taken[k] && used < n)
+            used += (size_t)snprintf(out + used, n - used, "%s%s", used != 0 ? ", " : "", keys[k]);
+}
