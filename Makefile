@@ -33,6 +33,9 @@ LDFLAGS ?= $(LINK_$(MODE))
 ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -DMST_VERSION='"$(VERSION)"' $(CFLAGS) -ffp-contract=off -fPIC \
              -fvisibility=hidden -pthread $(WARN) $(INC) -MMD -MP
 
+# `make V=1` shows each command, otherwise what it makes; `make -s` nothing
+say = $(if $(V)$(findstring s,$(firstword -$(MAKEFLAGS))),,@printf '  %-4s %s\n' $(1) $@;)
+
 src = $(sort $(foreach d,$(1),$(wildcard $(d)/*.c)))
 obj = $(patsubst %.c,$(B)/%.o,$(1))
 
@@ -104,20 +107,27 @@ ONNX_PROTO ?= $(firstword $(wildcard /usr/include/onnx/onnx.proto /usr/local/inc
 $(GEN)/onnx.pb-c.c $(GEN)/onnx.pb-c.h &: $(ONNX_PROTO)
 	@test -n "$(ONNX_PROTO)" || { echo "onnx.proto not found: run 'make deps' (package libonnx-dev)"; exit 1; }
 	@mkdir -p $(GEN)
-	protoc-c --c_out=$(GEN) --proto_path=$(dir $(ONNX_PROTO)) $(ONNX_PROTO)
-$(B)/gen/onnx.pb-c.o: $(GEN_SRC) Makefile
+	$(call say,GEN) protoc-c --c_out=$(GEN) --proto_path=$(dir $(ONNX_PROTO)) $(ONNX_PROTO)
+$(B)/gen/onnx.pb-c.o: $(GEN_SRC) $(B)/flags
 	@mkdir -p $(@D)
-	$(CC) -std=c11 $(CFLAGS) -fPIC -fvisibility=hidden -w -I$(GEN) -MMD -MP -c -o $@ $<
+	$(call say,CC) $(CC) -std=c11 $(CFLAGS) -fPIC -fvisibility=hidden -w -I$(GEN) -MMD -MP -c -o $@ $<
 $(call obj,$(call src,converter/onnx)): | $(GEN)/onnx.pb-c.h
+
+# ---- compiler, flags, version: what they made is made anew when they change; what is missing is named ----
+$(B)/flags: FORCE
+	@$(shell mkdir -p $(B))$(file >$@.new,$(CC) $(ALL_CFLAGS) $(PC_CFLAGS) $(LDFLAGS))cmp -s $@.new $@ || { \
+	  pkg-config --exists --print-errors $(DEPS_PC) && echo '#include <Random123/philox.h>' | $(CC) -E - >/dev/null || { \
+	    echo "make: a compiler or a library is missing: run 'make deps'" >&2; exit 1; }; mv $@.new $@; }
+FORCE:
 
 # ---- objects; instruction set flags only on the files of that set ----
 $(B)/runtime/kernels/%_avx2.o: ISA_FLAGS := -mavx2
 $(B)/runtime/kernels/%_avxvnni.o: ISA_FLAGS := -mavx2 -mavxvnni
 $(B)/runtime/kernels/%_vnni.o: ISA_FLAGS := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mprefer-vector-width=512
 $(B)/runtime/kernels/%_avx512.o: ISA_FLAGS := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mprefer-vector-width=512
-$(B)/%.o: %.c
+$(B)/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(PC_CFLAGS) $(ISA_FLAGS) -c -o $@ $<
+	$(call say,CC) $(CC) $(ALL_CFLAGS) $(PC_CFLAGS) $(ISA_FLAGS) -c -o $@ $<
 
 $(foreach l,$(LIBRARIES),$(eval $(B)/lib$l.a: $(OBJ_$l)))
 $(foreach l,$(LIBRARIES),$(eval $(B)/lib$l.so: $(OBJ_$l) $(NEEDS_$l:%=$(B)/lib%.so) Makefile))
@@ -125,28 +135,28 @@ $(LIBTOOLS): $(call obj,$(TOOLS_LIB))
 $(B)/%.a:
 	@mkdir -p $(@D)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR) $(AR) rcs $@ $^
 # wherever they are installed, those that stand on another find it beside them
 $(SHARED): $(B)/lib%.so:
-	$(CC) $(CFLAGS) $(LDFLAGS) -shared -Wl,-soname,lib$*.so.$(SOVERSION) -Wl,-rpath,'$$ORIGIN' -o $@ $(filter %.o %.so,$^) $(LIBS_$*)
+	$(call say,LD) $(CC) $(CFLAGS) $(LDFLAGS) -shared -Wl,-soname,lib$*.so.$(SOVERSION) -Wl,-rpath,'$$ORIGIN' -o $@ $(filter %.o %.so,$^) $(LIBS_$*)
 
 $(addprefix $(B)/,$(TOOLS)): $(B)/%: $(B)/tools/%.o $(LIBS)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(LIBS) $(LDLIBS)
+	$(call say,LD) $(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(LIBS) $(LDLIBS)
 
 # ---- tests ----
 $(UNIT_BIN): $(B)/%: $(B)/%.o $(call obj,$(SUPPORT)) $(LIBS)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(call obj,$(SUPPORT)) $(LIBS) $(LDLIBS) $(shell pkg-config --libs check 2>/dev/null)
-$(TOY)/%.o: %.c
+	$(call say,LD) $(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(call obj,$(SUPPORT)) $(LIBS) $(LDLIBS) $(shell pkg-config --libs check 2>/dev/null)
+$(TOY)/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(PC_CFLAGS) -DMST_EXTRA_OPS='"tests/unit/toy/toy_ops.def"' -DMST_EXTRA_BACKEND=rt_backend_toy -c -o $@ $<
+	$(call say,CC) $(CC) $(ALL_CFLAGS) $(PC_CFLAGS) -DMST_EXTRA_OPS='"tests/unit/toy/toy_ops.def"' -DMST_EXTRA_BACKEND=rt_backend_toy -c -o $@ $<
 $(TOY)/test_toy: $(TOY_SRC:%.c=$(TOY)/%.o) $(call obj,$(SUPPORT)) $(LIBS)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIBS) $(LDLIBS) $(shell pkg-config --libs check 2>/dev/null)
+	$(call say,LD) $(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIBS) $(LDLIBS) $(shell pkg-config --libs check 2>/dev/null)
 # small programs that the Python tests drive
 $(KIT_BIN): $(B)/%: $(B)/%.o $(call obj,$(SUPPORT)) $(LIBS)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(call say,LD) $(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 # a fuzz target with a main that replays files; `make fuzz` links libFuzzer instead
 $(FUZZ_BIN): $(B)/%: $(B)/%.o $(B)/tests/fuzz/replay_main.o $(call obj,$(SUPPORT)) $(LIBS)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(call say,LD) $(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 # each in a job of its own (-j), whose output stays together
 run_apart = { echo "== $(notdir $<)"; $(1); } >$<.log 2>&1; s=$$?; cat $<.log; exit $$s
@@ -170,7 +180,7 @@ fuzz-run: $(FUZZ_SRC:%.c=$(B)/%.libfuzzer)
 	@for t in $^; do n=$$(basename $$t .libfuzzer); mkdir -p build/corpus/$$n; \
 	  $$t -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=2048 -timeout=20 build/corpus/$$n tests/fuzz/corpus/$${n#fuzz_} || exit 1; done
 $(B)/%.libfuzzer: $(B)/%.o $(call obj,$(SUPPORT)) $(LIBS)
-	$(CC) $(CFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
+	$(call say,LD) $(CC) $(CFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
 FUZZ_SECONDS ?= 60
 
 # the oracles: ONNX, ONNX Runtime, NumPy
@@ -187,22 +197,27 @@ pytest: all $(KIT_BIN) $(VENV)/ok ## test the tools against the oracles (ONNX Ru
 TRAIN_PYTHON ?= $(if $(filter true,$(CI)),/usr/bin/python3,$(PYTHON))
 .PHONY: train-check
 train-check: ## test the training code, where TRAIN_PYTHON (PYTHON) has PyTorch
-	@test "$(CI)" != true || sh third_party/deps.sh python3-torch python3-onnx python3-pytest python3-yaml || \
+	@test "$(CI)" != true || sh third_party/deps.sh python3-torch python3-onnx python3-pytest python3-pytest-xdist python3-yaml || \
 	  echo "make: PyTorch could not be installed" >&2
-	@if $(TRAIN_PYTHON) -c 'import torch, yaml, pytest' 2>/dev/null; then $(TRAIN_PYTHON) -m pytest -q -rs -p no:cacheprovider examples/train; \
+	@if $(TRAIN_PYTHON) -c 'import torch, yaml, pytest' 2>/dev/null; then \
+	  apart=$$($(TRAIN_PYTHON) -c 'import xdist; print("-n auto")' 2>/dev/null); \
+	  $(TRAIN_PYTHON) -m pytest -q -rs -p no:cacheprovider $$apart examples/train; \
 	else echo "SKIP: tests of the training code: $(TRAIN_PYTHON) lacks PyTorch, PyYAML or pytest (examples/train/requirements.txt)"; fi
 
+JOBS ?= $(shell nproc)
 .PHONY: check
 check: deps ## build and pass every test: what CI runs
 	$(MAKE) lint
-	$(MAKE) -j2 MODE=release all bench-build unit
+	$(MAKE) -j$(JOBS) MODE=release all bench-build unit
 	@sh tests/circles.sh build/release
-	$(MAKE) -j2 MODE=asan unit replay
-	@if command -v clang >/dev/null; then $(MAKE) -j2 MODE=asan CC=clang unit replay; \
-	else echo "SKIP: clang is not installed"; fi
-	$(MAKE) -j2 MODE=tsan unit-threads
-	$(MAKE) -j2 MODE=release pytest
+	$(MAKE) -j$(JOBS) MODE=asan unit replay
+	@if echo 'int main(void) { return 0; }' | clang -fsanitize=address,undefined -x c -o /dev/null - 2>/dev/null; then \
+	  $(MAKE) -j$(JOBS) MODE=asan CC=clang replay; \
+	else echo "SKIP: clang, or its sanitizers, are not installed"; fi
+	$(MAKE) -j$(JOBS) MODE=tsan unit-threads
+	$(MAKE) -j$(JOBS) MODE=release pytest
 	$(MAKE) train-check
+	@echo "make check: passed"
 
 .PHONY: unit-threads
 unit-threads: $(filter %/test_threads %/test_session %/test_block_schedule,$(UNIT_BIN)) ## the tests that use threads (MODE=tsan)
@@ -223,9 +238,9 @@ BENCH      ?= full
 BENCH_VENV ?= build/bench-venv
 BENCH_BIN  := $(patsubst %.c,$(B)/%,$(sort $(wildcard bench/*.c)))
 $(filter-out %/bench_readers,$(BENCH_BIN)): $(B)/%: $(B)/%.o $(LIBMST)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(LIBMST) -lm -pthread
+	$(call say,LD) $(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(LIBMST) -lm -pthread
 $(B)/bench/bench_readers: $(B)/bench/bench_readers.o $(LIBDATA) $(LIBMST)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(call say,LD) $(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 build/bench-venv/ok: bench/requirements.txt bench/venv.sh
 	@sh bench/venv.sh $(PYTHON) build/bench-venv bench/requirements.txt
 .PHONY: bench-build
@@ -236,12 +251,14 @@ bench: all $(BENCH_BIN) $(filter build/bench-venv/ok,$(BENCH_VENV)/ok) ## measur
 	  --missing $(BENCH_VENV)/missing.txt --mode $(BENCH) --cc $(CC) $(BENCH_ARGS)
 
 # ---- for users ----
-.PHONY: deps
-deps: ## install what is missing through the system's package manager
-	@sh third_party/deps.sh
+.PHONY: deps deps-build
+deps: ## install what build and tests need and is missing, through the system's package manager
+	@sh third_party/deps.sh build check
+deps-build: ## the same, of the build only
+	@sh third_party/deps.sh build
 
 .PHONY: demo
-demo: deps ## build, convert the bundled digits model, run and validate it
+demo: deps-build ## build, convert the bundled digits model, run and validate it
 	@$(MAKE) --no-print-directory all
 	@sh examples/demo.sh $(B)
 
@@ -260,25 +277,29 @@ reproduce: all ## the paper's tables and figures from the committed models: make
 # What is installed, each from its list: INSTALLED are the paths under PREFIX, and all that uninstall removes.
 HEADERS := $(wildcard $(addsuffix /include/mst/*,runtime runtime/data converter calibrate))
 C_EXAMPLES := $(wildcard examples/c/*.c)
+DOCS := LICENSE README.md CHANGELOG.md CITATION.cff $(wildcard docs/*.md)
 PREFIX_AT = $(DESTDIR)$(abspath $(PREFIX))
 INSTALLED = $(TOOLS:%=bin/%) $(addprefix include/mst/,$(notdir $(HEADERS))) \
             $(foreach l,$(LIBRARIES),$(addprefix lib/lib$l.,a so so.$(SOVERSION) so.$(VERSION)) lib/pkgconfig/$l.pc) \
-            $(addprefix share/mst/examples/,$(notdir $(C_EXAMPLES)))
+            $(addprefix share/mst/examples/,$(notdir $(C_EXAMPLES))) $(addprefix share/doc/mst/,$(notdir $(DOCS)))
 # a static library as others get it: one object in which private names are no symbols that could clash
 $(B)/install/lib%.a: $(B)/lib%.a
 	@mkdir -p $(@D)
-	$(CC) -r -nostdlib -Wl,--whole-archive $< -Wl,--no-whole-archive -o $(@:.a=.o)
-	$(OBJCOPY) --localize-hidden $(@:.a=.o)
+	$(call say,LD) $(CC) -r -nostdlib -Wl,--whole-archive $< -Wl,--no-whole-archive -o $(@:.a=.o)
+	@$(OBJCOPY) --localize-hidden $(@:.a=.o)
 	@rm -f $@
-	$(AR) rcs $@ $(@:.a=.o)
+	$(call say,AR) $(AR) rcs $@ $(@:.a=.o)
 .PHONY: install
 install: all $(LIBRARIES:%=$(B)/install/lib%.a) ## install tools, libraries, headers, pkg-config files, C examples (PREFIX=, DESTDIR=)
-	install -d $(addprefix $(PREFIX_AT)/,bin lib/pkgconfig include/mst share/mst/examples)
+	install -d $(addprefix $(PREFIX_AT)/,bin lib/pkgconfig include/mst share/mst/examples share/doc/mst)
 	install $(TOOLS:%=$(B)/%) $(PREFIX_AT)/bin
 	install -m 644 $(LIBRARIES:%=$(B)/install/lib%.a) $(PREFIX_AT)/lib
 	install -m 644 $(HEADERS) $(PREFIX_AT)/include/mst
 	install -m 644 $(C_EXAMPLES) $(PREFIX_AT)/share/mst/examples
+	install -m 644 $(DOCS) $(PREFIX_AT)/share/doc/mst
 	$(foreach l,$(LIBRARIES),$(call install_library,$l))
+	@test -n "$(DESTDIR)" || PATH="$$PATH:/sbin:/usr/sbin" ldconfig -p 2>/dev/null | grep -qF $(abspath $(PREFIX))/lib/libmst.so || \
+	  echo "make: programs find the libraries after 'ldconfig' (as root), or with LD_LIBRARY_PATH=$(abspath $(PREFIX))/lib"
 define install_library
 install -m 644 $(B)/lib$1.so $(PREFIX_AT)/lib/lib$1.so.$(VERSION)
 	ln -sf lib$1.so.$(VERSION) $(PREFIX_AT)/lib/lib$1.so.$(SOVERSION)
@@ -292,7 +313,7 @@ endef
 .PHONY: uninstall
 uninstall: ## remove what `make install` of the same PREFIX and DESTDIR put there, and nothing else
 	rm -f $(addprefix $(PREFIX_AT)/,$(INSTALLED))
-	@rmdir $(PREFIX_AT)/include/mst $(PREFIX_AT)/share/mst/examples $(PREFIX_AT)/share/mst 2>/dev/null || true
+	@rmdir $(addprefix $(PREFIX_AT)/,include/mst share/mst/examples share/mst share/doc/mst) 2>/dev/null || true
 
 .PHONY: clean
 clean: ## remove everything built

@@ -1,26 +1,58 @@
 #!/bin/sh
-# Install the packages that the build and the tests need and that are missing.
-# So are those that its arguments name. Debian and Ubuntu; elsewhere it names them and what they are for.
+# Install Debian packages that are missing: deps.sh [build] [check] [PACKAGE ..]
+#   build: what compiling needs; check: what the tests need besides
+# Where the system has no dpkg it names them.
 set -eu
-packages="gcc make pkg-config libc6-dev libprotobuf-c-dev protobuf-c-compiler libonnx-dev libgsl-dev
-check libsubunit-dev libyaml-dev libjansson-dev librandom123-dev libmd-dev zlib1g-dev libmatio-dev
-libjpeg62-turbo-dev libpng-dev libzip-dev python3 python3-venv clang libclang-rt-14-dev $*"
+build="gcc make pkg-config libc6-dev libprotobuf-c-dev protobuf-c-compiler libonnx-dev libgsl-dev libyaml-dev
+libjansson-dev librandom123-dev libmd-dev zlib1g-dev libmatio-dev libjpeg-dev libpng-dev libzip-dev python3"
+check="check libsubunit-dev python3-venv"
+packages="" clang=""
+for word in "$@"; do
+    case $word in
+    build) packages="$packages $build" ;;
+    check) packages="$packages $check" clang=yes ;;
+    *) packages="$packages $word" ;;
+    esac
+done
 
 if ! command -v dpkg-query >/dev/null 2>&1; then
     echo "deps: this system has no dpkg; install the equivalents of these Debian packages:" $packages >&2
     exit 1
 fi
-missing=""
-for p in $packages; do
-    dpkg-query -W -f='${Status}' "$p" 2>/dev/null | grep -q "install ok installed" || missing="$missing $p"
-done
-[ -n "$missing" ] || exit 0
-echo "deps: installing$missing"
+
+# Those of its arguments that are not installed.
+missing() {
+    for p; do
+        dpkg-query -W -f='${Status}' "$p" 2>/dev/null | grep -q "install ok installed" || printf ' %s' "$p"
+    done
+}
+
 sudo=""
 if [ "$(id -u)" != 0 ]; then
-    command -v sudo >/dev/null 2>&1 || { echo "deps: not root and no sudo; install as root:$missing" >&2; exit 1; }
     sudo=sudo
 fi
-$sudo apt-get update -q >/dev/null || { echo "deps: apt-get update failed; needed:$missing" >&2; exit 1; }
-$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing >/dev/null ||
-    { echo "deps: apt-get install failed; install by hand:$missing" >&2; exit 1; }
+updated=""
+
+# install PACKAGE ..: an error names them
+install() {
+    echo "deps: installing $*"
+    [ -z "$sudo" ] || command -v sudo >/dev/null 2>&1 || { echo "deps: not root and no sudo; install as root: $*" >&2; return 1; }
+    [ -n "$updated" ] || $sudo apt-get update -q >/dev/null || { echo "deps: apt-get update failed; needed: $*" >&2; return 1; }
+    updated=yes
+    $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@" >/dev/null ||
+        { echo "deps: apt-get install failed; install by hand: $*" >&2; return 1; }
+}
+
+# shellcheck disable=SC2046,SC2086 # lists of words
+{
+    set -- $(missing $packages)
+    [ $# = 0 ] || install "$@"
+    # The second compiler is not needed: its tests are skipped without. Its sanitizers have its version in their name.
+    if [ -n "$clang" ]; then
+        set -- $(missing clang)
+        [ $# = 0 ] || install "$@" || exit 0
+        version=$(clang -dumpversion | cut -d. -f1)
+        echo 'int main(void) { return 0; }' | clang -fsanitize=address,undefined,fuzzer-no-link -x c -o /dev/null - 2>/dev/null ||
+            install "libclang-rt-$version-dev" || exit 0
+    fi
+}

@@ -1,0 +1,36 @@
+"""What the Makefile promises: flags and versions are noticed, lines are short, what is missing is named."""
+import shutil
+import subprocess
+
+import pytest
+
+from built import ROOT
+
+pytestmark = pytest.mark.skipif(not shutil.which("make"), reason="make is not installed")
+
+
+def make(folder, *settings, code=0):
+    target = folder / "runtime" / "core" / "argmax.o"
+    done = subprocess.run(["make", "-C", str(ROOT), "--no-print-directory", "B=%s" % folder, *settings, str(target)],
+                          capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout if code == 0 else done.stderr
+
+
+def test_what_changed_is_made_anew(tmp_path):
+    assert "  CC " in make(tmp_path)
+    assert make(tmp_path) == ""
+    assert "  CC " in make(tmp_path, "VERSION=9.9.9")
+    assert "  CC " in make(tmp_path, "VERSION=9.9.9", "CFLAGS=-O0")
+    assert make(tmp_path, "VERSION=9.9.9", "CFLAGS=-O0") == ""
+
+
+def test_short_and_long_lines(tmp_path):
+    assert make(tmp_path).strip() == "CC   %s" % (tmp_path / "runtime" / "core" / "argmax.o")
+    assert "-std=c11" in make(tmp_path, "V=1", "CFLAGS=-O0")
+
+
+def test_missing_libraries_are_named(tmp_path):
+    said = make(tmp_path, "DEPS_PC=zlib nosuchlibrary", code=2)
+    assert "nosuchlibrary" in said and "run 'make deps'" in said
+    assert not (tmp_path / "flags").exists()
