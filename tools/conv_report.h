@@ -15,7 +15,7 @@ typedef struct mst_conv_facts {
     uint64_t bytes;                   /* of output; 0: not written */
     const mst_thresholds *thresholds; /* NULL: none from data */
     const mst_pairs *pairs;
-    const char *metadata;             /* "mean, std": what the model itself said; "": nothing */
+    const char *metadata; /* "mean, std": what the model itself said; "": nothing */
 } mst_conv_facts;
 
 mst_status mst_conv_print(const mst_conv_facts *c, FILE *f, mst_err *err);
