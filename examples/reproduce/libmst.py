@@ -5,7 +5,7 @@ import ctypes as c
 
 import numpy as np
 
-SPIKING, FLOAT = "spiking", "float"
+SPIKING, FLOAT = "step", "float"
 
 class Tap(c.Structure):
     _fields_ = [("node", c.c_uint32), ("layer", c.c_uint32), ("first", c.c_uint32), ("steps", c.c_uint32),
