@@ -190,7 +190,7 @@ static void open_layer(layer *l, const shape *s)
     int8_t *w = bench_alloc(size);
     for (size_t i = 0; i < size; i++)
         w[i] = (int8_t)(bench_uniform(&seed) * 255 - 127);
-    l->w = (mstc_weights){w, s->n, 127, 0, 1, 0};
+    l->w = (mstc_weights){w, s->n, 127, 0};
     l->a = (mstc_affine){constants(s->n, 1e-3f), constants(s->n, 0.1f), 0, NULL};
     l->q = (mstc_neuron){constants(s->n, 1.0f), constants(s->n, 1.1f), constants(s->n, 0.1f), MOST, 0.5f};
     l->y = (mstc_bytes){bench_alloc(s->rows * s->n), s->n, NULL};
@@ -207,9 +207,9 @@ static void run_attention(void *ctx)
     const size_t n = l->window, all = 3 * l->width;
     for (size_t first = 0; first < l->rows; first += n)
         for (size_t h = 0; h < l->heads; h++) {
-            mstc_input q = {l->in.x + h * 32, all, l->in.index + first, one, 1, 32, MOST, 1, 0}, k = q, v = q;
-            mstc_input a = {l->scores, SCORES, NULL, one, 1, n, MOST, 1, 0};
-            mstc_weights w = {l->packed, n, MOST, 0, 1, 0}, wv = {l->packed, 32, MOST, 0, 1, 0};
+            mstc_input q = {l->in.x + h * 32, all, l->in.index + first, one, 1, 32, MOST}, k = q, v = q;
+            mstc_input a = {l->scores, SCORES, NULL, one, 1, n, MOST};
+            mstc_weights w = {l->packed, n, MOST, 0}, wv = {l->packed, 32, MOST, 0};
             mstc_affine pairs = {l->a.c, l->a.b, n, NULL};
             mstc_bytes y = {l->scores, SCORES, NULL}, out = {l->y.y + h * 32, l->width, l->in.index + first};
             k.x += l->width;
@@ -284,11 +284,10 @@ typedef struct pool {
     mst_count_kernels k;
     layer l; /* fc1 of the second stage */
     mstc_thin thin;
-    mstc_stream x;
+    mstc_more stream, counts;
     mstc_bytes y;
-    mstc_reader next;
+    mstc_floats floats;
     uint32_t *sums;
-    float *floats;
     uint64_t sink;
 } pool;
 
@@ -297,33 +296,15 @@ static void do_total(pool *p) { p->sink += p->k.total(p->l.in.x, ROWS * COLS, 0)
 static void do_bits(pool *p) { p->sink += p->k.total(p->l.in.x, ROWS * COLS, 1); }
 static void do_row_sums(pool *p) { p->k.row_sums(&p->l.in, ROWS, 0, p->sums); }
 static void do_column_sums(pool *p) { p->k.column_sums(&p->l.in, ROWS, 0, p->sums); }
-static void do_add(pool *p) { p->k.stream(&p->l.in, ROWS, COLS, &p->x, NULL); }
-static void do_read(pool *p) { p->k.stream(NULL, ROWS, COLS, &p->x, &p->next); }
-static void do_add_read(pool *p) { p->k.stream(&p->l.in, ROWS, COLS, &p->x, &p->next); }
-static void do_digits(pool *p)
+static void do_add(pool *p) { p->k.sum(&p->stream, &p->counts, ROWS, COLS, NULL, NULL, &p->floats); }
+static void do_read(pool *p) { p->k.sum(&p->stream, NULL, ROWS, COLS, &p->l.q, &p->y, NULL); }
+static void do_add_read(pool *p) { p->k.sum(&p->stream, &p->counts, ROWS, COLS, &p->l.q, &p->y, &p->floats); }
+static void do_current(pool *p)
 {
-    mstc_planes y = {p->l.y.y, COLS, ROWS * COLS, 3};
-    p->k.stream_bytes(&p->x, ROWS, COLS, &y);
-}
-static void do_into(pool *p)
-{
-    mstc_into into = {NULL, &p->x, &p->next};
     mstc_weights w = p->l.w;
     w.n = COLS;
-    p->k.fire_into(&p->l.in, &w, ROWS, &p->l.a, &p->l.q, &into);
+    p->k.current(&p->l.in, &w, ROWS, &p->l.a, &p->floats);
 }
-static void do_wide(pool *p, unsigned digits)
-{
-    mstc_floats y = {p->floats, COLS, NULL, 0};
-    mstc_weights w = p->l.w;
-    w.n = COLS;
-    w.digits = digits;
-    w.digit_apart = mstc_panels_size(COLS, 1, COLS);
-    p->k.current(&p->l.in, &w, ROWS, &p->l.a, &y);
-}
-static void do_one(pool *p) { do_wide(p, 1); }
-static void do_two(pool *p) { do_wide(p, 2); }
-static void do_three(pool *p) { do_wide(p, 3); }
 
 static const struct {
     const char *name, *what;
@@ -335,14 +316,10 @@ static const struct {
     {"total", "counts, their bits", do_bits, 1},
     {"row_sums", "counts, rows of 192", do_row_sums, 1},
     {"column_sums", "counts, 192 columns", do_column_sums, 1},
-    {"stream", "counts added", do_add, 1},
-    {"stream", "numbers read by neurons", do_read, 1},
-    {"stream", "both", do_add_read, 1},
-    {"stream_bytes", "numbers, 3 digits", do_digits, 1},
-    {"fire_into", "multiply-adds, 784x192x192, stream and reader", do_into, COLS},
-    {"current", "multiply-adds, 784x192x192", do_one, COLS},
-    {"current", "multiply-adds, 784x192x192, 2 digits", do_two, COLS},
-    {"current", "multiply-adds, 784x192x192, 3 digits", do_three, COLS},
+    {"sum", "counts added to a stream", do_add, 1},
+    {"sum", "stream read by neurons", do_read, 1},
+    {"sum", "both", do_add_read, 1},
+    {"current", "multiply-adds, 784x192x192", do_current, COLS},
 };
 
 static struct {
@@ -361,25 +338,24 @@ static void run_others(const mst_count_kernels *k)
     static const shape fc1 = {"", "", ROWS, COLS, 4 * COLS, 1, 0};
     pool p = {.k = *k};
     uint32_t *table = bench_alloc(16 * 16 * sizeof *table);
-    int32_t *worth = bench_alloc(COLS * sizeof *worth), *x = bench_alloc(ROWS * COLS * sizeof *x);
+    float *x = bench_alloc(ROWS * COLS * sizeof *x);
     open_layer(&p.l, &fc1);
     mstc_thin_table(MOST, 0.5, table);
     p.thin = (mstc_thin){1, 2, 3, MOST, table, 0};
-    p.x = (mstc_stream){x, COLS, NULL, worth, 0};
+    p.stream = (mstc_more){.floats = x, .ld = COLS};
+    p.counts = (mstc_more){.counts = p.l.in.x, .theta = 0.1f, .levels = 1, .ld = p.l.in.ld};
     p.y = (mstc_bytes){bench_alloc(ROWS * COLS), COLS, NULL};
-    p.next = (mstc_reader){0x1p-10f, &p.l.q, &p.y};
     p.sums = bench_alloc(ROWS * sizeof *p.sums);
-    p.floats = bench_alloc(ROWS * COLS * sizeof *p.floats);
+    p.floats = (mstc_floats){bench_alloc(ROWS * COLS * sizeof(float)), COLS};
     for (now.i = 0, now.p = &p; now.i < sizeof others / sizeof others[0]; now.i++)
         printf("%s\t%s\t%s\t%.2f\n", others[now.i].name, k->isa, others[now.i].what,
                1e-9 * ROWS * COLS * others[now.i].each / bench_time(run_other, NULL, runs, least));
     close_layer(&p.l);
     free(table);
-    free(worth);
     free(x);
     free(p.y.y);
     free(p.sums);
-    free(p.floats);
+    free(p.floats.y);
 }
 
 static void run_set(const mst_count_kernels *k)

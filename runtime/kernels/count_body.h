@@ -36,35 +36,8 @@ static void lift_tile(const dot *d, size_t k, int32_t lift, int32_t *sums)
     }
 }
 
-/* The sums of all pairs of digits, as floats in place of the integers. */
-static void dot_digits(const job *j, const dot *first, int32_t *sums)
-{
-    const unsigned of_in = j->in->digits > 1 ? j->in->digits : 1;
-    const size_t n = first->height * MSTC_COLS;
-    double whole[MSTC_TILE * MSTC_COLS] = {0};
-    float rounded[MSTC_TILE * MSTC_COLS];
-    dot d = *first;
-    for (unsigned k = 0; k < j->digits; k++) {
-        const unsigned i = k % of_in, o = k / of_in;
-        const double scale = (double)((uint64_t)1 << 8 * (i + o));
-        d.panel = first->panel + o * j->w->digit_apart;
-        for (size_t r = 0; r < d.height; r++)
-            d.rows[r] = first->rows[r] + i * j->in->digit_apart;
-        dot_tile(&d, sums);
-        for (size_t s = 0; s < n; s++)
-            whole[s] += scale * (double)sums[s];
-    }
-    for (size_t s = 0; s < n; s++)
-        rounded[s] = (float)whole[s];
-    memcpy(sums, rounded, n * sizeof *sums);
-}
-
 static void sum_tile(const job *j, const dot *d, int32_t *sums)
 {
-    if (j->digits > 1) {
-        dot_digits(j, d, sums);
-        return;
-    }
     dot_tile(d, sums);
     if (j->w->lift != 0)
         lift_tile(d, j->in->k, (int32_t)j->w->lift, sums);
@@ -94,10 +67,9 @@ static void run_panel(const job *j, place *at, size_t rows, finish_fn *finish)
     at->row = first;
 }
 
-static void run(job *j, size_t rows, finish_fn *finish)
+static void run(const job *j, size_t rows, finish_fn *finish)
 {
     size_t n = j->w->n, group = rows_of_group(j->in);
-    j->digits = (j->in->digits > 1 ? j->in->digits : 1) * (j->w->digits > 1 ? j->w->digits : 1);
     for (size_t r = 0; r < rows; r += group) {
         place at = {.row = r};
         for (; at.o < n; at.o += MSTC_COLS) {
@@ -119,13 +91,6 @@ static void FN(current)(const mstc_input *in, const mstc_weights *w, size_t rows
 {
     job j = {.in = in, .w = w, .a = a, .floats = y};
     run(&j, rows, finish_current);
-}
-
-static void FN(fire_into)(const mstc_input *in, const mstc_weights *w, size_t rows, const mstc_affine *a,
-                          const mstc_neuron *q, const mstc_into *into)
-{
-    job j = {.in = in, .w = w, .a = a, .q = q, .into = into};
-    run(&j, rows, finish_into);
 }
 
 #define MSTC_TABLE_(set) mst_count_kernels_##set

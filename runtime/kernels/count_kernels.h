@@ -11,14 +11,7 @@
  *         y = floor((x*levels)/theta[o] + shift), clipped to 0..levels, NaN gives 0
  *
  * fire        counts y[r][o]
- * current     float32 y[r][o] = x; with add: y[r][o] = y[r][o] + x
- * fire_into   fire, then add what the counts are worth to a residual stream, then let neurons
- *             read the stream (mstc_into)
- *
- * Digits. Wider factors are numbers of digits of 8 bits, least first: counts' digits 0..255 (those of
- * a stream, by stream_bytes), weights' digits -128..127 (d = ((v + 128) & 255) - 128, then v = (v - d)/256).
- * s is then the sum over the digits i of x and d of w of 256^(i + d) * s(i, d), exact below 2^53,
- * and f = (float)s still one rounding, half to even. most: of one digit. lift must be 0.
+ * current     float32 y[r][o] = x
  *
  * Products of counts (attention): pack one factor into panels, then multiply as above. Weights are
  * signed: where counts above 127 are packed, lift is 128, and 0 otherwise. A part of a row (a head)
@@ -27,11 +20,8 @@
  * pack_columns  panels of in.k outputs with `rows` weights: output o has column o (A x V)
  *               then w = {panels, n, 127 or 128 (or the largest count, where lift is 0), lift}
  *
- * Residual streams are exact whole numbers below 2^31.
- * stream        x[r][o] += worth[o]*n[r][o], o < in.k (in NULL: nothing is added); then next, if
- *               not NULL, reads the columns o < n. Rows are taken in order; an index of x may name
- *               a row again (a pool that sums)
- * stream_bytes  digits of x[r][o] (not negative), o < n, as a product's input wants them
+ * sum         x = a, or a + b where there is a b, of rows of n columns: floats in keep, if not NULL; where there
+ *             are neurons q, what they fire in y
  *
  * pool_max      y[r][i] = the largest of x[r][taps[t] + i] over the taps, i < k
  *
@@ -72,9 +62,7 @@ typedef struct mstc_input {
     const uint32_t *index;
     const size_t *taps;
     size_t n_taps, k;
-    unsigned most;      /* no count is larger: the smaller, the faster on AVX2 (16, 32, 64, 128) */
-    unsigned digits;    /* 0: one */
-    size_t digit_apart; /* bytes from a digit to the next */
+    unsigned most; /* no count is larger: the smaller, the faster on AVX2 (16, 32, 64, 128) */
 } mstc_input;
 
 /* Weights of outputs o in panels [ceil(n/32)][n_taps][ceil(k/4)][32][4], 64-byte aligned: weight
@@ -84,17 +72,15 @@ typedef struct mstc_input {
 typedef struct mstc_weights {
     const int8_t *panels;
     size_t n;
-    unsigned most;      /* no stored weight's absolute value is larger, 127 as a rule, 128 at most */
-    unsigned lift;      /* each weight is worth so much more than its byte: 0, or 128 where packed so */
-    unsigned digits;    /* 0: one */
-    size_t digit_apart; /* bytes from a digit's panels to the next digit's */
+    unsigned most; /* no stored weight's absolute value is larger, 127 as a rule, 128 at most */
+    unsigned lift; /* each weight is worth so much more than its byte: 0, or 128 where packed so */
 } mstc_weights;
 
-/* What a shortcut adds: worth[o]*(float)counts[r][o], rounded, or floats[r][o]; row r is row
- * index[r], or r without index, ld elements apart. One of counts and floats is NULL. */
+/* What is added, a shortcut: theta*((float)counts[r][o]/levels), both rounded, or floats[r][o]; row r is row
+ * index[r], or r without index, ld elements apart. One of counts and floats is NULL. Levels of 1 are not divided by. */
 typedef struct mstc_more {
     const uint8_t *counts;
-    const float *worth; /* [n] */
+    float theta, levels;
     const float *floats;
     size_t ld;
     const uint32_t *index;
@@ -118,41 +104,11 @@ typedef struct mstc_bytes {
     const uint32_t *index;
 } mstc_bytes;
 
-/* Digit d of row r goes to y + d*apart + ld*r. */
-typedef struct mstc_planes {
-    uint8_t *y;
-    size_t ld, apart;
-    unsigned digits;
-} mstc_planes;
-
+/* Row r of floats goes to y + ld*r. */
 typedef struct mstc_floats {
     float *y;
-    size_t ld; /* floats */
-    const uint32_t *index;
-    int add;
-} mstc_floats;
-
-/* Row r of a stream: x + ld*index[r], or x + ld*r without index. */
-typedef struct mstc_stream {
-    int32_t *x;
     size_t ld;
-    const uint32_t *index;
-    const int32_t *worth; /* [n], what one count adds: round(theta * 2^S / levels) */
-    int start;            /* the stream starts here: x = worth*n */
-} mstc_stream;
-
-/* Neurons that read a stream: x = (float)X*unit, then fire as above. */
-typedef struct mstc_reader {
-    float unit;
-    const mstc_neuron *q;
-    const mstc_bytes *y;
-} mstc_reader;
-
-typedef struct mstc_into {
-    const mstc_bytes *y; /* where the counts go, too; NULL: nowhere */
-    const mstc_stream *x;
-    const mstc_reader *next; /* or NULL */
-} mstc_into;
+} mstc_floats;
 
 typedef struct mstc_thin {
     uint64_t seed;

@@ -21,12 +21,9 @@ ALWAYS VM v_live(size_t n) { return n != 0; }
 ALWAYS VF v_load(const float *x, VM live) { return live ? *x : 0; }
 ALWAYS void v_store(float *y, VF x, VM live) { *y = live ? x : *y; }
 ALWAYS VI v_ints(const int32_t *x, VM live) { return live ? *x : 0; }
-ALWAYS void v_store_ints(int32_t *y, VI x, VM live) { *y = live ? x : *y; }
 ALWAYS VI v_counts(const uint8_t *x, VM live) { return live ? *x : 0; }
 ALWAYS void v_store_counts(uint8_t *y, VI n, VM live) { *y = live ? (uint8_t)n : *y; }
 ALWAYS void v_store_both(uint8_t *y, VI n0, VI n1) { y[0] = (uint8_t)n0, y[1] = (uint8_t)n1; }
-ALWAYS VI v_iadd(VI a, VI b) { return a + b; }
-ALWAYS VI v_imul(VI a, VI b) { return a * b; }
 ALWAYS VF v_float(VI x) { return (float)x; }
 ALWAYS VI v_trunc(VF x) { return (int32_t)x; }
 

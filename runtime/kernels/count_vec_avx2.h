@@ -34,8 +34,6 @@ ALWAYS VI v_ints(const int32_t *x, VM live)
 {
     return live.n == VW ? _mm256_loadu_si256((const void *)x) : _mm256_maskload_epi32(x, live.lanes);
 }
-ALWAYS VI v_iadd(VI a, VI b) { return _mm256_add_epi32(a, b); }
-ALWAYS VI v_imul(VI a, VI b) { return _mm256_mullo_epi32(a, b); }
 ALWAYS VF v_float(VI x) { return _mm256_cvtepi32_ps(x); }
 ALWAYS VI v_trunc(VF x) { return _mm256_cvttps_epi32(x); }
 
@@ -54,21 +52,21 @@ ALWAYS void v_store(float *y, VF x, VM live)
 {
     live.n == VW ? _mm256_storeu_ps(y, x) : _mm256_maskstore_ps(y, live.lanes, x);
 }
-ALWAYS void v_store_ints(int32_t *y, VI x, VM live)
-{
-    if (live.n == VW)
-        _mm256_storeu_si256((void *)y, x);
-    else
-        _mm256_maskstore_epi32(y, live.lanes, x);
-}
 ALWAYS void v_store_counts(uint8_t *y, VI n, VM live)
 {
     __m128i half = _mm_packs_epi32(_mm256_castsi256_si128(n), _mm256_extracti128_si256(n, 1));
     uint64_t bytes = (uint64_t)_mm_cvtsi128_si64(_mm_packus_epi16(half, half));
-    if (live.n == VW)
+    if (live.n == VW) {
         memcpy(y, &bytes, VW);
-    else
-        memcpy(y, &bytes, live.n);
+        return;
+    }
+    if ((live.n & 4) != 0) {
+        memcpy(y, &bytes, 4);
+        y += 4;
+        bytes >>= 32;
+    }
+    for (size_t i = 0; i < (live.n & 3); i++, bytes >>= 8)
+        y[i] = (uint8_t)bytes;
 }
 
 ALWAYS void v_store_both(uint8_t *y, VI n0, VI n1)

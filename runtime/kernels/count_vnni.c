@@ -30,8 +30,6 @@ ALWAYS VI v_ints(const int32_t *x, VM live)
     return live == 0xffff ? _mm512_loadu_si512(x) : _mm512_maskz_loadu_epi32(live, x);
 }
 ALWAYS VI v_counts(const uint8_t *x, VM live) { return _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(live, x)); }
-ALWAYS VI v_iadd(VI a, VI b) { return _mm512_add_epi32(a, b); }
-ALWAYS VI v_imul(VI a, VI b) { return _mm512_mullo_epi32(a, b); }
 ALWAYS VF v_float(VI x) { return _mm512_cvtepi32_ps(x); }
 ALWAYS VI v_trunc(VF x) { return _mm512_cvttps_epi32(x); }
 
@@ -39,10 +37,6 @@ ALWAYS VI v_trunc(VF x) { return _mm512_cvttps_epi32(x); }
 ALWAYS void v_store(float *y, VF x, VM live)
 {
     live == 0xffff ? _mm512_storeu_ps(y, x) : _mm512_mask_storeu_ps(y, live, x);
-}
-ALWAYS void v_store_ints(int32_t *y, VI x, VM live)
-{
-    live == 0xffff ? _mm512_storeu_si512(y, x) : _mm512_mask_storeu_epi32(y, live, x);
 }
 ALWAYS void v_store_counts(uint8_t *y, VI x, VM live)
 {

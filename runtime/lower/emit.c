@@ -55,23 +55,31 @@ mst_status low_new_bits(lowering *lo, uint32_t tensor, rt_value *bits)
     return low_new_buf(lo, bits->step * sizeof(uint64_t), &bits->buf);
 }
 
-void low_use_expr(lowering *lo, const rt_expr *e)
+static void keep_buf(lowering *lo, uint32_t buf, uint32_t op)
+{
+    plan_buf *b = &lo->p->bufs[buf];
+    b->last = b->last > op ? b->last : op;
+}
+
+void low_keep_expr(lowering *lo, const rt_expr *e, uint32_t op)
 {
     if (e->syn != NULL && e->syn->from != NULL)
-        low_use_expr(lo, e->syn->from);
+        low_keep_expr(lo, e->syn->from, op);
     else if (e->syn != NULL)
-        low_use_buf(lo, e->syn->has_bits ? e->syn->bits.buf : e->syn->buf);
+        keep_buf(lo, e->syn->has_bits ? e->syn->bits.buf : e->syn->buf, op);
     if (e->prod != NULL) {
-        low_use_buf(lo, e->prod->a.buf);
-        low_use_buf(lo, e->prod->b.buf);
+        keep_buf(lo, e->prod->a.buf, op);
+        keep_buf(lo, e->prod->b.buf, op);
     }
     for (uint32_t i = 0; i < e->n_terms; i++) {
         if (e->terms[i].kind == RT_TERM_BITS)
-            low_use_buf(lo, e->terms[i].bits.buf);
+            keep_buf(lo, e->terms[i].bits.buf, op);
         if (e->terms[i].kind == RT_TERM_FLOAT)
-            low_use_buf(lo, e->terms[i].buf);
+            keep_buf(lo, e->terms[i].buf, op);
     }
 }
+
+void low_use_expr(lowering *lo, const rt_expr *e) { low_keep_expr(lo, e, (uint32_t)lo->p->n_ops); }
 
 mst_status low_new_floats(lowering *lo, uint32_t tensor, rt_value *out)
 {

@@ -1,5 +1,5 @@
-/* Layers of the same input, such as q, k and v, run together, tile by tile, on lists
- * that are made once. */
+/* Operations that run together: layers of the same input, such as q, k and v, tile by tile, on lists that are made
+ * once; a sum and the neurons that read it. */
 #include "runtime/lower/lowering.h"
 
 /* ---- order ------------------------------------------------------------------------- */
@@ -43,8 +43,7 @@ mst_status low_node_order(lowering *lo, const uint32_t **order, uint32_t *n)
 
 /* ---- groups ------------------------------------------------------------------------ */
 
-/* Reads nothing that changes but its lists. */
-static bool only_lists(const rt_op *op)
+bool low_only_lists(const rt_op *op)
 {
     const rt_expr *e = op->expr;
     if (op->kind != RT_OP_LAYER || op->node == NULL || e->syn == NULL || !e->syn->has_bits || e->syn->is_conv)
@@ -62,20 +61,22 @@ void low_join_group(lowering *lo)
         return;
     uint32_t last = (uint32_t)p->n_ops - 1;
     rt_op *op = &p->ops[last], *before = op - 1;
-    if (!only_lists(op) || !only_lists(before) || !lo->target->joins(op->expr, before->expr))
+    if (!lo->target->joins(op, before))
         return;
     op->head = before->head;
     p->ops[op->head].joined++;
 }
 
-/* All are written before the first is done. */
+/* All are written before the first is done, and read until the last is. */
 void low_keep_groups(lowering *lo)
 {
     mst_program *p = lo->p;
     for (uint32_t head = 0, last; head < p->n_ops; head = last + 1) {
         last = head + p->ops[head].joined;
-        for (uint32_t i = head; i <= last && last != head; i++)
+        for (uint32_t i = head; i <= last && last != head; i++) {
+            low_keep_expr(lo, p->ops[i].expr, last);
             if (p->bufs[p->ops[i].out.buf].last < last)
                 p->bufs[p->ops[i].out.buf].last = last;
+        }
     }
 }

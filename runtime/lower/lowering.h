@@ -17,8 +17,8 @@ typedef struct low_target {
     mst_status (*plan_synapse)(lowering *lo, rt_synapse *syn, bool *ok);
     /* Pack its weights; its input is known. */
     mst_status (*pack_synapse)(lowering *lo, rt_synapse *syn, bool *ok);
-    /* May layers of the same input bits run together? */
-    bool (*joins)(const rt_expr *a, const rt_expr *b);
+    /* May op run together with the operation before it, and what that was joined to? */
+    bool (*joins)(const rt_op *op, const rt_op *before);
     /* Time steps of a block, where the caller has not chosen. Not asked in count and radix mode, which have one. */
     mst_status (*choose_steps)(lowering *lo, uint32_t *steps);
     /* Scratch memory of a layer for p->steps steps. */
@@ -77,8 +77,9 @@ mst_status low_place_ops(lowering *lo);
 mst_status low_no_memory(lowering *lo);
 /* A buffer of bytes per time step, first written by the next operation. */
 mst_status low_new_buf(lowering *lo, size_t bytes, uint32_t *buf);
-void low_use_buf(lowering *lo, uint32_t buf);      /* by the next operation */
-void low_use_expr(lowering *lo, const rt_expr *e); /* all that it reads, likewise */
+void low_use_buf(lowering *lo, uint32_t buf);                    /* by the next operation */
+void low_use_expr(lowering *lo, const rt_expr *e);               /* all that it reads, likewise */
+void low_keep_expr(lowering *lo, const rt_expr *e, uint32_t op); /* the same, by operation op */
 mst_status low_new_op(lowering *lo, rt_op_kind kind, uint32_t tensor, rt_op **op);
 /* Without terms, but with room for them. */
 mst_status low_new_expr(lowering *lo, uint32_t tensor, uint32_t room, rt_expr **e);
@@ -130,9 +131,11 @@ mst_status low_move_bits(lowering *lo, uint32_t tensor, const low_map *map, cons
 
 /* ---- nodes ------------------------------------------------------------------------------------ */
 
-/* The newest operation, a LAYER, runs together with those before it if their input is the same. */
+/* A layer that reads nothing that changes but the lists of its input. */
+bool low_only_lists(const rt_op *op);
+/* The newest operation, a LAYER, runs together with those before it if the back end would. */
 void low_join_group(lowering *lo);
-void low_keep_groups(lowering *lo); /* what groups write, as long as they run; once all are known */
+void low_keep_groups(lowering *lo); /* what groups read and write, as long as they run; once all are known */
 /* *order: the nodes that run each step, so that layers of the same input are neighbours. */
 mst_status low_node_order(lowering *lo, const uint32_t **order, uint32_t *n);
 mst_status low_compile_affine(lowering *lo, uint32_t node);

@@ -9,8 +9,11 @@ static bool fuses(mst_form source, rt_rule rule)
 }
 
 /* The same lists serve both. */
-static bool joins(const rt_expr *a, const rt_expr *b)
+static bool joins(const rt_op *op, const rt_op *before)
 {
+    if (!low_only_lists(op) || !low_only_lists(before))
+        return false;
+    const rt_expr *a = op->expr, *b = before->expr;
     const cpu_synapse *x = cpu_of(a->syn), *y = cpu_of(b->syn);
     return a->syn->bits.buf == b->syn->bits.buf && a->rows == b->rows && x->k == y->k && x->chunks == y->chunks &&
            (x->panels8 != NULL) == (y->panels8 != NULL);

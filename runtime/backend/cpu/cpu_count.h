@@ -55,6 +55,34 @@ void cpu_count_layer(const cpu_job *job, unsigned part, unsigned thread);
 /* Before the parts: what they all read. */
 void cpu_count_border(const mst_session *s, const rt_op *op);
 
+/* ---- sums, and what reads them (cpu_count_terms.c) --------------------------------------------- */
+
+#define CPU_COUNT_ROWS 16 /* whose sums are kept as floats where something is added to them */
+
+/* The term, of the operation's rows from `row` on and columns from `column` on, as kernels take it; false: no such
+ * term. */
+bool cpu_count_more(const cpu_job *job, const rt_term *t, size_t row, size_t column, mstc_more *m);
+/* All terms and the neurons of some rows, whose source is in x, or (first) which have none. */
+void cpu_count_finish(const cpu_job *job, size_t row, size_t rows, bool first, float *x);
+/* Rows r0..r1-1 of an operation without a source, and of what is joined to it; x: CPU_COUNT_ROWS rows. */
+void cpu_count_terms(const cpu_job *job, size_t r0, size_t r1, float *x);
+/* Do op's neurons read what the operation before it stores, so that both may run together? */
+bool cpu_count_stores_for(const rt_op *op, const rt_op *before);
+
+/* Where a row of the sum starts in the neurons' tensor, and which of its columns that is. */
+static inline size_t cpu_count_element(const rt_op *op, size_t row)
+{
+    return op->expr->to != NULL ? op->expr->to[row] : row * op->expr->cols;
+}
+
+static inline size_t cpu_count_column(const rt_op *op, size_t row) { return cpu_count_element(op, row) % op->out.cols; }
+
+static inline mstc_neuron cpu_count_neuron(const rt_fire *f, size_t column)
+{
+    return (mstc_neuron){f->theta + column, f->gain != NULL ? f->gain + column : NULL,
+                         f->gain != NULL ? f->bias + column : NULL, f->levels, f->shift};
+}
+
 static inline uint8_t *cpu_counts_at(const mst_session *s, const rt_value *v) { return rt_buf_at(s, v->buf); }
 static inline uint32_t *cpu_events_at(const mst_session *s, uint32_t buf) { return rt_buf_at(s, buf); }
 

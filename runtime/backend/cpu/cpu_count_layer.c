@@ -3,9 +3,6 @@
 
 #include "runtime/backend/cpu/cpu_count.h"
 
-/* Rows whose sums are kept as floats where something is added to them. */
-#define ROWS 16
-
 /* ---- scratch memory ------------------------------------------------------------------------ */
 
 typedef struct area {
@@ -24,7 +21,7 @@ static area area_of(const rt_expr *e)
     area a = {0};
     size_t border = e->syn != NULL ? cpu_count_of(e->syn)->border_bytes : 0;
     a.bytes = border; /* the first thread's, for all */
-    a.x = take(&a.bytes, ROWS * e->cols * sizeof(float));
+    a.x = take(&a.bytes, CPU_COUNT_ROWS * e->cols * sizeof(float));
     if (e->prod != NULL) {
         const rt_product *q = e->prod;
         a.c = take(&a.bytes, 2 * q->n * sizeof(float));
@@ -38,100 +35,6 @@ size_t cpu_count_scratch(const mst_program *p, const rt_expr *e)
 {
     (void)p;
     return area_of(e).bytes;
-}
-
-/* ---- terms and neurons, row by row --------------------------------------------------------------- */
-
-static void add_row(const mst_kernels *k, bool first, const float *from, float *x, size_t n)
-{
-    if (first)
-        memcpy(x, from, n * sizeof *x);
-    else
-        k->add_to_f32(from, x, n);
-}
-
-static void add_same(bool first, float value, float *x, size_t n)
-{
-    for (size_t j = 0; j < n; j++)
-        x[j] = first ? value : x[j] + value;
-}
-
-static void apply_terms(const cpu_job *job, const rt_expr *e, size_t row, bool first, float *x)
-{
-    const mst_session *s = job->s;
-    const mst_kernels *k = &s->p->k;
-    for (uint32_t i = 0; i < e->n_terms; i++, first = false) {
-        const rt_term *t = &e->terms[i];
-        const float *from;
-        switch (t->kind) {
-        case RT_TERM_BITS:
-            (first ? k->worth_u8 : k->add_worth_u8)(t->bits.scale, (float)t->bits.levels,
-                                                    cpu_counts_at(s, &t->bits) + row * e->cols, x, e->cols);
-            break;
-        case RT_TERM_ROWS:
-            from = (const float *)rt_at(s, t->ref) + (t->row != NULL ? t->row[row] : row * e->cols);
-            if (t->one)
-                add_same(first, *from, x, e->cols);
-            else
-                add_row(k, first, from, x, e->cols);
-            break;
-        case RT_TERM_FLOAT:
-            add_row(k, first, (const float *)rt_buf_at(s, t->buf) + row * e->cols, x, e->cols);
-            break;
-        case RT_TERM_AFFINE: k->affine_each_f32(t->g, t->h, x, x, e->cols); break;
-        }
-    }
-}
-
-/* Where a row of the sum starts in the neurons' tensor, and which of its columns that is. */
-static size_t element_of(const rt_op *op, size_t row)
-{
-    return op->expr->to != NULL ? op->expr->to[row] : row * op->expr->cols;
-}
-
-static size_t column_of(const rt_op *op, size_t row) { return element_of(op, row) % op->out.cols; }
-
-static mstc_neuron neuron_of(const rt_fire *f, size_t column)
-{
-    return (mstc_neuron){f->theta + column, f->gain != NULL ? f->gain + column : NULL,
-                         f->gain != NULL ? f->bias + column : NULL, f->levels, f->shift};
-}
-
-static void fire_row(const cpu_job *job, size_t row, const float *x, uint8_t *y)
-{
-    const rt_op *op = job->op;
-    const rt_fire *f = &op->fire;
-    const mst_kernels *k = &job->s->p->k;
-    size_t column = f->each == RT_EACH_COLUMN ? column_of(op, row)
-                    : f->each == RT_EACH_ROW  ? row / f->per_channel % f->channels * RT_COLS
-                                              : 0;
-    mstk_neuron q = {f->theta + column, f->gain != NULL ? f->gain + column : NULL,
-                     f->gain != NULL ? f->bias + column : NULL, f->levels, f->shift};
-    (f->each == RT_EACH_COLUMN ? k->level_each_u8 : k->level_same_u8)(&q, x, y, op->expr->cols);
-}
-
-/* Rows row..row+rows-1, whose source is in x, or which have none. */
-static void finish_rows(const cpu_job *job, size_t row, size_t rows, bool first, float *x)
-{
-    const rt_op *op = job->op;
-    const rt_expr *e = op->expr;
-    for (size_t r = 0; r < rows; r++, x += e->cols) {
-        apply_terms(job, e, row + r, first, x);
-        if (op->fire.rule == RT_STORE) {
-            memcpy((float *)rt_buf_at(job->s, op->out.buf) + (row + r) * e->cols, x, e->cols * sizeof *x);
-            continue;
-        }
-        fire_row(job, row + r, x, cpu_counts_at(job->s, &op->out) + element_of(op, row + r));
-    }
-}
-
-static void run_terms(const cpu_job *job, size_t r0, size_t r1, unsigned thread)
-{
-    float *x = (float *)(void *)(rt_scratch(job->s, job->op, thread) + area_of(job->op->expr).x);
-    for (size_t r = r0, n; r < r1; r += n) {
-        n = r1 - r < ROWS ? r1 - r : ROWS;
-        finish_rows(job, r, n, true, x);
-    }
 }
 
 /* ---- synapses ------------------------------------------------------------------------------------- */
@@ -164,20 +67,39 @@ static mstc_input input_of(const cpu_job *job, const rt_synapse *syn, size_t gro
     return in;
 }
 
-/* Nothing is added: neurons fire while the sums are in registers. */
-static void fire_rows(const cpu_job *job, size_t group, size_t r0, size_t r1)
+/* Neurons fire, or sums are stored, while they are in registers. Nothing is added, or more. */
+static void run_rows(const cpu_job *job, size_t group, size_t r0, size_t r1)
 {
     const rt_op *op = job->op;
-    const rt_synapse *syn = op->expr->syn;
-    const cpu_count_synapse *how = cpu_count_of(syn);
-    size_t o = group * syn->group_out, cols = op->expr->cols;
-    mstc_input in = input_of(job, syn, group, r0);
+    const rt_expr *e = op->expr;
+    const cpu_count_synapse *how = cpu_count_of(e->syn);
+    const mst_count_kernels *k = cpu_count_kernels(job->s->p);
+    size_t o = group * e->syn->group_out, at = r0 * e->cols + o;
+    mstc_input in = input_of(job, e->syn, group, r0);
     mstc_weights w = how->w;
+    mstc_more more;
     w.panels += group * how->group_bytes;
-    mstc_affine a = {.c = syn->node->weights->unit_c + o, .b = how->b + o};
-    mstc_neuron q = neuron_of(&op->fire, o);
-    mstc_bytes y = {cpu_counts_at(job->s, &op->out) + r0 * cols + o, cols, NULL};
-    cpu_count_kernels(job->s->p)->fire(&in, &w, r1 - r0, &a, &q, &y);
+    mstc_affine a = {.c = e->syn->node->weights->unit_c + o, .b = how->b + o};
+    if (e->n_terms == 1 && cpu_count_more(job, e->terms, r0, o, &more))
+        a.more = &more;
+    if (op->fire.rule == RT_STORE) {
+        mstc_floats y = {(float *)rt_buf_at(job->s, op->out.buf) + at, e->cols};
+        k->current(&in, &w, r1 - r0, &a, &y);
+    } else {
+        mstc_neuron q = cpu_count_neuron(&op->fire, o);
+        mstc_bytes y = {cpu_counts_at(job->s, &op->out) + at, e->cols, NULL};
+        k->fire(&in, &w, r1 - r0, &a, &q, &y);
+    }
+}
+
+/* By run_rows? */
+static bool in_one_go(const cpu_job *job)
+{
+    const rt_op *op = job->op;
+    const rt_expr *e = op->expr;
+    mstc_more more;
+    return (op->fire.rule == RT_STORE || op->fire.each != RT_EACH_ROW) &&
+           (e->n_terms == 0 || (e->n_terms == 1 && cpu_count_more(job, e->terms, 0, 0, &more)));
 }
 
 static void current_rows(const cpu_job *job, size_t group, size_t row, size_t rows, float *x)
@@ -189,7 +111,7 @@ static void current_rows(const cpu_job *job, size_t group, size_t row, size_t ro
     mstc_weights w = how->w;
     w.panels += group * how->group_bytes;
     mstc_affine a = {.c = syn->node->weights->unit_c + o, .b = how->b + o};
-    mstc_floats y = {x + o, job->op->expr->cols, NULL, 0};
+    mstc_floats y = {x + o, job->op->expr->cols};
     cpu_count_kernels(job->s->p)->current(&in, &w, rows, &a, &y);
 }
 
@@ -200,31 +122,28 @@ static void run_synapse(const cpu_job *job, unsigned part, unsigned thread)
     const cpu_count_synapse *how = cpu_count_of(e->syn);
     size_t r0 = cpu_split(e->rows, part, job->parts), r1 = cpu_split(e->rows, part + 1, job->parts);
     float *x = (float *)(void *)(rt_scratch(job->s, job->op, thread) + area_of(e).x);
-    if (op->fire.rule == RT_FIRE_COUNT && op->fire.each != RT_EACH_ROW && e->n_terms == 0) {
+    if (in_one_go(job)) {
         for (size_t g = 0; g < how->groups; g++)
-            fire_rows(job, g, r0, r1);
+            run_rows(job, g, r0, r1);
         return;
     }
     for (size_t r = r0, n; r < r1; r += n) {
-        n = r1 - r < ROWS ? r1 - r : ROWS;
+        n = r1 - r < CPU_COUNT_ROWS ? r1 - r : CPU_COUNT_ROWS;
         for (size_t g = 0; g < how->groups; g++)
             current_rows(job, g, r, n, x);
-        finish_rows(job, r, n, false, x);
+        cpu_count_finish(job, r, n, false, x);
     }
 }
 
 /* ---- products --------------------------------------------------------------------------------------- */
 
-/* What is added to all rows of the batch, if that is one matrix or nothing, and no other term; its rows are
- * *apart floats apart. NULL: something else. none: -0, which changes nothing that it is added to. */
-static const float *bias_of(const cpu_job *job, size_t batch, const float *none, size_t *apart)
+/* The first term of all rows of the batch, if it is one matrix, whose rows are *apart floats apart; NULL: something
+ * else. */
+static const float *bias_of(const cpu_job *job, size_t batch, size_t *apart)
 {
     const rt_expr *e = job->op->expr;
     const rt_term *t = e->terms;
-    *apart = 0;
-    if (e->n_terms == 0)
-        return none;
-    if (e->n_terms != 1 || t->kind != RT_TERM_ROWS || t->one)
+    if (e->n_terms == 0 || t->kind != RT_TERM_ROWS || t->one)
         return NULL;
     size_t row = batch * e->prod->m;
     *apart = t->row == NULL ? e->cols : e->prod->m > 1 ? t->row[row + 1] - t->row[row]
@@ -235,13 +154,33 @@ static const float *bias_of(const cpu_job *job, size_t batch, const float *none,
     return (const float *)rt_at(job->s, t->ref) + (t->row != NULL ? t->row[row] : row * e->cols);
 }
 
+/* The terms of all rows of the batch, in *a, whose b is -0 so far, which changes nothing that it is added to: a bias,
+ * more, or one after the other. false: there are others. */
+static bool add_terms(const cpu_job *job, size_t batch, mstc_affine *a, mstc_more *more)
+{
+    const rt_expr *e = job->op->expr;
+    uint32_t n = 0;
+    size_t apart = 0;
+    const float *bias = bias_of(job, batch, &apart);
+    if (bias != NULL) {
+        a->b = bias;
+        a->b_step = apart;
+        n = 1;
+    }
+    if (n < e->n_terms && cpu_count_more(job, &e->terms[n], batch * e->prod->m, 0, more)) {
+        a->more = more;
+        n++;
+    }
+    return n == e->n_terms;
+}
+
 /* The column that all rows of the batch start at; false where they differ. */
 static bool one_column(const rt_op *op, size_t batch, size_t *column)
 {
     size_t row = batch * op->expr->prod->m;
-    *column = op->fire.each == RT_EACH_COLUMN ? column_of(op, row) : 0;
+    *column = op->fire.each == RT_EACH_COLUMN ? cpu_count_column(op, row) : 0;
     for (size_t i = 1; op->fire.each == RT_EACH_COLUMN && i < op->expr->prod->m; i++)
-        if (column_of(op, row + i) != *column)
+        if (cpu_count_column(op, row + i) != *column)
             return false;
     return true;
 }
@@ -298,13 +237,12 @@ static void run_batch(const cpu_job *job, unsigned thread, size_t batch)
     else
         k->pack_columns(&b, q->k, lift, panels);
     mstc_weights w = {.panels = panels, .n = q->n, .most = lift != 0 ? 128 : (unsigned)q->b.levels, .lift = lift};
-    size_t apart, row = batch * q->m;
-    const float *bias = bias_of(job, batch, none, &apart);
-    size_t column;
-    if (op->fire.rule == RT_FIRE_COUNT && op->fire.each != RT_EACH_ROW && bias != NULL &&
+    size_t row = batch * q->m, column;
+    mstc_affine affine = {.c = c, .b = none};
+    mstc_more more;
+    if (op->fire.rule == RT_FIRE_COUNT && op->fire.each != RT_EACH_ROW && add_terms(job, batch, &affine, &more) &&
         one_column(op, batch, &column)) {
-        mstc_affine affine = {.c = c, .b = bias, .b_step = apart};
-        mstc_neuron neuron = neuron_of(&op->fire, column);
+        mstc_neuron neuron = cpu_count_neuron(&op->fire, column);
         mstc_bytes y = {cpu_counts_at(job->s, &op->out), e->to != NULL ? 1 : e->cols, NULL};
         if (e->to != NULL)
             y.index = e->to + row;
@@ -314,13 +252,13 @@ static void run_batch(const cpu_job *job, unsigned thread, size_t batch)
         return;
     }
     for (size_t r = 0, n; r < q->m; r += n) {
-        n = q->m - r < ROWS ? q->m - r : ROWS;
+        n = q->m - r < CPU_COUNT_ROWS ? q->m - r : CPU_COUNT_ROWS;
         mstc_input rows = a;
         rows.x += r * a.ld;
-        mstc_affine affine = {.c = c, .b = none};
-        mstc_floats y = {x, e->cols, NULL, 0};
-        k->current(&rows, &w, n, &affine, &y);
-        finish_rows(job, row + r, n, false, x);
+        mstc_affine alone = {.c = c, .b = none};
+        mstc_floats y = {x, e->cols};
+        k->current(&rows, &w, n, &alone, &y);
+        cpu_count_finish(job, row + r, n, false, x);
     }
 }
 
@@ -340,5 +278,6 @@ void cpu_count_layer(const cpu_job *job, unsigned part, unsigned thread)
     else if (e->prod != NULL)
         run_product(job, part, thread);
     else
-        run_terms(job, cpu_split(e->rows, part, job->parts), cpu_split(e->rows, part + 1, job->parts), thread);
+        cpu_count_terms(job, cpu_split(e->rows, part, job->parts), cpu_split(e->rows, part + 1, job->parts),
+                        (float *)(void *)(rt_scratch(job->s, job->op, thread) + area_of(e).x));
 }

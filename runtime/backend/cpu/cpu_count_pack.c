@@ -12,13 +12,6 @@ static bool fuses(mst_form source, rt_rule rule)
     return source == MST_FORM_COUNT && (rule == RT_STORE || rule == RT_FIRE_COUNT);
 }
 
-static bool joins(const rt_expr *a, const rt_expr *b)
-{
-    (void)a;
-    (void)b;
-    return false; /* there are no lists to share */
-}
-
 /* ---- convolutions ----------------------------------------------------------------------- */
 
 static uint32_t *reach_along(lowering *lo, const win_axis *a)
@@ -122,6 +115,6 @@ const low_target cpu_count_target = {
     .fuses = fuses,
     .plan_synapse = plan_synapse,
     .pack_synapse = pack_synapse,
-    .joins = joins,
+    .joins = cpu_count_stores_for,
     .layer_scratch = cpu_count_scratch,
 };

@@ -1,4 +1,4 @@
-/* Runs an operation on counts, shared by threads, and adds up what it counts. */
+/* Runs an operation on counts and what is joined to it, shared by threads, and adds up what they count. */
 #include "runtime/backend/cpu/cpu_count.h"
 
 /* Below this many outputs, threads cost more than they do. */
@@ -49,10 +49,8 @@ static void add_ops(const cpu_job *job)
         job->s->node_ops[node->index] += n;
 }
 
-static void add_spikes(const cpu_job *job)
+static void add_spikes(mst_session *s, const rt_op *op)
 {
-    const rt_op *op = job->op;
-    mst_session *s = job->s;
     if (op->kind == RT_OP_NODE || op->node == NULL || op->node->layer == MST_NONE)
         return;
     uint64_t n = cpu_count_total(s, &op->out);
@@ -71,8 +69,9 @@ void cpu_count_run(mst_session *s, const rt_op *op)
         cpu_count_border(s, op);
         cs->ops[0] += cpu_count_synapse_ops(s, op->expr->syn);
     }
-    if (op->out.form == MST_FORM_COUNT)
-        cpu_count_forget(s, &op->out);
+    for (uint32_t i = 0; i <= op->joined; i++)
+        if (op[i].out.form == MST_FORM_COUNT)
+            cpu_count_forget(s, &op[i].out);
     if (job.parts > 1)
         cpu_pool_run(cs->pool, &job);
     else if (op->kind == RT_OP_NODE)
@@ -80,5 +79,6 @@ void cpu_count_run(mst_session *s, const rt_op *op)
     else
         job.work(&job, 0, 0);
     add_ops(&job);
-    add_spikes(&job);
+    for (uint32_t i = 0; i <= op->joined; i++)
+        add_spikes(s, op + i);
 }

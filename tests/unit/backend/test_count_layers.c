@@ -44,6 +44,27 @@ static void tap(void *ctx, const mst_session *s, const mst_tap *t)
     free(count);
 }
 
+static uint32_t n_joined; /* operations that run with the one before them, over a test */
+
+static bool overlap(const mst_program *p, uint32_t a, uint32_t b)
+{
+    const plan_buf *x = &p->bufs[a], *y = &p->bufs[b];
+    return x->at < y->at + y->bytes && y->at < x->at + x->bytes;
+}
+
+/* What runs together writes nothing that it still reads. */
+static void check_memory(const mst_program *p)
+{
+    for (const rt_op *op = p->ops; op < p->ops + p->n_ops; op++) {
+        n_joined += op->joined;
+        for (uint32_t i = 1; i <= op->joined; i++)
+            for (const rt_term *t = op->expr->terms; t < op->expr->terms + op->expr->n_terms; t++) {
+                ck_assert(t->kind != RT_TERM_BITS || !overlap(p, t->bits.buf, op[i].out.buf));
+                ck_assert(t->kind != RT_TERM_FLOAT || !overlap(p, t->buf, op[i].out.buf));
+            }
+    }
+}
+
 static bool run(const mst_graph *g, const float *x, const mst_run_opts *o, record *r)
 {
     mst_program *p = NULL;
@@ -54,6 +75,7 @@ static bool run(const mst_graph *g, const float *x, const mst_run_opts *o, recor
     ck_assert_msg(st == MST_OK || st == MST_EUNSUPPORTED, "%s", err.text);
     if (st != MST_OK)
         return false;
+    check_memory(p);
     for (size_t i = 0; i < p->n_ops; i++)
         n_fused += p->ops[i].kind == RT_OP_LAYER && p->ops[i].fire.rule == RT_FIRE_COUNT;
     OK(mst_session_create(p, &s, &err_));
@@ -184,6 +206,25 @@ START_TEST(sample_graphs)
 }
 END_TEST
 
+/* Neurons behind a shortcut around a convolution in groups. */
+START_TEST(shortcut_around_groups)
+{
+    for (uint64_t seed = 0; seed < 8; seed++) {
+        net n = {.r = {seed}, .before = MST_NONE, .tokens = 12, .channels = 24};
+        n.g = graph_with_input(DIMS(1, 3, 4, 24));
+        uint32_t x = net_neuron(&n, n.g->input), w = add_random(n.g, &n.r, DIMS(3, 3, 12, 24), -0.6f, 0.8f);
+        mst_node *q = add_node(n.g, MST_OP_CONV, INPUTS(x, w), DIMS(1, 3, 4, 24));
+        for (int i = 0; i < 2; i++)
+            q->ip[MST_CONV_STRIDE + i] = q->ip[MST_CONV_PAD + i] = q->ip[MST_CONV_DILATION + i] = 1;
+        q->ip[MST_CONV_GROUP] = 2;
+        net_neuron(&n, net_add(&n, n.g->output, x));
+        narrow_weights(n.g, MST_I8);
+        check_graph(n.g, seed, "groups");
+        mst_graph_destroy(n.g);
+    }
+}
+END_TEST
+
 static const char *const models[] = {"swin-tsdyn", "swin-masked-ts", "swin_pub-tsdyn",
                                      "swin_pub_bn-tsdyn", "resnet18-tsdyn", "vgg16-tsdyn"};
 
@@ -202,10 +243,11 @@ START_TEST(converted_models)
     OK(mst_convert(g, &(mst_convert_opts){0}, &report, &err_));
     mst_report_free(&report);
     narrow_weights(g, MST_I8);
-    n_fused = 0;
+    n_fused = n_joined = 0;
     check_graph(g, 7, models[_i]);
     check_graph(g, 8, models[_i]);
     ck_assert_uint_gt(n_fused, 10);
+    ck_assert(n_joined > 0 || strncmp(models[_i], "swin-", 5) != 0); /* residual streams */
     mst_graph_destroy(g);
 }
 END_TEST
@@ -296,6 +338,7 @@ int main(void)
     tcase_set_timeout(t, 300);
     tcase_add_loop_test(t, random_nets, 0, 8);
     tcase_add_test(t, sample_graphs);
+    tcase_add_test(t, shortcut_around_groups);
     tcase_add_loop_test(t, converted_models, 0, (int)(sizeof models / sizeof models[0]));
     tcase_add_test(t, only_int8_is_fused);
     tcase_add_test(t, latency);

@@ -78,8 +78,6 @@ static uint32_t *shuffled(trial *t, size_t n)
     return index;
 }
 
-static unsigned digits_of(unsigned digits) { return digits > 1 ? digits : 1; }
-
 static void make_counts(trial *t, layer *l)
 {
     size_t reach = l->in.n_taps * l->k; /* taps overlap, as a convolution's do */
@@ -90,8 +88,7 @@ static void make_counts(trial *t, layer *l)
     l->in.ld = reach + rnd(t, 3) * 5;
     l->in.index = coin(t) ? shuffled(t, l->rows) : NULL;
     size_t bytes = (l->rows - 1) * l->in.ld + reach, more = (4 - l->k % 4) % 4;
-    l->in.digit_apart = bytes + rnd(t, 5);
-    bytes += (digits_of(l->in.digits) - 1) * l->in.digit_apart + more;
+    bytes += more;
     uint8_t *x = own(t, bytes);
     bool full = rnd(t, 4) == 0;
     for (size_t i = 0; i < bytes; i++)
@@ -101,26 +98,21 @@ static void make_counts(trial *t, layer *l)
 
 static void make_weights(trial *t, layer *l)
 {
-    size_t per = l->in.n_taps * l->k, apart = mstc_panels_size(l->n, l->in.n_taps, l->k);
-    unsigned digits = digits_of(l->w.digits);
-    int8_t *panels = memset(own(t, apart * digits), 0, apart * digits);
+    size_t per = l->in.n_taps * l->k, size = mstc_panels_size(l->n, l->in.n_taps, l->k);
+    int8_t *panels = memset(own(t, size), 0, size);
     int kind = (int)rnd(t, 4), most = (int)l->w.most; /* all largest, all least, alternating, any */
     l->plain = own(t, l->n * per * sizeof *l->plain);
     for (size_t at = 0; at < l->n * per; at++) {
         size_t o = at / per, i = at % per;
-        l->plain[at] = (int)l->w.lift;
-        for (unsigned d = 0; d < digits; d++) {
-            int any = (int)rnd(t, 2 * (uint32_t)most + 1) - most;
-            int w = kind == 0 ? most : kind == 1 ? -most
-                                   : kind == 2   ? (o % 2 ? most : -most)
-                                                 : any;
-            w = w > 127 ? 127 : w;
-            l->plain[at] += w * (1 << 8 * d);
-            panels[d * apart + mstc_weight_at(o, i / l->k, i % l->k, l->in.n_taps, l->k)] = (int8_t)w;
-        }
+        int any = (int)rnd(t, 2 * (uint32_t)most + 1) - most;
+        int w = kind == 0 ? most : kind == 1 ? -most
+                               : kind == 2   ? (o % 2 ? most : -most)
+                                             : any;
+        w = w > 127 ? 127 : w;
+        l->plain[at] = (int)l->w.lift + w;
+        panels[mstc_weight_at(o, i / l->k, i % l->k, l->in.n_taps, l->k)] = (int8_t)w;
     }
     l->w.panels = panels;
-    l->w.digit_apart = apart;
     l->w.n = l->n;
 }
 
@@ -139,7 +131,6 @@ static void make_epilogue(trial *t, layer *l)
 {
     bool ties = coin(t), per_row = coin(t);
     float reach = (float)(l->in.most * l->in.n_taps * l->k) * 16; /* sums of about this size */
-    reach = ldexpf(reach, 8 * (int)(digits_of(l->in.digits) + digits_of(l->w.digits) - 2));
     float *c = constants(t, l->n, false, 0.01f, 1.0f), *theta;
     for (size_t o = 0; ties && o < l->n; o++)
         c[o] = coin(t) ? 1.0f : 0.5f;
@@ -173,7 +164,8 @@ static void make_more(trial *t, layer *l)
     for (size_t i = 0; i < size; i++)
         counts[i] = (uint8_t)rnd(t, 256);
     l->more.counts = counts;
-    l->more.worth = constants(t, l->n, coin(t), 0, 20);
+    l->more.theta = constants(t, 1, coin(t), 0, 300)[0];
+    l->more.levels = (float)PICK(t, 1, 1, 3, 16, 255);
 }
 
 static layer make_layer(trial *t)
@@ -188,10 +180,6 @@ static layer make_layer(trial *t)
     l.in.most = (unsigned)PICK(t, 1, 2, 4, 16, 31, 32, 64, 127, 128, 129, 130, 255);
     l.w.most = (unsigned)PICK(t, 127, 127, 127, 128, 16, 1);
     l.w.lift = rnd(t, 8) == 0 ? 128 : 0;
-    if (l.w.lift == 0 && rnd(t, 4) == 0) {
-        l.in.digits = rnd(t, 4);
-        l.w.digits = rnd(t, 4);
-    }
     make_counts(t, &l);
     make_weights(t, &l);
     make_epilogue(t, &l);
@@ -209,29 +197,31 @@ static int64_t sum_of(const layer *l, size_t r, size_t o)
     const uint8_t *x = l->in.x + index_at(l->in.index, r) * l->in.ld;
     int64_t sum = 0;
     for (size_t t = 0; t < l->in.n_taps; t++)
-        for (size_t i = 0; i < l->k; i++) {
-            int64_t n = 0;
-            for (unsigned d = 0; d < digits_of(l->in.digits); d++)
-                n += (int64_t)x[l->in.taps[t] + i + d * l->in.digit_apart] << 8 * d;
-            sum += n * l->plain[(o * l->in.n_taps + t) * l->k + i];
-        }
+        for (size_t i = 0; i < l->k; i++)
+            sum += (int64_t)x[l->in.taps[t] + i] * l->plain[(o * l->in.n_taps + t) * l->k + i];
     return sum;
 }
 
 /* volatile: each operation rounded on its own, whatever the compiler would like */
+static float more_of(const mstc_more *m, size_t r, size_t o)
+{
+    size_t at = index_at(m->index, r) * m->ld + o;
+    volatile float more;
+    if (m->floats != NULL)
+        return m->floats[at];
+    more = (float)m->counts[at];
+    more = more / m->levels;
+    more = m->theta * more;
+    return more;
+}
+
 static float current_of(const layer *l, size_t r, size_t o)
 {
-    size_t at = index_at(l->more.index, r) * l->more.ld + o;
-    volatile float x = (float)sum_of(l, r, o), more = 0;
+    volatile float x = (float)sum_of(l, r, o);
     x = l->a.c[o] * x;
     x = x + l->a.b[r * l->a.b_step + o];
-    if (l->more.floats != NULL)
-        x = x + l->more.floats[at];
-    if (l->more.counts != NULL) {
-        more = (float)l->more.counts[at];
-        more = l->more.worth[o] * more;
-        x = x + more;
-    }
+    if (l->more.ld != 0)
+        x = x + more_of(&l->more, r, o);
     return x;
 }
 

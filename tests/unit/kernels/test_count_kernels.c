@@ -39,97 +39,52 @@ static void try_current(const mst_count_kernels *k, trial *t)
 {
     layer l = make_layer(t);
     l.a.more = l.more.ld != 0 ? &l.more : NULL;
-    float *out = (float *)(void *)t->out, was[1 << 14];
+    float *out = (float *)(void *)t->out;
     for (size_t i = 0; i < l.rows * l.ld; i++)
         out[i] = (float)i;
-    memcpy(was, out, l.rows * l.ld * sizeof *out);
-    mstc_floats y = {out, l.ld, l.to, coin(t)};
+    mstc_floats y = {out, l.ld};
     k->current(&l.in, &l.w, l.rows, &l.a, &y);
     for (size_t r = 0; r < l.rows; r++)
         for (size_t o = 0; o < l.ld; o++) {
-            size_t at = index_at(l.to, r) * l.ld + o;
+            size_t at = r * l.ld + o;
             out[at] = isnan(out[at]) ? NAN : out[at];
             if (!t->check)
                 continue;
-            volatile float x = o < l.n ? current_of(&l, r, o) : 0;
-            float want = o < l.n && !y.add ? x : was[at] + x;
+            float want = o < l.n ? current_of(&l, r, o) : (float)at;
             EXPECT(isnan(want) ? isnan(out[at]) : out[at] == want, "row %zu output %zu: %a, not %a", r, o,
                    (double)out[at], (double)want);
         }
     check_rest(t, l.rows * l.ld * sizeof *out);
 }
 
-/* ---- residual streams ----------------------------------------------------------- */
-
-/* A stream of l->n columns that neurons read, and where their counts go; all in t->out. */
-typedef struct pool {
-    mstc_stream x;
-    mstc_neuron q;
-    mstc_bytes y;
-    mstc_reader next;
-    int32_t *was; /* x before */
-    bool read;
-} pool;
-
-static void make_pool(trial *t, pool *p, size_t rows, size_t n)
-{
-    size_t ld = n + rnd(t, 3), size = rows * ld;
-    int32_t *x = (int32_t *)(void *)t->out, *worth = own(t, n * sizeof *worth);
-    p->was = own(t, size * sizeof *x);
-    for (size_t i = 0; i < size; i++)
-        p->was[i] = x[i] = (int32_t)rnd(t, 1 << 30);
-    for (size_t o = 0; o < n; o++)
-        worth[o] = (int32_t)rnd(t, 1 << 21);
-    p->x = (mstc_stream){x, ld, coin(t) ? shuffled(t, rows) : NULL, worth, coin(t)};
-    p->q = (mstc_neuron){.theta = constants(t, n, false, 1000, 5000), .levels = 16, .shift = 0.5f};
-    if (coin(t)) {
-        p->q.gain = constants(t, n, false, -2, 2);
-        p->q.bias = constants(t, n, false, -1000, 1000);
-    }
-    p->y = (mstc_bytes){t->out + size * sizeof *x, n + rnd(t, 3), coin(t) ? shuffled(t, rows) : NULL};
-    p->next = (mstc_reader){0x1p-20f * (float)(1 + rnd(t, 9)), &p->q, &p->y};
-    p->read = coin(t);
-}
-
-/* That row r and column o hold what n counts make of them. */
-static void check_pool(const pool *p, size_t r, size_t o, int32_t n, bool added)
-{
-    size_t at = index_at(p->x.index, r) * p->x.ld + o;
-    int32_t sum = p->was[at];
-    if (added)
-        sum = (p->x.start ? 0 : sum) + p->x.worth[o] * n;
-    EXPECT(p->x.x[at] == sum, "stream %zu,%zu: %d, not %d", r, o, p->x.x[at], sum);
-    if (!p->read)
-        return;
-    volatile float x = (float)sum;
-    x = x * p->next.unit;
-    int got = p->y.y[index_at(p->y.index, r) * p->y.ld + o], want = fire_of(&p->q, o, x);
-    EXPECT(got == want, "read %zu,%zu: %d, not %d", r, o, got, want);
-}
-
-/* Behind the last row of what was written. */
-static size_t end_of_pool(const pool *p, const trial *t, size_t rows)
-{
-    return (size_t)(p->y.y - t->out) + (p->read ? rows * p->y.ld : 0);
-}
-
-static void try_fire_into(const mst_count_kernels *k, trial *t)
+/* Two that are added, or one; stored, read by neurons, or both. */
+static void try_sum(const mst_count_kernels *k, trial *t)
 {
     layer l = make_layer(t);
-    l.a.more = l.more.ld != 0 ? &l.more : NULL;
-    pool p;
-    make_pool(t, &p, l.rows, l.n);
-    size_t end = end_of_pool(&p, t, l.rows);
+    mstc_more b = {0};
+    while (l.more.ld == 0 || (b.ld == 0 && coin(t))) { /* in l.more the first one */
+        b = l.more;
+        l.more = (mstc_more){0};
+        make_more(t, &l);
+    }
+    bool fires = coin(t), keeps = !fires || coin(t);
+    float *out = (float *)(void *)t->out;
+    mstc_floats keep = {out, l.ld};
+    size_t end = keeps ? l.rows * l.ld * sizeof *out : 0;
+    for (size_t i = 0; keeps && i < l.rows * l.ld; i++)
+        out[i] = (float)i;
     mstc_bytes y = {t->out + end, l.ld, l.to};
-    mstc_into into = {coin(t) ? &y : NULL, &p.x, p.read ? &p.next : NULL};
-    k->fire_into(&l.in, &l.w, l.rows, &l.a, &l.q, &into);
+    k->sum(&l.more, b.ld != 0 ? &b : NULL, l.rows, l.n, fires ? &l.q : NULL, &y, keeps ? &keep : NULL);
     for (size_t r = 0; t->check && r < l.rows; r++)
         for (size_t o = 0; o < l.n; o++) {
-            uint8_t n = fire_of(&l.q, o, current_of(&l, r, o));
-            EXPECT(into.y == NULL || y.y[index_at(l.to, r) * l.ld + o] == n, "row %zu output %zu", r, o);
-            check_pool(&p, r, o, n, true);
+            volatile float x = more_of(&l.more, r, o);
+            x = b.ld != 0 ? x + more_of(&b, r, o) : x;
+            EXPECT(!keeps || out[r * l.ld + o] == x, "row %zu column %zu: %a, not %a", r, o,
+                   (double)out[r * l.ld + o], (double)x);
+            uint8_t n = fires ? y.y[index_at(l.to, r) * l.ld + o] : 0;
+            EXPECT(!fires || n == fire_of(&l.q, o, x), "row %zu column %zu fires %d", r, o, n);
         }
-    check_rest(t, end + (into.y != NULL ? l.rows * l.ld : 0));
+    check_rest(t, end + (fires ? l.rows * l.ld : 0));
 }
 
 /* Rows of any counts, some of them through an index. */
@@ -180,36 +135,6 @@ static void try_pack_columns(const mst_count_kernels *k, trial *t)
     l.rows = l.rows > 64 ? 64 : l.rows;
     k->pack_columns(&l.in, l.rows, lift, (int8_t *)t->out);
     check_panels(t, &l, l.k, l.rows, true, lift);
-}
-
-static void try_stream(const mst_count_kernels *k, trial *t)
-{
-    layer l = make_rows(t);
-    pool p;
-    l.rows = l.rows > 33 ? 33 : l.rows;
-    make_pool(t, &p, l.rows, l.k);
-    bool add = coin(t);
-    p.read = p.read || !add;
-    k->stream(add ? &l.in : NULL, l.rows, l.k, &p.x, p.read ? &p.next : NULL);
-    for (size_t r = 0; t->check && r < l.rows; r++)
-        for (size_t o = 0; o < l.k; o++)
-            check_pool(&p, r, o, row_of(&l, r)[o], add);
-    check_rest(t, end_of_pool(&p, t, l.rows));
-}
-
-static void try_stream_bytes(const mst_count_kernels *k, trial *t)
-{
-    pool p;
-    size_t rows = PICK(t, 1, 2, 9), n = PICK(t, 1, 31, 32, 33, 100), ld = n + rnd(t, 3);
-    make_pool(t, &p, rows, n);
-    mstc_planes y = {p.y.y, ld, rows * ld + rnd(t, 3), 1 + rnd(t, 4)};
-    k->stream_bytes(&p.x, rows, n, &y);
-    for (size_t i = 0; t->check && i < rows * n * y.digits; i++) {
-        size_t d = i / (rows * n), r = i / n % rows, o = i % n;
-        int got = y.y[d * y.apart + r * ld + o];
-        EXPECT(got == (p.was[index_at(p.x.index, r) * p.x.ld + o] >> 8 * d & 255), "digit %zu: %d", d, got);
-    }
-    check_rest(t, (size_t)(y.y - t->out) + (y.digits - 1) * y.apart + rows * ld);
 }
 
 static void try_pool_max(const mst_count_kernels *k, trial *t)
