@@ -144,6 +144,9 @@ mst_status mst_pipeline_run(ox_graph *ox, const char *path, const mst_import_opt
     const ox_notes notes = {opts->warn, opts->warn_ctx};
     for (uint32_t i = 0; i < ox->n_metadata && opts->metadata != NULL; i++)
         opts->metadata(opts->metadata_ctx, ox->metadata[i].key, ox->metadata[i].value);
+    if (ox->n_renamed != 0)
+        ox_note(&notes, "%u nodes have the name of another; the second '%.100s' is now called '%.100s'%s",
+                ox->n_renamed, ox->renamed, ox->renamed_to, ox->n_renamed > 1 ? ", and so on" : "");
     ox_cut_heads(ox, &notes);
     mst_status st = ox_fold(ox, opts->input_dims, opts->input_rank, err);
     if (st == MST_OK && ox->batch > 1)

@@ -101,6 +101,39 @@ static mst_status decode_outputs(ox_import *c, const Onnx__GraphProto *p)
     return MST_OK;
 }
 
+/* Types of values, shapes of outputs. What is said of values that do not exist is nothing. */
+static mst_status decode_declared(ox_import *c, size_t n, Onnx__ValueInfoProto *const *infos, bool outputs)
+{
+    for (size_t i = 0; i < n; i++) {
+        const char *name = ox_text(infos[i]->name);
+        MST_TRY(ox_charge(c, 1 + strlen(name) / 16));
+        const ox_name *known = name[0] != '\0' ? ox_names_find(&c->names, OX_SCOPE_GRAPH, name) : NULL;
+        const Onnx__TypeProto *type = infos[i]->type;
+        if (known == NULL || type == NULL || type->value_case != ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE)
+            continue;
+        ox_declared *d = &c->g->declared[c->g->n_declared++];
+        *d = (ox_declared){.value = known->id, .dtype = type->tensor_type->elem_type};
+        const Onnx__TensorShapeProto *shape = outputs ? type->tensor_type->shape : NULL;
+        d->has_shape = shape != NULL && shape->n_dim <= MST_MAX_RANK;
+        d->rank = d->has_shape ? (uint32_t)shape->n_dim : 0;
+        for (uint32_t k = 0; k < d->rank; k++)
+            d->dims[k] = shape->dim[k]->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE &&
+                                 shape->dim[k]->dim_value > 0
+                             ? shape->dim[k]->dim_value
+                             : -1;
+    }
+    return MST_OK;
+}
+
+static mst_status decode_all_declared(ox_import *c, const Onnx__GraphProto *p)
+{
+    c->g->declared = ox_new(c, p->n_output + p->n_value_info, sizeof *c->g->declared);
+    if (c->g->declared == NULL)
+        return ox_no_memory(c);
+    MST_TRY(decode_declared(c, p->n_output, p->output, true));
+    return decode_declared(c, p->n_value_info, p->value_info, false);
+}
+
 static mst_status check_versions(ox_import *c)
 {
     const Onnx__ModelProto *m = c->model;
@@ -170,5 +203,6 @@ mst_status ox_decode_model(ox_import *c)
     const ox_scope top = {.id = OX_SCOPE_GRAPH, .prefix = ""};
     MST_TRY(ox_decode_body(c, &top, m->graph->n_node, m->graph->node));
     MST_TRY(decode_outputs(c, m->graph));
+    MST_TRY(decode_all_declared(c, m->graph));
     return ox_sort_nodes(c->g, c->alloc, c->err);
 }

@@ -122,6 +122,9 @@ static mst_status decode_attrs(ox_import *c, const ox_scope *s, const Onnx__Node
         mst_status st = ox_decode_attr(c, s, p->attribute[i], &node->attrs[node->n_attr], &present);
         if (st != MST_OK)
             return mst_fail_in(c->err, st, "attribute '%s': ", ox_text(p->attribute[i]->name));
+        for (uint32_t k = 0; present && k < node->n_attr; k++)
+            if (strcmp(node->attrs[k].name, node->attrs[node->n_attr].name) == 0)
+                return mst_fail(c->err, MST_ECORRUPT, "attribute '%.100s' is given twice", node->attrs[k].name);
         node->n_attr += present;
     }
     return MST_OK;
@@ -232,6 +235,27 @@ static mst_status resolve(ox_import *c, const ox_scope *s, size_t n, char *const
     return MST_OK;
 }
 
+/* Messages, policies and reports name nodes: of several with one name, all but the first get a number. */
+static mst_status unique_name(ox_import *c, ox_node *node, size_t index)
+{
+    ox_graph *g = c->g;
+    const char *given = node->name;
+    for (uint32_t k = 0; ox_names_find(&c->names, OX_SCOPE_NODES, node->name) != NULL; k++) {
+        MST_TRY(ox_charge(c, 1 + c->asked / 16));
+        node->name = k == 0 ? mst_arena_printf(&g->arena, "%s#%zu", given, index)
+                            : mst_arena_printf(&g->arena, "%s#%zu.%u", given, index, k);
+        if (node->name == NULL)
+            return ox_no_memory(c);
+    }
+    if (node->name != given && g->n_renamed++ == 0) {
+        g->renamed = given;
+        g->renamed_to = node->name;
+    }
+    return ox_names_add(&c->names, OX_SCOPE_NODES, node->name, (uint32_t)index) != NULL
+               ? MST_OK
+               : mst_fail(c->err, MST_ENOMEM, "out of memory for the table of names");
+}
+
 static mst_status name_node(ox_import *c, const ox_scope *s, const Onnx__NodeProto *p, size_t index,
                             ox_node *node)
 {
@@ -248,13 +272,15 @@ static mst_status name_node(ox_import *c, const ox_scope *s, const Onnx__NodePro
                                  : mst_arena_printf(arena, "%s%s#%zu", s->prefix, node->op, index);
     if (node->name == NULL)
         return ox_no_memory(c);
-    return MST_OK;
+    return unique_name(c, node, index);
 }
 
 static mst_status decode_links(ox_import *c, const ox_scope *s, const Onnx__NodeProto *p, ox_node *node)
 {
     if (node->op[0] == '\0')
         return mst_fail(c->err, MST_ECORRUPT, "no operator");
+    if (p->n_output == 0)
+        return mst_fail(c->err, MST_ECORRUPT, "it makes no output");
     MST_TRY(resolve(c, s, p->n_input, p->input, &node->in));
     MST_TRY(resolve(c, s, p->n_output, p->output, &node->out));
     node->n_in = (uint32_t)p->n_input; /* bounded by the budget of work */

@@ -22,6 +22,8 @@ typedef struct ox_op {
     mst_status (*infer)(ox_ctx *c); /* dtype and shape of every output, in c->g->values */
     mst_status (*eval)(ox_ctx *c);  /* values; the outputs' shapes are known. NULL: inferred only */
 } ox_op;
+/* onnx_schema.c: has the node, of a known operator of ai.onnx, attributes and types of inputs as ONNX defines them? */
+mst_status ox_check_schema(const ox_ctx *c);
 const ox_op *ox_op_find(const char *name); /* NULL: unknown */
 
 /* ---- outputs ---- */

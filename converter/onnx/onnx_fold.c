@@ -269,6 +269,8 @@ static mst_status fold_nodes(ox_ctx *c)
         if (old[i].dead)
             continue;
         c->n = &old[i];
+        if (old[i].domain[0] == '\0' && (ox_op_find(old[i].op) != NULL || ox_expansion_find("", old[i].op) != NULL))
+            MST_TRY(ox_check_schema(c));
         MST_TRY(fold_node(c, &old[i]));
     }
     return MST_OK;
@@ -306,6 +308,28 @@ static mst_status mark_dead(ox_graph *g, mst_err *err)
     return MST_OK;
 }
 
+/* Is what the file says of values what they are? Of shapes not the first dimension: that is the batch. */
+static mst_status check_declared(const ox_graph *g, mst_err *err)
+{
+    for (uint32_t i = 0; i < g->n_declared; i++) {
+        const ox_declared *d = &g->declared[i];
+        const ox_value *v = &g->values[d->value];
+        if (!v->has_shape)
+            continue;
+        if (d->dtype != OX_UNDEFINED && d->dtype != v->dtype)
+            return mst_fail(err, MST_EINVAL, "value '%.200s' is declared as %s, but it is %s", v->name,
+                            ox_dtype_name(d->dtype), ox_dtype_name(v->dtype));
+        if (d->has_shape && d->rank != v->rank)
+            return mst_fail(err, MST_EINVAL, "output '%.200s' is declared with %u dimensions, but it has %u", v->name,
+                            d->rank, v->rank);
+        for (uint32_t k = 1; d->has_shape && k < d->rank; k++)
+            if (d->dims[k] >= 0 && d->dims[k] != v->dims[k])
+                return mst_fail(err, MST_EINVAL, "output '%.200s': dimension %u is declared as %lld, but it is %lld",
+                                v->name, k, (long long)d->dims[k], (long long)v->dims[k]);
+    }
+    return MST_OK;
+}
+
 mst_status ox_fold(ox_graph *g, const uint32_t *input_dims, uint32_t input_rank, mst_err *err)
 {
     size_t bytes;
@@ -326,5 +350,7 @@ mst_status ox_fold(ox_graph *g, const uint32_t *input_dims, uint32_t input_rank,
     const uint32_t n_values = g->n_values;
     mst_status s = fold_nodes(&c);
     mst_free_array(g->arena.alloc, uses, n_values, sizeof *uses);
+    if (s == MST_OK)
+        s = check_declared(g, err);
     return s == MST_OK ? mark_dead(g, err) : s;
 }

@@ -44,6 +44,15 @@ typedef struct ox_value {
     const void *data;           /* constant: row-major, dtype's own layout (bool: 1 byte); NULL: not constant */
 } ox_value;
 
+/* What the file says of a value that a node makes. */
+typedef struct ox_declared {
+    uint32_t value;
+    int dtype;      /* OX_UNDEFINED: nothing */
+    bool has_shape; /* of graph outputs alone */
+    uint32_t rank;
+    int64_t dims[MST_MAX_RANK]; /* -1: symbolic */
+} ox_declared;
+
 typedef enum ox_attr_kind { OX_A_INT,
                             OX_A_FLOAT,
                             OX_A_STRING,
@@ -84,6 +93,10 @@ typedef struct ox_graph {
     uint32_t *inputs, n_inputs; /* without initializers */
     int64_t batch;              /* that the model was exported for and that folding bound to 1; 0: none */
     uint32_t *outputs, n_outputs;
+    ox_declared *declared;
+    uint32_t n_declared;
+    uint32_t n_renamed; /* nodes that had the name of another; the first of them */
+    const char *renamed, *renamed_to;
     const char *producer;
     struct ox_entry {
         const char *key, *value;

@@ -37,6 +37,7 @@ void ox_names_free(ox_names *m);
 enum { OX_SCOPE_GRAPH,
        OX_SCOPE_UNIQUE,
        OX_SCOPE_FUNCTIONS,
+       OX_SCOPE_NODES, /* names of nodes, inlined ones, too */
        OX_SCOPE_FIRST_CALL };
 
 typedef struct ox_import {
