@@ -14,8 +14,7 @@ bool mst_masks_drop(const mst_graph *g)
     return false;
 }
 
-/* The first MASK of each NEURON's spikes: node -> node, MST_NONE: has none. In the arena; NULL: out of memory. */
-static uint32_t *find_masks(const mst_graph *g, mst_arena *tmp)
+uint32_t *mst_masks_behind(const mst_graph *g, mst_arena *tmp)
 {
     uint32_t *maker = mst_arena_array(tmp, g->n_tensors, sizeof *maker); /* NEURON whose spikes a tensor has */
     uint32_t *mask = mst_arena_array(tmp, g->n_nodes, sizeof *mask);
@@ -86,7 +85,7 @@ static int32_t next_index(const mst_graph *g)
 /* Node indices move as masks are added: pairs first, then masks from the last to the first. */
 static mst_status give(mst_graph *ann, const mst_graph *snn, mst_arena *tmp, mst_err *err)
 {
-    const uint32_t *wanted = find_masks(snn, tmp), *own = find_masks(ann, tmp);
+    const uint32_t *wanted = mst_masks_behind(snn, tmp), *own = mst_masks_behind(ann, tmp);
     uint32_t at = 0, n = ann->n_nodes, *like = mst_arena_array(tmp, n, sizeof *like);
     int32_t index = next_index(ann);
     if (wanted == NULL || own == NULL || like == NULL)

@@ -7,6 +7,10 @@
 /* Does a MASK of g drop anything? */
 bool mst_masks_drop(const mst_graph *g);
 
+/* The first MASK of each NEURON's spikes, moved by nothing but RESHAPE: node -> node, MST_NONE: has none. In the arena;
+ * NULL: out of memory. */
+uint32_t *mst_masks_behind(const mst_graph *g, mst_arena *arena);
+
 /* Put a MASK behind each NEURON of ann whose namesake in snn has one (the first, moved by nothing but RESHAPE), with
  * its ratio; those that ann has itself stay as they are. Float mode then takes their mean. EINVAL names the neuron
  * that ann lacks; ENOMEM, ELIMIT. */

@@ -23,7 +23,8 @@ static struct {
     mst_runs_opts mode;
     mst_opt_uints steps, at;
     mst_opt_real alpha, ac, mac;
-    const char *set, *schedule, *trace, *output, *readout, *resume;
+    const char *set, *schedule, *trace, *predictions, *raster, *output, *readout, *resume;
+    mst_opt_list layers;
 } o;
 
 static mst_energy energy;
@@ -46,6 +47,13 @@ static const mst_opt options[] = {
     {"energy-mac", 0, MST_OPT_REAL, &o.mac, "PJ", "energy of one multiply-accumulate (default: the set's)", 0, 0},
     {"trace", 0, MST_OPT_OUTPUT, &o.trace, "FILE",
      "write spikes of every sample, step and layer as CSV; a window of count or radix is step 1", MST_PATH_TRACE, 0},
+    {"predictions", 0, MST_OPT_OUTPUT, &o.predictions, "FILE",
+     "write label, class and logits of every sample at every step asked for: .npz, or CSV", MST_PATH_PREDICTIONS,
+     0},
+    {"raster", 0, MST_OPT_LIST, &o.layers, "LAYER",
+     "write the spikes of a layer (a name, a number, a site, all; may be repeated) to --raster-to", 0, 0},
+    {"raster-to", 0, MST_OPT_OUTPUT, &o.raster, "F.npz", "of --raster: spikes of each neuron and step, and counts",
+     MST_PATH_ARRAYS, 0},
     {"resume", 0, MST_OPT_OUTPUT, &o.resume, "FILE",
      "keep in FILE how far the run came, every few seconds; go on from there if it exists", MST_PATH_JSON, 0},
     MST_SHARD_OPTION(c.pick),
@@ -108,6 +116,22 @@ static int check_merge(size_t n_args)
     return n_args != 0 ? -1 : mst_opts_wrong(&tool, "--merge: expected the results of all shards, found nothing");
 }
 
+/* An option that goes with one run from its beginning to its end; NULL: none was given. */
+static const char *of_one_run(void)
+{
+    const struct {
+        bool given;
+        const char *name;
+    } options_of_one[] = {{o.info, "--info"},
+                          {o.trace != NULL, "--trace"},
+                          {o.predictions != NULL, "--predictions"},
+                          {o.raster != NULL, "--raster"}};
+    for (size_t i = 0; i < sizeof options_of_one / sizeof options_of_one[0]; i++)
+        if (options_of_one[i].given)
+            return options_of_one[i].name;
+    return NULL;
+}
+
 static bool by_step(void)
 {
     return o.schedule != NULL && strcmp(o.schedule, "step") == 0;
@@ -143,8 +167,11 @@ static int check_usage(size_t n_args, const char *const *args)
                       : mst_opts_wrong(&tool, "expected DATA behind MODEL.bin, found nothing");
     if (o.schedule != NULL && strcmp(o.schedule, "step") != 0 && strcmp(o.schedule, "block") != 0)
         return mst_opts_wrong(&tool, "--schedule: expected step or block, found '%s'", o.schedule);
-    if (o.resume != NULL && (o.trace != NULL || o.info || mst_is_stdout(o.resume)))
-        return mst_opts_wrong(&tool, "--resume: expected a file, and no %s with it", o.info ? "--info" : "--trace");
+    const char *one = of_one_run();
+    if (o.resume != NULL && (one != NULL || mst_is_stdout(o.resume)))
+        return mst_opts_wrong(&tool, "--resume: expected a file, and no %s with it", one != NULL ? one : "stdout");
+    if ((o.layers.n != 0) != (o.raster != NULL))
+        return mst_opts_wrong(&tool, "--raster and --raster-to: expected both");
     if (o.resume != NULL && c.map)
         return mst_opts_wrong(&tool, "--resume and --map: sums of a network that may change cannot be kept");
     if (o.latency && by_step())
@@ -181,9 +208,11 @@ static int settle_mode(const mst_graph *g, mst_run_opts *r, mst_opt_uints *level
     mst_err err;
     if (mst_runs_take(&o.mode, g, &o.steps, r, levels, &err) != MST_OK)
         return mst_opts_wrong(&tool, "%s", err.text);
-    if (levels->n > 1 && (o.info || o.trace != NULL))
-        return mst_opts_wrong(&tool, "%s: expected one run with it, found %zu numbers of levels",
-                              o.info ? "--info" : "--trace", levels->n);
+    const char *one = of_one_run();
+    if (levels->n > 1 && one != NULL)
+        return mst_opts_wrong(&tool, "%s: expected one run with it, found %zu numbers of levels", one, levels->n);
+    if (r->mode == MST_RUN_ANN && o.raster != NULL)
+        return mst_opts_wrong(&tool, "--raster: expected a spiking mode with it, found ann");
     if (o.info)
         return -1;
     int code = settle_steps(g, r, steps);
@@ -217,7 +246,8 @@ static mst_run_facts runs[MST_OPT_MAX_LIST];
 
 static mst_status report(size_t n, json_t *parts, mst_err *err)
 {
-    bool text_aside = mst_is_stdout(c.json) || mst_is_stdout(o.trace);
+    bool text_aside = mst_is_stdout(c.json) || mst_is_stdout(o.trace) || mst_is_stdout(o.predictions) ||
+                      mst_is_stdout(o.raster);
     if (!c.quiet)
         MST_TRY(mst_run_print(runs, n, text_aside ? stderr : stdout, err));
     return c.json != NULL ? mst_run_json(runs, n, json_incref(parts), c.json, err) : MST_OK;
@@ -419,6 +449,9 @@ static int run_or_info(const char *const *args)
                                 .readout_from = (uint32_t)j.ropts.readout_from,
                                 .at = &o.at,
                                 .trace = o.trace,
+                                .predictions = o.predictions,
+                                .raster = o.raster,
+                                .raster_layers = &o.layers,
                                 .quiet = c.quiet};
         st = o.info ? info(graph, args[0], &j.ropts, &err) : run(&j, &err);
     }

@@ -9,6 +9,8 @@
 
 #include "runtime/core/checked.h"
 #include "tools/run_journal.h"
+#include "tools/run_predictions.h"
+#include "tools/run_raster.h"
 #include "tools/tool_feed.h"
 #include "tools/tool_main.h"
 #include "tools/tool_output.h"
@@ -27,7 +29,9 @@ typedef struct sim_worker {
     float *x, *mean;
     step_count *trace; /* [steps][layers]; NULL: no trace */
     int label;
-    uint32_t said;                   /* class, at the last step asked for */
+    uint32_t said[MST_OPT_MAX_LIST]; /* classes, at the steps asked for */
+    float *logits;                   /* [at][classes], where they are written; NULL: they are not */
+    mst_raster_worker *raster;
     mst_err bad;                     /* why the sample was skipped; code MST_OK: it was not */
     mst_run_at at[MST_OPT_MAX_LIST]; /* of this sample */
     double seconds;
@@ -40,6 +44,8 @@ typedef struct sim {
     sim_worker *workers;
     mst_feed *feed;
     FILE *trace;
+    mst_predictions *predictions;
+    mst_raster *raster;
     mst_progress progress;
 } sim;
 
@@ -75,8 +81,10 @@ static mst_status keep_at(const sim *s, sim_worker *w, size_t k, mst_err *err)
         if (!isfinite(w->mean[c]))
             return mst_fail(err, MST_EINVAL, "logit %zu at t = %u is %g", c, s->o->at->values[k], (double)w->mean[c]);
     bool known = w->label >= 0 && (size_t)w->label < s->classes;
-    w->said = (uint32_t)mst_argmax(w->mean, s->classes);
-    w->at[k] = (mst_run_at){.right = known && w->said == (uint32_t)w->label,
+    w->said[k] = (uint32_t)mst_argmax(w->mean, s->classes);
+    if (w->logits != NULL)
+        memcpy(w->logits + k * s->classes, w->mean, s->classes * sizeof *w->mean);
+    w->at[k] = (mst_run_at){.right = known && w->said[k] == (uint32_t)w->label,
                             .right5 = known && among(w->mean, s->classes, (size_t)w->label, 5),
                             .counts = mst_session_counters(w->session)};
     return MST_OK;
@@ -103,6 +111,8 @@ static mst_status run_sample(const sim *s, sim_worker *w, size_t i, mst_err *err
     MST_TRY(mst_feed_get(s->feed, i, w->x, &w->label, err));
     uint32_t sample = s->o->pick->at[s->first + i];
     double start = now();
+    if (w->raster != NULL)
+        mst_raster_begin(w->raster);
     mst_session_begin(w->session, w->x, sample);
     mst_status st = run_steps(s, w, err);
     if (st != MST_OK)
@@ -168,7 +178,20 @@ static mst_status add_up(const sim *s, const sim_worker *w, mst_err *err)
         r->layers[k].spikes += mst_session_layer_spikes(w->session, MST_LAST, k);
         r->layers[k].ops += mst_session_layer_ops(w->session, k);
     }
-    return w->label >= 0 ? mst_confusion_add(&r->confusion, (uint32_t)w->label, w->said, 1, err) : MST_OK;
+    return w->label >= 0 ? mst_confusion_add(&r->confusion, (uint32_t)w->label, w->said[r->n_at - 1], 1, err) : MST_OK;
+}
+
+/* Into the files of single samples. */
+static mst_status write_sample(const sim *s, const sim_worker *w, uint32_t sample, mst_err *err)
+{
+    if (s->trace != NULL) {
+        write_trace(s, w, sample);
+        if (ferror(s->trace))
+            return mst_fail(err, MST_EIO, "%s: cannot write: %s", s->o->trace, strerror(errno));
+    }
+    if (s->predictions != NULL)
+        MST_TRY(mst_predictions_add(s->predictions, sample, w->label, w->logits, w->said, err));
+    return s->raster != NULL ? mst_raster_add(s->raster, w->raster, sample, err) : MST_OK;
 }
 
 static mst_status commit(void *ctx, unsigned worker, size_t i, mst_err *err)
@@ -176,14 +199,11 @@ static mst_status commit(void *ctx, unsigned worker, size_t i, mst_err *err)
     sim *s = ctx;
     sim_worker *w = &s->workers[worker];
     uint32_t sample = s->o->pick->at[s->first + i];
-    if (w->bad.code != MST_OK)
+    if (w->bad.code != MST_OK) {
         MST_TRY(mst_outcome_skip(&s->r->outcome, sample, w->bad.text, err));
-    else
+    } else {
         MST_TRY(add_up(s, w, err));
-    if (w->trace != NULL && w->bad.code == MST_OK) {
-        write_trace(s, w, sample);
-        if (ferror(s->trace))
-            return mst_fail(err, MST_EIO, "%s: cannot write: %s", s->o->trace, strerror(errno));
+        MST_TRY(write_sample(s, w, sample, err));
     }
     mst_progress_at(&s->progress, s->first + i + 1);
     return s->o->journal != NULL ? mst_journal_keep(s->o->journal, s->o, s->r, false, err) : MST_OK;
@@ -208,18 +228,43 @@ static mst_status make_workers(sim *s, mst_err *err)
         w->trace = s->o->trace != NULL ? mst_arena_alloc(a, bytes != 0 ? bytes : 1) : NULL;
         if (w->x == NULL || w->mean == NULL || (s->o->trace != NULL && w->trace == NULL))
             return mst_fail(err, MST_ENOMEM, "out of memory for %u threads", s->o->threads);
+        w->logits = s->predictions != NULL ? mst_arena_array(a, s->o->at->n * s->classes, sizeof *w->logits) : NULL;
+        if (s->predictions != NULL && w->logits == NULL)
+            return mst_fail(err, MST_ENOMEM, "out of memory for %u threads", s->o->threads);
         MST_TRY(mst_session_create(s->o->program, &w->session, err));
+        if (s->raster != NULL)
+            MST_TRY(mst_raster_watch(s->raster, w->session, &w->raster, err));
     }
     return MST_OK;
 }
 
-static mst_status run_samples(sim *s, mst_err *err)
+static mst_status open_files(sim *s, mst_err *err)
 {
-    MST_TRY(make_workers(s, err));
-    if (s->o->trace != NULL) {
-        MST_TRY(mst_paths_stream(s->o->trace, &s->trace, err));
+    const mst_sim_opts *o = s->o;
+    bool step = o->mode == MST_RUN_SPIKING;
+    if (o->trace != NULL) {
+        MST_TRY(mst_paths_stream(o->trace, &s->trace, err));
         fputs("sample,step,layer,name,fired,spikes\n", s->trace);
     }
+    if (o->predictions != NULL)
+        MST_TRY(mst_predictions_open(o->predictions, o->at, step, s->classes, &s->predictions, err));
+    return o->raster != NULL
+               ? mst_raster_open(o->program, o->raster_layers, o->raster, step ? o->steps : 0, &s->raster, err)
+               : MST_OK;
+}
+
+/* What was done before a failure is worth having, too. */
+static mst_status end_files(sim *s, mst_err *err)
+{
+    if (s->r->samples != 0 && s->predictions != NULL)
+        MST_TRY(mst_predictions_end(s->predictions, err));
+    return s->r->samples != 0 && s->raster != NULL ? mst_raster_end(s->raster, err) : MST_OK;
+}
+
+static mst_status run_samples(sim *s, mst_err *err)
+{
+    MST_TRY(open_files(s, err));
+    MST_TRY(make_workers(s, err));
     if (s->o->journal != NULL)
         MST_TRY(mst_journal_take(s->o->journal, s->o, s->r, err));
     const mst_pick *p = s->o->pick;
@@ -244,6 +289,8 @@ static mst_status run_samples(sim *s, mst_err *err)
     mst_err *told = st == MST_OK ? err : &other; /* the first failure is the one to tell */
     if (s->o->journal != NULL && mst_journal_keep(s->o->journal, s->o, s->r, true, told) != MST_OK && st == MST_OK)
         st = err->code;
+    if (end_files(s, told) != MST_OK && st == MST_OK)
+        st = err->code;
     return st;
 }
 
@@ -267,5 +314,7 @@ mst_status mst_sim_run(const mst_sim_opts *o, mst_run_sums *r, mst_err *err)
             seconds = s.workers[i].seconds;
     }
     r->seconds += seconds;
+    mst_predictions_close(s.predictions);
+    mst_raster_close(s.raster);
     return st;
 }

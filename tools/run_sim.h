@@ -23,7 +23,10 @@ typedef struct mst_sim_opts {
     uint32_t readout_from;   /* of the program: first step of the mean of its logits; 1 in the other modes */
     const mst_opt_uints *at; /* ascending, the last at most T */
     const char *trace;       /* CSV file, "-" for stdout; NULL: none */
-    bool quiet;              /* no progress bar */
+    const char *predictions; /* CSV or .npz; NULL: none */
+    const char *raster;      /* .npz, of these layers; NULL: none */
+    const mst_opt_list *raster_layers;
+    bool quiet; /* no progress bar */
 } mst_sim_opts;
 
 /* Run; what read, run or write first failed, EIO where the run was stopped: what was done before that is in *r all the

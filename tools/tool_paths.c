@@ -225,8 +225,15 @@ static const struct {
     [MST_PATH_JSON] = {0, BYTES("{\n \"tool\": \"mst"), "JSON"},
     [MST_PATH_TRACE] = {0, BYTES("sample,step,layer,name,fired,spikes\n"), "a trace"},
     [MST_PATH_PICTURE] = {37, BYTES("tEXtSoftware\0mst"), "a picture"},
+    [MST_PATH_PREDICTIONS] = {0, BYTES("sample,label,t,class,"), "predictions"},
+    [MST_PATH_ARRAYS] = {30, BYTES("mstrun.npy"), "arrays"}, /* the first name in a zip */
 };
 #undef BYTES
+
+static bool has_mark(mst_path_kind kind, const char *head, size_t n)
+{
+    return n >= marks[kind].at + marks[kind].n && memcmp(head + marks[kind].at, marks[kind].bytes, marks[kind].n) == 0;
+}
 
 /* Would we have written what is there? An empty file is no one's. */
 static bool is_ours(const output *o)
@@ -238,8 +245,8 @@ static bool is_ours(const output *o)
     ssize_t n = fd >= 0 ? read(fd, head, sizeof head) : -1;
     if (fd >= 0)
         close(fd);
-    return n >= (ssize_t)(marks[o->kind].at + marks[o->kind].n) &&
-           memcmp(head + marks[o->kind].at, marks[o->kind].bytes, marks[o->kind].n) == 0;
+    return n > 0 && (has_mark(o->kind, head, (size_t)n) ||
+                     (o->kind == MST_PATH_PREDICTIONS && has_mark(MST_PATH_ARRAYS, head, (size_t)n)));
 }
 
 static mst_status check(output *o, mst_err *err)
