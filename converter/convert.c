@@ -29,7 +29,7 @@ static const pass passes[] = {
     {"lower", NULL, true, "ONNX nodes to nodes of the graph, one by one"},
     {"qdq", NULL, true, "pairs of QuantizeLinear and DequantizeLinear: neurons, roundings, or nothing"},
     {"clean", pass_clean, false, "movement that moves nothing, and chains of it"},
-    {"layernorm", pass_layernorm, false, "LayerNorm written out in elementary operators"},
+    {"layernorm", pass_layernorm, false, "LayerNorm and RMSNorm written out in elementary operators"},
     {"sink", pass_sink, false, "transposes and reshapes inside of activations to behind them"},
     {"stair", pass_stair, false, "lines, bounds and staircases in other spellings: to affine, bound and floor"},
     {"qcfs", pass_qcfs, false, "QCFS activations to neurons"},
