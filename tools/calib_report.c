@@ -113,7 +113,7 @@ mst_status mst_calib_print(const mst_calib_facts *c, FILE *f, mst_err *err)
 {
     const mst_calib_report *r = c->report;
     fprintf(f, "%s against %s on %s: %zu samples\n", c->model, c->onnx, c->data, r->samples);
-    mst_outcome_print(c->outcome, f);
+    mst_assumed_print(&c->assumed, c->outcome, (double)NAN, f);
     fputc('\n', f);
     if (mst_mode_counts(r->mode))
         fprintf(f, "mode %s, %s thinning; latency %" PRIu64 " steps (%u layers one after another, windows of %u)\n\n",
@@ -208,6 +208,7 @@ mst_status mst_calib_json(const mst_calib_facts *c, const char *path, mst_err *e
     json_t *layers = json_array(), *root = json_object();
     for (size_t k = 0; layers != NULL && k < r->n_layers; k++)
         mst_json_append(&layers, json_layer(r->mode, &r->layers[k]));
+    mst_json_set(&root, "assumed", mst_assumed_json(&c->assumed));
     mst_json_set(&root, "onnx", mst_json_text(c->onnx));
     mst_json_set(&root, "model", mst_json_text(c->model));
     mst_json_set(&root, "data", mst_json_text(c->data));

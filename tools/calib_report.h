@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "mst/calibrate.h"
-#include "tools/tool_outcome.h"
+#include "tools/tool_assumed.h"
 
 typedef struct mst_calib_facts {
     const char *onnx, *model, *data; /* paths as given */
@@ -15,6 +15,7 @@ typedef struct mst_calib_facts {
     const char *ann_masks; /* "none": but its own; "mean": those of the spiking network by their mean */
     bool lacks_masks;      /* it has none, but the spiking network has */
     uint32_t readout_from; /* step mode: logits of this step on are averaged */
+    mst_assumed assumed;
     const char *isa;
     unsigned threads;
 } mst_calib_facts;

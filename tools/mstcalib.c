@@ -208,23 +208,27 @@ static mst_status load(const char *const *args, networks *n, mst_run_opts *snn, 
 }
 
 static mst_status report(const char *const *args, const mst_calib_report *r, const mst_outcome *outcome,
-                         const networks *n, const mst_run_opts *snn, unsigned threads, mst_err *err)
+                         const networks *n, const mst_calib_job *job, const mst_run_opts *snn, mst_err *err)
 {
-    mst_calib_facts facts = {args[0],
-                             args[1],
-                             args[2],
-                             r,
-                             outcome,
-                             snn->thinning,
-                             give_masks() ? "mean" : "none",
-                             n->ann_lacks_masks,
-                             (uint32_t)snn->readout_from,
-                             mst_program_isa(n->snn),
-                             threads};
-    bool text_aside = mst_is_stdout(c.json);
-    if (!c.quiet)
-        MST_TRY(mst_calib_print(&facts, text_aside ? stderr : stdout, err));
-    return c.json != NULL ? mst_calib_json(&facts, c.json, err) : MST_OK;
+    mst_arena arena = {0};
+    mst_calib_facts facts = {.onnx = args[0],
+                             .model = args[1],
+                             .data = args[2],
+                             .report = r,
+                             .outcome = outcome,
+                             .thinning = snn->thinning,
+                             .ann_masks = give_masks() ? "mean" : "none",
+                             .lacks_masks = n->ann_lacks_masks,
+                             .readout_from = (uint32_t)snn->readout_from,
+                             .isa = mst_program_isa(n->snn),
+                             .threads = job->threads};
+    mst_status st = mst_assumed_make(&facts.assumed, n->snn_graph, mst_data_format(job->data), &arena, err);
+    if (st == MST_OK && !c.quiet)
+        st = mst_calib_print(&facts, mst_is_stdout(c.json) ? stderr : stdout, err);
+    if (st == MST_OK && c.json != NULL)
+        st = mst_calib_json(&facts, c.json, err);
+    mst_arena_release(&arena);
+    return st;
 }
 
 static mst_status calibrate(const char *const *args, const networks *n, const mst_run_opts *snn, mst_err *err)
@@ -249,9 +253,9 @@ static mst_status calibrate(const char *const *args, const networks *n, const ms
     if (st == MST_OK)
         st = mst_model_unchanged(err);
     if (st == MST_OK)
-        st = report(args, &r, &outcome, n, snn, job.threads, err);
+        st = report(args, &r, &outcome, n, &job, snn, err);
     else if (r.samples != 0 && mst_model_unchanged(NULL) == MST_OK &&
-             report(args, &r, &outcome, n, snn, job.threads, NULL) == MST_OK)
+             report(args, &r, &outcome, n, &job, snn, NULL) == MST_OK)
         mst_paths_keep(); /* of the samples before it failed */
     mst_calib_report_free(&r);
     mst_outcome_free(&outcome);

@@ -275,6 +275,11 @@ static mst_status run_one(run_job *j, size_t k, mst_program **program, mst_err *
     r->about.data = j->args[1];
     r->about.network = j->network;
     r->about.energy = energy;
+    if (c.json != NULL) {
+        r->about.bytes = mst_model_bytes(j->graph);
+        r->about.parameters = mst_model_parameters(j->graph);
+        r->about.sparsity = mst_json_rounded(mst_model_sparsity(j->graph));
+    }
     r->isa = mst_program_isa(*program);
     r->threads = j->opts.threads > j->ropts.threads ? j->opts.threads : j->ropts.threads;
     mst_status st = mst_sim_run(&j->opts, &r->sums, err);

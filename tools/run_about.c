@@ -60,6 +60,19 @@ static const mst_field energy_fields[] = {
     ABOUT("alpha_joules", REAL, energy.alpha),
 };
 
+static const mst_field assumed_fields[] = {
+    ABOUT("normalization", TEXT, assumed.normalization),
+    ABOUT("prepare", TEXT, assumed.prepare),
+    ABOUT("masks", TEXT, assumed.masks),
+};
+
+/* Of NeuroBench, by its names. */
+static const mst_field model_fields[] = {
+    ABOUT("Footprint", WHOLE, bytes),
+    ABOUT("ParameterCount", WHOLE, parameters),
+    ABOUT("ConnectionSparsity", REAL, sparsity),
+};
+
 static const mst_field layer_fields[] = {
     LAYER("name", TEXT, name),
     LAYER("kind", TEXT, kind),
@@ -133,6 +146,7 @@ mst_status mst_run_about_make(mst_run_about *a, const mst_sim_opts *o, uint64_t 
                          .tuned_layers = tuned->n_layers,
                          .at = *o->at};
     MST_TRY(take_layers(a, p, err));
+    MST_TRY(mst_assumed_make(&a->assumed, mst_program_graph(p), a->format, &a->arena, err));
     a->n_names = mst_program_graph(p)->meta.n_classes;
     a->names = mst_arena_array(&a->arena, a->n_names + 1, sizeof *a->names);
     for (size_t k = 0; a->names != NULL && k < a->n_names; k++)
@@ -173,9 +187,11 @@ json_t *mst_run_about_json(const mst_run_about *a)
     json_t *out = json_object(), *names = json_array();
     for (size_t k = 0; k < a->n_names; k++)
         mst_json_append(&names, mst_json_text(a->names[k]));
+    mst_json_set(&out, "assumed", object_if(true, assumed_fields, LENGTH(assumed_fields), a));
     mst_fields_set(&out, about_fields, LENGTH(about_fields), a);
     mst_json_set(&out, "tuned", object_if(a->tuned_steps != 0, tuned_fields, LENGTH(tuned_fields), a));
     mst_json_set(&out, "class_names", names);
+    mst_json_set(&out, "neurobench", object_if(true, model_fields, LENGTH(model_fields), a));
     mst_json_set(&out, "shard", object_if(a->shards != 0, shard_fields, LENGTH(shard_fields), a));
     mst_json_set(&out, "energy",
                  json_pack("{s:o}", "constants", object_if(true, energy_fields, LENGTH(energy_fields), a)));
@@ -242,6 +258,10 @@ mst_status mst_run_about_take(mst_run_about *a, const json_t *run, mst_err *err)
         MST_TRY(mst_fields_take(shard, shard_fields, LENGTH(shard_fields), &a->arena, a, err));
     MST_TRY(mst_fields_take(json_object_get(json_object_get(run, "energy"), "constants"), energy_fields,
                             LENGTH(energy_fields), &a->arena, a, err));
+    MST_TRY(mst_fields_take(json_object_get(run, "assumed"), assumed_fields, LENGTH(assumed_fields), &a->arena, a,
+                            err));
+    MST_TRY(mst_fields_take(json_object_get(run, "neurobench"), model_fields, LENGTH(model_fields), &a->arena, a,
+                            err));
     MST_TRY(take_names(a, json_object_get(run, "class_names"), err));
     a->n_layers = json_array_size(layers);
     a->layers = mst_arena_array(&a->arena, a->n_layers + 1, sizeof *a->layers);

@@ -9,6 +9,7 @@
 #include "tools/run_energy.h"
 #include "tools/run_sim.h"
 #include "tools/run_sums.h"
+#include "tools/tool_assumed.h"
 
 /* A layer of neurons. */
 typedef struct mst_run_layer {
@@ -43,14 +44,17 @@ typedef struct mst_run_about {
     uint64_t tuned_steps, tuned_from, tuned_layers; /* what v(0) is tuned for; 0: it is not */
     mst_opt_uints at;
     mst_energy energy;
-    size_t n_names; /* of classes */
+    mst_assumed assumed;
+    uint64_t bytes, parameters; /* of the model */
+    double sparsity;            /* of its weights */
+    size_t n_names;             /* of classes */
     const char **names;
     size_t n_layers;
     mst_run_layer *layers;
 } mst_run_about;
 
-/* Of a run with o, whose program is made; model, data, network and energy are the caller's to set. Lent by the program
- * and its graph. ENOMEM. Release in any case. */
+/* Of a run with o, whose program is made; model, data, network, energy, bytes, parameters and sparsity are the caller's
+ * to set. Lent by the program and its graph. ENOMEM. Release in any case. */
 mst_status mst_run_about_make(mst_run_about *a, const mst_sim_opts *o, uint64_t seed, mst_err *err);
 void mst_run_about_free(mst_run_about *a);
 

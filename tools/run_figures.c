@@ -112,6 +112,14 @@ double mst_run_input_events(const mst_run_facts *r, size_t layer)
     return dense > 0 ? (double)r->sums.layers[layer].ops / dense : (double)NAN;
 }
 
+double mst_run_sparsity(const mst_run_facts *r)
+{
+    double slots = 0;
+    for (size_t k = 0; k < r->sums.n_layers; k++)
+        slots += (double)r->about.layers[k].neurons * mst_run_slots(r, k) * (double)r->sums.samples;
+    return slots > 0 ? 1 - (double)r->sums.all.spikes_before / slots : (double)NAN;
+}
+
 size_t mst_run_silent(const mst_run_facts *r)
 {
     size_t n = 0;

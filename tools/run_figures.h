@@ -53,6 +53,8 @@ double mst_run_slots(const mst_run_facts *r, size_t layer);
 double mst_run_rate(const mst_run_facts *r, size_t layer);
 /* Operations of the layers that feed it, for each synapse. NaN without synapses. */
 double mst_run_input_events(const mst_run_facts *r, size_t layer);
+/* Share of all neurons and their steps (slots) that did not fire; NaN without neurons. */
+double mst_run_sparsity(const mst_run_facts *r);
 /* Layers that never fired. */
 size_t mst_run_silent(const mst_run_facts *r);
 /* Steps from the input to the output: T; in count and radix mode a window for each of the neurons in sequence. */

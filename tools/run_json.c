@@ -95,11 +95,22 @@ static json_t *json_energy(const mst_run_facts *r, const mst_figures *x)
                      json_cost(x, &x->ann, !ann), "bit_ann", bit);
 }
 
-/* The same by NeuroBench's names. */
-static json_t *json_neurobench(const mst_figures *x)
+/* The same by NeuroBench's names and in its scales, beside what it says of the model. */
+static json_t *json_neurobench(const mst_run_facts *r, const mst_figures *x)
 {
-    return json_pack("{s:{s:o, s:o, s:o}}", "SynapticOperations", "Effective_ACs", mst_json_real(x->sops),
-                     "Effective_MACs", mst_json_real(x->macs), "Dense", mst_json_real(x->dense_run));
+    bool spikes = r->about.mode != MST_RUN_ANN;
+    return json_pack("{s:o, s:o, s:o, s:{s:o, s:o, s:o}}", "ClassificationAccuracy",
+                     mst_json_real(mst_run_top1(r, r->sums.n_at - 1)), "ActivationSparsity",
+                     mst_json_real_if(spikes, mst_run_sparsity(r)), "MembraneUpdates",
+                     mst_json_real_if(spikes, x->state_updates), "SynapticOperations", "Effective_ACs",
+                     mst_json_real(x->sops), "Effective_MACs", mst_json_real(x->macs), "Dense",
+                     mst_json_real(x->dense_run));
+}
+
+/* Beside what is known before a run. */
+static json_t *json_assumed(const mst_figures *x)
+{
+    return json_pack("{s:o}", "analog_ops_percent", mst_json_real(100 * mst_figures_analog(x)));
 }
 
 /* Of the threads, the one that had most; of parts, their sum. */
@@ -128,7 +139,7 @@ static json_t *json_of(const mst_run_facts *r)
     mst_json_set(&root, "power_alpha_watts", mst_json_real_if(spikes, x.power));
     mst_json_set(&root, "power_alpha_watts_per_step", mst_json_real_if(step, x.power / mst_run_steps(&r->about)));
     mst_json_add(&root, json_pack("{s:o}", "energy", json_energy(r, &x)));
-    mst_json_set(&root, "neurobench", json_neurobench(&x));
+    mst_json_add(&root, json_pack("{s:o, s:o}", "neurobench", json_neurobench(r, &x), "assumed", json_assumed(&x)));
     mst_json_set(&root, "layers", json_layers(r));
     mst_json_set(&root, "per_class",
                  mst_confusion_classes(&r->sums.confusion, r->about.names, r->about.n_names));

@@ -44,7 +44,8 @@ static void print_title(const mst_run_facts *r, bool several, FILE *f)
     if (a->shards != 0)
         fprintf(f, ", part %" PRIu64 " of %" PRIu64, a->shard, a->shards);
     fputc('\n', f);
-    mst_outcome_print(&r->sums.outcome, f);
+    mst_figures x = mst_figures_of(a, &r->sums.all, r->sums.samples, mst_run_steps(a));
+    mst_assumed_print(&a->assumed, &r->sums.outcome, mst_figures_analog(&x), f);
     fputc('\n', f);
 }
 

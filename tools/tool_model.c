@@ -237,6 +237,44 @@ const char *mst_model_weights(const mst_graph *g)
     return found;
 }
 
+uint64_t mst_model_bytes(const mst_graph *g)
+{
+    uint64_t n = 0;
+    for (uint32_t i = 0; i < g->n_tensors; i++)
+        if (g->tensors[i].data != NULL)
+            n += mst_tensor_elements(&g->tensors[i]) * mst_dtype_size(g->tensors[i].dtype);
+    return n;
+}
+
+/* Of a whole number of bytes each, little endian: 0 and -0 of floats, 0 of integers. */
+static uint64_t zeros_of(const mst_tensor *t)
+{
+    const uint8_t *p = t->data;
+    size_t item = mst_dtype_size(t->dtype), n = mst_tensor_elements(t);
+    uint8_t sign = t->dtype == MST_I8 ? 0 : 0x80; /* of the last byte */
+    uint64_t zeros = 0;
+    for (size_t i = 0; i < n; i++, p += item) {
+        unsigned any = p[item - 1] & ~sign & 0xff;
+        for (size_t b = 0; b + 1 < item; b++)
+            any |= p[b];
+        zeros += any == 0;
+    }
+    return zeros;
+}
+
+double mst_model_sparsity(const mst_graph *g)
+{
+    uint64_t all = 0, zeros = 0;
+    for (uint32_t i = 0; i < g->n_nodes; i++) {
+        const mst_tensor *w = mst_has_weight(&g->nodes[i]) ? &g->tensors[g->nodes[i].in[1]] : NULL;
+        if (w == NULL || w->data == NULL)
+            continue;
+        all += mst_tensor_elements(w);
+        zeros += zeros_of(w);
+    }
+    return all != 0 ? (double)zeros / (double)all : 0;
+}
+
 void mst_model_shape_text(const mst_graph *g, char *out, size_t n)
 {
     const mst_tensor *x = &g->tensors[g->input];

@@ -84,6 +84,11 @@ const char *mst_model_weights(const mst_graph *g);
 /* "1x28x28" of the graph's input, without the batch. */
 void mst_model_shape_text(const mst_graph *g, char *out, size_t n);
 
+/* Bytes of the constants as they are stored. */
+uint64_t mst_model_bytes(const mst_graph *g);
+/* Share of the weights of LINEAR and CONV that are 0; 0 without any. */
+double mst_model_sparsity(const mst_graph *g);
+
 /* 64 hexadecimal digits; "" for a hash that is not known (all zero). */
 void mst_hash_text(const uint8_t sha256[32], char out[65]);
 

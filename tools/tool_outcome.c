@@ -81,9 +81,9 @@ void mst_outcome_print(const mst_outcome *o, FILE *f)
     if (o->classes_seen != 0 && o->classes_seen != o->classes)
         fprintf(f, "only %zu of %zu classes were seen\n", o->classes_seen, o->classes);
     if (o->n_passed != 0)
-        fprintf(f, "%zu file%s passed over that no reader knows, as %s\n", o->n_passed,
-                o->n_passed == 1 ? " was" : "s were",
-                o->passed);
+        fprintf(f, "%zu file%s passed over that no reader knows%s%s\n", o->n_passed,
+                o->n_passed == 1 ? " was" : "s were", o->passed != NULL ? ", as " : "",
+                o->passed != NULL ? o->passed : "");
     if (o->n_skipped != 0)
         fprintf(f, "%zu sample%s skipped:\n", o->n_skipped, o->n_skipped == 1 ? " was" : "s were");
     for (size_t i = 0; i < o->n_skipped && i < SHOWN; i++)

@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pytest
 
+import test_qdq as qdq
 from built import ROOT, lasting, tool
 from support import FIXTURES
 from test_lists import cells, doc
@@ -83,6 +84,9 @@ def reports(made, tmp_path):
     model, _ = network()
     _, spec = images(tmp_path)
     conv = ("mstconv", saved(model, tmp_path), "-o", tmp_path / "r.bin", "--quiet", "--report", "-", "--calibrate", spec)
+    found += [("conv", json.loads(tool(*conv).stdout))]
+    qdq.static(qdq.network(), tmp_path)
+    conv = ("mstconv", tmp_path / "qdq.onnx", "--dry-run", "--quiet", "--report", "-")
     return found + [("conv", json.loads(tool(*conv).stdout))]
 
 

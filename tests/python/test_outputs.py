@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from built import tool
-from support import Net, convert, runtime
+from support import FIXTURES, Net, convert, runtime, snn_reader
 from test_long_runs import _made  # noqa: F401  (a fixture)
 
 N, CLASSES = 300, 12
@@ -94,3 +94,60 @@ def test_counts_at_each_step(made, args, schedule):
             assert value == (at["t"] if key == "t" else alone["at"][-1][key] if key.startswith("top") else alone[key]), key
         assert all(v == alone["sums"][k] for k, v in sums.items() if not k.startswith("right"))
     assert r["at"][-1]["spikes_per_sample"] < r["spikes_per_sample"]
+
+
+# ---- what a result rests on ----
+
+def swin(made, *args, text=False, model="m.bin", data="npy:{0}/x.npy,{0}/y.npy"):
+    done = tool("mstrun", made[0] / model, data.format(made[0]), "-n", 8, "-T", 4, *args, *(() if text else ("--json", "-", "--quiet")))
+    return done.stdout if text else json.loads(done.stdout)
+
+
+def test_results_open_with_what_was_assumed(made, tmp_path):
+    """Normalization, masks against those of the training, classes, files passed over, operations that do not spike."""
+    r, text = swin(made), swin(made, text=True).splitlines()
+    assert list(r)[4] == "assumed"  # behind tool, schema, provenance, timing
+    said = r["assumed"]
+    assert said["normalization"] == "(x/255 - mean)/std, mean 0.5,0.5,0.5, std 0.25,0.25,0.25; arrays of float32 as they are"
+    assert said["prepare"] == "resize 16 bicubic, crop 16x16" and said["masks"] == "drawn; what the training had is not known"
+    assert said["analog_ops_percent"] == pytest.approx(
+        100 * r["macs_per_sample"] / (r["macs_per_sample"] + r["sops_per_sample"]), rel=1e-8)
+    assert text[1] == "input %s; %s" % (said["normalization"], said["prepare"])
+    assert text[2] == "masks: %s; %d of 10 classes seen; 0 files passed over; %.1f %% of operations do not spike" % (
+        said["masks"], r["classes_seen"], said["analog_ops_percent"])
+    (tmp_path / "p.yaml").write_text("version: 1\nmasks: {sites: {q: 0.5}}\ntrained: {sites: {q: 0.5}}\n")
+    tool("mstconv", FIXTURES / "swin-ts.onnx", "-o", tmp_path / "m.bin", "--quiet", "--policy", tmp_path / "p.yaml")
+    for args, masks in (((), "as trained"), (("--no-mask",), "not those of the training: q 0 (trained with 0.5"),
+                        (("--mask", "q=0.25"), "not those of the training: q 0.25 (trained with 0.5")):
+        r = swin(made, *args, model=tmp_path / "m.bin")
+        assert r["assumed"]["masks"].startswith(masks) and r["assumed"]["prepare"] is None
+        assert r["assumed"]["normalization"] == "x/255, no mean and std; arrays of float32 as they are"
+        job = ("mstcalib", FIXTURES / "swin-ts.onnx", tmp_path / "m.bin", "npy:{0}/x.npy,{0}/y.npy".format(made[0]), "-n", 8, "-T", 2)
+        calib, text = json.loads(tool(*job, *args, "--json", "-", "--quiet").stdout), tool(*job, *args).stdout.splitlines()
+        assert calib["assumed"] == {k: v for k, v in r["assumed"].items() if k != "analog_ops_percent"}
+        assert text[1] == "input " + r["assumed"]["normalization"]
+        assert text[2] == "masks: %s; %d of 10 classes seen; 0 files passed over" % (r["assumed"]["masks"], calib["classes_seen"])
+    assert swin(made, data="image:{0}/set")["assumed"]["normalization"].endswith("std 0.25,0.25,0.25")
+    rows = tool(
+        "mstrun", made[0] / "m.bin", "npy:{0}/x.npy,{0}/y.npy".format(made[0]), "--mode", "count", "--levels", "4,8").stdout.splitlines()
+    assert rows[1].startswith("input (x/255") and rows[2].startswith("masks: drawn")
+
+
+@pytest.mark.parametrize("weights", ["f32", "f16", "int8"])
+def test_neurobench(made, weights, tmp_path):
+    """Its names, scales and rules, from the file as the Python reader sees it."""
+    tool("mstconv", FIXTURES / "resnet18-ts.onnx", "-o", tmp_path / "m.bin", "--weights", weights, "--quiet")
+    g = snn_reader.load(tmp_path / "m.bin")
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).normal(size=(3,) + g.tensors[g.input].shape[1:]).astype("f4"))
+    for args, levels in ((("-T", 4), 4), (("--mode", "count"), 16), (("--mode", "radix", "--bits", 3), 3)):
+        r = json.loads(tool("mstrun", tmp_path / "m.bin", tmp_path / "x.npy", *args, "--json", "-", "--quiet").stdout)
+        n = r["neurobench"]
+        constants = [t.data for t in g.tensors if t.data is not None]
+        assert n["Footprint"] == sum(c.nbytes for c in constants)
+        used = [g.tensors[node.inputs[1]].data for node in g.nodes if node.op in ("linear", "conv")]
+        assert n["ConnectionSparsity"] == pytest.approx(sum((w == 0).sum() for w in used) / sum(w.size for w in used), rel=1e-9)
+        assert (n["ConnectionSparsity"] > 0) == (weights == "int8")  # small ones are rounded to 0
+        assert n["ParameterCount"] == json.loads(tool("mstrun", "--info", tmp_path / "m.bin", "--json", "-").stdout)["parameters"]
+        slots = sum(l["neurons"] for l in r["layers"]) * levels
+        assert n["ActivationSparsity"] == pytest.approx(1 - r["fired_per_sample"] / slots, rel=1e-9)
+        assert n["ClassificationAccuracy"] is None and n["MembraneUpdates"] == r["energy"]["state_updates"]
