@@ -20,14 +20,15 @@ typedef struct qdq_pairs {
 } qdq_pairs;
 
 /* In ip[] of UNARY, CLIP and NEURON, behind their parameters and so in no file: k is of pair k - 1, -k too, but of a
- * rounding that stays; 0 is of none. */
+ * rounding that stays; 0 is of none. In BINARY not 0: the scale of an average that is rounded. */
 #define QDQ_MARK (MST_MAX_IP - 1)
 _Static_assert(MST_UNARY_IP_COUNT <= QDQ_MARK && MST_CLIP_IP_COUNT <= QDQ_MARK && MST_NEURON_IP_COUNT <= QDQ_MARK,
                "the mark is behind the parameters");
 
 static inline int32_t qdq_mark(const mst_node *n)
 {
-    return n->op == MST_OP_UNARY || n->op == MST_OP_CLIP || n->op == MST_OP_NEURON ? n->ip[QDQ_MARK] : 0;
+    bool may = n->op == MST_OP_UNARY || n->op == MST_OP_CLIP || n->op == MST_OP_NEURON || n->op == MST_OP_BINARY;
+    return may ? n->ip[QDQ_MARK] : 0;
 }
 
 #endif

@@ -6,6 +6,7 @@
  * which makes neurons of them. Pairs whose input is on their levels already change nothing, those around a QCFS belong
  * to its spelling: both go. The others are marked as roundings that stay, or go where analog ones shall. */
 #include <math.h>
+#include <string.h>
 
 #include "converter/passes/passes.h"
 
@@ -20,7 +21,8 @@ typedef struct qdq {
     bool *of_qcfs;      /* [tensors] made of results of QCFS activations by movement, scales, sums and means alone */
     bool *seen_up;      /* [tensors] by a walk from a staircase */
     bool *seen_down;
-    uint32_t *stack; /* [nodes] */
+    uint32_t *stack;    /* [nodes] */
+    uint32_t n_tensors; /* of the graph as it was lowered */
 } qdq;
 
 static double const_at(const mst_edit *e, uint32_t tensor, size_t i) { return mst_const_at(edit_tensor(e, tensor), i); }
@@ -319,6 +321,14 @@ static const char *analog_reason(qdq *q, uint32_t pair)
     return NULL;
 }
 
+/* A neuron has no values below 0. */
+static void skip_relu(mst_edit *e, const qdq_pair *p)
+{
+    uint32_t i = edit_maker(e, p->scale_in, 0);
+    if (edit_is(e, i, MST_OP_CLIP) && edit_node(e, i)->fp[MST_CLIP_LO] == 0 && isinf(edit_node(e, i)->fp[MST_CLIP_HI]))
+        edit_set_input(e, p->scale_in, 0, edit_node(e, i)->in[0]);
+}
+
 static void visit_pair(qdq *q, uint32_t pair, bool drop_analog)
 {
     qdq_pair *p = &q->pairs->at[pair];
@@ -338,6 +348,7 @@ static void visit_pair(qdq *q, uint32_t pair, bool drop_analog)
     const char *reason = analog_reason(q, pair);
     if (reason == NULL) {
         decide(q, pair, MST_PAIR_NEURON, "");
+        skip_relu(q->e, p);
     } else if (drop_analog) {
         decide(q, pair, MST_PAIR_DROPPED, reason);
         bypass(q, pair);
@@ -366,6 +377,88 @@ static void visit_all(qdq *q, bool drop_analog)
     }
 }
 
+/* ---- averages, in the arithmetic of ONNX Runtime ---- */
+
+/* One that moves values, seen from behind. */
+static bool is_move(const mst_edit *e, uint32_t i)
+{
+    return edit_is(e, i, MST_OP_TRANSPOSE) || edit_is(e, i, MST_OP_RESHAPE);
+}
+
+/* x * scale or x / scale; no AFFINE, for that would be folded. */
+static mst_status emit_scaled(mst_edit *e, mst_binary_fn fn, uint32_t x, double scale, const char *name, uint32_t *y)
+{
+    uint32_t in[2] = {x}, node;
+    MST_TRY(edit_const(e, 1, &scale, &in[1]));
+    const mst_tensor shape = *edit_tensor(e, x);
+    MST_TRY(edit_add(e, MST_OP_BINARY, name, 2, in, shape.rank, shape.dims, &node));
+    edit_node(e, node)->ip[MST_BINARY_FN] = (int32_t)fn;
+    edit_node(e, node)->ip[QDQ_MARK] = 1;
+    *y = edit_node(e, node)->out;
+    return MST_OK;
+}
+
+/* ONNX Runtime sums windows of 2x2 by columns; a half is exact, so that the sums may be halved in between. */
+static mst_status split_pool(mst_edit *e, uint32_t pool)
+{
+    const mst_node *n = edit_node(e, pool);
+    const mst_tensor x = *edit_tensor(e, n->in[0]), y = *edit_tensor(e, n->out);
+    const int32_t *ip = n->ip;
+    for (uint32_t d = 0; d < 2; d++)
+        if (ip[MST_POOL_KERNEL + d] != 2 || ip[MST_POOL_PAD + d] != 0 || ip[MST_POOL_DILATION + d] != 1 ||
+            (int64_t)(y.dims[1 + d] - 1) * ip[MST_POOL_STRIDE + d] + 2 > (int64_t)x.dims[1 + d])
+            return MST_OK;
+    uint32_t dims[4] = {1, y.dims[1], x.dims[2], x.dims[3]}, in = n->in[0], first;
+    MST_TRY(edit_add(e, MST_OP_POOL, n->name, 1, &in, 4, dims, &first));
+    mst_node *rows = edit_node(e, first), *columns = edit_node(e, pool);
+    memcpy(rows->ip, columns->ip, sizeof rows->ip);
+    rows->ip[MST_POOL_KERNEL + 1] = rows->ip[MST_POOL_STRIDE + 1] = 1;
+    columns->ip[MST_POOL_KERNEL] = columns->ip[MST_POOL_STRIDE] = 1;
+    edit_set_input(e, pool, 0, rows->out);
+    return MST_OK;
+}
+
+/* A pool of the values of one pair that another pair rounds: many are right between two levels but for what float32
+ * rounds off, and that decides. So each value is its level times the scale, summed in order, divided by the scale. */
+static mst_status follow_average(qdq *q, uint32_t pair)
+{
+    mst_edit *e = q->e;
+    const qdq_pair *p = &q->pairs->at[pair];
+    uint32_t x = source_of(q, p), t = x, y;
+    while (is_move(e, e->producer[t]))
+        t = edit_node(e, e->producer[t])->in[0];
+    uint32_t pool = e->producer[t], first = pool;
+    if (!edit_is(e, pool, MST_OP_POOL))
+        return MST_OK;
+    t = edit_node(e, pool)->in[0];
+    for (; t < q->n_tensors && q->pair_out[t] == MST_NONE; t = edit_node(e, first)->in[0]) {
+        first = e->producer[t];
+        if (!is_move(e, first))
+            return MST_OK;
+    }
+    if (t < q->n_tensors) { /* else another pair has been there */
+        const qdq_pair *of = &q->pairs->at[q->pair_out[t]];
+        if (!of->one_scale || !p->one_scale)
+            return MST_OK;
+        MST_TRY(emit_scaled(e, MST_BIN_MUL, edit_node(e, of->bound)->out, of->told.scale, of->told.name, &y));
+        edit_set_input(e, first, 0, y);
+        if (e->uses[t] == 0)
+            edit_kill(e, e->producer[t]);
+        MST_TRY(split_pool(e, pool));
+    }
+    MST_TRY(emit_scaled(e, MST_BIN_DIV, x, p->told.scale, p->told.name, &y));
+    edit_set_input(e, p->round, 0, y);
+    return MST_OK;
+}
+
+static mst_status follow_averages(qdq *q)
+{
+    for (uint32_t k = 0; k < q->pairs->n; k++)
+        if (q->pairs->at[k].told.fate == MST_PAIR_ROUNDS && q->averaged[source_of(q, &q->pairs->at[k])])
+            MST_TRY(follow_average(q, k));
+    return MST_OK;
+}
+
 static uint32_t *none(mst_edit *e, uint32_t n)
 {
     uint32_t *of = mst_arena_array(&e->arena, (size_t)n + 1, sizeof *of);
@@ -378,6 +471,7 @@ static mst_status begin(qdq *q)
 {
     mst_edit *e = q->e;
     uint32_t n = e->g->n_nodes, t = e->g->n_tensors;
+    q->n_tensors = t;
     q->pair_in = none(e, n);
     q->stack = none(e, n);
     q->pair_out = none(e, t);
@@ -405,6 +499,7 @@ mst_status pass_qdq(mst_graph *g, qdq_pairs *pairs, bool drop_analog, mst_err *e
         find_ends(&q);
         find_stairs(&q);
         visit_all(&q, drop_analog);
+        st = follow_averages(&q);
     }
     return edit_finish(&e, st);
 }
