@@ -70,7 +70,9 @@ static const char *linear_reason(const mst_node *n)
 {
     if (n->op == MST_OP_AFFINE)
         return "per-channel affine (BatchNorm) with readers that cannot take it; on analog values";
-    if (n->op == MST_OP_BINARY && qdq_mark(n) == 0 && n->ip[MST_BINARY_FN] != MST_BIN_ADD && n->ip[MST_BINARY_FN] != MST_BIN_SUB)
+    bool sum = n->op == MST_OP_BINARY &&
+               (n->ip[MST_BINARY_FN] == MST_BIN_ADD || n->ip[MST_BINARY_FN] == MST_BIN_SUB);
+    if (n->op == MST_OP_BINARY && !sum && qdq_mark(n) == 0)
         return "scaled by constants that differ from place to place";
     return NULL;
 }

@@ -252,6 +252,8 @@ static mst_status emit_neuron(qcfs_match *m, const choice *c)
     neuron->ip[MST_NEURON_STAGE] = neuron->ip[MST_NEURON_BLOCK] = -1;
     neuron->ip[QDQ_MARK] = edit_node(e, m->floor)->ip[QDQ_MARK];
     neuron->fp[MST_NEURON_SHIFT] = (float)shift_of(m, c, down || m->fn == MST_UN_CEIL);
+    if (neuron->ip[QDQ_MARK] != 0)
+        MST_TRY(qcfs_sum_shift(m, c->pre, &c->post[0], c->levels, &neuron->fp[MST_NEURON_SHIFT]));
     uint32_t y = neuron->out;
     MST_TRY(emit_sign(m, &c->post->slope, &y));
     edit_replace(e, c->post->outer, y);

@@ -321,12 +321,32 @@ static const char *analog_reason(qdq *q, uint32_t pair)
     return NULL;
 }
 
-/* A neuron has no values below 0. */
-static void skip_relu(mst_edit *e, const qdq_pair *p)
+static bool is_relu(const mst_edit *e, uint32_t i)
 {
+    return edit_is(e, i, MST_OP_CLIP) && edit_node(e, i)->fp[MST_CLIP_LO] == 0 &&
+           isinf(edit_node(e, i)->fp[MST_CLIP_HI]) && qdq_mark(edit_node(e, i)) == 0;
+}
+
+/* ReLUs in front of a neuron and behind do nothing. */
+static void skip_relus(qdq *q, uint32_t pair)
+{
+    mst_edit *e = q->e;
+    const qdq_pair *p = &q->pairs->at[pair];
     uint32_t i = edit_maker(e, p->scale_in, 0);
-    if (edit_is(e, i, MST_OP_CLIP) && edit_node(e, i)->fp[MST_CLIP_LO] == 0 && isinf(edit_node(e, i)->fp[MST_CLIP_HI]))
+    if (is_relu(e, i))
         edit_set_input(e, p->scale_in, 0, edit_node(e, i)->in[0]);
+    for (uint32_t u = e->head[edit_node(e, p->bound)->out]; u != MST_NONE; u = e->edge[u].next) {
+        uint32_t out = edit_node(e, e->edge[u].node)->out;
+        for (uint32_t v = q->pair_out[out] == pair ? e->head[out] : MST_NONE; v != MST_NONE;) {
+            uint32_t relu = e->edge[v].node;
+            v = e->edge[v].next;
+            if (!is_relu(e, relu))
+                continue;
+            edit_replace(e, edit_node(e, relu)->out, out);
+            edit_kill(e, relu);
+            v = e->head[out];
+        }
+    }
 }
 
 static void visit_pair(qdq *q, uint32_t pair, bool drop_analog)
@@ -348,7 +368,7 @@ static void visit_pair(qdq *q, uint32_t pair, bool drop_analog)
     const char *reason = analog_reason(q, pair);
     if (reason == NULL) {
         decide(q, pair, MST_PAIR_NEURON, "");
-        skip_relu(q->e, p);
+        skip_relus(q, pair);
     } else if (drop_analog) {
         decide(q, pair, MST_PAIR_DROPPED, reason);
         bypass(q, pair);
@@ -418,6 +438,32 @@ static mst_status split_pool(mst_edit *e, uint32_t pool)
     return MST_OK;
 }
 
+/* Input k of a node, where it is what a pair puts out, moved at most: as each level times the scale, rounded as in
+ * ONNX Runtime. *found: it is, or was before. */
+static mst_status exact_values(qdq *q, uint32_t node, uint32_t k, bool *found, bool *fresh)
+{
+    mst_edit *e = q->e;
+    uint32_t t = edit_node(e, node)->in[k], y;
+    *found = *fresh = false;
+    for (; t < q->n_tensors && q->pair_out[t] == MST_NONE; k = 0, t = edit_node(e, node)->in[0]) {
+        node = e->producer[t];
+        if (!is_move(e, node))
+            return MST_OK;
+    }
+    *found = true;
+    if (t >= q->n_tensors)
+        return MST_OK;
+    const qdq_pair *of = &q->pairs->at[q->pair_out[t]];
+    *found = *fresh = of->one_scale;
+    if (!of->one_scale)
+        return MST_OK;
+    MST_TRY(emit_scaled(e, MST_BIN_MUL, edit_node(e, of->bound)->out, of->told.scale, of->told.name, &y));
+    edit_set_input(e, node, k, y);
+    if (e->uses[t] == 0)
+        edit_kill(e, e->producer[t]);
+    return MST_OK;
+}
+
 /* A pool of the values of one pair that another pair rounds: many are right between two levels but for what float32
  * rounds off, and that decides. So each value is its level times the scale, summed in order, divided by the scale. */
 static mst_status follow_average(qdq *q, uint32_t pair)
@@ -425,29 +471,36 @@ static mst_status follow_average(qdq *q, uint32_t pair)
     mst_edit *e = q->e;
     const qdq_pair *p = &q->pairs->at[pair];
     uint32_t x = source_of(q, p), t = x, y;
+    bool found, fresh;
     while (is_move(e, e->producer[t]))
         t = edit_node(e, e->producer[t])->in[0];
-    uint32_t pool = e->producer[t], first = pool;
-    if (!edit_is(e, pool, MST_OP_POOL))
+    uint32_t pool = e->producer[t];
+    if (!edit_is(e, pool, MST_OP_POOL) || !p->one_scale)
         return MST_OK;
-    t = edit_node(e, pool)->in[0];
-    for (; t < q->n_tensors && q->pair_out[t] == MST_NONE; t = edit_node(e, first)->in[0]) {
-        first = e->producer[t];
-        if (!is_move(e, first))
-            return MST_OK;
-    }
-    if (t < q->n_tensors) { /* else another pair has been there */
-        const qdq_pair *of = &q->pairs->at[q->pair_out[t]];
-        if (!of->one_scale || !p->one_scale)
-            return MST_OK;
-        MST_TRY(emit_scaled(e, MST_BIN_MUL, edit_node(e, of->bound)->out, of->told.scale, of->told.name, &y));
-        edit_set_input(e, first, 0, y);
-        if (e->uses[t] == 0)
-            edit_kill(e, e->producer[t]);
+    MST_TRY(exact_values(q, pool, 0, &found, &fresh));
+    if (!found)
+        return MST_OK;
+    if (fresh)
         MST_TRY(split_pool(e, pool));
-    }
     MST_TRY(emit_scaled(e, MST_BIN_DIV, x, p->told.scale, p->told.name, &y));
     edit_set_input(e, p->round, 0, y);
+    return MST_OK;
+}
+
+/* Sums of two pairs' values, which a third one rounds: some are right between two levels, too (qcfs_sum.c). */
+static mst_status follow_sum(qdq *q, uint32_t pair)
+{
+    mst_edit *e = q->e;
+    uint32_t t = source_of(q, &q->pairs->at[pair]);
+    bool found, fresh;
+    while (is_move(e, e->producer[t]))
+        t = edit_node(e, e->producer[t])->in[0];
+    uint32_t sum = e->producer[t];
+    if (!edit_is(e, sum, MST_OP_BINARY) || edit_node(e, sum)->ip[MST_BINARY_FN] != MST_BIN_ADD)
+        return MST_OK;
+    for (uint32_t k = 0; k < 2; k++)
+        if (!mst_is_const(e->g, edit_node(e, sum)->in[k]))
+            MST_TRY(exact_values(q, sum, k, &found, &fresh));
     return MST_OK;
 }
 
@@ -456,6 +509,9 @@ static mst_status follow_averages(qdq *q)
     for (uint32_t k = 0; k < q->pairs->n; k++)
         if (q->pairs->at[k].told.fate == MST_PAIR_ROUNDS && q->averaged[source_of(q, &q->pairs->at[k])])
             MST_TRY(follow_average(q, k));
+    for (uint32_t k = 0; k < q->pairs->n; k++)
+        if (q->pairs->at[k].told.fate == MST_PAIR_ROUNDS || q->pairs->at[k].told.fate == MST_PAIR_NEURON)
+            MST_TRY(follow_sum(q, k));
     return MST_OK;
 }
 
