@@ -107,6 +107,8 @@ def test_what_becomes_of_each_pair_is_said(tmp_path):
                                             "pool": "same levels", "flat": "same levels", "r4": "neuron"}
     for name, p in pairs.items():
         assert name in done.stdout and (p["reason"] in done.stdout)
+    kinds = [row["kind"] for row in json.loads((tmp_path / "r.json").read_text())["non_spiking"]]
+    assert sorted(kinds) == ["affine", "affine", "conv", "linear", "maxpool", "round", "round", "round"]
     assert "9 pairs of a quantized model: 4 neuron, 3 rounds, 2 same levels" in done.stdout
     assert done.stderr.count("\n") == 1 and "step mode" in done.stderr and "--qdq drop-analog" in done.stderr
     done = tool("mstconv", saved(model, tmp_path), "-o", tmp_path / "m.bin", "--mode", "count", "-q")
