@@ -117,6 +117,25 @@ static mst_status lower_global_pool(lower_ctx *c, mst_reduce_fn fn)
 mst_status lower_global_average_pool(lower_ctx *c) { return lower_global_pool(c, MST_RED_MEAN); }
 mst_status lower_global_max_pool(lower_ctx *c) { return lower_global_pool(c, MST_RED_MAX); }
 
+/* Where with a constant condition of live values: each where it is chosen, 0 elsewhere, and their sum. */
+static mst_status choose_live(lower_ctx *c, const ox_value *cond)
+{
+    uint32_t dims[MST_MAX_RANK], part[2], y;
+    MST_TRY(lower_dims(c, cond, dims));
+    for (uint32_t k = 0; k < 2; k++) {
+        uint32_t x, mask;
+        float *m;
+        MST_TRY(lower_tensor(c, 1 + k, &x));
+        MST_TRY(lower_new_f32(c, cond->rank, dims, &m, &mask));
+        for (size_t i = 0, n = ox_elements(cond); i < n; i++)
+            m[i] = (ox_get_double(cond, i) != 0) == (k == 0) ? 1.0f : 0.0f;
+        MST_TRY(lower_emit_binary(c, MST_BIN_MUL, x, mask, &part[k]));
+    }
+    MST_TRY(lower_emit_binary(c, MST_BIN_ADD, part[0], part[1], &y));
+    lower_bind(c, 0, y);
+    return MST_OK;
+}
+
 /* Where with a constant condition: keep x where it holds, a constant elsewhere. */
 mst_status lower_where(lower_ctx *c)
 {
@@ -128,8 +147,10 @@ mst_status lower_where(lower_ctx *c)
     uint32_t live = lower_is_const(c, 1) ? 2 : 1, x, mid, keep, fill, y, rank, dims[MST_MAX_RANK];
     if (cond != NULL && cond->data == NULL)
         return lower_where_live(c);
-    if (cond == NULL || !lower_is_const(c, 3 - live))
-        return lower_refuse(c, "chooses between live values", "use a constant condition");
+    if (cond == NULL)
+        return lower_refuse(c, "an input is missing", "re-export the model");
+    if (!lower_is_const(c, 3 - live))
+        return choose_live(c, cond);
     MST_TRY(lower_tensor(c, live, &x));
     MST_TRY(lower_out_dims(c, 0, &rank, dims));
     const ox_value *other = ox_in(&c->o, 3 - live);

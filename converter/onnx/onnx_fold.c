@@ -352,5 +352,7 @@ mst_status ox_fold(ox_graph *g, const uint32_t *input_dims, uint32_t input_rank,
     mst_free_array(g->arena.alloc, uses, n_values, sizeof *uses);
     if (s == MST_OK)
         s = check_declared(g, err);
+    if (s == MST_OK)
+        s = ox_check_infinite(g, err);
     return s == MST_OK ? mark_dead(g, err) : s;
 }

@@ -53,6 +53,12 @@ typedef struct ox_declared {
     int64_t dims[MST_MAX_RANK]; /* -1: symbolic */
 } ox_declared;
 
+/* A value in which minus infinity became a large negative number, and the node that the file has for it. */
+typedef struct ox_masked {
+    uint32_t value;
+    const char *node, *op;
+} ox_masked;
+
 typedef enum ox_attr_kind { OX_A_INT,
                             OX_A_FLOAT,
                             OX_A_STRING,
@@ -93,6 +99,8 @@ typedef struct ox_graph {
     uint32_t *inputs, n_inputs; /* without initializers */
     int64_t batch;              /* that the model was exported for and that folding bound to 1; 0: none */
     uint32_t *outputs, n_outputs;
+    ox_masked *masked; /* made by folding */
+    uint32_t n_masked, cap_masked;
     ox_declared *declared;
     uint32_t n_declared;
     uint32_t n_renamed; /* nodes that had the name of another; the first of them */

@@ -83,4 +83,7 @@ static inline ox_attr ob_attr_ints(const char *name, size_t n, const int64_t *in
     return (ox_attr){.name = name, .kind = OX_A_INTS, .n = n, .ints = ints};
 }
 
+/* onnx_expand_mask.c: of a folded graph, does all that had minus infinity added go into a softmax? */
+mst_status ox_check_infinite(const ox_graph *g, mst_err *err);
+
 #endif

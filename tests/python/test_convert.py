@@ -340,3 +340,50 @@ def test_masks_of_minus_infinity(how, tmp_path):
     model = n.model(n.op("Neg", n.op("Softmax", y, axis=-1)))
     assert_same(model, tmp_path, np.random.default_rng(1).normal(size=(1, 6)).astype("f4"), 1e-6)
     convert(model, tmp_path)
+
+
+def masked_scores(n, y, how):
+    """-infinity where keep is 0, by Add or by Where, and what exporters put in front of the softmax."""
+    keep = np.array([[1, 0, 1, 0, 1, 1]], bool)
+    if how == "Where":
+        y = n.op("Where", n.const(keep, dtype=bool), y, n.const(-np.inf))
+    else:
+        y = n.op("Add", y, n.const(np.where(keep, 0, -np.inf)))
+    return n.op("Transpose", n.op("Reshape", y, n.const([6, 1], dtype=np.int64)), perm=[1, 0])
+
+
+def written_out(n, y):
+    """Softmax in elementary operators."""
+    e = n.op("Exp", n.op("Sub", y, n.op("ReduceMax", y, axes=[1], keepdims=1)))
+    return n.op("Div", e, n.op("ReduceSum", e, n.const([1], dtype=np.int64), keepdims=1))
+
+
+@pytest.mark.parametrize("how", ["Where", "Add"])
+def test_minus_infinity_before_a_softmax_that_is_written_out(how, tmp_path):
+    n = Net([1, 6])
+    y = written_out(n, masked_scores(n, linear(n, qcfs(n, n.x, 1.0, 8), 6, 6), how))
+    assert_same(n.model(n.op("Neg", y)), tmp_path, np.random.default_rng(1).normal(size=(1, 6)).astype("f4"), 1e-6)
+
+
+@pytest.mark.parametrize("to", ["neuron", "output", "layer", "both"])
+@pytest.mark.parametrize("how", ["Where", "Add"])
+def test_minus_infinity_elsewhere_is_refused(how, to, tmp_path):
+    n = Net([1, 6])
+    y = masked_scores(n, linear(n, qcfs(n, n.x, 1.0, 8), 6, 6), how)
+    if to == "neuron":
+        y = linear(n, qcfs(n, y, 1.0, 8), 6, 6)
+    elif to == "layer":
+        y = linear(n, y, 6, 6)
+    elif to == "both":
+        y = n.op("Add", n.op("Neg", n.op("Softmax", y, axis=-1)), linear(n, y, 6, 6))
+    line = refused(n.model(y), tmp_path)
+    assert "(%s)" % how in line and "only a mask of a softmax" in line
+
+
+def test_minus_infinity_behind_a_convolution_is_refused(tmp_path):
+    n = Net([1, 3, 8, 8])
+    shift = np.zeros((4, 1, 1))
+    shift[2] = -np.inf
+    y = n.op("Add", n.op("Conv", n.x, n.const(np.ones((4, 3, 3, 3)))), n.const(shift), name="shifted")
+    y = n.op("Flatten", n.op("GlobalAveragePool", qcfs(n, y, 1.0, 8)))
+    assert "node 'shifted' (Add)" in refused(n.model(y), tmp_path)

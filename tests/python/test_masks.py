@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto
 
-from support import FIXTURES, ROOT, Net, convert, error, float_run, refused, runtime, tool
+from support import FIXTURES, ROOT, Net, convert, error, float_run, refused, runtime, saved, tool
 from test_qcfs import qcfs
 
 POLICIES = ROOT / "examples" / "policies"
@@ -149,6 +149,26 @@ def test_dropout_in_training_mode_is_a_mask(tmp_path):
     plain, z = start()
     x = np.full(SHAPE, 0.9, np.float32)
     assert error(float_run(model, tmp_path, x), runtime(finish(plain, z), x)) < 1e-5
+
+
+def test_dropout_in_training_mode_is_warned_of(tmp_path):
+    """Of a mask whose survivors are scaled up, in whatever form; not of one in inference mode, nor of the paper's masks."""
+    n, y = start()
+    left_on = finish(n, n.op("Dropout", y, n.const(0.25), n.const(True, dtype=bool), name="left_on"))
+    n, y = start()
+    keep = n.op("Cast", n.op("Greater", n.op("RandomUniformLike", y), n.const(0.25)), to=TensorProto.FLOAT)
+    by_hand = finish(n, n.op("Div", n.op("Mul", y, keep), n.const(0.75)))
+    n, y = start()
+    off = finish(n, n.op("Dropout", y, n.const(0.25), n.const(False, dtype=bool)))
+    n, y = start()
+    keep = n.op("Cast", n.op("Greater", n.op("RandomUniformLike", y), n.const(0.25)), to=TensorProto.FLOAT)
+    paper = finish(n, n.op("Mul", y, keep))
+    for model, warned in ((left_on, True), (by_hand, True), (off, False), (paper, False)):
+        done = tool("mstconv", saved(model, tmp_path), "-o", tmp_path / "m.bin", "--quiet")
+        assert ("dropout in training mode" in done.stderr and "model.eval()" in done.stderr) == warned, done.stderr
+        assert warned or not done.stderr
+        if model is left_on:
+            assert "node 'left_on'" in done.stderr
 
 
 # ---- errors ----

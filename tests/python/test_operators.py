@@ -14,22 +14,23 @@ def w(*shape):
     return RNG.normal(size=shape).astype("f4")
 
 
-def around(make, shape=(1, 4, 6, 8), opset=17):
-    """Conv - QCFS - the operator - QCFS - mean; make(net, value) adds the operator."""
+def around(make, shape=(1, 4, 6, 8), opset=17, signed=False):
+    """Conv - QCFS - the operator - QCFS - mean; make(net, value) adds the operator. signed: without the QCFS, so that
+    it reads values of both signs, and its own are compared."""
     n = Net([1, 3] + list(shape[2:]), opset)
-    k = n.const(w(shape[1], 3, *[1] * (len(shape) - 2)))
-    y = make(n, qcfs(n, n.op("Conv", n.x, k), 1.0, 8))
-    n.tail = n.op("Flatten", qcfs(n, y, 0.7, 4))
+    y = n.op("Conv", n.x, n.const(w(shape[1], 3, *[1] * (len(shape) - 2))))
+    y = make(n, y if signed else qcfs(n, y, 1.0, 8))
+    n.tail = n.op("Flatten", y if signed else qcfs(n, y, 0.7, 4))
     return n.model(n.tail), [1, 3] + list(shape[2:])
 
 
 def op(name, *consts, opset=17, shape=(1, 4, 6, 8), **attributes):
     """One node of the live value and constants (arrays; None: absent)."""
-    def make():
+    def make(signed=False):
         def add(n, y):
             given = [n.const(c, dtype=c.dtype) if c is not None else "" for c in consts]
             return n.op(name, y, *given, name="the_node", **attributes)
-        return around(add, shape, opset)
+        return around(add, shape, opset, signed)
     make.__name__ = name + "".join("-%s" % str(v).replace(" ", "") for v in attributes.values())
     return make
 
@@ -40,11 +41,11 @@ def pads(*values):
 
 def twice(name, consts=(), opset=17, shape=(1, 4, 6, 8), **attributes):
     """A node of the live value several times."""
-    def make():
+    def make(signed=False):
         def add(n, y):
             given = [y if c is None else n.const(c, dtype=c.dtype) for c in consts]
             return n.op(name, *given, name="the_node", **attributes)
-        return around(add, shape, opset)
+        return around(add, shape, opset, signed)
     make.__name__ = name + "".join("-%s" % str(v).replace(" ", "") for v in attributes.values())
     return make
 
@@ -102,9 +103,81 @@ SPIKING = [  # or linear
 ]
 
 
+@pytest.mark.parametrize("signed", [False, True], ids=["spikes", "signed"])
 @pytest.mark.parametrize("make", ANALOG + SPIKING, ids=lambda m: m.__name__)
-def test_as_in_onnx_runtime(make, tmp_path):
-    model, shape = make()
+def test_as_in_onnx_runtime(make, signed, tmp_path):
+    model, shape = make(signed)
+    assert_same(model, tmp_path, RNG.normal(size=shape).astype("f4"), 2e-5)
+
+
+def live(write, shape=(1, 4, 6, 8), opset=17):
+    """write(net, y, z) of two live values of both signs, z with some of y's values in it."""
+    n = Net([1, 3] + list(shape[2:]), opset)
+    y = n.op("Conv", n.x, n.const(w(shape[1], 3, 1, 1)))
+    some = n.const(RNG.integers(0, 2, size=shape))
+    z = n.op("Add", n.op("Mul", y, some), n.op("Mul", n.op("Conv", n.x, n.const(w(shape[1], 3, 1, 1))),
+                                               n.op("Sub", n.const(1.0), some)))
+    return n.model(n.op("Flatten", write(n, y, z)))
+
+
+def as_float(n, y):
+    return n.op("Cast", y, to=1)
+
+
+LIVE = {
+    **{"%s of two" % op: lambda n, y, z, op=op: as_float(n, n.op(op, y, z)) for op in
+       ("Greater", "GreaterOrEqual", "Less", "LessOrEqual")},
+    **{"%s of a constant" % op: lambda n, y, z, op=op: as_float(n, n.op(op, y, n.const(0.25))) for op in
+       ("Greater", "GreaterOrEqual", "Less", "LessOrEqual")},
+    **{"constant %s" % op: lambda n, y, z, op=op: as_float(n, n.op(op, n.const(w(8)), y)) for op in
+       ("Greater", "LessOrEqual")},
+    "Not": lambda n, y, z: as_float(n, n.op("Not", n.op("Less", y, z))),
+    "Where of two": lambda n, y, z: n.op("Where", n.op("Greater", y, z), n.op("Mul", y, n.const(3.0)), z),
+    "Where of one": lambda n, y, z: n.op("Where", n.op("LessOrEqual", y, n.const(0.1)), n.const(-2.5), z),
+    "Where of constants": lambda n, y, z: n.op("Where", n.op("Less", y, z), n.const(w(8)), n.const(0.5)),
+    "Where of 0": lambda n, y, z: n.op("Where", n.op("GreaterOrEqual", y, z), z, n.const(0.0)),
+    "Where of a constant condition": lambda n, y, z: n.op("Where", n.const([True, False] * 4, dtype=bool), y, z),
+    "Where by rows": lambda n, y, z: n.op("Where", n.op("Greater", n.op("ReduceMean", y, axes=[3]), n.const(0.0)), y, z),
+    "Cast to int": lambda n, y, z: as_float(n, n.op("Cast", n.op("Mul", y, n.const(2.0)), to=7)),
+    "Cast to bool": lambda n, y, z: as_float(n, n.op("Cast", n.op("Relu", y), to=9)),
+}
+
+
+@pytest.mark.parametrize("case", list(LIVE))
+def test_conditions_on_live_values(case, tmp_path):
+    """Of values of both signs, some of them equal."""
+    assert_same(live(LIVE[case]), tmp_path, RNG.normal(size=(1, 3, 6, 8)).astype("f4"), 1e-6)
+
+
+EXTRAS = {  # of opset 23 and later
+    "scale": ({"scale": 0.3}, None), "mask of every head": ({}, w(1, 4, 6, 6)), "mask of rows": ({}, w(6, 6)),
+    "mask of one head": ({"is_causal": 1}, w(1, 1, 6, 6)), "boolean mask of heads": ({}, w(1, 4, 6, 6) > -1.5),
+    "softcap and scale": ({"softcap": 1.5, "scale": 2.0}, None),
+}
+
+
+@pytest.mark.parametrize("opset", [23, 24])
+@pytest.mark.parametrize("case", list(EXTRAS))
+def test_attention_extras(case, opset, tmp_path):
+    attributes, mask = EXTRAS[case]
+    model, shape = twice("Attention", (None, None, None) + ((mask,) if mask is not None else ()), opset=opset,
+                         **attributes)(True)
+    assert_same(model, tmp_path, RNG.normal(size=shape).astype("f4"), 2e-5)
+
+
+@pytest.mark.parametrize("text,more", [
+    ("the past", {"consts": (None, None, None, None, None, None)}), ("windows", {"left_window_size": 3, "opset": 25}),
+    ("a row of its mask", {"consts": (None, None, None, np.array([[False] * 6] + [[True] * 6] * 5))})])
+def test_what_attention_does_not_have_here(text, more, tmp_path):
+    more = dict(more)
+    consts = more.pop("consts", (None, None, None))
+    model, _ = twice("Attention", consts, opset=more.pop("opset", 23), shape=(1, 4, 6, 6), **more)()
+    assert text in refused(model, tmp_path, "--allow-analog")
+
+
+@pytest.mark.parametrize("axis,scale", [(-1, w(8)), (3, w(1)), (2, w(6, 8)), (1, w(4, 6, 8)), (-2, w(6, 1))])
+def test_rms_norm_of_more_axes(axis, scale, tmp_path):
+    model, shape = op("RMSNormalization", scale, opset=23, axis=axis, epsilon=1e-3)(True)
     assert_same(model, tmp_path, RNG.normal(size=shape).astype("f4"), 2e-5)
 
 
