@@ -25,7 +25,7 @@ endif
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
         -Wwrite-strings -Wvla -Wundef -Wno-sign-conversion
 INC  := -Iruntime/include -Iruntime/data/include -Iconverter/include -Icalibrate/include -I. -I$(GEN)
-DEPS_PC := libprotobuf-c gsl yaml-0.1 jansson zlib matio libjpeg libpng libzip
+DEPS_PC := libprotobuf-c gsl yaml-0.1 jansson zlib matio libjpeg libpng libzip libtiff-4 libwebp
 PC_CFLAGS = $(shell pkg-config --cflags $(DEPS_PC) 2>/dev/null)
 # One order of float operations on every machine: no contraction, no -march=native, no -Ofast.
 CFLAGS  ?= $(OPT_$(MODE))
@@ -66,7 +66,7 @@ NEEDS_mstdata := mst
 NEEDS_mstconv := mst
 NEEDS_mstcalib := mst
 LIBS_mst      := -lm -pthread
-LIBS_mstdata  := -lmatio -ljpeg -lpng -lzip -lz -lm
+LIBS_mstdata  := -lmatio -ljpeg -lpng -ltiff -lwebp -lzip -lz -lm
 LIBS_mstconv  := -lprotobuf-c -lmd -lm
 LIBS_mstcalib := -lgsl -lgslcblas -lm
 ABOUT_mst      := runtime of spiking networks converted from ANNs

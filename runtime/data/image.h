@@ -37,16 +37,22 @@ typedef struct mst_image_file {
 mst_status mst_image_file_read(mst_image_file *f, const char *path, size_t limit, mst_err *err);
 void mst_image_file_free(mst_image_file *f); /* zero-initialised allowed */
 
-/* Do the first n bytes of a file begin a JPEG or PNG? */
+/* Do the first n bytes of a file begin an image of a format that is read? Does a name end as one of those, from the dot
+ * on? */
 bool mst_image_sniff(const uint8_t *head, size_t n);
+bool mst_image_suffix(const char *dot);
 
-/* Decode a JPEG or PNG to what Pillow's Image.open(path).convert("RGB") gives, but grey ones stay
+/* Decode a JPEG, PNG, BMP, PGM, PPM, TIFF or WebP to what Pillow's Image.open(path).convert("RGB") gives, but grey ones stay
  * one channel. EXIF orientation, profiles and gamma are ignored. EIO, EFORMAT for another format,
  * ECORRUPT with the offset, EUNSUPPORTED, ELIMIT, ENOMEM. */
 mst_status mst_image_read(const char *path, mst_image *out, mst_err *err);
 mst_status mst_image_decode(const mst_image_file *f, mst_image *out, mst_err *err);
 mst_status mst_jpeg_decode(const mst_image_file *f, mst_image *out, mst_err *err);
 mst_status mst_png_decode(const mst_image_file *f, mst_image *out, mst_err *err);
+mst_status mst_bmp_decode(const mst_image_file *f, mst_image *out, mst_err *err);
+mst_status mst_pnm_decode(const mst_image_file *f, mst_image *out, mst_err *err);
+mst_status mst_tiff_decode(const mst_image_file *f, mst_image *out, mst_err *err);
+mst_status mst_webp_decode(const mst_image_file *f, mst_image *out, mst_err *err);
 
 /* im as a PNG. EIO, ENOMEM. name begins the error line. */
 mst_status mst_png_write(const mst_image *im, FILE *f, const char *name, mst_err *err);

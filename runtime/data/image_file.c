@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <strings.h>
 
 #include "mst/alloc.h"
 #include "runtime/core/checked.h"
@@ -45,37 +46,56 @@ void mst_image_file_free(mst_image_file *f)
     f->n = 0;
 }
 
-static bool is_jpeg(const uint8_t *p, size_t n)
+/* How a file begins, and what its name ends with: torchvision's ImageFolder takes the same names. */
+static const struct {
+    const char *marks;
+    size_t n;
+    const char *suffixes[3];
+    mst_status (*decode)(const mst_image_file *f, mst_image *out, mst_err *err);
+} codecs[] = {
+    {"\xff\xd8\xff", 3, {".jpg", ".jpeg"}, mst_jpeg_decode},
+    {"\x89PNG\r\n\x1a\n", 8, {".png"}, mst_png_decode},
+    {"BM", 2, {".bmp"}, mst_bmp_decode},
+    {"P5", 2, {".pgm"}, mst_pnm_decode},
+    {"P6", 2, {".ppm"}, mst_pnm_decode},
+    {"II*\0", 4, {".tif", ".tiff"}, mst_tiff_decode},
+    {"MM\0*", 4, {0}, mst_tiff_decode},
+    {"RIFF", 4, {".webp"}, mst_webp_decode},
+};
+#define N_CODECS (sizeof codecs / sizeof codecs[0])
+#define ANY_FORMAT "a JPEG, PNG, BMP, PGM, PPM, TIFF or WebP"
+
+/* N_CODECS: none. */
+static size_t codec_of(const uint8_t *head, size_t n)
 {
-    return n >= 3 && memcmp(p, "\xff\xd8\xff", 3) == 0;
+    size_t k = 0;
+    while (k < N_CODECS && (n < codecs[k].n || memcmp(head, codecs[k].marks, codecs[k].n) != 0))
+        k++;
+    return k;
 }
 
-static bool is_png(const uint8_t *p, size_t n)
-{
-    return n >= 8 && memcmp(p, "\x89PNG\r\n\x1a\n", 8) == 0;
-}
+bool mst_image_sniff(const uint8_t *head, size_t n) { return codec_of(head, n) < N_CODECS; }
 
-bool mst_image_sniff(const uint8_t *head, size_t n)
+bool mst_image_suffix(const char *dot)
 {
-    return is_jpeg(head, n) || is_png(head, n);
+    for (size_t k = 0; k < N_CODECS; k++)
+        for (size_t i = 0; i < 3 && codecs[k].suffixes[i] != NULL; i++)
+            if (strcasecmp(dot, codecs[k].suffixes[i]) == 0)
+                return true;
+    return false;
 }
 
 mst_status mst_image_decode(const mst_image_file *f, mst_image *out, mst_err *err)
 {
     *out = (mst_image){0};
+    size_t k = codec_of(f->bytes, f->n);
     mst_status st;
-    if (is_jpeg(f->bytes, f->n))
-        st = mst_jpeg_decode(f, out, err);
-    else if (is_png(f->bytes, f->n))
-        st = mst_png_decode(f, out, err);
+    if (k < N_CODECS)
+        st = codecs[k].decode(f, out, err);
     else if (f->n < 8)
-        st = mst_fail(err, MST_ECORRUPT, "%s: offset 0: expected a JPEG or PNG, found a file of %zu bytes",
-                      f->path,
-                      f->n);
+        st = mst_fail(err, MST_ECORRUPT, "%s: offset 0: expected " ANY_FORMAT ", found a file of %zu bytes", f->path, f->n);
     else
-        st = mst_fail(err, MST_EFORMAT,
-                      "%s: offset 0: expected a JPEG (ff d8 ff) or PNG (89 50 4e), found %02x %02x %02x",
-                      f->path,
+        st = mst_fail(err, MST_EFORMAT, "%s: offset 0: expected " ANY_FORMAT ", found bytes %02x %02x %02x", f->path,
                       f->bytes[0], f->bytes[1], f->bytes[2]);
     if (st != MST_OK)
         mst_image_free(out);

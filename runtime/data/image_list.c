@@ -31,7 +31,7 @@ static int is_image_name(const struct dirent *e)
     const char *dot = strrchr(e->d_name, '.');
     if (dot == NULL || !may_be_file(e))
         return 0;
-    return strcasecmp(dot, ".jpg") == 0 || strcasecmp(dot, ".jpeg") == 0 || strcasecmp(dot, ".png") == 0;
+    return mst_image_suffix(dot);
 }
 
 static int may_be_folder(const struct dirent *e)
@@ -165,7 +165,7 @@ static mst_status add_folder(mst_image_list *list, char *folder, int32_t label, 
     MST_TRY(walk_folder(list, folder, label, err));
     return list->n != before ? MST_OK
                              : mst_fail(err, MST_EFORMAT,
-                                        "%s: expected images (.jpg, .jpeg, .png), found none", folder);
+                                        "%s: expected images (.jpg, .png, .bmp, .ppm, .tif, .webp ..), found none", folder);
 }
 
 static mst_status add_classes(mst_image_list *list, const mst_data *d, const char *path, const entries *subs,

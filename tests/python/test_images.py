@@ -224,18 +224,79 @@ def test_png(tmp_path):
         assert np.array_equal(np.broadcast_to(got, want.shape), want), path.name
 
 
+def others():
+    """(name, image, options of save) of the formats without an encoder that has choices to test one by one."""
+    rgb, grey = Image.fromarray(picture(31, 43)), Image.fromarray(picture(31, 43, channels=1)[:, :, 0])
+    rgba = Image.fromarray(np.concatenate([picture(31, 43), picture(31, 43, 1)[:, :, :1]], 2), "RGBA")
+    for kind in ("bmp", "tif", "webp"):
+        yield "rgb." + kind, rgb, {}
+        yield "grey." + kind, grey, {}
+        yield "rgba." + kind, rgba, {}
+    yield "palette.bmp", rgb.quantize(37), {}
+    yield "palette.tif", rgb.quantize(37), {}
+    for packing in ("tiff_lzw", "tiff_adobe_deflate", "packbits"):
+        yield packing + ".tif", rgb, dict(compression=packing)
+    yield "strips.tiff", rgb, dict(compression="tiff_lzw", tiffinfo={278: 5})
+    yield "exact.webp", rgba, dict(lossless=True, exact=True)
+    yield "rgb.ppm", rgb, {}
+    yield "grey.pgm", grey, {}
+
+
+def test_other_formats(tmp_path):
+    for name, im, options in others():
+        path = tmp_path / name
+        im.save(path, **options)
+        got, _ = shown(tmp_path, "image:%s" % path, 0)
+        want = as_array(Image.open(path).convert("RGB"))
+        assert got.shape == want.shape or "grey" in name, name
+        assert np.array_equal(np.broadcast_to(got, want.shape), want), name
+    # a folder of them is a data set; -v would count those that are none
+    assert json.loads(tool("mstrun", model(tmp_path, 3, 31, 43), "image:%s" % tmp_path, "-T", 1, "--json",
+                           "-").stdout)["samples"] == len(list(others()))
+
+
+def test_pnm_headers_and_bitmaps_by_hand(tmp_path):
+    pixels = picture(3, 5)
+    (tmp_path / "c.ppm").write_bytes(b"P6 # by hand\n5\t3\n# two\n 255\n" + pixels.tobytes())
+    assert np.array_equal(shown(tmp_path, tmp_path / "c.ppm", 0)[0], pixels)
+    rows = [np.concatenate([row[:, ::-1].ravel(), np.zeros(1, np.uint8)]) for row in pixels]  # 15 bytes, padded to 16
+    head = struct.pack("<IiiHHIIiiII", 40, 5, -3, 1, 24, 0, 48, 0, 0, 0, 0)
+    (tmp_path / "top-down.bmp").write_bytes(b"BM" + struct.pack("<IHHI", 102, 0, 0, 54) + head + np.concatenate(rows).tobytes())
+    assert np.array_equal(shown(tmp_path, tmp_path / "top-down.bmp", 0)[0], pixels)
+    for name, raw, says in [
+            ("wide.ppm", b"P6 5 3 65535\n" + bytes(90), "largest value: expected 255 (8 bits), found 65535"),
+            ("text.ppm", b"P6 five 3 255\n" + bytes(45), "offset 3: PNM: width: expected a whole number"),
+            ("short.ppm", b"P6 5 3 255\n" + bytes(44), "expected 45 bytes of pixels, found 44"),
+            ("huge.ppm", b"P6 99999999 99999999 255\n", "bytes of pixels, found 0"),
+            ("bits.bmp", b"BM" + struct.pack("<IHHI", 54, 0, 0, 54) + struct.pack("<IiiHHII", 40, 5, 3, 1, 16, 0, 0) + bytes(99),
+             "expected 8, 24 or 32 bits a pixel, found 16"),
+            ("packed.bmp", b"BM" + struct.pack("<IHHI", 54, 0, 0, 54) + struct.pack("<IiiHHII", 40, 5, 3, 1, 8, 1, 0) + bytes(2000),
+             "not compressed"),
+            ("least.bmp", b"BM" + struct.pack("<IHHI", 54, 0, 0, 54) + struct.pack("<IiiHHII", 40, -(1 << 31), -(1 << 31), 1, 24, 0, 0)
+             + bytes(99), "width and height")]:
+        (tmp_path / name).write_bytes(raw)
+        error = refused("image:%s" % (tmp_path / name))
+        assert name in error and says in error, error
+    Image.fromarray(picture(31, 43)[:, :, 0].astype(np.uint16) * 256).save(tmp_path / "deep.tif")
+    assert "deep.tif: TIFF: expected 8 bits" in refused("image:%s" % (tmp_path / "deep.tif"))
+    frames = [Image.fromarray(picture(8, 8, seed)) for seed in range(2)]
+    frames[0].save(tmp_path / "moves.webp", save_all=True, append_images=frames[1:])
+    assert "moves.webp: WebP: an animation" in refused("image:%s" % (tmp_path / "moves.webp"))
+
+
 @pytest.mark.parametrize("name, save", [
+    ("bmp", {}), ("ppm", {}), ("tif", dict(compression="tiff_lzw")), ("webp", dict(quality=80)),
     ("jpg", dict(format="JPEG", quality=80)), ("progressive.jpg", dict(format="JPEG", progressive=True)),
     ("png", dict(format="PNG")),
 ])
 def test_truncated_images_are_refused(tmp_path, name, save):
     b = io.BytesIO()
-    Image.fromarray(picture(40, 40)).save(b, **save)
+    Image.fromarray(picture(40, 40)).save(b, **{"format": {"tif": "TIFF"}.get(name, name), **save})
     raw, path = b.getvalue(), tmp_path / ("cut." + name)
     for cut in sorted({0, 1, 7, 20, 100, len(raw) // 2, len(raw) - 20, len(raw) - 2, len(raw) - 1}):
         path.write_bytes(raw[:cut])
         error = refused("image:%s" % path)
-        assert "cut." + name in error and "offset" in error
+        assert "cut." + name in error and ("offset" in error or ": WebP: " in error or ": TIFF: " in error or ": BMP: " in error)
 
 
 def test_hostile_images_are_refused(tmp_path):
@@ -250,7 +311,7 @@ def test_hostile_images_are_refused(tmp_path):
     assert "65500x65500 pixels: limit" in refused(tmp_path / "bomb.jpg")
     (tmp_path / "text.jpg").write_text("this is no picture")
     error = refused("image:%s" % (tmp_path / "text.jpg"))
-    assert "expected a JPEG (ff d8 ff) or PNG (89 50 4e), found 74 68 69" in error
+    assert "expected a JPEG, PNG, BMP, PGM, PPM, TIFF or WebP, found bytes 74 68 69" in error
     whole = tmp_path / "crc.png"
     Image.fromarray(picture(16, 16)).save(whole)
     raw = bytearray(whole.read_bytes())
@@ -289,7 +350,7 @@ def test_class_folders(folders, spec):
     error = refused(folder / "root", bin=model(folder, 3, 20, 24, classes=4))
     assert "class folders: expected 4 as the model has classes, found 3" in error
     (folder / "root" / "dog").mkdir()
-    assert "dog: expected images (.jpg, .jpeg, .png), found none" in refused(
+    assert "dog: expected images (.jpg, .png, .bmp, .ppm, .tif, .webp ..), found none" in refused(
         folder / "root", bin=model(folder, 3, 20, 24, classes=4))
 
 
