@@ -42,9 +42,9 @@ void mst_image_file_free(mst_image_file *f); /* zero-initialised allowed */
 bool mst_image_sniff(const uint8_t *head, size_t n);
 bool mst_image_suffix(const char *dot);
 
-/* Decode a JPEG, PNG, BMP, PGM, PPM, TIFF or WebP to what Pillow's Image.open(path).convert("RGB") gives, but grey ones stay
- * one channel. EXIF orientation, profiles and gamma are ignored. EIO, EFORMAT for another format,
- * ECORRUPT with the offset, EUNSUPPORTED, ELIMIT, ENOMEM. */
+/* Decode a JPEG, PNG, BMP, PGM, PPM, TIFF or WebP to what Pillow's Image.open(path).convert("RGB") gives, but grey
+ * ones stay one channel. EXIF orientation, profiles and gamma are ignored. EIO, EFORMAT for another format, ECORRUPT
+ * with the offset where the format has one, EUNSUPPORTED, ELIMIT, ENOMEM. */
 mst_status mst_image_read(const char *path, mst_image *out, mst_err *err);
 mst_status mst_image_decode(const mst_image_file *f, mst_image *out, mst_err *err);
 mst_status mst_jpeg_decode(const mst_image_file *f, mst_image *out, mst_err *err);

@@ -22,10 +22,11 @@ static mst_status wrong(const mst_image_file *f, mst_status code, const char *wh
     return mst_fail(err, code, "%s: BMP: %s, found %u", f->path, what, (unsigned)found);
 }
 
-/* Masks of 32 bits, behind the header or at the end of a longer one, that are not blue, green, red from the low byte on. */
+/* Masks of 32 bits, behind the header or in a longer one, that are not blue, green, red from the low byte on. */
 static bool has_other_masks(const mst_image_file *f, const uint8_t *h)
 {
-    return f->n < FILE_HEADER + INFO_HEADER + 12 || mst_get_u32(h + 40) != 0xff0000 || mst_get_u32(h + 44) != 0xff00 || mst_get_u32(h + 48) != 0xff;
+    return f->n < FILE_HEADER + INFO_HEADER + 12 || mst_get_u32(h + 40) != 0xff0000 ||
+           mst_get_u32(h + 44) != 0xff00 || mst_get_u32(h + 48) != 0xff;
 }
 
 static mst_status read_palette(const mst_image_file *f, uint32_t size, bmp *b, mst_err *err)
@@ -48,7 +49,8 @@ static mst_status read_header(const mst_image_file *f, bmp *b, mst_err *err)
     int64_t width = (int32_t)mst_get_u32(h + 4), height = (int32_t)mst_get_u32(h + 8);
     *b = (bmp){.pixels = mst_get_u32(f->bytes + 10), .bits = (uint32_t)h[14] | (uint32_t)h[15] << 8};
     if (size < INFO_HEADER || size > f->n - FILE_HEADER)
-        return wrong(f, size < INFO_HEADER ? MST_EUNSUPPORTED : MST_ECORRUPT, "size of its header: expected 40 or more", size,
+        return wrong(f, size < INFO_HEADER ? MST_EUNSUPPORTED : MST_ECORRUPT, "size of its header: expected 40 or more",
+                     size,
                      err);
     b->top_down = height < 0;
     height = height < 0 ? -height : height;
@@ -59,7 +61,8 @@ static mst_status read_header(const mst_image_file *f, bmp *b, mst_err *err)
     if (b->bits != 8 && b->bits != 24 && b->bits != 32)
         return wrong(f, MST_EUNSUPPORTED, "expected 8, 24 or 32 bits a pixel", b->bits, err);
     if (packing != BI_RGB && (packing != BI_BITFIELDS || b->bits != 32 || has_other_masks(f, h)))
-        return wrong(f, MST_EUNSUPPORTED, "expected pixels that are not compressed (0), or the usual masks (3)", packing, err);
+        return wrong(f, MST_EUNSUPPORTED, "expected pixels that are not compressed (0), or the usual masks (3)",
+                     packing, err);
     return b->bits == 8 ? read_palette(f, size, b, err) : MST_OK;
 }
 
@@ -85,7 +88,8 @@ mst_status mst_bmp_decode(const mst_image_file *f, mst_image *out, mst_err *err)
     MST_TRY(read_header(f, &b, err));
     uint64_t row = ((uint64_t)b.width * b.bits + 31) / 32 * 4, need = row * b.height; /* rows are of whole words */
     if (b.pixels > f->n || need > f->n - b.pixels)
-        return mst_fail(err, MST_ECORRUPT, "%s: offset %u: BMP: expected %llu bytes of pixels, found a file of %zu", f->path,
+        return mst_fail(err, MST_ECORRUPT, "%s: offset %u: BMP: expected %llu bytes of pixels, found a file of %zu",
+                        f->path,
                         (unsigned)b.pixels, (unsigned long long)need, f->n);
     MST_TRY(mst_image_make(out, b.width, b.height, 3, f->path, err));
     for (uint32_t y = 0; y < b.height; y++) {

@@ -93,7 +93,8 @@ mst_status mst_image_decode(const mst_image_file *f, mst_image *out, mst_err *er
     if (k < N_CODECS)
         st = codecs[k].decode(f, out, err);
     else if (f->n < 8)
-        st = mst_fail(err, MST_ECORRUPT, "%s: offset 0: expected " ANY_FORMAT ", found a file of %zu bytes", f->path, f->n);
+        st = mst_fail(err, MST_ECORRUPT, "%s: offset 0: expected " ANY_FORMAT ", found a file of %zu bytes", f->path,
+                      f->n);
     else
         st = mst_fail(err, MST_EFORMAT, "%s: offset 0: expected " ANY_FORMAT ", found bytes %02x %02x %02x", f->path,
                       f->bytes[0], f->bytes[1], f->bytes[2]);

@@ -165,7 +165,8 @@ static mst_status add_folder(mst_image_list *list, char *folder, int32_t label, 
     MST_TRY(walk_folder(list, folder, label, err));
     return list->n != before ? MST_OK
                              : mst_fail(err, MST_EFORMAT,
-                                        "%s: expected images (.jpg, .png, .bmp, .ppm, .tif, .webp ..), found none", folder);
+                                        "%s: expected images (.jpg, .png, .bmp, .ppm, .tif, .webp ..), found none",
+                                        folder);
 }
 
 static mst_status add_classes(mst_image_list *list, const mst_data *d, const char *path, const entries *subs,

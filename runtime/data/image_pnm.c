@@ -41,8 +41,8 @@ mst_status mst_pnm_decode(const mst_image_file *f, mst_image *out, mst_err *err)
     p.at++; /* the one white space before the pixels */
     uint64_t need = (uint64_t)width * height * channels;
     if (need > f->n - p.at)
-        return mst_fail(err, MST_ECORRUPT, "%s: offset %zu: PNM: expected %llu bytes of pixels, found %zu", f->path, p.at,
-                        (unsigned long long)need, f->n - p.at);
+        return mst_fail(err, MST_ECORRUPT, "%s: offset %zu: PNM: expected %llu bytes of pixels, found %zu", f->path,
+                        p.at, (unsigned long long)need, f->n - p.at);
     MST_TRY(mst_image_make(out, width, height, channels, f->path, err));
     memcpy(out->pixels, f->bytes + p.at, (size_t)need);
     return MST_OK;

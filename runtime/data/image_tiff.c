@@ -19,7 +19,7 @@ static tsize_t on_read(thandle_t h, tdata_t to, tsize_t n)
 {
     tiff_job *j = h;
     size_t left = j->at < j->f->n ? j->f->n - (size_t)j->at : 0, take = n < 0 ? 0 : (size_t)n < left ? (size_t)n
-                                                                                                      : left;
+                                                                                                     : left;
     memcpy(to, j->f->bytes + (left != 0 ? (size_t)j->at : 0), take);
     j->at += take;
     return (tsize_t)take;

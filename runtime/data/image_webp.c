@@ -13,7 +13,8 @@ mst_status mst_webp_decode(const mst_image_file *f, mst_image *out, mst_err *err
     WebPBitstreamFeatures found;
     VP8StatusCode st = WebPGetFeatures(f->bytes, f->n, &found);
     if (st != VP8_STATUS_OK)
-        return wrong(f, st == VP8_STATUS_OUT_OF_MEMORY ? MST_ENOMEM : MST_ECORRUPT, "its header is cut or damaged", err);
+        return wrong(f, st == VP8_STATUS_OUT_OF_MEMORY ? MST_ENOMEM : MST_ECORRUPT, "its header is cut or damaged",
+                     err);
     if (found.has_animation)
         return wrong(f, MST_EUNSUPPORTED, "an animation: expected one image", err);
     MST_TRY(mst_image_make(out, (uint32_t)found.width, (uint32_t)found.height, 3, f->path, err));
