@@ -198,14 +198,14 @@ static bool allocate(mst_calib *c)
     size_t n = c->n_layers != 0 ? c->n_layers : 1, n_at = c->opts.n_at;
     c->opts.at = mst_arena_copy(a, c->opts.at, n_at * sizeof *c->opts.at);
     c->pairs = mst_arena_array(a, n, sizeof *c->pairs);
-    c->totals = mst_arena_array(a, n, sizeof *c->totals);
+    c->totals = mst_arena_array(a, n * n_at, sizeof *c->totals);
     c->right = mst_arena_array(a, n_at, sizeof *c->right);
     c->agree = mst_arena_array(a, n_at, sizeof *c->agree);
     c->logit_sq = mst_arena_array(a, n_at, sizeof *c->logit_sq);
     if (c->opts.at == NULL || c->pairs == NULL || c->totals == NULL || !allocate_maps(c, n) || c->right == NULL ||
         c->agree == NULL || c->logit_sq == NULL)
         return false;
-    for (size_t k = 0; k < c->n_layers; k++)
+    for (size_t k = 0; k < c->n_layers * n_at; k++)
         if ((c->totals[k].mae = gsl_rstat_alloc()) == NULL)
             return false;
     return true;
@@ -266,7 +266,7 @@ void mst_calib_destroy(mst_calib *c)
 {
     if (c == NULL)
         return;
-    for (size_t k = 0; c->totals != NULL && k < c->n_layers; k++)
+    for (size_t k = 0; c->totals != NULL && k < c->n_layers * c->opts.n_at; k++)
         if (c->totals[k].mae != NULL)
             gsl_rstat_free(c->totals[k].mae);
     mst_arena_release(&c->arena);
@@ -278,21 +278,21 @@ static double share(double part, double whole)
     return whole > 0 ? part / whole : NAN;
 }
 
-/* The most spikes that a neuron of layer k fires for a sample. */
-static double most_spikes(const mst_calib *c, size_t k)
+/* The most spikes that a neuron of layer k fires for a sample, up to point i. */
+static double most_spikes(const mst_calib *c, uint32_t i, size_t k)
 {
     unsigned levels = (unsigned)c->pairs[k].run_levels, digits = 0;
     if (!c->counts)
-        return c->steps;
+        return c->opts.at[i];
     for (unsigned l = levels; l != 0; l /= 2)
         digits++;
     return c->mode == MST_RUN_RADIX ? digits : levels;
 }
 
-static void fill_layer(const mst_calib *c, size_t k, mst_calib_layer *out)
+static void fill_layer(const mst_calib *c, uint32_t i, size_t k, mst_calib_layer *out)
 {
     const mst_layer *l = mst_program_layer(c->snn, k);
-    const calib_total *t = &c->totals[k];
+    const calib_total *t = &c->totals[i * c->n_layers + k];
     double n = (double)c->samples;
     *out = (mst_calib_layer){
         .name = l->name,
@@ -303,7 +303,7 @@ static void fill_layer(const mst_calib *c, size_t k, mst_calib_layer *out)
         .theta = l->theta,
         .levels = (int)c->pairs[k].levels,
         .run_levels = c->pairs[k].run_levels,
-        .rate = t->spikes / (n * (double)l->neurons * most_spikes(c, k)),
+        .rate = t->spikes / (n * (double)l->neurons * most_spikes(c, i, k)),
         .mae = gsl_rstat_mean(t->mae),
         .mae_se = c->samples > 1 ? gsl_rstat_sd_mean(t->mae) : NAN,
         .rel_l2 = sqrt(share(t->error_sq, t->ann_sq)),
@@ -324,8 +324,8 @@ mst_status mst_calib_report_make(const mst_calib *c, mst_calib_report *out, mst_
     if (c->samples == 0)
         return mst_fail(err, MST_EINVAL, "calibration: expected at least one sample, found none");
     out->points = mst_arena_array(&out->arena, c->opts.n_at, sizeof *out->points);
-    out->layers = mst_arena_array(&out->arena, c->n_layers != 0 ? c->n_layers : 1, sizeof *out->layers);
-    if (out->points == NULL || out->layers == NULL) {
+    out->layers_at = mst_arena_array(&out->arena, c->opts.n_at * c->n_layers + 1, sizeof *out->layers_at);
+    if (out->points == NULL || out->layers_at == NULL) {
         mst_arena_release(&out->arena);
         return mst_fail(err, MST_ENOMEM, "out of memory for the report");
     }
@@ -346,8 +346,10 @@ mst_status mst_calib_report_make(const mst_calib *c, mst_calib_report *out, mst_
             .logit_rel_l2 = sqrt(share(c->logit_sq[i], c->ann_logit_sq)),
         };
     out->n_layers = c->n_layers;
-    for (size_t k = 0; k < c->n_layers; k++)
-        fill_layer(c, k, &out->layers[k]);
+    out->layers = out->layers_at + (c->opts.n_at - 1) * c->n_layers;
+    for (uint32_t i = 0; i < c->opts.n_at; i++)
+        for (size_t k = 0; k < c->n_layers; k++)
+            fill_layer(c, i, k, &out->layers_at[i * c->n_layers + k]);
     return MST_OK;
 }
 

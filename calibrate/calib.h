@@ -52,7 +52,7 @@ struct mst_calib {
     uint32_t *reader_of;                 /* node of the spiking network -> first pair whose input it makes, MST_NONE */
     uint32_t *given;                     /* [n_given] pairs whose input no node makes */
     size_t n_given;
-    calib_total *totals; /* [n_layers] */
+    calib_total *totals; /* [n_at][n_layers] */
     size_t samples, labelled, ann_right, stored_right;
     size_t *right, *agree;                /* [n_at] */
     double *logit_sq;                     /* [n_at] */

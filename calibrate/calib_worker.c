@@ -18,7 +18,7 @@ struct mst_calib_worker {
     size_t seen;                                     /* inputs of layers that have been seen since the sample began */
     double *logits;                                  /* [classes] of the ANN */
     float *mean;                                     /* [classes] */
-    calib_sample *layers;                            /* [layers] */
+    calib_sample *layers;                            /* [n_at][layers] */
     int label, ann_class, stored_class, *snn_class;  /* [n_at] */
     double ann_logit_sq, stored_logit_sq, *logit_sq; /* [n_at] */
 };
@@ -109,7 +109,7 @@ static bool allocate(mst_calib_worker *w)
     w->x = mst_arena_array(a, c->input_size, sizeof *w->x);
     w->activation = allocate_rows(w, NULL, NULL);
     w->with_stored = c->stored != NULL ? allocate_rows(w, NULL, NULL) : w->activation;
-    w->layers = mst_arena_array(a, n, sizeof *w->layers);
+    w->layers = mst_arena_array(a, n * c->opts.n_at, sizeof *w->layers);
     w->logits = mst_arena_array(a, c->classes, sizeof *w->logits);
     w->mean = mst_arena_array(a, c->classes, sizeof *w->mean);
     w->snn_class = mst_arena_array(a, c->opts.n_at, sizeof *w->snn_class);
@@ -191,12 +191,30 @@ static void run_stored(mst_calib_worker *w, uint32_t sample)
     w->stored_logit_sq = distance(w);
 }
 
-/* After step i of the last run. */
-static void read_out(mst_calib_worker *w, uint32_t i, uint32_t at)
+/* What layer k says at point `at`, where the spiking network stands. */
+static void reduce(mst_calib_worker *w, uint32_t at, size_t k)
 {
-    mst_session_mean_logits(w->snn, i, w->mean);
+    const mst_calib *c = w->c;
+    const calib_pair *p = &c->pairs[k];
+    calib_sample *out = &w->layers[at * c->n_layers + k];
+    if (c->counts) {
+        calib_counts x = {w->input[k], w->fired[k], w->left[k], w->activation[k], w->with_stored[k], w->kept[k]};
+        mst_calib_reduce_counts(p, &x, out);
+    } else {
+        calib_values x = {w->count[k], w->activation[k], w->with_stored[k],
+                          mst_session_potential(w->snn, p->snn_layer)};
+        mst_calib_reduce(p, c->opts.at[at], &x, out);
+    }
+    out->spikes = mst_session_layer_spikes(w->snn, MST_LAST, p->snn_layer);
+}
+
+static void read_out(mst_calib_worker *w, uint32_t at)
+{
+    mst_session_mean_logits(w->snn, MST_LAST, w->mean);
     w->snn_class[at] = (int)mst_argmax(w->mean, w->c->classes);
     w->logit_sq[at] = distance(w);
+    for (size_t k = 0; !w->c->counts && k < w->c->n_layers; k++)
+        reduce(w, at, k);
 }
 
 static void run_snn(mst_calib_worker *w, uint32_t sample)
@@ -208,9 +226,9 @@ static void run_snn(mst_calib_worker *w, uint32_t sample)
     mst_session_begin(w->snn, w->x, sample);
     uint32_t at = 0;
     for (uint32_t t = 0, n; t < c->steps; t += n) {
-        n = mst_session_run(w->snn, c->steps - t);
-        for (; at < c->opts.n_at && c->opts.at[at] <= t + n; at++)
-            read_out(w, c->opts.at[at] - t - 1, at);
+        n = mst_session_run(w->snn, c->opts.at[at] - t);
+        if (t + n == c->opts.at[at])
+            read_out(w, at++);
     }
 }
 
@@ -238,20 +256,6 @@ static void give_inputs(mst_calib_worker *w)
         else
             memcpy(w->input[c->given[i]], g->tensors[p->source].data, p->neurons * sizeof **w->input);
     }
-}
-
-static void reduce(mst_calib_worker *w, size_t k)
-{
-    const calib_pair *p = &w->c->pairs[k];
-    if (w->c->counts) {
-        calib_counts x = {w->input[k], w->fired[k], w->left[k], w->activation[k], w->with_stored[k], w->kept[k]};
-        mst_calib_reduce_counts(p, &x, &w->layers[k]);
-    } else {
-        calib_values x = {w->count[k], w->activation[k], w->with_stored[k],
-                          mst_session_potential(w->snn, p->snn_layer)};
-        mst_calib_reduce(p, w->c->steps, &x, &w->layers[k]);
-    }
-    w->layers[k].spikes = mst_session_layer_spikes(w->snn, MST_LAST, p->snn_layer);
 }
 
 /* One that is not makes the sum of squares so, and would every mean of the report. */
@@ -284,8 +288,8 @@ mst_status mst_calib_measure(mst_calib_worker *w, size_t i, mst_err *err)
                             "mode need the step schedule",
                             c->n_layers, w->seen + c->n_given);
     }
-    for (size_t k = 0; k < c->n_layers; k++)
-        reduce(w, k);
+    for (size_t k = 0; c->counts && k < c->n_layers; k++)
+        reduce(w, 0, k);
     return MST_OK;
 }
 
@@ -308,7 +312,7 @@ static void add_layer(calib_total *t, const calib_sample *s)
 void mst_calib_commit(mst_calib_worker *w)
 {
     mst_calib *c = w->c;
-    for (size_t k = 0; k < c->n_layers; k++)
+    for (size_t k = 0; k < c->n_layers * c->opts.n_at; k++)
         add_layer(&c->totals[k], &w->layers[k]);
     c->samples++;
     c->labelled += w->label >= 0;

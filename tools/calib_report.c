@@ -126,7 +126,7 @@ mst_status mst_calib_print(const mst_calib_facts *c, FILE *f, mst_err *err)
     MST_TRY(print_layers(r, f, err));
     fputc('\n', f);
     if (!mst_mode_counts(r->mode))
-        fprintf(f, "At t = %u. ", r->points[r->n_points - 1].t);
+        fprintf(f, "At t = %u%s. ", r->points[r->n_points - 1].t, r->n_points > 1 ? " (--json: at all of them)" : "");
     fprintf(f,
             "! marks the %d layers with the largest relative error. The last five columns are the mean\n"
             "absolute parts of the error: see mstcalib --help.\n",
@@ -136,22 +136,6 @@ mst_status mst_calib_print(const mst_calib_facts *c, FILE *f, mst_err *err)
 
 /* ---- JSON ---- */
 
-static json_t *json_points(const mst_calib_report *r)
-{
-    json_t *list = json_array();
-    for (uint32_t i = 0; list != NULL && i < r->n_points; i++) {
-        const mst_calib_point *p = &r->points[i];
-        json_t *point = json_object();
-        if (!mst_mode_counts(r->mode))
-            mst_json_set(&point, "t", json_integer(p->t));
-        mst_json_set(&point, "top1_percent", mst_json_real(100 * p->top1));
-        mst_json_set(&point, "agreement_percent", mst_json_real(100 * p->agreement));
-        mst_json_set(&point, "logit_rel_l2", mst_json_real(p->logit_rel_l2));
-        mst_json_append(&list, point);
-    }
-    return list;
-}
-
 static json_t *json_parts(mst_run_mode mode, const double *values)
 {
     json_t *parts = json_object();
@@ -159,6 +143,21 @@ static json_t *json_parts(mst_run_mode mode, const double *values)
         if (mst_calib_has_part(mode, (mst_calib_part)p))
             mst_json_set(&parts, mst_calib_part_name((mst_calib_part)p), mst_json_real(values[p]));
     return parts;
+}
+
+/* How far a layer is off. */
+static void set_error(json_t **layer, mst_run_mode mode, const mst_calib_layer *l)
+{
+    mst_json_set(layer, "rate_percent", mst_json_real(100 * l->rate));
+    mst_json_set(layer, "mae", mst_json_real(l->mae));
+    mst_json_set(layer, "mae_se", mst_json_real(l->mae_se));
+    mst_json_set(layer, "rel_l2", mst_json_real(l->rel_l2));
+    mst_json_set(layer, "max", mst_json_real(l->max));
+    mst_json_set(layer, "bias", mst_json_real(l->bias));
+    mst_json_set(layer, "within_percent", mst_json_real(100 * l->within));
+    mst_json_set(layer, "residual", mst_json_real(l->residual));
+    mst_json_set(layer, "parts", json_parts(mode, l->part_abs));
+    mst_json_set(layer, "parts_bias", json_parts(mode, l->part_mean));
 }
 
 static json_t *json_layer(mst_run_mode mode, const mst_calib_layer *l)
@@ -173,17 +172,40 @@ static json_t *json_layer(mst_run_mode mode, const mst_calib_layer *l)
     mst_json_set(&layer, "L", json_integer(l->levels));
     if (mst_mode_counts(mode))
         mst_json_set(&layer, "levels", json_integer(l->run_levels));
-    mst_json_set(&layer, "rate_percent", mst_json_real(100 * l->rate));
-    mst_json_set(&layer, "mae", mst_json_real(l->mae));
-    mst_json_set(&layer, "mae_se", mst_json_real(l->mae_se));
-    mst_json_set(&layer, "rel_l2", mst_json_real(l->rel_l2));
-    mst_json_set(&layer, "max", mst_json_real(l->max));
-    mst_json_set(&layer, "bias", mst_json_real(l->bias));
-    mst_json_set(&layer, "within_percent", mst_json_real(100 * l->within));
-    mst_json_set(&layer, "residual", mst_json_real(l->residual));
-    mst_json_set(&layer, "parts", json_parts(mode, l->part_abs));
-    mst_json_set(&layer, "parts_bias", json_parts(mode, l->part_mean));
+    set_error(&layer, mode, l);
     return layer;
+}
+
+/* Of all layers at point i. */
+static json_t *json_errors(const mst_calib_report *r, uint32_t i)
+{
+    json_t *list = json_array();
+    for (size_t k = 0; list != NULL && k < r->n_layers; k++) {
+        const mst_calib_layer *l = &r->layers_at[i * r->n_layers + k];
+        json_t *one = json_object();
+        mst_json_set(&one, "name", mst_json_text(l->name));
+        set_error(&one, r->mode, l);
+        mst_json_append(&list, one);
+    }
+    return list;
+}
+
+static json_t *json_points(const mst_calib_report *r)
+{
+    json_t *list = json_array();
+    for (uint32_t i = 0; list != NULL && i < r->n_points; i++) {
+        const mst_calib_point *p = &r->points[i];
+        json_t *point = json_object();
+        if (!mst_mode_counts(r->mode))
+            mst_json_set(&point, "t", json_integer(p->t));
+        mst_json_set(&point, "top1_percent", mst_json_real(100 * p->top1));
+        mst_json_set(&point, "agreement_percent", mst_json_real(100 * p->agreement));
+        mst_json_set(&point, "logit_rel_l2", mst_json_real(p->logit_rel_l2));
+        if (!mst_mode_counts(r->mode))
+            mst_json_set(&point, "layers", json_errors(r, i));
+        mst_json_append(&list, point);
+    }
+    return list;
 }
 
 /* T, or what takes its place. */

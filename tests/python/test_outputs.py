@@ -151,3 +151,20 @@ def test_neurobench(made, weights, tmp_path):
         slots = sum(l["neurons"] for l in r["layers"]) * levels
         assert n["ActivationSparsity"] == pytest.approx(1 - r["fired_per_sample"] / slots, rel=1e-9)
         assert n["ClassificationAccuracy"] is None and n["MembraneUpdates"] == r["energy"]["state_updates"]
+
+
+@pytest.mark.parametrize("more", [(), ("--readout-from", "2"), ("--ann-masks", "mean")])
+def test_layer_errors_at_each_step(made, more):
+    """They are those of a calibration that ends there."""
+    def calib(steps):
+        return json.loads(tool("mstcalib", FIXTURES / "swin-ts.onnx", made[0] / "m.bin", "npy:{0}/x.npy,{0}/y.npy".format(made[0]),
+                               "-n", 6, "-T", steps, *more, "--json", "-", "--quiet").stdout)
+    steps = (2, 5, 24, 40)
+    r = calib(",".join(map(str, steps)))
+    for at, t in zip(r["at"], steps):
+        alone = calib(t)
+        assert at == alone["at"][0] and at["t"] == t
+        for mine, theirs in zip(at["layers"], alone["layers"]):
+            assert all(theirs[k] == v for k, v in mine.items())
+        assert len(at["layers"]) == len(r["layers"]) > 10
+    assert r["at"][-1]["layers"][5]["mae"] == r["layers"][5]["mae"] < r["at"][0]["layers"][5]["mae"]

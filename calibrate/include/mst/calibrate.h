@@ -89,7 +89,7 @@ MST_API const char *mst_calib_part_name(mst_calib_part part);
 /* Can it be anything but 0 in a network of that mode? Not masks in step, not unevenness in count and radix. */
 MST_API bool mst_calib_has_part(mst_run_mode mode, mst_calib_part part);
 
-/* One pair of NEURON layers at t = T, over neurons and samples. */
+/* One pair of NEURON layers at a time step t (in the place of T above), over neurons and samples. */
 typedef struct mst_calib_layer {
     const char *name; /* lent by the spiking program's graph */
     mst_site site;
@@ -98,7 +98,7 @@ typedef struct mst_calib_layer {
     double theta;                     /* mean over channels */
     int levels;                       /* L */
     int run_levels;                   /* l in count and radix mode; 0 in step */
-    double rate;                      /* spikes after the mask / (neurons * T); count: l, radix: bits(l) for T */
+    double rate;                      /* spikes after the mask / (neurons * t); count: l, radix: bits(l) for T */
     double mae;                       /* mean |e| */
     double mae_se;                    /* its standard error over samples; NaN for one sample */
     double rel_l2;                    /* |e|_2 / |a|_2; NaN where every a is 0 */
@@ -126,8 +126,9 @@ typedef struct mst_calib_report {
     double stored_top1, stored_logit_rel_l2; /* of the ANN with the stored weights; NaN where not given */
     mst_calib_point *points;
     uint32_t n_points;
-    mst_calib_layer *layers; /* execution order of the spiking network */
+    mst_calib_layer *layers; /* at T, execution order of the spiking network */
     size_t n_layers;
+    mst_calib_layer *layers_at; /* [n_points][n_layers] at each point; the last are `layers` */
 } mst_calib_report;
 
 typedef struct mst_calib mst_calib;
