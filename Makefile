@@ -233,6 +233,11 @@ lint: ## check include edges, file sizes, names and layout
 format: ## lay the C code out as .clang-format says (clang-format 14)
 	git ls-files '*.c' '*.h' | xargs clang-format -i
 
+.PHONY: operators
+operators: $(B)/mstconv ## write the table of operators in docs/ONNX.md anew
+	$(B)/mstconv --list ops > $(B)/ops.txt
+	awk -f docs/operators.awk $(B)/ops.txt docs/ONNX.md > $(B)/ONNX.md && cp $(B)/ONNX.md docs/ONNX.md
+
 # ---- measured against PyTorch, SpikingJelly and ONNX Runtime (bench/README.md); never part of the tests ----
 BENCH      ?= full
 BENCH_VENV ?= build/bench-venv

@@ -12,6 +12,9 @@ static bool op_row(size_t k, const char **cells)
     cells[1] = op.folded ? "yes" : "no";
     cells[2] = op.written ? "as others" : op.runs ? "yes"
                                                   : "no";
+    cells[3] = op.spiking[0] != '\0' ? op.spiking : "-";
+    cells[4] = op.analog ? "yes" : "-";
+    cells[5] = op.cut ? "yes" : "-";
     return true;
 }
 
@@ -47,7 +50,7 @@ mst_dtype mst_weight_type(const char *name)
     return MST_F32;
 }
 
-const mst_list mst_list_ops = {"ops", 3, {"operator", "folded", "runs"}, op_row};
+const mst_list mst_list_ops = {"ops", 6, {"operator", "folded", "runs", "spiking", "analog", "cut"}, op_row};
 const mst_list mst_list_passes = {"passes", 2, {"pass", "what it does"}, pass_row};
 const mst_list mst_list_weights = {"weights", 1, {"type"}, weight_row};
 const mst_list mst_list_layouts = {"layouts", 1, {"layout"}, layout_row};

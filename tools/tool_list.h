@@ -9,7 +9,7 @@
 
 #include "mst/status.h"
 
-#define MST_LIST_COLUMNS 5
+#define MST_LIST_COLUMNS 6
 #define MST_LIST_TEXT 512 /* room for the names of a list in a message */
 
 typedef struct mst_list {

@@ -25,36 +25,29 @@ lower_fn lower_find(const char *name)
     return NULL;
 }
 
-/* What the expansion makes of the operator, for one that has no row of its own. */
-static mst_onnx_op of_expansion(const ox_expansion *x)
-{
-    return (mst_onnx_op){.name = x->full, .folded = x->folds, .runs = true, .written = true};
-}
+static const struct {
+    const char *name, *spiking;
+    bool analog, cut;
+} live[] = {
+#define MST_ONNX_LIVE(name, spiking, analog, cut) {name, spiking, analog, cut},
+#include "converter/onnx_live.def"
+#undef MST_ONNX_LIVE
+};
 
-/* Both tables merged by name; other domains stand behind. */
 bool mst_onnx_op_at(size_t k, mst_onnx_op *out)
 {
-    size_t row = 0, other = 0;
-    for (;; k--) {
-        const ox_expansion *x = ox_expansion_at(other);
-        bool is_row = row < N_OPS, is_other = x != NULL;
-        if (is_row && is_other) {
-            int order = x->domain[0] != '\0' ? -1 : strcmp(ops[row].name, x->name);
-            is_row = order <= 0;
-            is_other = order >= 0;
-        }
-        if (!is_row && !is_other)
-            return false;
-        if (k == 0 && is_row)
-            *out = (mst_onnx_op){.name = ops[row].name,
-                                 .folded = ox_op_find(ops[row].name)->eval != NULL,
-                                 .runs = ops[row].lower != NULL || is_other,
-                                 .written = ops[row].lower == NULL && is_other};
-        else if (k == 0)
-            *out = of_expansion(x);
-        if (k == 0)
-            return true;
-        row += is_row;
-        other += is_other;
-    }
+    if (k >= sizeof live / sizeof live[0])
+        return false;
+    const char *name = live[k].name, *dot = strrchr(name, '.');
+    const ox_op *op = dot == NULL ? ox_op_find(name) : NULL;
+    const ox_expansion *other = ox_expansion_named(name);
+    bool own = op != NULL && lower_find(name) != NULL;
+    *out = (mst_onnx_op){.name = name,
+                         .folded = op != NULL ? op->eval != NULL : other != NULL && other->folds,
+                         .runs = own || other != NULL,
+                         .written = !own && other != NULL,
+                         .spiking = live[k].spiking,
+                         .analog = live[k].analog,
+                         .cut = live[k].cut};
+    return true;
 }

@@ -13,9 +13,12 @@ static const ox_expansion table[] = {
 };
 #define N (sizeof table / sizeof table[0])
 
-const ox_expansion *ox_expansion_at(size_t k)
+const ox_expansion *ox_expansion_named(const char *full)
 {
-    return k < N ? &table[k] : NULL;
+    for (size_t k = 0; k < N; k++)
+        if (strcmp(table[k].full, full) == 0)
+            return &table[k];
+    return NULL;
 }
 
 const ox_expansion *ox_expansion_find(const char *domain, const char *name)

@@ -28,8 +28,18 @@ static bool one_of(const char *op, const char *const *names, size_t n)
 
 static bool decides(const ox_node *n)
 {
-    static const char *const ops[] = {"Softmax", "LogSoftmax", "Hardmax", "ArgMax", "TopK"};
-    return n->domain[0] == '\0' && n->n_in != 0 && one_of(n->op, ops, sizeof ops / sizeof ops[0]);
+    static const struct {
+        const char *name;
+        bool cut;
+    } ops[] = {
+#define MST_ONNX_LIVE(name, spiking, analog, cut) {name, cut},
+#include "converter/onnx_live.def"
+#undef MST_ONNX_LIVE
+    };
+    for (size_t i = 0; i < sizeof ops / sizeof ops[0]; i++)
+        if (ops[i].cut && strcmp(ops[i].name, n->op) == 0)
+            return n->domain[0] == '\0' && n->n_in != 0;
+    return false;
 }
 
 /* May stand between two of them. */

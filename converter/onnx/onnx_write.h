@@ -30,7 +30,7 @@ typedef struct ox_expansion {
     ox_expand_fn *expand;
 } ox_expansion;
 const ox_expansion *ox_expansion_find(const char *domain, const char *name); /* NULL: none */
-const ox_expansion *ox_expansion_at(size_t k);                               /* NULL: behind the last */
+const ox_expansion *ox_expansion_named(const char *full);                    /* with its domain in front; NULL: none */
 
 /* ---- what there is ---- */
 uint32_t ob_in(const ox_build *b, uint32_t k); /* OX_NONE: absent */

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 from onnx import helper
 
+from built import listed
 from support import Net, assert_same, convert, refused
 from test_qcfs import qcfs
 
@@ -192,6 +193,15 @@ def test_islands_are_named(make, tmp_path):
         return
     assert (report["non_spiking_nodes"] > 0) == (make in ANALOG), report["non_spiking"]
     assert make in SPIKING or "the_node" in {row["name"] for row in report["non_spiking"]}
+
+
+def test_the_list_of_operators_says_so():
+    """Columns spiking and analog of `mstconv --list ops`."""
+    rows = {row[0]: row for row in listed("mstconv", "ops")}
+    for make in SPIKING:
+        assert rows[make.__name__.split("-")[0]][3] in ("yes", "QCFS"), make.__name__
+    for make in ANALOG:
+        assert rows[make.__name__.split("-")[0]][3:5] == ("-", "yes"), make.__name__
 
 
 MS = "com.microsoft"

@@ -206,10 +206,14 @@ MST_API const char *mst_pass_at(size_t k, const char **about);
 
 /* What becomes of an ONNX operator. */
 typedef struct mst_onnx_op {
-    const char *name; /* behind its domain, if that is not ai.onnx: "com.microsoft.FusedMatMul" */
-    bool folded;      /* evaluated where its inputs are constant */
-    bool runs;        /* may stand in the graph, itself or written with others, or in a QCFS or a mask */
-    bool written;     /* with other operators, where it runs */
+    const char *name;    /* behind its domain, if that is not ai.onnx: "com.microsoft.FusedMatMul" */
+    bool folded;         /* evaluated where its inputs are constant */
+    bool runs;           /* may stand in the graph, itself or written with others, or in a QCFS or a mask */
+    bool written;        /* with other operators, where it runs */
+    const char *spiking; /* on live data: "yes" (spikes go through it, or it is a synapse), "QCFS" or "mask" (as a part
+                          * of one), "" */
+    bool analog;         /* it may be an analog island */
+    bool cut;            /* behind the logits it is left out */
 } mst_onnx_op;
 /* Operator k, by name, other domains behind; false behind the last. */
 MST_API bool mst_onnx_op_at(size_t k, mst_onnx_op *out);
