@@ -109,7 +109,7 @@ static inline size_t cpu_split(size_t n, unsigned part, unsigned parts) { return
 /* Threads (cpu_threads.c). create: NULL in *out where none could be started. */
 mst_status cpu_pool_create(const mst_allocator *alloc, unsigned threads, cpu_pool **out);
 void cpu_pool_destroy(const mst_allocator *alloc, cpu_pool *pool);
-void cpu_pool_run(cpu_pool *pool, const cpu_job *job);
+void cpu_pool_run(cpu_pool *pool, const cpu_job *job); /* at most 65535 parts */
 unsigned cpu_pool_threads(const cpu_pool *pool);
 size_t cpu_pool_bytes(unsigned threads);
 
