@@ -64,7 +64,7 @@ static mst_status make_table(lowering *lo, const low_map *m, const rt_value *in,
         u++;
     uint32_t unit = rows ? cols : units[u];
     bool counts = in[0].form == MST_FORM_COUNT;
-    if (unit == 1 && !counts) {
+    if (unit == 1) {
         MST_TRY(columns_table(lo, m, in, cols, q));
         if (q->from != NULL)
             return MST_OK;
