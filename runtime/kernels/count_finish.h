@@ -136,9 +136,54 @@ ALWAYS void fire_tile(const job *j, const place *at, const int32_t *sums, const 
         fire_column(j, at, sums, o, v_live(end - o), to, gain, kind);
 }
 
+/* Two vectors of whole numbers within 0..levels. */
+#ifndef V_STORE_WITHIN
+ALWAYS VI v_within(VF z, VF levels)
+{
+    return v_trunc(v_min(v_max(z, v_set(0)), levels));
+}
+ALWAYS void v_store_within(uint8_t *y, VF z0, VF z1, VF levels)
+{
+    v_store_both(y, v_within(z0, levels), v_within(z1, levels));
+}
+#endif
+
+ALWAYS void quick_tile(const job *j, const place *at, const int32_t *sums)
+{
+    const mstc_affine a = *j->a;
+    const mstc_bytes y = *j->bytes;
+    const size_t end = at->o + at->n, height = at->height, row = at->row;
+    const VF levels = v_set(j->q->levels);
+    const VM all = v_live(VW);
+    size_t o = at->o;
+    for (; o + 2 * VW <= end; o += 2 * VW, sums += 2 * VW) {
+        const VF k0 = v_load(a.quick_k + o, all), k1 = v_load(a.quick_k + o + VW, all);
+        const VF d0 = v_load(a.quick_d + o, all), d1 = v_load(a.quick_d + o + VW, all);
+        for (size_t r = 0; r < height; r++) {
+            const int32_t *s = sums + r * MSTC_COLS;
+            VF z0 = v_add(v_mul(k0, v_float(v_ints(s, all))), d0);
+            VF z1 = v_add(v_mul(k1, v_float(v_ints(s + VW, all))), d1);
+            v_store_within(y.y + row_at(y.index, row + r) * y.ld + o, z0, z1, levels);
+        }
+    }
+    for (; o < end; o += VW, sums += VW) {
+        const VM live = v_live(end - o);
+        const VF k = v_load(a.quick_k + o, live), d = v_load(a.quick_d + o, live);
+        for (size_t r = 0; r < height; r++) {
+            VF z = v_add(v_mul(k, v_float(v_ints(sums + r * MSTC_COLS, all))), d);
+            VI n = v_trunc(v_min(v_max(z, v_set(0)), levels));
+            v_store_counts(y.y + row_at(y.index, row + r) * y.ld + o, n, live);
+        }
+    }
+}
+
 static void finish_fire(const job *j, const place *at, const int32_t *sums)
 {
     const int gain = j->q->gain != NULL;
+    if (j->a->quick_k != NULL) {
+        quick_tile(j, at, sums);
+        return;
+    }
     switch (kind_of(j->a->more)) {
     case NOTHING: gain ? fire_tile(j, at, sums, 1, NOTHING) : fire_tile(j, at, sums, 0, NOTHING); break;
     case FLOATS: gain ? fire_tile(j, at, sums, 1, FLOATS) : fire_tile(j, at, sums, 0, FLOATS); break;

@@ -8,7 +8,9 @@
  * Each operation below is rounded to float32, nothing is contracted:
  *   f = (float)s;  x = c[o]*f;  x = x + b[r*b_step + o];  x = x + more (mstc_more), where there is
  *   fire: if there is a gain: x = gain[o]*x, x = x + bias[o];
- *         y = floor((x*levels)/theta[o] + shift), clipped to 0..levels, NaN gives 0
+ *         y = floor((x*levels)/theta[o] + shift), clipped to 0..levels, NaN gives 0; or, where quick_k is
+ *         there, y = floor(quick_k[o]*f + quick_d[o]), clipped likewise: the caller knows that all sums that
+ *         there are give the same, and that no number that is clipped reaches 2^31
  *
  * fire        counts y[r][o]
  * current     float32 y[r][o] = x
@@ -89,7 +91,8 @@ typedef struct mstc_more {
 typedef struct mstc_affine {
     const float *c, *b; /* [n]; [n], or a matrix with rows b_step apart (0: the same for all rows) */
     size_t b_step;
-    const mstc_more *more; /* or NULL */
+    const mstc_more *more;          /* or NULL */
+    const float *quick_k, *quick_d; /* [n]; or NULL */
 } mstc_affine;
 
 typedef struct mstc_neuron {

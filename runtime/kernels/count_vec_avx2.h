@@ -76,6 +76,16 @@ ALWAYS void v_store_both(uint8_t *y, VI n0, VI n1)
     _mm_storeu_si128((void *)y, _mm256_castsi256_si128(n));
 }
 
+/* Two vectors of whole numbers within 0..levels: packing clips at 0 and above bytes. */
+#define V_STORE_WITHIN
+ALWAYS void v_store_within(uint8_t *y, VF z0, VF z1, VF levels)
+{
+    const __m128i most = _mm_set1_epi8((char)_mm_cvttss_si32(_mm256_castps256_ps128(levels)));
+    __m256i n = _mm256_packs_epi32(_mm256_cvttps_epi32(z0), _mm256_cvttps_epi32(z1));
+    n = _mm256_permutevar8x32_epi32(_mm256_packus_epi16(n, n), _mm256_setr_epi32(0, 4, 1, 5, 0, 4, 1, 5));
+    _mm_storeu_si128((void *)y, _mm_min_epu8(_mm256_castsi256_si128(n), most));
+}
+
 ALWAYS __m256i four(const uint8_t *x)
 {
     int32_t v;

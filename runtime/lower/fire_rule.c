@@ -152,6 +152,8 @@ mst_status low_compile_neuron(lowering *lo, uint32_t node)
     lo->values[base].kind = LOW_BITS;
     lo->values[base].bits = out;
     lo->values[base].has_bits = true;
+    if (lo->target->plan_neurons != NULL)
+        MST_TRY(lo->target->plan_neurons(lo, op));
     low_join_group(lo);
     return MST_OK;
 }

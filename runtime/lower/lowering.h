@@ -17,6 +17,8 @@ typedef struct low_target {
     mst_status (*plan_synapse)(lowering *lo, rt_synapse *syn, bool *ok);
     /* Pack its weights; its input is known. */
     mst_status (*pack_synapse)(lowering *lo, rt_synapse *syn, bool *ok);
+    /* More that it wants to know of a layer with neurons, on op->how; or NULL. */
+    mst_status (*plan_neurons)(lowering *lo, rt_op *op);
     /* May op run together with the operation before it, and what that was joined to? */
     bool (*joins)(const rt_op *op, const rt_op *before);
     /* Time steps of a block, where the caller has not chosen. Not asked in count and radix mode, which have one. */

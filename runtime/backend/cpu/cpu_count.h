@@ -22,6 +22,22 @@ typedef struct cpu_count_synapse {
     size_t border_bytes; /* the image with a border is made in the first thread's scratch memory, for all */
 } cpu_count_synapse;
 
+/* rt_op.how of a layer whose neurons fire floor(k*s + d), [outputs] (cpu_count_quick.c); NULL: no such numbers. */
+typedef struct cpu_count_quick {
+    const float *k, *d;
+} cpu_count_quick;
+
+mst_status cpu_count_find_quick(lowering *lo, rt_op *op);
+/* For the outputs from o on. */
+static inline void cpu_count_use_quick(const rt_op *op, size_t o, mstc_affine *a)
+{
+    const cpu_count_quick *quick = op->how;
+    if (quick != NULL) {
+        a->quick_k = quick->k + o;
+        a->quick_d = quick->d + o;
+    }
+}
+
 static inline cpu_count_synapse *cpu_count_of(const rt_synapse *syn) { return syn->how; }
 static inline const mst_count_kernels *cpu_count_kernels(const mst_program *p)
 {

@@ -87,6 +87,7 @@ static void run_rows(const cpu_job *job, size_t group, size_t r0, size_t r1)
         k->current(&in, &w, r1 - r0, &a, &y);
     } else {
         mstc_neuron q = cpu_count_neuron(&op->fire, o);
+        cpu_count_use_quick(op, o, &a);
         mstc_bytes y = {cpu_counts_at(job->s, &op->out) + at, e->cols, NULL};
         k->fire(&in, &w, r1 - r0, &a, &q, &y);
     }
@@ -243,6 +244,7 @@ static void run_batch(const cpu_job *job, unsigned thread, size_t batch)
     if (op->fire.rule == RT_FIRE_COUNT && op->fire.each != RT_EACH_ROW && add_terms(job, batch, &affine, &more) &&
         one_column(op, batch, &column)) {
         mstc_neuron neuron = cpu_count_neuron(&op->fire, column);
+        cpu_count_use_quick(op, 0, &affine);
         mstc_bytes y = {cpu_counts_at(job->s, &op->out), e->to != NULL ? 1 : e->cols, NULL};
         if (e->to != NULL)
             y.index = e->to + row;

@@ -115,6 +115,7 @@ const low_target cpu_count_target = {
     .fuses = fuses,
     .plan_synapse = plan_synapse,
     .pack_synapse = pack_synapse,
+    .plan_neurons = cpu_count_find_quick,
     .joins = cpu_count_stores_for,
     .layer_scratch = cpu_count_scratch,
 };

@@ -44,6 +44,7 @@ static void tap(void *ctx, const mst_session *s, const mst_tap *t)
     free(count);
 }
 
+static uint32_t n_quick;  /* layers whose neurons take one step, over a test */
 static uint32_t n_joined; /* operations that run with the one before them, over a test */
 
 static bool overlap(const mst_program *p, uint32_t a, uint32_t b)
@@ -57,6 +58,7 @@ static void check_memory(const mst_program *p)
 {
     for (const rt_op *op = p->ops; op < p->ops + p->n_ops; op++) {
         n_joined += op->joined;
+        n_quick += op->how != NULL;
         for (uint32_t i = 1; i <= op->joined; i++)
             for (const rt_term *t = op->expr->terms; t < op->expr->terms + op->expr->n_terms; t++) {
                 ck_assert(t->kind != RT_TERM_BITS || !overlap(p, t->bits.buf, op[i].out.buf));
@@ -243,10 +245,11 @@ START_TEST(converted_models)
     OK(mst_convert(g, &(mst_convert_opts){0}, &report, &err_));
     mst_report_free(&report);
     narrow_weights(g, MST_I8);
-    n_fused = n_joined = 0;
+    n_fused = n_joined = n_quick = 0;
     check_graph(g, 7, models[_i]);
     check_graph(g, 8, models[_i]);
     ck_assert_uint_gt(n_fused, 10);
+    ck_assert_uint_gt(n_quick, 10);
     ck_assert(n_joined > 0 || strncmp(models[_i], "swin-", 5) != 0); /* residual streams */
     mst_graph_destroy(g);
 }

@@ -185,6 +185,11 @@ static layer make_layer(trial *t)
     make_epilogue(t, &l);
     if (rnd(t, 3) == 0)
         make_more(t, &l);
+    if (l.more.ld == 0 && rnd(t, 3) == 0) { /* what they say is to be done, equal to the other constants or not */
+        float most = (float)(l.in.most * l.in.n_taps * l.k) * 256;
+        l.a.quick_k = constants(t, l.n, false, 0, 500 / most);
+        l.a.quick_d = constants(t, l.n, coin(t), -200, 200);
+    }
     l.to = coin(t) ? shuffled(t, l.rows) : NULL;
     l.ld = l.n + rnd(t, 3);
     return l;
@@ -238,6 +243,16 @@ static uint8_t fire_of(const mstc_neuron *q, size_t o, float current)
     float n = floorf(x);
     return (uint8_t)(n >= q->levels ? q->levels : n > 0 ? n
                                                         : 0);
+}
+
+static uint8_t quick_of(const layer *l, size_t r, size_t o)
+{
+    volatile float z = (float)sum_of(l, r, o);
+    z = l->a.quick_k[o] * z;
+    z = z + l->a.quick_d[o];
+    float n = floorf(z);
+    return (uint8_t)(n >= l->q.levels ? l->q.levels : n > 0 ? n
+                                                            : 0);
 }
 
 #endif
