@@ -24,7 +24,7 @@ static uint8_t made_of(const mst_graph *g, const mst_node *n, const uint8_t *of)
         if (n->in[k] != MST_NONE && of[n->in[k]] > most)
             most = of[n->in[k]];
     if (n->op == MST_OP_NEURON)
-        return most > OF_SPIKES ? most : OF_SPIKES;
+        return OF_SPIKES; /* one that reads more than that ends the search */
     if ((mst_op_get(n->op)->flags & MST_F_SYNAPSE) != 0 && most == OF_SPIKES)
         return OF_SYNAPSES;
     return most == OF_SYNAPSES && is_activation(g, n) ? OF_ISLANDS : most;

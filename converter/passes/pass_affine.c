@@ -382,6 +382,25 @@ static mst_status scale_theta(fold *f, uint32_t neuron, int32_t axis)
     return MST_OK;
 }
 
+/* bias' = |g|*bias: what the neuron adds to its current by itself has the unit of theta. */
+static mst_status scale_bias(fold *f, uint32_t neuron)
+{
+    mst_edit *e = f->e;
+    const mst_node *n = edit_node(e, neuron);
+    if (n->n_in < 4 || n->in[3] == MST_NONE)
+        return MST_OK;
+    const mst_tensor old = *edit_tensor(e, n->in[3]);
+    uint32_t count = (uint32_t)mst_tensor_elements(&old), fresh;
+    count = count > f->n_g ? count : f->n_g;
+    double *bias;
+    MST_TRY(edit_new_const(e, 1, &count, &bias, &fresh));
+    fold_refresh(f);
+    for (uint32_t i = 0; i < count; i++)
+        bias[i] = fabs(fold_g(f, i)) * mst_const_at(&old, mst_tensor_elements(&old) == 1 ? 0 : i);
+    edit_set_input(e, neuron, 3, fresh);
+    return MST_OK;
+}
+
 /* g*theta*s(x) = theta'*s(|g|*x), but for signs. The scale of the current is an AFFINE of its own, tried again. */
 static mst_status into_neuron_above(fold *f, bool *done, retry *again)
 {
@@ -409,6 +428,7 @@ static mst_status into_neuron_above(fold *f, bool *done, retry *again)
     edit_node(e, scale)->ip[MST_AFFINE_AXIS] = axis;
     edit_set_input(e, neuron, 0, edit_node(e, scale)->out);
     *done = !negative;
+    MST_TRY(scale_bias(f, neuron));
     return scale_theta(f, neuron, axis);
 }
 

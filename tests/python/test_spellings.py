@@ -207,6 +207,34 @@ def test_staircases_that_are_not_even(how, tmp_path):
         assert fits or error(float_run(model, tmp_path, x), runtime(model, x)) < 2e-6
 
 
+@pytest.mark.parametrize("off", [0, 1e-3, 5e-2])
+def test_staircases_that_end_near_0(off, tmp_path):
+    """From -theta up to `off` of a level: what is left of 0 is not lost in silence."""
+    t, L = np.float32(2), np.float32(5)
+    n = Net([1, 50], 17)
+    low, high = np.float32(off) - L, np.float32(off)
+    y = n.op("Add", n.op("Floor", n.op("Add", n.op("Mul", n.x, n.const(L / t)), n.const(0.5))), n.const(low))
+    y = n.op("Clip", y, n.const(low), n.const(high))
+    model = n.model(n.op("Mul", y, n.const(t / L)))
+    if off:
+        assert "not part of a QCFS" in refused(model, tmp_path)
+        return
+    x = np.linspace(-1, 3, 50)[None].astype(np.float32)
+    assert error(float_run(model, tmp_path, x), runtime(model, x)) < 2e-6
+
+
+@pytest.mark.parametrize("sizes", [(g, h, k) for g in (1, 6) for h in (1, 6) for k in (1, 6)], ids=str)
+def test_scales_and_offsets_on_both_sides(sizes, tmp_path):
+    """k*QCFS(g*x + h) without weights that could take any of them."""
+    g, h, k = (np.array([1.5, -0.75, 2, 0.5, -3, 1][:m], np.float32) for m in sizes)
+    n = Net([1, 6], 17)
+    y = plain(n, n.op("Add", n.op("Mul", n.x, n.const(g)), n.const(h / 4)), np.float32(2), np.float32(5))
+    model = n.model(n.op("Mul", y, n.const(k * np.float32(0.3))))
+    for seed in range(8):
+        x = np.random.default_rng(seed).normal(0, 1, (1, 6)).astype(np.float32)
+        assert error(float_run(model, tmp_path, x), runtime(model, x)) < 2e-6
+
+
 def rounded(n, x, t, L):
     return bounded(n, n.op("Round", levels_of(n, x, t, L)), t, L)
 
