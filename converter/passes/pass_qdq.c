@@ -6,28 +6,11 @@
  * which makes neurons of them. Pairs whose input is on their levels already change nothing, those around a QCFS belong
  * to its spelling: both go. The others are marked as roundings that stay, or go where analog ones shall. */
 #include <math.h>
-#include <string.h>
 
 #include "converter/passes/passes.h"
-
-typedef struct qdq {
-    mst_edit *e;
-    qdq_pairs *pairs;
-    uint32_t *pair_in;  /* [nodes] the pair that starts with x/scale here; MST_NONE */
-    uint32_t *pair_out; /* [tensors] the pair that ends here; MST_NONE */
-    uint32_t *grid;     /* [tensors] a pair on whose levels all its values are; MST_NONE: not known */
-    bool *averaged;     /* [tensors] means of such values, whose ties are common */
-    bool *from_0;       /* [tensors] not below 0 */
-    bool *of_qcfs;      /* [tensors] made of results of QCFS activations by movement, scales, sums and means alone */
-    bool *seen_up;      /* [tensors] by a walk from a staircase */
-    bool *seen_down;
-    uint32_t *stack;    /* [nodes] */
-    uint32_t n_tensors; /* of the graph as it was lowered */
-} qdq;
+#include "converter/passes/qdq_state.h"
 
 static double const_at(const mst_edit *e, uint32_t tensor, size_t i) { return mst_const_at(edit_tensor(e, tensor), i); }
-
-static uint32_t source_of(const qdq *q, const qdq_pair *p) { return edit_node(q->e, p->scale_in)->in[0]; }
 
 /* Is node i what scales the whole numbers of a pair back? */
 static bool is_exit(const mst_edit *e, const qdq_pair *p, uint32_t i)
@@ -92,7 +75,7 @@ static void bypass(qdq *q, uint32_t pair)
     for (uint32_t u = e->head[edit_node(e, p->bound)->out]; u != MST_NONE; u = e->edge[u].next) {
         uint32_t out = edit_node(e, e->edge[u].node)->out;
         if (q->pair_out[out] == pair)
-            edit_replace(e, out, source_of(q, p));
+            edit_replace(e, out, qdq_source(q, p));
     }
 }
 
@@ -139,6 +122,22 @@ static bool is_part(const mst_edit *e, const mst_node *n, uint32_t k)
     return passes_on(e, n) == k || ((adds || n->op == MST_OP_CONCAT) && !mst_is_const(e->g, n->in[k]));
 }
 
+/* What goes into the chain of pairs that ends with tensor t, which belong to a staircase; t where it ends none. */
+static uint32_t before_pairs(qdq *q, uint32_t t)
+{
+    uint32_t start = t, at;
+    while (q->pair_out[start] != MST_NONE && q->before[start] == MST_NONE) {
+        decide(q, q->pair_out[start], MST_PAIR_IN_QCFS, IN_QCFS);
+        start = qdq_source(q, &q->pairs->at[q->pair_out[start]]);
+    }
+    start = q->before[start] != MST_NONE ? q->before[start] : start;
+    for (at = t; q->pair_out[at] != MST_NONE && q->before[at] == MST_NONE;) {
+        q->before[at] = start;
+        at = qdq_source(q, &q->pairs->at[q->pair_out[at]]);
+    }
+    return start;
+}
+
 /* From a staircase upwards: what it reads comes without pairs. */
 static void walk_up(qdq *q, uint32_t staircase)
 {
@@ -150,11 +149,9 @@ static void walk_up(qdq *q, uint32_t staircase)
         for (uint32_t k = 0; k < edit_node(e, i)->n_in; k++) {
             if (i != staircase && !is_part(e, edit_node(e, i), k))
                 continue;
-            uint32_t t = edit_node(e, i)->in[k];
-            for (; q->pair_out[t] != MST_NONE; edit_set_input(e, i, k, t)) {
-                decide(q, q->pair_out[t], MST_PAIR_IN_QCFS, IN_QCFS);
-                t = source_of(q, &q->pairs->at[q->pair_out[t]]);
-            }
+            uint32_t t = before_pairs(q, edit_node(e, i)->in[k]);
+            if (t != edit_node(e, i)->in[k])
+                edit_set_input(e, i, k, t);
             if (!q->seen_up[t] && e->producer[t] != MST_NONE) {
                 q->seen_up[t] = true;
                 q->stack[n++] = e->producer[t];
@@ -171,18 +168,19 @@ static void walk_down(qdq *q, uint32_t staircase)
     q->stack[n++] = staircase;
     while (n != 0) {
         uint32_t t = edit_node(e, q->stack[--n])->out;
-        for (uint32_t u = e->head[t]; u != MST_NONE;) {
-            uint32_t i = e->edge[u].node, out = edit_node(e, i)->out;
-            u = e->edge[u].next;
-            if (q->pair_in[i] != MST_NONE && !q->pairs->at[q->pair_in[i]].passed) {
-                decide(q, q->pair_in[i], MST_PAIR_IN_QCFS, IN_QCFS);
-                bypass(q, q->pair_in[i]);
-                u = e->head[t]; /* which has more readers now */
-            } else if (q->pair_in[i] == MST_NONE && passes_on(e, edit_node(e, i)) != MST_NONE && !q->seen_down[out]) {
-                q->seen_down[out] = true;
-                q->stack[n++] = i;
+        /* who reads t because of a bypass comes in front of those that are known */
+        for (uint32_t first = e->head[t], known = MST_NONE; first != known; known = first, first = e->head[t])
+            for (uint32_t u = first; u != known; u = e->edge[u].next) {
+                uint32_t i = e->edge[u].node, out = edit_node(e, i)->out;
+                if (q->pair_in[i] != MST_NONE && !q->pairs->at[q->pair_in[i]].passed) {
+                    decide(q, q->pair_in[i], MST_PAIR_IN_QCFS, IN_QCFS);
+                    bypass(q, q->pair_in[i]);
+                } else if (q->pair_in[i] == MST_NONE && passes_on(e, edit_node(e, i)) != MST_NONE &&
+                           !q->seen_down[out]) {
+                    q->seen_down[out] = true;
+                    q->stack[n++] = i;
+                }
             }
-        }
     }
 }
 
@@ -309,7 +307,7 @@ static const char *analog_reason(qdq *q, uint32_t pair)
 {
     const qdq_pair *p = &q->pairs->at[pair];
     mst_node *bound = edit_node(q->e, p->bound);
-    uint32_t x = source_of(q, p);
+    uint32_t x = qdq_source(q, p);
     if (p->told.lo < 0 && !q->from_0[x] && !before_relus(q, pair))
         return "its levels begin below 0, and signed neurons are not there yet";
     if (p->told.lo > 0 || p->told.hi < 1 || edit_tensor(q->e, x)->rank == 0)
@@ -352,7 +350,7 @@ static void skip_relus(qdq *q, uint32_t pair)
 static void visit_pair(qdq *q, uint32_t pair, bool drop_analog)
 {
     qdq_pair *p = &q->pairs->at[pair];
-    uint32_t x = source_of(q, p);
+    uint32_t x = qdq_source(q, p);
     if (!is_read(q, p))
         return;
     if (q->of_qcfs[x]) {
@@ -388,131 +386,13 @@ static void visit_all(qdq *q, bool drop_analog)
             continue;
         if (pair != MST_NONE) {
             q->grid[n->out] = pair;
-            q->from_0[n->out] = q->pairs->at[pair].told.lo >= 0 || q->from_0[source_of(q, &q->pairs->at[pair])];
+            q->from_0[n->out] = q->pairs->at[pair].told.lo >= 0 || q->from_0[qdq_source(q, &q->pairs->at[pair])];
         } else if (q->pair_in[i] != MST_NONE) {
             visit_pair(q, q->pair_in[i], drop_analog);
         } else if (qdq_mark(n) == 0) {
             follow(q, n);
         }
     }
-}
-
-/* ---- averages, in the arithmetic of ONNX Runtime ---- */
-
-/* One that moves values, seen from behind. */
-static bool is_move(const mst_edit *e, uint32_t i)
-{
-    return edit_is(e, i, MST_OP_TRANSPOSE) || edit_is(e, i, MST_OP_RESHAPE);
-}
-
-/* x * scale or x / scale; no AFFINE, for that would be folded. */
-static mst_status emit_scaled(mst_edit *e, mst_binary_fn fn, uint32_t x, double scale, const char *name, uint32_t *y)
-{
-    uint32_t in[2] = {x}, node;
-    MST_TRY(edit_const(e, 1, &scale, &in[1]));
-    const mst_tensor shape = *edit_tensor(e, x);
-    MST_TRY(edit_add(e, MST_OP_BINARY, name, 2, in, shape.rank, shape.dims, &node));
-    edit_node(e, node)->ip[MST_BINARY_FN] = (int32_t)fn;
-    edit_node(e, node)->ip[QDQ_MARK] = 1;
-    *y = edit_node(e, node)->out;
-    return MST_OK;
-}
-
-/* ONNX Runtime sums windows of 2x2 by columns; a half is exact, so that the sums may be halved in between. */
-static mst_status split_pool(mst_edit *e, uint32_t pool)
-{
-    const mst_node *n = edit_node(e, pool);
-    const mst_tensor x = *edit_tensor(e, n->in[0]), y = *edit_tensor(e, n->out);
-    const int32_t *ip = n->ip;
-    for (uint32_t d = 0; d < 2; d++)
-        if (ip[MST_POOL_KERNEL + d] != 2 || ip[MST_POOL_PAD + d] != 0 || ip[MST_POOL_DILATION + d] != 1 ||
-            (int64_t)(y.dims[1 + d] - 1) * ip[MST_POOL_STRIDE + d] + 2 > (int64_t)x.dims[1 + d])
-            return MST_OK;
-    uint32_t dims[4] = {1, y.dims[1], x.dims[2], x.dims[3]}, in = n->in[0], first;
-    MST_TRY(edit_add(e, MST_OP_POOL, n->name, 1, &in, 4, dims, &first));
-    mst_node *rows = edit_node(e, first), *columns = edit_node(e, pool);
-    memcpy(rows->ip, columns->ip, sizeof rows->ip);
-    rows->ip[MST_POOL_KERNEL + 1] = rows->ip[MST_POOL_STRIDE + 1] = 1;
-    columns->ip[MST_POOL_KERNEL] = columns->ip[MST_POOL_STRIDE] = 1;
-    edit_set_input(e, pool, 0, rows->out);
-    return MST_OK;
-}
-
-/* Input k of a node, where it is what a pair puts out, moved at most: as each level times the scale, rounded as in
- * ONNX Runtime. *found: it is, or was before. */
-static mst_status exact_values(qdq *q, uint32_t node, uint32_t k, bool *found, bool *fresh)
-{
-    mst_edit *e = q->e;
-    uint32_t t = edit_node(e, node)->in[k], y;
-    *found = *fresh = false;
-    for (; t < q->n_tensors && q->pair_out[t] == MST_NONE; k = 0, t = edit_node(e, node)->in[0]) {
-        node = e->producer[t];
-        if (!is_move(e, node))
-            return MST_OK;
-    }
-    *found = true;
-    if (t >= q->n_tensors)
-        return MST_OK;
-    const qdq_pair *of = &q->pairs->at[q->pair_out[t]];
-    *found = *fresh = of->one_scale;
-    if (!of->one_scale)
-        return MST_OK;
-    MST_TRY(emit_scaled(e, MST_BIN_MUL, edit_node(e, of->bound)->out, of->told.scale, of->told.name, &y));
-    edit_set_input(e, node, k, y);
-    if (e->uses[t] == 0)
-        edit_kill(e, e->producer[t]);
-    return MST_OK;
-}
-
-/* A pool of the values of one pair that another pair rounds: many are right between two levels but for what float32
- * rounds off, and that decides. So each value is its level times the scale, summed in order, divided by the scale. */
-static mst_status follow_average(qdq *q, uint32_t pair)
-{
-    mst_edit *e = q->e;
-    const qdq_pair *p = &q->pairs->at[pair];
-    uint32_t x = source_of(q, p), t = x, y;
-    bool found, fresh;
-    while (is_move(e, e->producer[t]))
-        t = edit_node(e, e->producer[t])->in[0];
-    uint32_t pool = e->producer[t];
-    if (!edit_is(e, pool, MST_OP_POOL) || !p->one_scale)
-        return MST_OK;
-    MST_TRY(exact_values(q, pool, 0, &found, &fresh));
-    if (!found)
-        return MST_OK;
-    if (fresh)
-        MST_TRY(split_pool(e, pool));
-    MST_TRY(emit_scaled(e, MST_BIN_DIV, x, p->told.scale, p->told.name, &y));
-    edit_set_input(e, p->round, 0, y);
-    return MST_OK;
-}
-
-/* Sums of two pairs' values, which a third one rounds: some are right between two levels, too (qcfs_sum.c). */
-static mst_status follow_sum(qdq *q, uint32_t pair)
-{
-    mst_edit *e = q->e;
-    uint32_t t = source_of(q, &q->pairs->at[pair]);
-    bool found, fresh;
-    while (is_move(e, e->producer[t]))
-        t = edit_node(e, e->producer[t])->in[0];
-    uint32_t sum = e->producer[t];
-    if (!edit_is(e, sum, MST_OP_BINARY) || edit_node(e, sum)->ip[MST_BINARY_FN] != MST_BIN_ADD)
-        return MST_OK;
-    for (uint32_t k = 0; k < 2; k++)
-        if (!mst_is_const(e->g, edit_node(e, sum)->in[k]))
-            MST_TRY(exact_values(q, sum, k, &found, &fresh));
-    return MST_OK;
-}
-
-static mst_status follow_averages(qdq *q)
-{
-    for (uint32_t k = 0; k < q->pairs->n; k++)
-        if (q->pairs->at[k].told.fate == MST_PAIR_ROUNDS && q->averaged[source_of(q, &q->pairs->at[k])])
-            MST_TRY(follow_average(q, k));
-    for (uint32_t k = 0; k < q->pairs->n; k++)
-        if (q->pairs->at[k].told.fate == MST_PAIR_ROUNDS || q->pairs->at[k].told.fate == MST_PAIR_NEURON)
-            MST_TRY(follow_sum(q, k));
-    return MST_OK;
 }
 
 static uint32_t *none(mst_edit *e, uint32_t n)
@@ -532,13 +412,15 @@ static mst_status begin(qdq *q)
     q->stack = none(e, n);
     q->pair_out = none(e, t);
     q->grid = none(e, t);
+    q->before = none(e, t);
     q->averaged = mst_arena_array(&e->arena, t, sizeof *q->averaged);
     q->from_0 = mst_arena_array(&e->arena, t, sizeof *q->from_0);
     q->of_qcfs = mst_arena_array(&e->arena, t, sizeof *q->of_qcfs);
     q->seen_up = mst_arena_array(&e->arena, t, sizeof *q->seen_up);
     q->seen_down = mst_arena_array(&e->arena, t, sizeof *q->seen_down);
-    bool ok = q->pair_in != NULL && q->stack != NULL && q->pair_out != NULL && q->grid != NULL && q->averaged != NULL &&
-              q->from_0 != NULL && q->of_qcfs != NULL && q->seen_up != NULL && q->seen_down != NULL;
+    bool ok = q->pair_in != NULL && q->stack != NULL && q->pair_out != NULL && q->grid != NULL && q->before != NULL;
+    ok = ok && q->averaged != NULL && q->from_0 != NULL && q->of_qcfs != NULL;
+    ok = ok && q->seen_up != NULL && q->seen_down != NULL;
     return ok ? MST_OK : edit_no_memory(e);
 }
 
@@ -555,7 +437,7 @@ mst_status pass_qdq(mst_graph *g, qdq_pairs *pairs, bool drop_analog, mst_err *e
         find_ends(&q);
         find_stairs(&q);
         visit_all(&q, drop_analog);
-        st = follow_averages(&q);
+        st = qdq_compute_exactly(&q);
     }
     return edit_finish(&e, st);
 }

@@ -8,6 +8,7 @@
 
 #define MOST_NEAR 1024 /* values near a tie that are looked at */
 #define NEAR 1e-4      /* of a level */
+#define MAX_MOVES 16
 
 /* What a summand is: lo..hi times scale. */
 typedef struct summand {
@@ -17,10 +18,13 @@ typedef struct summand {
 
 static uint32_t maker_of(const mst_edit *e, uint32_t tensor)
 {
-    uint32_t i = e->producer[tensor];
-    while (edit_is(e, i, MST_OP_TRANSPOSE) || edit_is(e, i, MST_OP_RESHAPE) || edit_is(e, i, MST_OP_SLICE))
-        i = e->producer[edit_node(e, i)->in[0]];
-    return i;
+    for (int moves = 0; moves < MAX_MOVES; moves++) {
+        uint32_t i = e->producer[tensor];
+        if (!edit_is(e, i, MST_OP_TRANSPOSE) && !edit_is(e, i, MST_OP_RESHAPE) && !edit_is(e, i, MST_OP_SLICE))
+            break;
+        tensor = edit_node(e, i)->in[0];
+    }
+    return e->producer[tensor];
 }
 
 static bool read_summand(const mst_edit *e, uint32_t tensor, summand *s)
