@@ -80,7 +80,7 @@ static const mst_tool tool = {
     sizeof options / sizeof options[0],
     "Spikes are counted as they leave a layer, after its mask; \"fired\" are those before it. In radix\n"
     "mode a mask may leave more (16 becomes 15, one digit four). Figures are per inference (one\n"
-    "sample) unless they say otherwise; layers in the JSON give sums over all samples. rate is\n"
+    "sample) unless they say otherwise; \"sums\" in the JSON are those over all samples. rate is\n"
     "spikes / (neurons * T), levels in count mode and their digits in radix in place of T; input rate\n"
     "is operations / (dense operations * T), events/synapse operations / dense operations. A theta\n"
     "with * is the mean over channels. Without MODEL.bin, --show keeps the size that the sample has\n"

@@ -200,6 +200,10 @@ mst_status mst_merge(const char *const *paths, size_t n, mst_run_facts runs[MST_
     if (st == MST_OK && runs[0].sums.outcome.planned != runs[0].about.selected)
         st = mst_fail(err, MST_EFORMAT, "--merge: the parts have %zu samples, the run has %" PRIu64,
                       runs[0].sums.outcome.planned, runs[0].about.selected);
+    const mst_outcome *o = &runs[0].sums.outcome;
+    if (st == MST_OK && runs[0].sums.samples == 0)
+        st = mst_fail(err, MST_EFORMAT, "none of %zu samples could be used; the first: %s", o->n_skipped,
+                      o->n_skipped != 0 ? o->skipped[0].why : "");
     mst_free_array(NULL, parts, n, sizeof *parts);
     return st;
 }

@@ -80,6 +80,15 @@ def test_samples_that_are_skipped(made, tmp_path):
     assert one["skipped"] == 8 and text(merged(tmp_path, paths)) == text(tmp_path / "whole.json")
 
 
+def test_nothing_that_can_be_used(made, tmp_path):
+    """As of one run."""
+    np.save(tmp_path / "x.npy", np.full((4, 3, 16, 16), np.nan, np.float32))
+    paths = shards(made, tmp_path, 2, "--skip-bad", data=str(tmp_path / "x.npy"))
+    one = tool("mstrun", made[0] / "m.bin", tmp_path / "x.npy", "--skip-bad", code=1).stderr
+    error = merged(tmp_path, paths, code=1)
+    assert "none of 4 samples could be used; the first: " in error and error == one
+
+
 def test_interrupted_and_resumed(made, tmp_path):
     """A part twice, to the same bytes; and the whole from that."""
     whole(made, tmp_path, *LONG)
