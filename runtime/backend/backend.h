@@ -54,7 +54,7 @@ mst_status rt_backend_select(const char *name, const rt_backend **out, mst_err *
 static inline void *rt_buf_at(const mst_session *s, uint32_t buf) { return s->mem + s->p->bufs[buf].at; }
 static inline char *rt_scratch(const mst_session *s, const rt_op *op, unsigned thread)
 {
-    return s->mem + op->scratch + thread * s->p->scratch_bytes;
+    return s->mem + op->scratch + thread * op->scratch_apart;
 }
 static inline uint64_t *rt_words(const mst_session *s, const rt_value *b) { return rt_buf_at(s, b->buf); }
 
@@ -78,8 +78,13 @@ static inline void rt_count_spikes(mst_session *s, uint32_t layer, uint32_t t, u
     s->spikes[(t + 1) * s->p->n_layers + layer] += n;
 }
 
+/* A part of the rows of a node that shares. parts 0: all. */
+typedef struct rt_share {
+    unsigned part, parts;
+} rt_share;
+
 /* Call the operator's function for step t of the block; op NULL: of a static node. scratch: memory of the calling
  * thread. Notes spikes; returns the operations that it counted. */
-uint64_t rt_call_node(mst_session *s, const op_node *n, const rt_op *op, uint32_t t, char *scratch);
+uint64_t rt_call_node(mst_session *s, const op_node *n, const rt_op *op, uint32_t t, rt_share share, char *scratch);
 
 #endif

@@ -19,7 +19,7 @@ static void point(mst_session *s, const op_node *n, const rt_op *op, uint32_t t,
     }
 }
 
-uint64_t rt_call_node(mst_session *s, const op_node *n, const rt_op *op, uint32_t t, char *scratch)
+uint64_t rt_call_node(mst_session *s, const op_node *n, const rt_op *op, uint32_t t, rt_share share, char *scratch)
 {
     const mst_program *p = s->p;
     const void *in[RT_MAX_SOURCES];
@@ -36,7 +36,9 @@ uint64_t rt_call_node(mst_session *s, const op_node *n, const rt_op *op, uint32_
                  .state = s->mem + n->state,
                  .seed = p->seed,
                  .sample = s->sample,
-                 .time = s->time + t + 1};
+                 .time = s->time + t + 1,
+                 .part = share.part,
+                 .parts = share.parts};
     point(s, n, op, t, in, events);
     n->run(&c);
     if (n->pass != NULL)

@@ -34,7 +34,10 @@ static mst_status place_shared(lowering *lo, size_t *arena)
     return plan_memory(p->bufs, p->n_bufs, (uint32_t)p->n_ops + 1, lo->tmp, arena, lo->err);
 }
 
-/* Nodes that run one after the other on one thread: scratch memory is planned as buffers are. *scratch: where, in
+/* Threads that need memory of their own where every node runs by its operator's function. */
+static size_t sharers(const lowering *lo, const rt_op *op) { return op->node->shares ? lo->p->threads : 1; }
+
+/* Nodes that run one after the other: scratch memory is planned as buffers are. *scratch: where, in
  * the arena. */
 static mst_status place_each(lowering *lo, size_t *arena)
 {
@@ -46,7 +49,8 @@ static mst_status place_each(lowering *lo, size_t *arena)
     for (uint32_t i = 0; i < p->n_ops; i++) {
         for (; b < p->n_bufs && p->bufs[b].first <= i; b++)
             all[n++] = p->bufs[b];
-        all[n++] = (plan_buf){scratch_of(lo, &p->ops[i]), i, i, 0};
+        p->ops[i].scratch_apart = (scratch_of(lo, &p->ops[i]) + PLAN_ALIGN - 1) / PLAN_ALIGN * PLAN_ALIGN;
+        all[n++] = (plan_buf){p->ops[i].scratch_apart * sharers(lo, &p->ops[i]), i, i, 0};
     }
     for (; b < p->n_bufs; b++)
         all[n++] = p->bufs[b];
@@ -89,8 +93,10 @@ mst_status low_place_ops(lowering *lo)
     MST_TRY(op_add_bytes(lo->err, p->scratch_bytes, p->threads, &scratch, &p->bytes));
     for (size_t i = 0; i < p->n_bufs; i++)
         p->bufs[i].at += at;
-    for (size_t i = 0; i < p->n_ops; i++)
+    for (size_t i = 0; i < p->n_ops; i++) {
         p->ops[i].scratch = each ? p->ops[i].scratch + at : scratch;
+        p->ops[i].scratch_apart = each ? p->ops[i].scratch_apart : p->scratch_bytes;
+    }
     if (rt_has_frames(p))
         MST_TRY(op_add_bytes(lo->err, p->input_n * sizeof(float), p->frames, &p->frames_at, &p->bytes));
     return place_states(lo);

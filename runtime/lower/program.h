@@ -132,10 +132,10 @@ typedef struct rt_op {
         rt_move move; /* MOVE */
         rt_value in;  /* MASK, NUMBERS */
     };
-    const rt_expr *expr;   /* LAYER */
-    size_t scratch;        /* of thread i: scratch + i * scratch_bytes of the program */
-    const void *how;       /* LAYER: the back end's */
-    uint32_t head, joined; /* LAYER: see layer_group.c; head: index of the group's first operation,
+    const rt_expr *expr;           /* LAYER */
+    size_t scratch, scratch_apart; /* of thread i: scratch + i * scratch_apart */
+    const void *how;               /* LAYER: the back end's */
+    uint32_t head, joined;         /* LAYER: see layer_group.c; head: index of the group's first operation,
                               which has the number of the others */
 } rt_op;
 

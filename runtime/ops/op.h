@@ -210,6 +210,7 @@ typedef struct op_call {
     void *state;                   /* state_bytes, left by the step before, or as reset made it */
     uint64_t seed;                 /* of masks */
     uint32_t sample, time;         /* the first step is 1 */
+    unsigned part, parts;          /* of a node that shares: this call makes that part of the rows; parts 0: all */
     const uint32_t *const *events; /* numbers of each input; NULL: it has none */
     uint32_t *out_events;          /* NULL: the output has none */
     /* what the call counted: */
@@ -229,6 +230,7 @@ struct op_node {
     uint32_t layer; /* NEURON: its own; MASK: the layer whose spikes it counts, MST_NONE: none */
     bool is_static;
     bool is_pure;     /* the same inputs give the same output at any time: steps may run in any order */
+    bool shares;      /* rows of the output may be made by calls of their own, each with scratch memory of its own */
     bool counts_sops; /* synaptic operations, not multiply-adds */
     uint32_t n_in;
     op_made *made;        /* of each input, for pass and count */

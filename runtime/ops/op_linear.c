@@ -7,15 +7,15 @@ static size_t min_size(size_t a, size_t b) { return a < b ? a : b; }
 static size_t max_size(size_t a, size_t b) { return a > b ? a : b; }
 
 /* Where few inputs are 0. */
-static bool run_dense(op_call *c, const float *x)
+static bool run_dense(op_call *c, const float *x, size_t n_rows, float *y)
 {
     static const size_t only[] = {0};
     const op_linear *q = &c->node->u.linear;
     const mstk_rows rows = {.x = x, .ld = q->in, .taps = only, .n_taps = 1, .k = q->in};
-    size_t all = q->rows * q->in, active = op_nonzeros(x, all);
+    size_t all = n_rows * q->in, active = op_nonzeros(x, all);
     if (!op_is_dense(active, all))
         return false;
-    op_dense(c, &rows, q->rows, 0, q->out, c->out, q->out);
+    op_dense(c, &rows, n_rows, 0, q->out, y, q->out);
     c->ops += active * q->out;
     return true;
 }
@@ -24,17 +24,19 @@ static void run_linear(op_call *c)
 {
     const op_linear *q = &c->node->u.linear;
     const mst_kernels *k = c->k;
+    const size_t first = c->parts != 0 ? q->rows * c->part / c->parts : 0,
+                 end = c->parts != 0 ? q->rows * (c->part + 1) / c->parts : q->rows;
     const float *x = op_listed(c);
-    if (c->node->weights->dense && run_dense(c, x))
+    if (c->node->weights->dense && run_dense(c, x + first * q->in, end - first, c->out + first * q->out))
         return;
     float *y = c->out;
     uint32_t *idx = op_scratch(c, q->idx);
     float *val = op_scratch(c, q->val);
     size_t ld = q->in + MSTK_SLACK;
     uint64_t active = 0;
-    for (size_t r0 = 0; r0 < q->rows; r0 += OP_ROWS) {
+    for (size_t r0 = first; r0 < end; r0 += OP_ROWS) {
         op_row rows[OP_ROWS];
-        size_t n = min_size(q->rows - r0, OP_ROWS);
+        size_t n = min_size(end - r0, OP_ROWS);
         for (size_t r = 0; r < n; r++) {
             rows[r].in = (mstk_list){idx + r * ld, val + r * ld, 0};
             rows[r].in.n = k->scan_f32(x + (r0 + r) * q->in, q->in, idx + r * ld, val + r * ld);
@@ -51,6 +53,7 @@ mst_status op_prepare_LINEAR(op_prep *c, op_node *op)
     const mst_tensor *w = op_in_tensor(c, 1);
     op_linear *q = &op->u.linear;
     op->run = run_linear;
+    op->shares = true;
     op->counts_sops = rt_is_spike(op_in_fact(c, 0));
     q->in = w->dims[0];
     q->out = w->dims[1];

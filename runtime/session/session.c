@@ -165,7 +165,7 @@ static void run_static(mst_session *s)
         const op_node *n = &p->nodes[p->static_nodes[i]];
         if (n->run == NULL)
             continue;
-        s->node_ops[n->index] += rt_call_node(s, n, NULL, 0, s->mem + n->scratch);
+        s->node_ops[n->index] += rt_call_node(s, n, NULL, 0, (rt_share){0}, s->mem + n->scratch);
         if (s->tap != NULL)
             rt_tap_static(s, n);
     }

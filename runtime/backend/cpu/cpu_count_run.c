@@ -5,8 +5,15 @@
 #define MIN_SHARED 8192
 #define PARTS 4 /* a thread: one that is held up leaves the rest to the others */
 
+/* Rows of a node that shares. */
+static void run_node(const cpu_job *job, unsigned part, unsigned thread)
+{
+    job->ops[thread] += rt_call_node(job->s, job->op->node, job->op, 0, (rt_share){part, job->parts},
+                                     rt_scratch(job->s, job->op, thread));
+}
+
 static const cpu_work work[] = {
-    [RT_OP_NODE] = cpu_run_node,
+    [RT_OP_NODE] = run_node,
     [RT_OP_MOVE] = cpu_count_move,
     [RT_OP_MASK] = cpu_count_mask,
     [RT_OP_LAYER] = cpu_count_layer,
@@ -26,8 +33,12 @@ static void split(cpu_job *job, unsigned threads)
     const rt_op *op = job->op;
     size_t outputs = op->expr != NULL ? op->expr->rows * op->expr->cols : op->out.step, rows = rows_of(op);
     job->parts = 1;
-    if (threads == 1 || op->kind == RT_OP_NODE || outputs < MIN_SHARED)
+    if (threads == 1 || outputs < MIN_SHARED || (op->kind == RT_OP_NODE && !op->node->shares))
         return;
+    if (op->kind == RT_OP_NODE) { /* each part reads all weights */
+        job->parts = rows >= 2 * (size_t)threads ? threads : 1;
+        return;
+    }
     job->parts = rows >= (size_t)threads * PARTS ? threads * PARTS : rows >= threads ? threads
                                                                                      : 1;
 }

@@ -6,8 +6,7 @@ void cpu_run_node(const cpu_job *job, unsigned part, unsigned thread)
 {
     const mst_session *s = job->s;
     const rt_op *op = job->op;
-    job->ops[thread] +=
-        rt_call_node(job->s, op->node, op, part, rt_scratch(s, op, thread));
+    job->ops[thread] += rt_call_node(job->s, op->node, op, part, (rt_share){0}, rt_scratch(s, op, thread));
 }
 
 /* In order, as state and random numbers depend on the time. */

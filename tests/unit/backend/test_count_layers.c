@@ -255,6 +255,21 @@ START_TEST(converted_models)
 }
 END_TEST
 
+/* Rows of a node that runs by its operator, between threads: few and most inputs not zero. */
+START_TEST(shared_nodes)
+{
+    for (uint64_t seed = 0; seed < 6; seed++) {
+        net n = {.r = {seed}, .before = MST_NONE, .tokens = 301, .channels = 40};
+        n.g = graph_with_input(DIMS(301, 40));
+        uint32_t theta = add_value(n.g, seed % 2 == 0 ? 0.1f : 3.0f);
+        uint32_t x = add_neuron(n.g, n.g->input, theta, 0.5f);
+        net_neuron(&n, net_linear(&n, net_linear(&n, x, 64), 64));
+        check_graph(n.g, seed, "shared");
+        mst_graph_destroy(n.g);
+    }
+}
+END_TEST
+
 /* Float weights have no kernels on counts: every node by its operator. */
 START_TEST(only_int8_is_fused)
 {
@@ -343,6 +358,7 @@ int main(void)
     tcase_add_test(t, sample_graphs);
     tcase_add_test(t, shortcut_around_groups);
     tcase_add_loop_test(t, converted_models, 0, (int)(sizeof models / sizeof models[0]));
+    tcase_add_test(t, shared_nodes);
     tcase_add_test(t, only_int8_is_fused);
     tcase_add_test(t, latency);
     tcase_add_loop_test(t, every_allocation_may_fail, 0, 3);
