@@ -92,6 +92,16 @@ def test_channels_last_is_found(spelling, before, tmp_path):
     assert report["non_spiking_nodes"] == 0 and report["bn_kept"] == other["bn_kept"]
 
 
+@pytest.mark.parametrize("spelling", list(SPELLINGS))
+def test_what_reads_the_input_tells_it_without_a_word(spelling, tmp_path):
+    """Five channels: the shape says nothing."""
+    path = saved(SPELLINGS[spelling](5, normalize), tmp_path)
+    done = tool("mstconv", path, "-o", tmp_path / "m.bin", "--quiet")
+    assert not done.stderr
+    info = json.loads(tool("mstrun", "--info", tmp_path / "m.bin", "--json", "-").stdout)
+    assert info["input"] == [5, SIDE, SIDE] and info["input_layout"] == "nhwc"
+
+
 def test_one_channel_by_a_reshape(tmp_path):
     """tf2onnx writes the transpose of [N,H,W,1] as a reshape."""
     def enter(n, x):
