@@ -97,12 +97,26 @@ typedef struct pair {
     mst_program *ann, *snn, *stored; /* stored: NULL, unless a test sets it */
 } pair;
 
+/* Weights of the sample are whole numbers of steps, which int8 holds as they are: these are not. */
+static void leave_the_grid(mst_graph *g)
+{
+    for (uint32_t i = 0; i < g->n_nodes; i++) {
+        if (g->nodes[i].op != MST_OP_LINEAR && g->nodes[i].op != MST_OP_CONV)
+            continue;
+        const mst_tensor *t = &g->tensors[g->nodes[i].in[1]];
+        float *w = (float *)(uintptr_t)t->data;
+        for (size_t k = 0; k < mst_tensor_elements(t); k++)
+            w[k] += 0.002f * sinf((float)(k + 1));
+    }
+}
+
 static void open_pair(pair *p)
 {
     mst_err err = {0};
     mst_run_opts ann = {.mode = MST_RUN_FLOAT}, snn = {.mode = MST_RUN_SPIKING};
     p->stored = NULL;
     ck_assert_msg(sample_tiny(NULL, &p->g, &err) == MST_OK, "%s", err.text);
+    leave_the_grid(p->g);
     ck_assert_msg(mst_program_create(p->g, &ann, &p->ann, &err) == MST_OK, "%s", err.text);
     ck_assert_msg(mst_program_create(p->g, &snn, &p->snn, &err) == MST_OK, "%s", err.text);
 }
