@@ -59,7 +59,7 @@ def test_masks_find_their_neuron(order, tmp_path):
 
 # ---- the same network, written in many ways ----
 
-RUN = ["spikes_per_sample", "sops_per_sample", "macs_per_sample", "energy_pj", "at", "latency_steps"]
+RUN = ["spikes_per_sample", "sops_per_sample", "macs_per_sample", "energy_pj", "latency_steps"]
 LAYER = ["site", "stage", "block", "neurons", "theta", "L", "fired_per_sample", "spikes_per_sample",
          "input_ops_per_sample"]
 DENSE = ["dense_ops_per_sample", "ann_energy_pj"]  # of a pool written as a part of a convolution: really more
@@ -95,6 +95,7 @@ def measure(model, folder, x):
         result = json.loads(done.stdout)
         for key in RUN + DENSE:
             found[mode[0], key] = result[key]
+        found[mode[0], "top1"] = [(row["t"], row["top1_percent"]) for row in result["at"]]
         found[mode[0], "layers"] = [[row[key] for key in LAYER] for row in result["layers"]]
     return found
 
