@@ -25,8 +25,6 @@
  * sum         x = a, or a + b where there is a b, of rows of n columns: floats in keep, if not NULL; where there
  *             are neurons q, what they fire in y
  *
- * pool_max      y[r][i] = the largest of x[r][taps[t] + i] over the taps, i < k
- *
  * Counting. bits 0: the sum of counts n, bits 1: of their set bits. Sums below 2^32.
  * total         of n counts behind each other
  * row_sums      sums[r] of a row's segments

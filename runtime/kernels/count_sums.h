@@ -1,6 +1,5 @@
-/* Sums of counts and of their bits, and largest counts. Sums in
- * vectors of VW*4 bytes (VW as count_body.h has it): bytes are added in lanes of 16 bits. Included
- * by count_body.h only. */
+/* Sums of counts and of their bits, in vectors of VW*4 bytes (VW as count_body.h has it): bytes
+ * are added in lanes of 16 bits. Included by count_body.h only. */
 #ifndef MST_COUNT_SUMS_H
 #define MST_COUNT_SUMS_H
 
@@ -105,20 +104,6 @@ static void FN(column_sums)(const mstc_input *in, size_t rows, int bits, uint32_
     for (size_t i = 0; i < in->k; i += SUM_BYTES) {
         size_t n = in->k - i < SUM_BYTES ? in->k - i : SUM_BYTES;
         bits ? sum_columns(in, rows, i, n, 1, sums + i) : sum_columns(in, rows, i, n, 0, sums + i);
-    }
-}
-
-static void FN(pool_max)(const mstc_input *in, size_t rows, const mstc_bytes *y)
-{
-    for (size_t r = 0; r < rows; r++) {
-        const uint8_t *x = in->x + row_at(in->index, r) * in->ld;
-        uint8_t *restrict to = y->y + row_at(y->index, r) * y->ld;
-        memcpy(to, x + in->taps[0], in->k);
-        for (size_t t = 1; t < in->n_taps; t++)
-            for (size_t i = 0; i < in->k; i++) {
-                uint8_t n = x[in->taps[t] + i];
-                to[i] = to[i] > n ? to[i] : n;
-            }
     }
 }
 

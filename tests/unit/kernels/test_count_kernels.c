@@ -139,23 +139,6 @@ static void try_pack_columns(const mst_count_kernels *k, trial *t)
     check_panels(t, &l, l.k, l.rows, true, lift);
 }
 
-static void try_pool_max(const mst_count_kernels *k, trial *t)
-{
-    layer l = make_layer(t);
-    mstc_bytes y = {t->out, l.k + rnd(t, 3), l.to};
-    k->pool_max(&l.in, l.rows, &y);
-    for (size_t i = 0; t->check && i < l.rows * l.k; i++) {
-        size_t r = i / l.k, c = i % l.k;
-        uint8_t want = 0, got = y.y[index_at(y.index, r) * y.ld + c];
-        for (size_t tap = 0; tap < l.in.n_taps; tap++) {
-            uint8_t n = row_of(&l, r)[l.in.taps[tap] + c];
-            want = n > want ? n : want;
-        }
-        EXPECT(got == want, "row %zu count %zu: %d, not %d", r, c, got, want);
-    }
-    check_rest(t, l.rows * y.ld);
-}
-
 static uint32_t worth(uint8_t n, int bits) { return bits ? (uint32_t)__builtin_popcount(n) : n; }
 
 static void try_total(const mst_count_kernels *k, trial *t)
