@@ -191,7 +191,7 @@ static void open_layer(layer *l, const shape *s)
     for (size_t i = 0; i < size; i++)
         w[i] = (int8_t)(bench_uniform(&seed) * 255 - 127);
     l->w = (mstc_weights){w, s->n, 127, 0};
-    l->a = (mstc_affine){constants(s->n, 1e-3f), constants(s->n, 0.1f), 0, NULL};
+    l->a = (mstc_affine){.c = constants(s->n, 1e-3f), .b = constants(s->n, 0.1f)};
     l->q = (mstc_neuron){constants(s->n, 1.0f), constants(s->n, 1.1f), constants(s->n, 0.1f), MOST, 0.5f};
     l->y = (mstc_bytes){bench_alloc(s->rows * s->n), s->n, NULL};
     l->rows = s->rows;
@@ -210,7 +210,7 @@ static void run_attention(void *ctx)
             mstc_input q = {l->in.x + h * 32, all, l->in.index + first, one, 1, 32, MOST}, k = q, v = q;
             mstc_input a = {l->scores, SCORES, NULL, one, 1, n, MOST};
             mstc_weights w = {l->packed, n, MOST, 0}, wv = {l->packed, 32, MOST, 0};
-            mstc_affine pairs = {l->a.c, l->a.b, n, NULL};
+            mstc_affine pairs = {.c = l->a.c, .b = l->a.b, .b_step = n};
             mstc_bytes y = {l->scores, SCORES, NULL}, out = {l->y.y + h * 32, l->width, l->in.index + first};
             k.x += l->width;
             v.x += 2 * l->width;
@@ -232,7 +232,7 @@ static void open_attention(layer *l, const shape *s)
     for (size_t r = 0; r < s->rows; r++) /* somewhere else, as windows lie */
         index[r] = (uint32_t)(r * 29 % s->rows);
     l->in = (mstc_input){.x = x, .ld = 3 * s->n, .index = s->rows % 29 != 0 ? index : NULL};
-    l->a = (mstc_affine){constants(64, 1e-3f), constants(64 * 64, 0.1f), 0, NULL};
+    l->a = (mstc_affine){.c = constants(64, 1e-3f), .b = constants(64 * 64, 0.1f)};
     l->q = (mstc_neuron){constants(64, 1.0f), constants(64, 1.1f), constants(64, 0.1f), MOST, 0.5f};
     l->y = (mstc_bytes){bench_alloc(s->rows * s->n), s->n, NULL};
     l->scores = bench_alloc(SCORES * s->k);
