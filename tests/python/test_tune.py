@@ -99,9 +99,9 @@ def test_channels(digits):
         if site in ("q", "k", "v"):
             assert axes == [2] and len(shape) == 3  # before the heads part: channels of all of them
             heads += 1
-        elif site == "attn":
-            assert axes == [1, 3]
-        elif site in ("proj", "mlp_fc1", "mlp_fc2", "av"):
+        elif site in ("attn", "av"):
+            assert axes == [1, 3]  # heads, and what each makes
+        elif site in ("proj", "mlp_fc1", "mlp_fc2"):
             assert axes == [len(shape) - 1]
     assert heads == 9
 
