@@ -100,7 +100,7 @@ def test_channels(digits):
             assert axes == [2] and len(shape) == 3  # before the heads part: channels of all of them
             heads += 1
         elif site in ("attn", "av"):
-            assert axes == [1, 3]  # heads, and what each makes
+            assert axes == [len(shape) - 3, len(shape) - 1]  # heads, and what each makes
         elif site in ("proj", "mlp_fc1", "mlp_fc2"):
             assert axes == [len(shape) - 1]
     assert heads == 9

@@ -41,7 +41,7 @@ static void run(mst_session *s, const rt_op *op, uint32_t steps)
     if (s->time == 0 && op->node->reset != NULL)
         op->node->reset(op->node, s->mem + op->node->state);
     for (uint32_t t = 0; t < steps; t++)
-        s->node_ops[op->node->index] += rt_call_node(s, op->node, op, t, rt_scratch(s, op, 0));
+        s->node_ops[op->node->index] += rt_call_node(s, op->node, op, t, (rt_share){0}, rt_scratch(s, op, 0));
 }
 
 const rt_backend rt_backend_toy = {
