@@ -211,13 +211,20 @@ check: deps ## build and pass every test: what CI runs
 	$(MAKE) -j$(JOBS) MODE=release all bench-build unit
 	@sh tests/circles.sh build/release
 	$(MAKE) -j$(JOBS) MODE=asan unit replay
-	@if echo 'int main(void) { return 0; }' | clang -fsanitize=address,undefined -x c -o /dev/null - 2>/dev/null; then \
-	  $(MAKE) -j$(JOBS) MODE=asan CC=clang replay; \
-	else echo "SKIP: clang, or its sanitizers, are not installed"; fi
+	$(MAKE) clang-check
 	$(MAKE) -j$(JOBS) MODE=tsan unit-threads
 	$(MAKE) -j$(JOBS) MODE=release pytest
 	$(MAKE) train-check
 	@echo "make check: passed"
+
+# The second compiler: what it warns of. It builds the fuzz targets (make fuzz).
+.PHONY: clang-check
+clang-check: $(GEN)/onnx.pb-c.h ## let clang, where it is installed, look for warnings
+	@if command -v clang >/dev/null; then \
+	  printf '%s\n' $(RUNTIME_SRC) $(DATA_SRC) $(CONV_SRC) $(CALIB_SRC) $(UNIT_SRC) $(call src,tools bench tests/support tests/tools tests/fuzz) | \
+	    xargs -P $(JOBS) -n 8 clang -fsyntax-only -Werror -std=c11 -D_GNU_SOURCE -DMST_VERSION='"$(VERSION)"' $(WARN) $(INC) $(PC_CFLAGS) \
+	    -mavx2 -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni; \
+	else echo "SKIP: clang is not installed"; fi
 
 .PHONY: unit-threads
 unit-threads: $(filter %/test_threads %/test_session %/test_block_schedule,$(UNIT_BIN)) ## the tests that use threads (MODE=tsan)
