@@ -2,11 +2,15 @@
 import os
 import pathlib
 import re
+import signal
 import subprocess
 
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+# Who starts the tests in the background of a script may have them ignore Ctrl-C; what they start must not.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 BUILD = (ROOT / os.environ.get("MST_BUILD", "build/release")).resolve()
 
 
