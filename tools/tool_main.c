@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -41,6 +42,9 @@ static void on_signal(int number)
 /* A file that is mapped was cut: what is behind its end now cannot be read. */
 static void on_bus_error(int number)
 {
+    static atomic_flag told = ATOMIC_FLAG_INIT;
+    while (atomic_flag_test_and_set(&told)) /* by another thread, which ends the program */
+        pause();
     static const char text[] = "a file was cut off while it was in use: there is no result\n";
     (void)number;
     mst_paths_sweep();

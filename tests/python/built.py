@@ -8,9 +8,11 @@ import subprocess
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-# Who starts the tests in the background of a script may have them ignore Ctrl-C; what they start must not.
+# Who starts the tests in the background, or by nohup, has them ignore signals; what they start must not.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, lambda *_: None)
 BUILD = (ROOT / os.environ.get("MST_BUILD", "build/release")).resolve()
 
 
