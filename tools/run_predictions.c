@@ -7,6 +7,7 @@
 
 #include "mst/alloc.h"
 #include "tools/npz_out.h"
+#include "tools/tool_paths.h"
 
 struct mst_predictions {
     const char *path; /* lent */
@@ -87,7 +88,8 @@ mst_status mst_predictions_add(mst_predictions *p, uint32_t sample, int label, c
             fprintf(p->f, ",%.9g", (double)logits[k * p->classes + c]);
         fputc('\n', p->f);
     }
-    return !ferror(p->f) ? MST_OK : mst_fail(err, MST_EIO, "%s: cannot write: %s", p->path, strerror(errno));
+    return !ferror(p->f) ? MST_OK
+                         : mst_fail(err, MST_EIO, "%s: cannot write: %s", mst_output_name(p->path), strerror(errno));
 }
 
 mst_status mst_predictions_end(mst_predictions *p, mst_err *err)

@@ -36,7 +36,7 @@ static void masks_text(const mst_graph *g, char *out, size_t n)
     bool drawn = false, known = true;
     char differ[400];
     for (uint32_t i = 0; i < g->n_nodes; i++) {
-        if (g->nodes[i].op != MST_OP_MASK || !mst_node_thins(&g->nodes[i]))
+        if (!mst_node_thins(&g->nodes[i]))
             continue;
         drawn = true;
         known = known && g->nodes[i].fp[MST_MASK_TRAINED] >= 0;

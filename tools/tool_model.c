@@ -19,15 +19,13 @@
 static bool parse_mask(const char *text, int *site, double *ratio)
 {
     char name[16];
-    size_t len = strcspn(text, "=");
-    if (text[len] != '=' || len >= sizeof name)
+    const char *value = mst_split_at(text, '=', name, sizeof name);
+    if (value == NULL)
         return false;
-    memcpy(name, text, len);
-    name[len] = '\0';
     *site = strcmp(name, "all") == 0 ? -1 : mst_mask_site(name);
     if (*site < 0 && strcmp(name, "all") != 0)
         return false;
-    return mst_parse_real(text + len + 1, ratio) && *ratio >= 0 && *ratio < 1;
+    return mst_parse_real(value, ratio) && *ratio >= 0 && *ratio < 1;
 }
 
 mst_status mst_masks_check(const mst_mask_choice *m, mst_err *err)

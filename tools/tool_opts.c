@@ -30,6 +30,16 @@ bool mst_parse_uint(const char *text, uint64_t *out)
     return true;
 }
 
+const char *mst_split_at(const char *text, char sign, char *left, size_t n)
+{
+    const char *at = strchr(text, sign);
+    if (at == NULL || (size_t)(at - text) >= n)
+        return NULL;
+    memcpy(left, text, (size_t)(at - text));
+    left[at - text] = '\0';
+    return at + 1;
+}
+
 bool mst_parse_real(const char *text, double *out)
 {
     const char *p = text[0] == '-' || text[0] == '+' ? text + 1 : text;

@@ -101,5 +101,7 @@ int mst_opts_failed(const mst_tool *tool, const mst_err *err);
 /* Strict numbers: the whole text, no spaces, no sign for unsigned. False otherwise. */
 bool mst_parse_uint(const char *text, uint64_t *out); /* decimal or 0x... */
 bool mst_parse_real(const char *text, double *out);   /* finite */
+/* "LEFT<sign>RIGHT" at the first sign: what follows it, LEFT copied; NULL: no sign, or LEFT does not fit n bytes. */
+const char *mst_split_at(const char *text, char sign, char *left, size_t n);
 
 #endif

@@ -159,7 +159,7 @@ mst_status mst_json_write(const char *tool, json_t *items, const char *path, mst
     mst_status st = mst_paths_stream(path, &f, err);
     const size_t form = JSON_INDENT(1) | JSON_REAL_PRECISION(DIGITS);
     if (st == MST_OK && (json_dumpf(root, f, form) != 0 || fputc('\n', f) == EOF))
-        st = mst_fail(err, MST_EIO, "%s: cannot write: %s", path, strerror(errno));
+        st = mst_fail(err, MST_EIO, "%s: cannot write: %s", mst_output_name(path), strerror(errno));
     json_decref(root);
     return st;
 }

@@ -48,6 +48,8 @@ bool mst_is_stdout(const char *path)
     return false;
 }
 
+const char *mst_output_name(const char *path) { return mst_is_stdout(path) ? "stdout" : path; }
+
 mst_status mst_paths_input(const char *what, const char *text, mst_err *err)
 {
     if (paths.n_in == paths.room) {

@@ -16,28 +16,20 @@
 static bool parse_range(const char *text, uint64_t *from, uint64_t *to)
 {
     char left[24];
-    size_t n = strcspn(text, ":");
-    if (text[n] != ':' || n >= sizeof left)
-        return false;
-    memcpy(left, text, n);
-    left[n] = '\0';
+    const char *right = mst_split_at(text, ':', left, sizeof left);
     *from = 0;
     *to = UINT64_MAX;
-    return (n == 0 || mst_parse_uint(left, from)) && (text[n + 1] == '\0' || mst_parse_uint(text + n + 1, to)) &&
-           *from < *to;
+    return right != NULL && (left[0] == '\0' || mst_parse_uint(left, from)) &&
+           (right[0] == '\0' || mst_parse_uint(right, to)) && *from < *to;
 }
 
 /* "I/N": false where it is not of that form. */
 static bool parse_shard(const char *text, uint64_t *shard, uint64_t *shards)
 {
     char left[24];
-    size_t n = strcspn(text, "/");
-    if (text[n] != '/' || n >= sizeof left)
-        return false;
-    memcpy(left, text, n);
-    left[n] = '\0';
-    return mst_parse_uint(left, shard) && mst_parse_uint(text + n + 1, shards) && *shard >= 1 && *shard <= *shards &&
-           *shards <= MST_MAX_SHARDS;
+    const char *right = mst_split_at(text, '/', left, sizeof left);
+    return right != NULL && mst_parse_uint(left, shard) && mst_parse_uint(right, shards) && *shard >= 1 &&
+           *shard <= *shards && *shards <= MST_MAX_SHARDS;
 }
 
 mst_status mst_pick_check(const mst_pick_opts *o, mst_err *err)
