@@ -293,7 +293,8 @@ DOCS := LICENSE README.md CHANGELOG.md CITATION.cff $(wildcard docs/*.md)
 PREFIX_AT = $(DESTDIR)$(abspath $(PREFIX))
 INSTALLED = $(TOOLS:%=bin/%) $(addprefix include/mst/,$(notdir $(HEADERS))) \
             $(foreach l,$(LIBRARIES),$(addprefix lib/lib$l.,a so so.$(SOVERSION) so.$(VERSION)) lib/pkgconfig/$l.pc) \
-            $(addprefix share/mst/examples/,$(notdir $(C_EXAMPLES))) $(addprefix share/doc/mst/,$(notdir $(DOCS)))
+            $(addprefix share/mst/examples/,$(notdir $(C_EXAMPLES))) $(addprefix share/doc/mst/,$(notdir $(DOCS))) \
+            $(TOOLS:%=share/man/man1/%.1) $(TOOLS:%=share/bash-completion/completions/%) $(TOOLS:%=share/zsh/site-functions/_%)
 # a static library as others get it: one object in which private names are no symbols that could clash
 $(B)/install/lib%.a: $(B)/lib%.a
 	@mkdir -p $(@D)
@@ -303,12 +304,17 @@ $(B)/install/lib%.a: $(B)/lib%.a
 	$(call say,AR) $(AR) rcs $@ $(@:.a=.o)
 .PHONY: install
 install: all $(LIBRARIES:%=$(B)/install/lib%.a) ## install tools, libraries, headers, pkg-config files, C examples (PREFIX=, DESTDIR=)
-	install -d $(addprefix $(PREFIX_AT)/,bin lib/pkgconfig include/mst share/mst/examples share/doc/mst)
+	install -d $(addprefix $(PREFIX_AT)/,bin lib/pkgconfig include/mst share/mst/examples share/doc/mst \
+	  share/man/man1 share/bash-completion/completions share/zsh/site-functions)
 	install $(TOOLS:%=$(B)/%) $(PREFIX_AT)/bin
 	install -m 644 $(LIBRARIES:%=$(B)/install/lib%.a) $(PREFIX_AT)/lib
 	install -m 644 $(HEADERS) $(PREFIX_AT)/include/mst
 	install -m 644 $(C_EXAMPLES) $(PREFIX_AT)/share/mst/examples
 	install -m 644 $(DOCS) $(PREFIX_AT)/share/doc/mst
+	set -e; for t in $(TOOLS); do \
+	  $(B)/$$t --help=man > $(PREFIX_AT)/share/man/man1/$$t.1; \
+	  $(B)/$$t --help=bash > $(PREFIX_AT)/share/bash-completion/completions/$$t; \
+	  $(B)/$$t --help=zsh > $(PREFIX_AT)/share/zsh/site-functions/_$$t; done
 	$(foreach l,$(LIBRARIES),$(call install_library,$l))
 	@test -n "$(DESTDIR)" || PATH="$$PATH:/sbin:/usr/sbin" ldconfig -p 2>/dev/null | grep -qF $(abspath $(PREFIX))/lib/libmst.so || \
 	  echo "make: programs find the libraries after 'ldconfig' (as root), or with LD_LIBRARY_PATH=$(abspath $(PREFIX))/lib"

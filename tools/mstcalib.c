@@ -51,6 +51,7 @@ static const mst_list *const lists[] = {&mst_list_formats, &mst_list_isa, &mst_l
 
 static const mst_tool tool = {
     "mstcalib",
+    "compare a spiking network with its ANN, layer by layer",
     "MODEL.onnx MODEL.bin DATA [options]\n"
     "       mstcalib MODEL.onnx MODEL.bin DATA [DATA] --tune OUT.bin [options]",
     "Runs the ANN of MODEL.onnx and the spiking network of MODEL.bin on the same samples and says,\n"
@@ -59,11 +60,11 @@ static const mst_tool tool = {
     sizeof options / sizeof options[0],
     "In time steps, for a neuron: a is the ANN's activation, phi = theta/T * spikes (before masks), r = "
     "(v(T)-v(0))/T,\n"
-    "m = phi + r the mean input current, e = phi - a. mae: mean |e|; bias: mean e; residual: mean |r|.\n"
+    "m = phi + r the mean input current, e = phi - a. mae: mean |e|; bias: mean e; residual: mean |r|.\n\n"
     "e is the sum of clipping (fired more or less often than m outside [0,theta] asks for), unevenness\n"
     "(m did not arrive evenly), quantization (T steps against L levels), inherited (m differs from\n"
     "the ANN's input: earlier layers, products of spikes) and weights (the ANN with the weights as\n"
-    "MODEL.bin stores them, f16 or int8, against the ANN; 0 for f32).\n"
+    "MODEL.bin stores them, f16 or int8, against the ANN; 0 for f32).\n\n"
     "In count and radix mode, with l levels: e = y' - a, y' the value of the spikes behind the mask, y\n"
     "before it. Parts: quantization (l levels against L, of the current that the neuron took in), clipping\n"
     "(the same beyond [0,theta]: 0 but for odd shifts), masks (y' - y), inherited and weights as above;\n"

@@ -73,6 +73,7 @@ static const mst_list *const lists[] = {&mst_list_ops, &mst_list_passes, &mst_li
 
 static const mst_tool tool = {
     "mstconv",
+    "convert a network of ONNX to spikes",
     "MODEL.onnx -o OUT.bin [options]",
     "Converts an ONNX model with QCFS activations to a spiking network: each activation becomes an\n"
     "integrate-and-fire neuron, BatchNorm is folded, masks and levels are set as the policy says.",

@@ -70,6 +70,7 @@ static const mst_list *const lists[] = {&mst_list_formats, &mst_list_isa, &mst_l
 
 static const mst_tool tool = {
     "mstrun",
+    "run a spiking network on a data set: accuracy over time steps, spikes, energy",
     "MODEL.bin DATA [options]\n       mstrun --info MODEL.bin [--json [FILE|-]]\n"
     "       mstrun [MODEL.bin] --show DATA INDEX -o OUT.png\n"
     "       mstrun --merge A.json B.json .. [--json [FILE|-]]",

@@ -23,6 +23,22 @@ bool mst_list_has(const mst_list *l, const char *name)
     return false;
 }
 
+const mst_list *mst_list_find(const mst_list *const *lists, const char *name, size_t len)
+{
+    for (; *lists != NULL; lists++)
+        if (strlen((*lists)->name) == len && memcmp((*lists)->name, name, len) == 0)
+            return *lists;
+    return NULL;
+}
+
+void mst_lists_names(const mst_list *const *lists, char *out, size_t n)
+{
+    size_t used = 0;
+    out[0] = '\0';
+    for (const mst_list *const *l = lists; *l != NULL && used < n; l++)
+        used += (size_t)snprintf(out + used, n - used, "%s%s", l != lists ? ", " : "", (*l)->name);
+}
+
 mst_status mst_list_print(const mst_list *l, FILE *f, mst_err *err)
 {
     const char *cells[MST_LIST_COLUMNS];

@@ -22,6 +22,10 @@ typedef struct mst_list {
 /* "q, k, attn": cut where out [n] is full. */
 void mst_list_names(const mst_list *l, char *out, size_t n);
 bool mst_list_has(const mst_list *l, const char *name);
+/* The list of that name, len characters, among lists (NULL ends them), or NULL. */
+const mst_list *mst_list_find(const mst_list *const *lists, const char *name, size_t len);
+/* "formats, isa": the names of lists themselves. */
+void mst_lists_names(const mst_list *const *lists, char *out, size_t n);
 /* The table. ENOMEM. */
 mst_status mst_list_print(const mst_list *l, FILE *f, mst_err *err);
 

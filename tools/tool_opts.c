@@ -10,9 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HELP_COLUMN 26
-#define HELP_WIDTH 100u
-#define HELP_TEXT 4096
+#include "tools/tool_help.h"
 
 bool mst_parse_uint(const char *text, uint64_t *out)
 {
@@ -74,104 +72,22 @@ int mst_opts_failed(const mst_tool *tool, const mst_err *err)
     return MST_EXIT_FAILED;
 }
 
-static const mst_list *find_list(const mst_tool *tool, const char *name, size_t len)
-{
-    for (const mst_list *const *l = tool->lists; *l != NULL; l++)
-        if (strlen((*l)->name) == len && memcmp((*l)->name, name, len) == 0)
-            return *l;
-    return NULL;
-}
-
-/* text with the names of its {LISTS} */
-static void fill_in(const mst_tool *tool, const char *text, char *out, size_t n)
-{
-    size_t used = 0;
-    while (*text != '\0' && used + 1 < n) {
-        size_t len = text[0] == '{' ? strcspn(text, "}") : 0;
-        const mst_list *l = len != 0 ? find_list(tool, text + 1, len - 1) : NULL;
-        if (l == NULL) {
-            out[used++] = *text++;
-            continue;
-        }
-        mst_list_names(l, out + used, n - used);
-        used += strlen(out + used);
-        text += len + 1;
-    }
-    out[used] = '\0';
-}
-
-/* Word by word from column on; lines that get too long go on at column `indent`. */
-static void print_text(const mst_tool *tool, const char *text, size_t column, size_t indent)
-{
-    char filled[HELP_TEXT];
-    fill_in(tool, text, filled, sizeof filled);
-    for (const char *at = filled; *at != '\0';) {
-        size_t gap = strspn(at, " "), word = strcspn(at + gap, " \n");
-        if (column + gap + word > HELP_WIDTH && column > indent) {
-            printf("\n%*s", (int)indent, "");
-            column = indent;
-            at += gap;
-            gap = 0;
-        }
-        printf("%.*s", (int)(gap + word), at);
-        column += gap + word;
-        at += gap + word;
-        if (*at == '\n') {
-            putchar(*at++);
-            column = 0;
-        }
-    }
-}
-
-static void list_names(const mst_tool *tool, char *out, size_t n)
-{
-    size_t used = 0;
-    out[0] = '\0';
-    for (const mst_list *const *l = tool->lists; *l != NULL && used < n; l++)
-        used += (size_t)snprintf(out + used, n - used, "%s%s", l != tool->lists ? ", " : "", (*l)->name);
-}
-
 static int list(const mst_tool *tool, const char *name)
 {
-    const mst_list *l = find_list(tool, name, strlen(name));
+    const mst_list *l = mst_list_find(tool->lists, name, strlen(name));
     mst_err err = {0};
     if (l != NULL)
         return mst_list_print(l, stdout, &err) == MST_OK ? MST_EXIT_DONE : mst_opts_failed(tool, &err);
     char names[MST_LIST_TEXT];
-    list_names(tool, names, sizeof names);
+    mst_lists_names(tool->lists, names, sizeof names);
     return mst_opts_wrong(tool, "--list: expected one of %s, found '%s'", names, name);
 }
 
-static void print_help(const mst_tool *tool)
+static int help(const mst_tool *tool, const char *form)
 {
-    printf("usage: %s %s\n\n", tool->name, tool->synopsis);
-    print_text(tool, tool->about, 0, 0);
-    printf("\n\noptions:\n");
-    for (size_t i = 0; i < tool->n_opts; i++) {
-        const mst_opt *o = &tool->opts[i];
-        char left[64];
-        int n = o->letter != 0 ? snprintf(left, sizeof left, "  -%c", o->letter) : snprintf(left, sizeof left, "  ");
-        if (o->name != NULL)
-            n += snprintf(left + n, sizeof left - (size_t)n, "%s--%s", o->letter != 0 ? ", " : "", o->name);
-        if (o->value != NULL)
-            snprintf(left + n, sizeof left - (size_t)n, " %s", o->value);
-        printf("%-*s ", HELP_COLUMN, left);
-        print_text(tool, o->help, HELP_COLUMN + 1, HELP_COLUMN + 1);
-        printf("\n");
-    }
-    char known[MST_LIST_TEXT], what[MST_LIST_TEXT + 32];
-    list_names(tool, known, sizeof known);
-    snprintf(what, sizeof what, "what this build knows: %s", known);
-    printf("%-*s ", HELP_COLUMN, "  --list WHAT");
-    print_text(tool, what, HELP_COLUMN + 1, HELP_COLUMN + 1);
-    printf("\n%-*s %s\n%-*s %s\n", HELP_COLUMN, "  -h, --help", "print this and exit", HELP_COLUMN, "  -V, --version",
-           "print the version and exit");
-    if (tool->notes != NULL) {
-        printf("\n");
-        print_text(tool, tool->notes, 0, 0);
-        printf("\n");
-    }
-    printf("\nexit status: 0 done, 1 failed, 2 wrong usage\n");
+    if (mst_help_print(tool, form))
+        return MST_EXIT_DONE;
+    return mst_opts_wrong(tool, "--help: expected one of %s behind =, found '%s'", mst_help_forms, form);
 }
 
 static const mst_opt *find_long(const mst_tool *tool, const char *name, size_t len)
@@ -393,8 +309,10 @@ int mst_opts_parse(const mst_tool *tool, int argc, char **argv, const char **arg
             if (strcmp(argv[i], "--") == 0) {
                 only_args = true;
             } else if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-                print_help(tool);
+                mst_help_print(tool, NULL);
                 return MST_EXIT_DONE;
+            } else if (strncmp(argv[i], "--help=", 7) == 0) {
+                return help(tool, argv[i] + 7);
             } else if (strcmp(argv[i], "--version") == 0 || strcmp(argv[i], "-V") == 0) {
                 printf("%s %s\n", tool->name, MST_VERSION);
                 return MST_EXIT_DONE;

@@ -66,7 +66,8 @@ typedef struct mst_opt {
 } mst_opt;
 
 typedef struct mst_tool {
-    const char *name, *synopsis, *about; /* "mstrun", what follows the name, one paragraph */
+    const char *name, *brief;     /* "mstrun", what it does in half a line */
+    const char *synopsis, *about; /* what follows the name, one paragraph */
     const mst_opt *opts;
     size_t n_opts;
     const char *notes;            /* behind the options in --help; NULL: none */

@@ -105,6 +105,11 @@ def test_what_is_installed(tree):
     expected |= {"share/mst/examples/%s.c" % name for name in EXAMPLES}
     expected |= {"share/doc/mst/" + name for name in ("LICENSE", "README.md", "CHANGELOG.md", "CITATION.cff")}
     expected |= {"share/doc/mst/" + page.name for page in (ROOT / "docs").glob("*.md")}
+    for name, form in (("share/man/man1/%s.1", "man"), ("share/bash-completion/completions/%s", "bash"),
+                       ("share/zsh/site-functions/_%s", "zsh")):
+        for tool in ("mstconv", "mstrun", "mstcalib"):
+            expected.add(name % tool)
+            assert (tree / (name % tool)).read_text() == run(tree / "bin" / tool, "--help=" + form).stdout != ""
     assert files(tree) == expected
     said = run(tree / "bin" / "mstrun", "--version").stdout
     assert version in said
