@@ -72,14 +72,30 @@ static mst_status check_classes(const mst_data *d, mst_event_set *set, const cha
     return MST_OK;
 }
 
+/* ",HxW" behind the path, else the model's input where nothing else tells. */
+static mst_status set_sensor(const mst_data *d, mst_event_set *set, const char *path, const char *text, mst_err *err)
+{
+    unsigned height, width;
+    int end = -1;
+    if (text == NULL) {
+        uint32_t h = d->want.height, w = d->want.width;
+        const uint16_t size[2] = {(uint16_t)(h < UINT16_MAX ? h : UINT16_MAX),
+                                  (uint16_t)(w < UINT16_MAX ? w : UINT16_MAX)};
+        bool told = d->as_is || !mst_event_profile_unsized(set->profile);
+        return told ? MST_OK : mst_event_set_sensor(set, size, true, err);
+    }
+    if (sscanf(text, "%5ux%5u%n", &height, &width, &end) != 2 || text[end] != '\0' || height - 1 >= MST_MAX_SIDE ||
+        width - 1 >= MST_MAX_SIDE)
+        return mst_fail(err, MST_EINVAL,
+                        "%s: expected no label file (folders or files beside it hold the labels) or the sensor's HxW, "
+                        "found '%s'",
+                        path, text);
+    return mst_event_set_sensor(set, (const uint16_t[]){(uint16_t)height, (uint16_t)width}, false, err);
+}
+
 static mst_status event_open(mst_data *d, const char *path, const char *labels, mst_err *err)
 {
     const mst_event_profile *profile = mst_event_profile_find(d->kind); /* "events", recognized: NULL */
-    if (labels != NULL)
-        return mst_fail(err, MST_EINVAL,
-                        "%s: expected no label file (folders or files beside it hold the labels), "
-                        "found '%s'",
-                        path, labels);
     MST_TRY(check_frames(d, path, err));
     mst_event_set *set = mst_alloc(NULL, sizeof *set);
     if (set == NULL)
@@ -87,6 +103,7 @@ static mst_status event_open(mst_data *d, const char *path, const char *labels, 
     d->state = set; /* zeroed, which close takes */
     MST_TRY(mst_event_set_open(path, profile, set, err));
     d->kind = mst_event_profile_name(set->profile);
+    MST_TRY(set_sensor(d, set, path, labels, err));
     return check_classes(d, set, path, err);
 }
 
@@ -96,11 +113,17 @@ static size_t event_count(const mst_data *d)
     return set->n;
 }
 
+/* The model's; where there is none, as many as a file holds. */
+static uint32_t frames_of(const mst_data *d, const mst_event_stream *s)
+{
+    return d->as_is && mst_event_stored(s) != 0 ? mst_event_stored(s) : d->want.prepare.frames;
+}
+
 static mst_status event_shape(const mst_data *d, size_t i, uint32_t shape[3], mst_err *err)
 {
     mst_event_stream *s;
     MST_TRY(mst_event_set_stream(d->state, i, &s, err));
-    shape[0] = 2 * d->want.prepare.frames;
+    shape[0] = 2 * frames_of(d, s);
     shape[1] = mst_event_height(s);
     shape[2] = mst_event_width(s);
     mst_event_close(s);
@@ -124,7 +147,7 @@ static mst_status event_get(const mst_data *d, size_t i, float *x, int *label, m
     MST_TRY(mst_event_set_stream(set, i, &s, err));
     uint32_t h = d->as_is ? mst_event_height(s) : d->want.height;
     uint32_t w = d->as_is ? mst_event_width(s) : d->want.width;
-    uint32_t frames = d->want.prepare.frames;
+    uint32_t frames = frames_of(d, s);
     mst_event_split split = d->want.prepare.split == MST_SPLIT_TIME ? MST_EVENT_BY_TIME : MST_EVENT_BY_NUMBER;
     mst_status st = mst_event_frames(s, frames, split, h, w, x, err);
     mst_event_close(s);

@@ -15,6 +15,7 @@
 #include "runtime/data/data_format.h"
 #include "runtime/data/npy_array.h"
 #include "runtime/data/npz_file.h"
+#include "runtime/data/events/event_stream.h"
 
 static const char *const x_names[] = {"x.npy", "X.npy", "images.npy", NULL};
 static const char *const y_names[] = {"y.npy", "Y.npy", "labels.npy", NULL};
@@ -32,13 +33,15 @@ typedef struct npy_state {
 static bool npy_sniff(const char *path)
 {
     uint8_t head[6];
-    return mst_data_file_peek(path, head, sizeof head) && memcmp(head, "\x93NUMPY", 6) == 0;
+    return mst_data_file_peek(path, head, sizeof head) && memcmp(head, "\x93NUMPY", 6) == 0 &&
+           mst_event_profile_sniff(path) == NULL;
 }
 
 static bool npz_sniff(const char *path)
 {
     uint8_t head[4];
-    return mst_data_file_peek(path, head, sizeof head) && mst_npz_sniff(head, sizeof head);
+    return mst_data_file_peek(path, head, sizeof head) && mst_npz_sniff(head, sizeof head) &&
+           mst_event_profile_sniff(path) == NULL;
 }
 
 static mst_status wrong_shape(const mst_data *d, const mst_npy_array *a, const char *expected, mst_err *err)
@@ -93,6 +96,10 @@ static mst_status use_images(mst_data *d, mst_err *err)
     npy_state *s = d->state;
     const mst_npy_header *h = &s->x.header;
     char how[240];
+    if (h->n_fields != 0)
+        return mst_fail(err, MST_EINVAL,
+                        "%s: offset 10: descr: expected numbers, found records; event recordings: npyevents:%s",
+                        s->x.name, s->x.name);
     s->real = strcmp(h->descr, "<f4") == 0;
     if (!s->real && strcmp(h->descr, "|u1") != 0)
         return mst_fail(err, MST_EINVAL,

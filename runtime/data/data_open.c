@@ -14,7 +14,7 @@
 #include "runtime/data/events/event_stream.h"
 
 #define MAX_SPEC 8192u
-#define MAX_NAMES 256 /* of all kinds, in a message */
+#define MAX_NAMES 512 /* of all kinds, in a message */
 
 #define AT(name) &mst_data_##name,
 static const mst_data_reader *const formats[] = {MST_DATA_READERS(AT)};

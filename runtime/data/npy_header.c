@@ -8,6 +8,8 @@
 
 #include "runtime/core/bytes.h"
 
+#define MAX_RECORD 4096u
+
 /* A cursor over the dictionary's text; NUL-free, ends at end. */
 typedef struct cursor {
     const char *base, *at, *end;
@@ -94,6 +96,53 @@ static mst_status take_shape(cursor *c, mst_npy_header *h, mst_err *err)
     return MST_OK;
 }
 
+/* "|V4" is what lies between fields. */
+static mst_status set_field(cursor *c, const char *descr, mst_npy_header *h, mst_err *err)
+{
+    mst_npy_field *f = &h->fields[h->n_fields];
+    uint32_t size = 0;
+    if (strncmp(descr, "|V", 2) == 0)
+        for (const char *p = descr + 2; *p >= '0' && *p <= '9' && size < MAX_RECORD; p++)
+            size = size * 10 + (uint32_t)(*p - '0');
+    else if (mst_npy_type_parse(descr, &f->type))
+        size = f->type.size;
+    if (size == 0 || size > MAX_RECORD - h->item_size)
+        return mst_fail(err, MST_EUNSUPPORTED,
+                        "%s: offset %zu: npy header: field '%s': expected a float, an integer or a bool, in a "
+                        "record of at most %u bytes, found '%s'",
+                        c->path, c->offset, f->name, MAX_RECORD, descr);
+    f->offset = h->item_size;
+    h->item_size += size;
+    h->n_fields += descr[1] != 'V';
+    return MST_OK;
+}
+
+/* [('t', '<i8'), ('x', '<u2'), ..] */
+static mst_status take_fields(cursor *c, mst_npy_header *h, mst_err *err)
+{
+    char descr[16];
+    snprintf(h->descr, sizeof h->descr, "records");
+    while (!take(c, ']')) {
+        if (h->n_fields == MST_NPY_MAX_FIELDS)
+            return bad(c, "at most 16 fields", err);
+        mst_npy_field *f = &h->fields[h->n_fields];
+        if (!take(c, '('))
+            return bad(c, "'('", err);
+        MST_TRY(take_string(c, f->name, sizeof f->name, err));
+        if (!take(c, ','))
+            return bad(c, "','", err);
+        MST_TRY(take_string(c, descr, sizeof descr, err));
+        if (!take(c, ')'))
+            return bad(c, "')'", err);
+        MST_TRY(set_field(c, descr, h, err));
+        if (!take(c, ',') && (c->at == c->end || *c->at != ']'))
+            return bad(c, "',' or ']'", err);
+    }
+    if (h->n_fields == 0)
+        return bad(c, "fields before it", err);
+    return MST_OK;
+}
+
 static mst_status take_entry(cursor *c, mst_npy_header *h, unsigned *seen, mst_err *err)
 {
     char key[16];
@@ -103,7 +152,7 @@ static mst_status take_entry(cursor *c, mst_npy_header *h, unsigned *seen, mst_e
         return bad(c, "':'", err);
     if (strcmp(key, "descr") == 0) {
         bit = 1;
-        MST_TRY(take_string(c, h->descr, sizeof h->descr, err));
+        MST_TRY(take(c, '[') ? take_fields(c, h, err) : take_string(c, h->descr, sizeof h->descr, err));
     } else if (strcmp(key, "fortran_order") == 0) {
         bit = 2;
         if (take_word(c, "True"))
@@ -147,15 +196,6 @@ static mst_status parse_dict(cursor *c, mst_npy_header *h, mst_err *err)
     return MST_OK;
 }
 
-/* '<f4' -> 4. A structured or odd descr is refused by its length. */
-static uint32_t item_size_of(const char *descr)
-{
-    size_t n = strlen(descr);
-    if (n != 3 || descr[2] < '1' || descr[2] > '8')
-        return 0;
-    return (uint32_t)(descr[2] - '0');
-}
-
 mst_status mst_npy_parse(const uint8_t *bytes, size_t n, const char *path, mst_npy_header *h, mst_err *err)
 {
     *h = (mst_npy_header){0};
@@ -186,12 +226,13 @@ mst_status mst_npy_parse(const uint8_t *bytes, size_t n, const char *path, mst_n
     const char *text = (const char *)bytes + start;
     cursor c = {.base = text, .at = text, .end = text + len, .offset = start, .path = path};
     MST_TRY(parse_dict(&c, h, err));
-    h->item_size = item_size_of(h->descr);
-    if (h->item_size == 0)
+    if (h->n_fields == 0 && !mst_npy_type_parse(h->descr, &h->type))
         return mst_fail(err, MST_EUNSUPPORTED,
-                        "%s: offset %zu: npy descr: expected '<f4', '<i8', '<i4' or '|u1', found "
-                        "'%s'",
+                        "%s: offset %zu: npy descr: expected floats, integers or bools, as '<f4', '<i8' or '|u1', "
+                        "found '%s'",
                         path, start, h->descr);
+    if (h->n_fields == 0)
+        h->item_size = h->type.size;
     h->size = start + len;
     return MST_OK;
 }

@@ -8,13 +8,24 @@
 #include <stdint.h>
 
 #include "mst/status.h"
+#include "runtime/data/npy_type.h"
 
 #define MST_NPY_MAX_HEADER 4096u /* numpy writes 128 bytes for plain arrays */
 #define MST_NPY_MAX_RANK 8u
+#define MST_NPY_MAX_FIELDS 16u
+
+typedef struct mst_npy_field {
+    char name[32];
+    mst_npy_type type;
+    uint32_t offset; /* in the record */
+} mst_npy_field;
 
 typedef struct mst_npy_header {
-    char descr[16];     /* "<f4" */
-    uint32_t item_size; /* bytes of one value */
+    char descr[16];    /* "<f4"; "records" */
+    mst_npy_type type; /* of a value, where it is no record */
+    uint32_t n_fields; /* of a record; 0: a plain array */
+    mst_npy_field fields[MST_NPY_MAX_FIELDS];
+    uint32_t item_size; /* bytes of one value or record */
     uint32_t rank;
     uint64_t dims[MST_NPY_MAX_RANK];
     size_t size; /* of the header: where the values begin */

@@ -49,6 +49,14 @@ void mst_npz_close(mst_npz *z)
     z->zip = NULL;
 }
 
+bool mst_npz_has(const char *path, const char *name)
+{
+    mst_npz z;
+    bool has = mst_npz_open(&z, path, NULL) == MST_OK && zip_name_locate(z.zip, name, 0) >= 0;
+    mst_npz_close(&z);
+    return has;
+}
+
 /* Does a member's claim fit its file? */
 static mst_status check_member(const mst_npz *z, const zip_stat_t *st, const char *name, mst_err *err)
 {

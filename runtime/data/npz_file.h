@@ -14,6 +14,9 @@ typedef struct mst_npz {
 
 bool mst_npz_sniff(const uint8_t *head, size_t n); /* a zip's first bytes */
 
+/* Is it a zip with a member of that name? */
+bool mst_npz_has(const char *path, const char *name);
+
 /* EIO, EFORMAT: no zip. */
 mst_status mst_npz_open(mst_npz *z, const char *path, mst_err *err);
 void mst_npz_close(mst_npz *z); /* zero-initialised allowed */

@@ -39,6 +39,10 @@ def sj_asl(path, scratch):
         return _four(z)
 
 
+def sj_stored_frames(path):
+    return _spikingjelly().utils.load_npz_frames(path)
+
+
 def tonic_atis(path):
     from tonic.io import read_mnist_file
     return _four(read_mnist_file(str(path), dtype=np.dtype([(k, np.int64) for k in "xytp"])))

@@ -62,8 +62,12 @@ RECORDED = {
     "ncars": ("ncars.dat", "offset 0: expected a header line '% ...', found"),
     "dat": ("cd.dat", "offset 0: expected a header line '% ...', found"),
     "evt2": ("evt2.raw", "offset 0: expected a header line '% ...', found"),
+    "npyevents": ("tonic.npy", "offset 0: expected the magic of an npy file"),
+    "npzevents": ("sj.npz", None),
+    "npzframes": ("frames.npz", None),
     "asldvs": ("asl.mat", "offset 0: expected 'MATLAB 5.0 MAT-file', found"),
 }
+UNSIZED = ("npyevents", "npzevents")  # files that do not tell the sensor's size
 ALL = [(name.split(".")[0], *case) for name, case in sorted(STATIC.items())] + [
     (name, file, (EVENTS / file).read_bytes, 4, says) for name, (file, says) in sorted(RECORDED.items())]
 IDS = [case[0] + "-" + case[1] for case in ALL]
@@ -91,7 +95,7 @@ def refused(bin, spec):
 @pytest.mark.parametrize("kind, name, make, channels, says", ALL, ids=IDS)
 def test_damage(tmp_path, kind, name, make, channels, says):
     bin, data, path = model(tmp_path, channels, 10), make(), tmp_path / name
-    spec = "%s:%s" % (kind, path)
+    spec = "%s:%s%s" % (kind, path, ",40x60" if kind in UNSIZED else "")
     assert str(path) in refused(bin, spec)  # there is no such file
     path.write_bytes(data)
     assert tool("mstrun", bin, spec, "-T", 1, "--quiet").returncode == 0

@@ -19,11 +19,12 @@ PROFILES = {
     "davis346.aedat": "dvsaction", "nmnist.bin": "nmnist", "ncaltech101.bin": "ncaltech101",
     "ncars.dat": "ncars", "cd.dat": "dat", "evt2.raw": "evt2", "evt2-end.raw": "evt2",
     "gesture.aedat": "dvsgesture", "asl.mat": "asldvs", "asl-zip.mat": "asldvs",
+    "tonic.npy": "npyevents", "mixed.npy": "npyevents", "sj.npz": "npzevents", "sj-zip.npz": "npzevents",
 }
 
 
-@pytest.fixture(scope="session")
-def kit():
+@pytest.fixture(scope="session", name="kit")
+def _kit():
     return lambda *args, check=True: tool("tests/tools/eventkit", *args, code=0 if check else None, text=False)
 
 
@@ -76,7 +77,9 @@ def test_fixture_resized(kit, name):
     ("dvs128.aedat", "aedat2", "128 128"), ("davis346.aedat", "aedat2", "346 260"),
     ("nmnist.bin", "nmnist", "34 34"), ("ncaltech101.bin", "ncaltech101", "240 180"),
     ("ncars.dat", "ncars", "120 100"), ("evt2.raw", "evt2", "640 480"), ("evt2-end.raw", "evt2", "640 480"),
-    ("gesture.aedat", "dvsgesture", "128 128"), ("asl.mat", "asldvs", "240 180")])
+    ("gesture.aedat", "dvsgesture", "128 128"), ("asl.mat", "asldvs", "240 180"),
+    ("tonic.npy", "npyevents", "60 40"), ("mixed.npy", "npyevents", "60 40"), ("sj.npz", "npzevents", "60 40"),
+    ("frames.npz", "npzframes", "60 40")])
 def test_recognized(kit, name, profile, size):
     assert kit("size", "-", FIXTURES / name).stdout.decode() == "%s %s\n" % (size, profile)
 

@@ -51,9 +51,9 @@ static const camera cameras[] = {
 };
 #define N_CAMERAS (sizeof cameras / sizeof cameras[0])
 
-static bool aedat2_sniff(const uint8_t *head, size_t n, uint64_t size)
+static bool aedat2_sniff(const char *path, const uint8_t *head, size_t n, uint64_t size)
 {
-    (void)size;
+    (void)path, (void)size;
     return n >= 10 && memcmp(head, "#!AER-DAT2", 10) == 0;
 }
 
@@ -114,4 +114,4 @@ static void aedat2_close(mst_event_stream *s)
 }
 
 const mst_event_decoder mst_event_aedat2 = {"AEDAT 2.0", aedat2_sniff, aedat2_open, aedat2_next,
-                                            aedat2_close};
+                                            aedat2_close, NULL, NULL};

@@ -22,9 +22,9 @@ typedef struct aedat3_state {
     uint64_t packets;
 } aedat3_state;
 
-static bool aedat3_sniff(const uint8_t *head, size_t n, uint64_t size)
+static bool aedat3_sniff(const char *path, const uint8_t *head, size_t n, uint64_t size)
 {
-    (void)size;
+    (void)path, (void)size;
     return n >= 11 && memcmp(head, "#!AER-DAT3.", 11) == 0;
 }
 
@@ -165,4 +165,4 @@ static void aedat3_close(mst_event_stream *s)
 }
 
 const mst_event_decoder mst_event_aedat3 = {"AEDAT 3.1", aedat3_sniff, aedat3_open, aedat3_next,
-                                            aedat3_close};
+                                            aedat3_close, NULL, NULL};

@@ -13,8 +13,9 @@
 
 /* Nothing marks the format: accept what decodes to times that go forward; where the file is cut,
  * only if that are enough events to judge by. */
-static bool atis_sniff(const uint8_t *head, size_t n, uint64_t size)
+static bool atis_sniff(const char *path, const uint8_t *head, size_t n, uint64_t size)
 {
+    (void)path;
     if (n < RECORD || (size % RECORD != 0 && n < CUT_EVENTS * RECORD))
         return false;
     uint32_t last = 0, back = 0, events = 0;
@@ -57,4 +58,4 @@ static void atis_close(mst_event_stream *s)
     (void)s;
 }
 
-const mst_event_decoder mst_event_atis = {"ATIS 40-bit", atis_sniff, atis_open, atis_next, atis_close};
+const mst_event_decoder mst_event_atis = {"ATIS 40-bit", atis_sniff, atis_open, atis_next, atis_close, NULL, NULL};

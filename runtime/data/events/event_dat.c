@@ -12,9 +12,9 @@
 #define TYPE_EVENT2D 0x00u
 #define TYPE_CD 0x0cu
 
-static bool dat_sniff(const uint8_t *head, size_t n, uint64_t size)
+static bool dat_sniff(const char *path, const uint8_t *head, size_t n, uint64_t size)
 {
-    (void)size;
+    (void)path, (void)size;
     return n > 0 && head[0] == '%';
 }
 
@@ -77,4 +77,4 @@ static void dat_close(mst_event_stream *s)
     (void)s;
 }
 
-const mst_event_decoder mst_event_dat = {"Prophesee dat", dat_sniff, dat_open, dat_next, dat_close};
+const mst_event_decoder mst_event_dat = {"Prophesee dat", dat_sniff, dat_open, dat_next, dat_close, NULL, NULL};

@@ -9,7 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define MAX_SIDE 16384
 #define LOOK 32u /* bytes that tell a header line from data: some records of each format */
 
 mst_status mst_event_fill(mst_event_stream *s, size_t need, size_t *have, mst_err *err)
@@ -120,12 +119,12 @@ mst_status mst_event_header_size(const mst_event_stream *s, uint64_t offset, con
                                  const char *text, uint16_t *out, mst_err *err)
 {
     uint32_t v = 0;
-    for (const char *p = text; *p >= '0' && *p <= '9' && v <= MAX_SIDE; p++)
+    for (const char *p = text; *p >= '0' && *p <= '9' && v <= MST_EVENT_MAX_SIDE; p++)
         v = v * 10 + (uint32_t)(*p - '0');
-    if (v == 0 || v > MAX_SIDE)
+    if (v == 0 || v > MST_EVENT_MAX_SIDE)
         return mst_fail(err, MST_ECORRUPT,
                         "%s: offset %" PRIu64 ": header: %s: expected 1..%d, found '%.32s'", s->path,
-                        offset, what, MAX_SIDE, text);
+                        offset, what, MST_EVENT_MAX_SIDE, text);
     *out = (uint16_t)v;
     return MST_OK;
 }
@@ -180,9 +179,9 @@ mst_status mst_event_outside(const mst_event_stream *s, uint32_t x, uint32_t y, 
 {
     bool in_x = x >= s->width;
     return mst_fail(err, MST_ECORRUPT,
-                    "%s: offset %" PRIu64 ": event %" PRIu64 ": %c: expected 0..%u (sensor %ux%u), found %u",
-                    s->path, offset, s->index, in_x ? 'x' : 'y', (in_x ? s->width : s->height) - 1u, s->width,
-                    s->height, in_x ? x : y);
+                    "%s: offset %" PRIu64 ": event %" PRIu64 ": %c: expected 0..%u (sensor %ux%u%s), found %u", s->path,
+                    offset, s->index, in_x ? 'x' : 'y', (in_x ? s->width : s->height) - 1u, s->width, s->height,
+                    s->profile->assumed ? ", the model's size: the path does not say it by ,HxW" : "", in_x ? x : y);
 }
 
 mst_status mst_event_first_line(mst_event_stream *s, const char *begin, const char *expected,

@@ -13,6 +13,7 @@
 #define MST_EVENT_BUFFER 65536u
 #define MST_EVENT_LINE 256u /* of a header line this much is looked at */
 #define MST_EVENT_MAX_HEADER (16u << 20)
+#define MST_EVENT_MAX_SIDE 16384
 #define MST_EVENT_MAX_PIXELS (1u << 22) /* of a sensor: EVT 2.0's 2048x2048 */
 
 /* How coordinates of the file become those of the picture, in this order. */
@@ -23,22 +24,27 @@ enum { MST_EVENT_SWAP = 1,
 typedef struct mst_event_decoder {
     const char *name;
     /* Do the first n bytes of a file of this size look like it? */
-    bool (*sniff)(const uint8_t *head, size_t n, uint64_t size);
+    bool (*sniff)(const char *path, const uint8_t *head, size_t n, uint64_t size);
     /* Read the header: leaves s at the first record; may set size, turn, state.
      * On failure close is called with whatever state there is. */
     mst_status (*open)(mst_event_stream *s, mst_err *err);
     mst_status (*next)(mst_event_stream *s, mst_event *out, size_t cap, size_t *n, mst_err *err);
     void (*close)(mst_event_stream *s);
+    /* Back to the first event without reading the header again; NULL: closed and opened. */
+    void (*rewind)(mst_event_stream *s);
+    /* Of formats that hold frames, which set s->frames: frame f into counts [2,height,width]. NULL: none of them. */
+    mst_status (*frame)(mst_event_stream *s, uint32_t f, float *counts, mst_err *err);
 } mst_event_decoder;
 
 extern const mst_event_decoder mst_event_aedat2, mst_event_aedat3, mst_event_atis, mst_event_dat,
-    mst_event_evt2, mst_event_mat;
+    mst_event_evt2, mst_event_mat, mst_event_npy, mst_event_npz, mst_event_npz_frames;
 
 struct mst_event_profile {
     const char *name, *about, *suffix; /* about: the data set, its format, the suffix */
     const mst_event_decoder *decoder;
-    uint16_t width, height; /* where the file does not tell */
+    uint16_t width, height; /* where the file does not tell; 0: nothing tells */
     uint8_t turn;
+    bool assumed; /* the size is the model's, for want of another */
 };
 
 /* A counter of few bits made into an int64. */
@@ -57,6 +63,7 @@ struct mst_event_stream {
     size_t at, end;         /* what of the buffer is not used yet */
     uint16_t width, height; /* of the sensor, in the file's coordinates */
     uint8_t turn;
+    uint32_t frames;      /* that the file holds; 0: it holds events */
     int64_t t_from, t_to; /* t_to 0: no window */
     uint64_t index;       /* events met in the file, in and out of the window */
     uint64_t given;

@@ -22,9 +22,9 @@ typedef struct evt2_state {
     int64_t high; /* us */
 } evt2_state;
 
-static bool evt2_sniff(const uint8_t *head, size_t n, uint64_t size)
+static bool evt2_sniff(const char *path, const uint8_t *head, size_t n, uint64_t size)
 {
-    (void)size;
+    (void)path, (void)size;
     return n > 0 && head[0] == '%';
 }
 
@@ -114,4 +114,4 @@ static void evt2_close(mst_event_stream *s)
     s->state = NULL;
 }
 
-const mst_event_decoder mst_event_evt2 = {"EVT 2.0", evt2_sniff, evt2_open, evt2_next, evt2_close};
+const mst_event_decoder mst_event_evt2 = {"EVT 2.0", evt2_sniff, evt2_open, evt2_next, evt2_close, NULL, NULL};

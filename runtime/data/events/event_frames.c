@@ -38,6 +38,15 @@ static mst_status count(mst_event_stream *s, span *sp, mst_err *err)
     return MST_OK;
 }
 
+/* Of frames that the file holds: one after another. */
+static mst_status take_stored(const mst_event_stream *s, span *sp, uint32_t n, mst_err *err)
+{
+    if (mst_event_stored(s) != n)
+        return mst_fail(err, MST_EINVAL, "%s: expected %u frames, found %u", mst_event_path(s), n, mst_event_stored(s));
+    *sp = (span){.n = n};
+    return MST_OK;
+}
+
 static void cut_by_number(mst_event_cuts *c, const span *sp)
 {
     uint64_t each = sp->n / c->n;
@@ -94,14 +103,15 @@ mst_status mst_event_cuts_find(mst_event_stream *s, uint32_t n, mst_event_split 
         return mst_fail(err, MST_EINVAL, "event frames: expected at least 1, found 0");
     if (n > MST_EVENT_MAX_FRAMES)
         return mst_fail(err, MST_ELIMIT, "event frames: limit is %u, found %u", MST_EVENT_MAX_FRAMES, n);
-    MST_TRY(count(s, &sp, err));
+    bool stored = mst_event_stored(s) != 0;
+    MST_TRY(stored ? take_stored(s, &sp, n, err) : count(s, &sp, err));
     c->n = n;
     c->from = mst_alloc_array(NULL, n, sizeof *c->from);
     c->to = mst_alloc_array(NULL, n, sizeof *c->to);
     mst_status st = MST_OK;
     if (c->from == NULL || c->to == NULL)
         st = mst_fail(err, MST_ENOMEM, "out of memory");
-    else if (split == MST_EVENT_BY_NUMBER)
+    else if (split == MST_EVENT_BY_NUMBER || stored)
         cut_by_number(c, &sp);
     else
         st = cut_by_time(s, c, &sp, err);
@@ -139,6 +149,8 @@ static mst_status integrate(mst_event_stream *s, uint64_t from, uint64_t to, flo
 {
     mst_event batch[BATCH];
     size_t width = mst_event_width(s), plane = width * mst_event_height(s), n;
+    if (mst_event_stored(s) != 0)
+        return mst_event_stored_frame(s, (uint32_t)from, counts, err);
     memset(counts, 0, 2 * plane * sizeof *counts);
     MST_TRY(seek_event(s, from, err));
     for (uint64_t left = to - from; left != 0; left -= n) {

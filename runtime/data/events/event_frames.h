@@ -7,6 +7,7 @@
  * that function fails (a span of time without events) the frame is empty here.
  * Layout of all frames: [n*2,H,W], frame-major, then polarity (channel 2f darker,
  * 2f+1 brighter): frames[n,2,H,W] of SpikingJelly with the first two axes joined.
+ * A file that holds frames already is not cut: it must have as many.
  * A recording is read twice (three times for cuts by time), and never held.
  */
 #ifndef MST_EVENT_FRAMES_H

@@ -24,9 +24,9 @@ typedef struct mat_state {
     size_t n, at;
 } mat_state;
 
-static bool mat_sniff(const uint8_t *head, size_t n, uint64_t size)
+static bool mat_sniff(const char *path, const uint8_t *head, size_t n, uint64_t size)
 {
-    (void)size;
+    (void)path, (void)size;
     return n >= 10 && (memcmp(head, "MATLAB 5.0", 10) == 0 || memcmp(head, "MATLAB 7.3", 10) == 0);
 }
 
@@ -117,4 +117,4 @@ static void mat_close(mst_event_stream *s)
     s->state = NULL;
 }
 
-const mst_event_decoder mst_event_mat = {"ASL-DVS mat", mat_sniff, mat_open, mat_next, mat_close};
+const mst_event_decoder mst_event_mat = {"ASL-DVS mat", mat_sniff, mat_open, mat_next, mat_close, NULL, NULL};

@@ -196,6 +196,12 @@ void mst_event_set_close(mst_event_set *set)
     *set = (mst_event_set){0};
 }
 
+mst_status mst_event_set_sensor(mst_event_set *set, const uint16_t size[2], bool assumed, mst_err *err)
+{
+    set->profile = mst_event_profile_sized(set->profile, size[1], size[0], assumed, &set->texts);
+    return set->profile != NULL ? MST_OK : mst_fail(err, MST_ENOMEM, "out of memory");
+}
+
 mst_status mst_event_set_stream(const mst_event_set *set, size_t i, mst_event_stream **out, mst_err *err)
 {
     const mst_event_item *it = &set->items[i];

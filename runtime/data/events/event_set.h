@@ -43,6 +43,9 @@ void mst_event_set_close(mst_event_set *set); /* zero-initialised allowed */
 /* Might PATH be a tree of recordings? By the first one in it that is recognized; the rest is for open. */
 bool mst_event_set_sniff(const char *path);
 
+/* What the sensor is where the files do not tell: [height,width]. assumed: for want of a better one. ENOMEM. */
+mst_status mst_event_set_sensor(mst_event_set *set, const uint16_t size[2], bool assumed, mst_err *err);
+
 /* Open the recording of item i at its first event. */
 mst_status mst_event_set_stream(const mst_event_set *set, size_t i, mst_event_stream **out, mst_err *err);
 

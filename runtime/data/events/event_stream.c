@@ -18,17 +18,22 @@
 /* Where the sources of sizes and turns are told: docs/EVENTS.md. Sniffing takes the
  * first profile of a decoder, so the general one of each stands before the special ones. */
 static const mst_event_profile profiles[] = {
-    {"aedat2", "other DVS128 and DAVIS recordings: AEDAT 2.0, .aedat", ".aedat", &mst_event_aedat2, 128, 128, UPRIGHT},
-    {"cifar10dvs", "CIFAR10-DVS: AEDAT 2.0, .aedat", ".aedat", &mst_event_aedat2, 128, 128, MST_EVENT_SWAP | UPRIGHT},
+    {"aedat2", "other DVS128 and DAVIS recordings: AEDAT 2.0, .aedat",
+     ".aedat", &mst_event_aedat2, 128, 128, UPRIGHT, false},
+    {"cifar10dvs", "CIFAR10-DVS: AEDAT 2.0, .aedat",
+     ".aedat", &mst_event_aedat2, 128, 128, MST_EVENT_SWAP | UPRIGHT, false},
     {"dvsaction", "DVS Action Recognition (Miao 2019): AEDAT 2.0, .aedat", ".aedat", &mst_event_aedat2, 346, 260,
-     UPRIGHT},
-    {"dvsgesture", "DVS128 Gesture: AEDAT 3.1, .aedat", ".aedat", &mst_event_aedat3, 128, 128, 0},
-    {"ncars", "N-Cars: Prophesee .dat", ".dat", &mst_event_dat, 120, 100, 0},
-    {"dat", "other Prophesee .dat: Prophesee .dat", ".dat", &mst_event_dat, 304, 240, 0},
-    {"evt2", "Prophesee EVT 2.0: .raw", ".raw", &mst_event_evt2, 640, 480, 0},
-    {"asldvs", "ASL-DVS: MATLAB 5, .mat", ".mat", &mst_event_mat, 240, 180, UPRIGHT},
-    {"ncaltech101", "N-Caltech101: ATIS 40-bit, .bin", ".bin", &mst_event_atis, 240, 180, 0},
-    {"nmnist", "N-MNIST: ATIS 40-bit, .bin", ".bin", &mst_event_atis, 34, 34, 0},
+     UPRIGHT, false},
+    {"dvsgesture", "DVS128 Gesture: AEDAT 3.1, .aedat", ".aedat", &mst_event_aedat3, 128, 128, 0, false},
+    {"ncars", "N-Cars: Prophesee .dat", ".dat", &mst_event_dat, 120, 100, 0, false},
+    {"dat", "other Prophesee .dat: Prophesee .dat", ".dat", &mst_event_dat, 304, 240, 0, false},
+    {"evt2", "Prophesee EVT 2.0: .raw", ".raw", &mst_event_evt2, 640, 480, 0, false},
+    {"asldvs", "ASL-DVS: MATLAB 5, .mat", ".mat", &mst_event_mat, 240, 180, UPRIGHT, false},
+    {"ncaltech101", "N-Caltech101: ATIS 40-bit, .bin", ".bin", &mst_event_atis, 240, 180, 0, false},
+    {"nmnist", "N-MNIST: ATIS 40-bit, .bin", ".bin", &mst_event_atis, 34, 34, 0, false},
+    {"npyevents", "structured NumPy events: t, x, y, p, .npy", ".npy", &mst_event_npy, 0, 0, 0, false},
+    {"npzevents", "SpikingJelly's events: arrays t, x, y, p, .npz", ".npz", &mst_event_npz, 0, 0, 0, false},
+    {"npzframes", "SpikingJelly's frames: array frames, .npz", ".npz", &mst_event_npz_frames, 0, 0, 0, false},
 };
 #define N_PROFILES (sizeof profiles / sizeof profiles[0])
 
@@ -43,6 +48,23 @@ const mst_event_profile *mst_event_profile_find(const char *name)
         if (strcmp(profiles[i].name, name) == 0)
             return &profiles[i];
     return NULL;
+}
+
+const mst_event_profile *mst_event_profile_sized(const mst_event_profile *p, uint16_t width, uint16_t height,
+                                                 bool assumed, mst_arena *a)
+{
+    mst_event_profile *sized = mst_arena_copy(a, p, sizeof *p);
+    if (sized != NULL) {
+        sized->width = width;
+        sized->height = height;
+        sized->assumed = assumed;
+    }
+    return sized;
+}
+
+bool mst_event_profile_unsized(const mst_event_profile *p)
+{
+    return p->width == 0;
 }
 
 const char *mst_event_profile_name(const mst_event_profile *p)
@@ -95,7 +117,7 @@ const mst_event_profile *mst_event_profile_sniff(const char *path)
         return NULL;
     for (size_t i = 0; i < N_PROFILES; i++) {
         const mst_event_profile *p = &profiles[i];
-        if (!mst_data_ends_with(path, p->suffix) || !p->decoder->sniff(head, (size_t)n, size))
+        if (!mst_data_ends_with(path, p->suffix) || !p->decoder->sniff(path, head, (size_t)n, size))
             continue;
         const mst_event_profile *nmnist = mst_event_profile_find("nmnist");
         return p->decoder == &mst_event_atis && fits(path, nmnist) ? nmnist : p;
@@ -113,6 +135,7 @@ static mst_status start(mst_event_stream *s, mst_err *err)
     s->index = s->given = 0;
     s->clock = (mst_event_clock){0};
     s->carries = 0;
+    s->frames = 0;
     s->width = s->profile->width;
     s->height = s->profile->height;
     s->turn = s->profile->turn;
@@ -170,6 +193,11 @@ void mst_event_close(mst_event_stream *s)
 
 mst_status mst_event_rewind(mst_event_stream *s, mst_err *err)
 {
+    if (s->profile->decoder->rewind != NULL) {
+        s->profile->decoder->rewind(s);
+        s->index = s->given = 0;
+        return MST_OK;
+    }
     s->profile->decoder->close(s);
     return start(s, err);
 }
@@ -180,6 +208,16 @@ mst_status mst_event_next(mst_event_stream *s, mst_event *out, size_t cap, size_
     MST_TRY(s->profile->decoder->next(s, out, cap, n, err));
     s->given += *n;
     return MST_OK;
+}
+
+uint32_t mst_event_stored(const mst_event_stream *s)
+{
+    return s->frames;
+}
+
+mst_status mst_event_stored_frame(mst_event_stream *s, uint32_t f, float *counts, mst_err *err)
+{
+    return s->profile->decoder->frame(s, f, counts, err);
 }
 
 const char *mst_event_path(const mst_event_stream *s)

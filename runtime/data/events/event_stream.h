@@ -11,9 +11,11 @@
 #ifndef MST_EVENT_STREAM_H
 #define MST_EVENT_STREAM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "mst/alloc.h"
 #include "mst/status.h"
 
 typedef struct mst_event {
@@ -39,6 +41,13 @@ const char *mst_event_profile_labels(const mst_event_profile *p); /* where label
 /* ".bin": what its recordings' names end in. */
 const char *mst_event_profile_suffix(const mst_event_profile *p);
 
+/* The same where its files do not tell the sensor's size, which is this then, in the file's coordinates; allocated
+ * in a. assumed: for want of a better one. NULL: out of memory. */
+const mst_event_profile *mst_event_profile_sized(const mst_event_profile *p, uint16_t width, uint16_t height,
+                                                 bool assumed, mst_arena *a);
+/* Is there nothing that tells the sensor's size? It is what the events need then. */
+bool mst_event_profile_unsized(const mst_event_profile *p);
+
 /* Open a recording. Only events with t_from <= t < t_to are given; t_to 0: all.
  * EIO, EFORMAT, ECORRUPT, EVERSION, EUNSUPPORTED, ELIMIT, ENOMEM. */
 mst_status mst_event_open(const char *path, const mst_event_profile *p, int64_t t_from, int64_t t_to,
@@ -48,6 +57,11 @@ void mst_event_close(mst_event_stream *s);
 /* Up to cap events into out, their number into *n; 0: the end. Coordinates
  * outside the sensor are ECORRUPT with the event's index. */
 mst_status mst_event_next(mst_event_stream *s, mst_event *out, size_t cap, size_t *n, mst_err *err);
+
+/* Of a file that holds frames instead of events: their number; 0: events. */
+uint32_t mst_event_stored(const mst_event_stream *s);
+/* Frame f of those into counts [2,height,width]. */
+mst_status mst_event_stored_frame(mst_event_stream *s, uint32_t f, float *counts, mst_err *err);
 
 /* Back to the first event. */
 mst_status mst_event_rewind(mst_event_stream *s, mst_err *err);

@@ -24,6 +24,10 @@ static const sample samples[] = {
     {"gesture.aedat", "dvsgesture", 100, 9 + 5},
     {"asl.mat", "asldvs", 80, 0},
     {"asl-zip.mat", "asldvs", 80, 0},
+    {"tonic.npy", "npyevents", 100, 0},
+    {"mixed.npy", "npyevents", 100, 0},
+    {"sj.npz", "npzevents", 100, 0},
+    {"sj-zip.npz", "npzevents", 100, 0},
 };
 #define N_SAMPLES (sizeof samples / sizeof samples[0])
 
