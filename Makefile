@@ -50,7 +50,7 @@ RUNTIME_SRC := $(foreach d,session backend $(patsubst runtime/%/,%,$(wildcard ru
 DATA_SRC    := $(call src,runtime/data runtime/data/events)
 CONV_SRC    := $(call src,converter/onnx converter/lower converter/passes converter)
 CALIB_SRC   := $(call src,calibrate)
-TOOLS_LIB   := $(filter-out $(wildcard tools/mst*.c),$(call src,tools))
+TOOLS_LIB   := $(filter-out $(wildcard tools/mst*.c),$(call src,tools tools/report))
 TOOLS       := mstconv mstrun mstcalib
 GEN_SRC     := $(GEN)/onnx.pb-c.c
 

@@ -201,9 +201,10 @@ static bool allocate(mst_calib *c)
     c->totals = mst_arena_array(a, n * n_at, sizeof *c->totals);
     c->right = mst_arena_array(a, n_at, sizeof *c->right);
     c->agree = mst_arena_array(a, n_at, sizeof *c->agree);
+    c->counted = mst_arena_array(a, n_at, sizeof *c->counted);
     c->logit_sq = mst_arena_array(a, n_at, sizeof *c->logit_sq);
     if (c->opts.at == NULL || c->pairs == NULL || c->totals == NULL || !allocate_maps(c, n) || c->right == NULL ||
-        c->agree == NULL || c->logit_sq == NULL)
+        c->agree == NULL || c->counted == NULL || c->logit_sq == NULL)
         return false;
     for (size_t k = 0; k < c->n_layers * n_at; k++)
         if ((c->totals[k].mae = gsl_rstat_alloc()) == NULL)
@@ -303,7 +304,7 @@ static void fill_layer(const mst_calib *c, uint32_t i, size_t k, mst_calib_layer
         .theta = l->theta,
         .levels = (int)c->pairs[k].levels,
         .run_levels = c->pairs[k].run_levels,
-        .rate = t->spikes / (n * (double)l->neurons * most_spikes(c, i, k)),
+        .rate = (double)t->spikes / (n * (double)l->neurons * most_spikes(c, i, k)),
         .mae = gsl_rstat_mean(t->mae),
         .mae_se = c->samples > 1 ? gsl_rstat_sd_mean(t->mae) : NAN,
         .rel_l2 = sqrt(share(t->error_sq, t->ann_sq)),
@@ -311,6 +312,9 @@ static void fill_layer(const mst_calib *c, uint32_t i, size_t k, mst_calib_layer
         .bias = t->bias / n,
         .within = t->within / n,
         .residual = t->residual / n,
+        .fired = t->fired,
+        .spikes = t->spikes,
+        .ops = t->ops,
     };
     for (int p = 0; p < MST_PART_COUNT; p++) {
         out->part_abs[p] = t->part_abs[p] / n;
@@ -344,6 +348,7 @@ mst_status mst_calib_report_make(const mst_calib *c, mst_calib_report *out, mst_
             .top1 = share((double)c->right[i], (double)c->labelled),
             .agreement = (double)c->agree[i] / (double)c->samples,
             .logit_rel_l2 = sqrt(share(c->logit_sq[i], c->ann_logit_sq)),
+            .counts = c->counted[i],
         };
     out->n_layers = c->n_layers;
     out->layers = out->layers_at + (c->opts.n_at - 1) * c->n_layers;

@@ -26,7 +26,7 @@ typedef struct calib_pair {
 typedef struct calib_sample {
     double mae, bias, max, within, residual, error_sq, ann_sq;
     double part_abs[MST_PART_COUNT], part_mean[MST_PART_COUNT];
-    uint64_t spikes;
+    uint64_t fired, spikes, ops;
 } calib_sample;
 
 /* The same over samples. */
@@ -34,7 +34,7 @@ typedef struct calib_total {
     gsl_rstat_workspace *mae; /* mean and standard error */
     double max, bias, within, residual, error_sq, ann_sq;
     double part_abs[MST_PART_COUNT], part_mean[MST_PART_COUNT];
-    double spikes;
+    uint64_t fired, spikes, ops;
 } calib_total;
 
 struct mst_calib {
@@ -55,6 +55,7 @@ struct mst_calib {
     calib_total *totals; /* [n_at][n_layers] */
     size_t samples, labelled, ann_right, stored_right;
     size_t *right, *agree;                /* [n_at] */
+    mst_counters *counted;                /* [n_at] */
     double *logit_sq;                     /* [n_at] */
     double ann_logit_sq, stored_logit_sq; /* stored: of the difference */
 };

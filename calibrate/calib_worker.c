@@ -20,6 +20,7 @@ struct mst_calib_worker {
     float *mean;                                     /* [classes] */
     calib_sample *layers;                            /* [n_at][layers] */
     int label, ann_class, stored_class, *snn_class;  /* [n_at] */
+    mst_counters *counts;                            /* [n_at] */
     double ann_logit_sq, stored_logit_sq, *logit_sq; /* [n_at] */
 };
 
@@ -113,9 +114,10 @@ static bool allocate(mst_calib_worker *w)
     w->logits = mst_arena_array(a, c->classes, sizeof *w->logits);
     w->mean = mst_arena_array(a, c->classes, sizeof *w->mean);
     w->snn_class = mst_arena_array(a, c->opts.n_at, sizeof *w->snn_class);
+    w->counts = mst_arena_array(a, c->opts.n_at, sizeof *w->counts);
     w->logit_sq = mst_arena_array(a, c->opts.n_at, sizeof *w->logit_sq);
     if (w->x == NULL || w->activation == NULL || w->with_stored == NULL || w->layers == NULL || w->logits == NULL ||
-        w->mean == NULL || w->snn_class == NULL || w->logit_sq == NULL)
+        w->mean == NULL || w->snn_class == NULL || w->counts == NULL || w->logit_sq == NULL)
         return false;
     return c->counts ? allocate_counts(w) : allocate_steps(w);
 }
@@ -205,7 +207,9 @@ static void reduce(mst_calib_worker *w, uint32_t at, size_t k)
                           mst_session_potential(w->snn, p->snn_layer)};
         mst_calib_reduce(p, c->opts.at[at], &x, out);
     }
+    out->fired = mst_session_layer_fired(w->snn, MST_LAST, p->snn_layer);
     out->spikes = mst_session_layer_spikes(w->snn, MST_LAST, p->snn_layer);
+    out->ops = mst_session_layer_ops(w->snn, p->snn_layer);
 }
 
 static void read_out(mst_calib_worker *w, uint32_t at)
@@ -213,6 +217,7 @@ static void read_out(mst_calib_worker *w, uint32_t at)
     mst_session_mean_logits(w->snn, MST_LAST, w->mean);
     w->snn_class[at] = (int)mst_argmax(w->mean, w->c->classes);
     w->logit_sq[at] = distance(w);
+    w->counts[at] = mst_session_counters(w->snn);
     for (size_t k = 0; !w->c->counts && k < w->c->n_layers; k++)
         reduce(w, at, k);
 }
@@ -302,11 +307,21 @@ static void add_layer(calib_total *t, const calib_sample *s)
     t->residual += s->residual;
     t->error_sq += s->error_sq;
     t->ann_sq += s->ann_sq;
-    t->spikes += (double)s->spikes;
+    t->fired += s->fired;
+    t->spikes += s->spikes;
+    t->ops += s->ops;
     for (int p = 0; p < MST_PART_COUNT; p++) {
         t->part_abs[p] += s->part_abs[p];
         t->part_mean[p] += s->part_mean[p];
     }
+}
+
+static void add_counts(mst_counters *to, const mst_counters *from)
+{
+    to->spikes += from->spikes;
+    to->spikes_before += from->spikes_before;
+    to->sops += from->sops;
+    to->macs += from->macs;
 }
 
 void mst_calib_commit(mst_calib_worker *w)
@@ -326,5 +341,14 @@ void mst_calib_commit(mst_calib_worker *w)
         c->right[i] += w->label >= 0 && w->snn_class[i] == w->label;
         c->agree[i] += w->snn_class[i] == w->ann_class;
         c->logit_sq[i] += w->logit_sq[i];
+        add_counts(&c->counted[i], &w->counts[i]);
     }
+}
+
+void mst_calib_said(const mst_calib_worker *w, int *label, uint32_t *ann, uint32_t *said)
+{
+    *label = w->label;
+    *ann = (uint32_t)w->ann_class;
+    for (uint32_t i = 0; i < w->c->opts.n_at; i++)
+        said[i] = (uint32_t)w->snn_class[i];
 }

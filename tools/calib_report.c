@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <math.h>
 
+#include "tools/run_report.h"
 #include "tools/tool_mode.h"
 #include "tools/tool_output.h"
 #include "tools/tool_table.h"
@@ -109,11 +110,28 @@ static mst_status print_layers(const mst_calib_report *r, FILE *f, mst_err *err)
     return mst_table_end(&t, f, err);
 }
 
+/* What accuracy is lost to the ANN, and what the network takes in its place. */
+static void print_cost(const mst_calib_facts *c, const mst_figures *x, FILE *f)
+{
+    size_t last = c->report->n_points - 1;
+    double loss = mst_versus_loss(c->versus, last), se = mst_versus_loss_se(c->versus, last);
+    if (isfinite(loss))
+        fprintf(f, "loss %.2f points", 100 * loss);
+    if (isfinite(se))
+        fprintf(f, " (standard error %.2f)", 100 * se);
+    fprintf(f, "%s%.0f spikes per sample, %.4g M SOPs", isfinite(loss) ? "; " : "", x->spikes, 1e-6 * x->sops);
+    if (isfinite(mst_energy_ratio(x, &x->ann, false)))
+        fprintf(f, "; energy %.3g times the ANN's (%s), with memory %.3g times", mst_energy_ratio(x, &x->ann, false),
+                c->run->about.energy.set, mst_energy_ratio(x, &x->ann, true));
+    fputs("\n\n", f);
+}
+
 mst_status mst_calib_print(const mst_calib_facts *c, FILE *f, mst_err *err)
 {
     const mst_calib_report *r = c->report;
     fprintf(f, "%s against %s on %s: %zu samples\n", c->model, c->onnx, c->data, r->samples);
-    mst_assumed_print(&c->assumed, c->outcome, (double)NAN, f);
+    mst_figures x = mst_figures_of(&c->run->about, &c->run->sums.all, r->samples, mst_run_steps(&c->run->about));
+    mst_assumed_print(&c->run->about.assumed, c->outcome, mst_figures_analog(&x), f);
     fputc('\n', f);
     if (mst_mode_counts(r->mode))
         fprintf(f, "mode %s, %s thinning; latency %" PRIu64 " steps (%u layers one after another, windows of %u)\n\n",
@@ -123,6 +141,7 @@ mst_status mst_calib_print(const mst_calib_facts *c, FILE *f, mst_err *err)
     if (c->lacks_masks)
         fputs("The ANN has no masks here; a network that was trained with them needs --ann-masks mean.\n\n", f);
     MST_TRY(print_network(r, f, err));
+    print_cost(c, &x, f);
     MST_TRY(print_layers(r, f, err));
     fputc('\n', f);
     if (!mst_mode_counts(r->mode))
@@ -160,8 +179,10 @@ static void set_error(json_t **layer, mst_run_mode mode, const mst_calib_layer *
     mst_json_set(layer, "parts_bias", json_parts(mode, l->part_mean));
 }
 
-static json_t *json_layer(mst_run_mode mode, const mst_calib_layer *l)
+static json_t *json_layer(const mst_calib_report *r, size_t k)
 {
+    const mst_calib_layer *l = &r->layers[k];
+    double n = (double)r->samples;
     json_t *layer = json_object();
     mst_json_set(&layer, "name", mst_json_text(l->name));
     mst_json_set(&layer, "site", json_string(mst_site_name((int)l->site)));
@@ -170,9 +191,12 @@ static json_t *json_layer(mst_run_mode mode, const mst_calib_layer *l)
     mst_json_set(&layer, "neurons", mst_json_whole(l->neurons));
     mst_json_set(&layer, "theta", mst_json_real(l->theta));
     mst_json_set(&layer, "L", json_integer(l->levels));
-    if (mst_mode_counts(mode))
+    if (mst_mode_counts(r->mode))
         mst_json_set(&layer, "levels", json_integer(l->run_levels));
-    set_error(&layer, mode, l);
+    set_error(&layer, r->mode, l);
+    mst_json_set(&layer, "fired_per_sample", mst_json_real((double)l->fired / n));
+    mst_json_set(&layer, "spikes_per_sample", mst_json_real((double)l->spikes / n));
+    mst_json_set(&layer, "input_ops_per_sample", mst_json_real((double)l->ops / n));
     return layer;
 }
 
@@ -190,8 +214,9 @@ static json_t *json_errors(const mst_calib_report *r, uint32_t i)
     return list;
 }
 
-static json_t *json_points(const mst_calib_report *r)
+static json_t *json_points(const mst_calib_facts *c)
 {
+    const mst_calib_report *r = c->report;
     json_t *list = json_array();
     for (uint32_t i = 0; list != NULL && i < r->n_points; i++) {
         const mst_calib_point *p = &r->points[i];
@@ -201,6 +226,10 @@ static json_t *json_points(const mst_calib_report *r)
         mst_json_set(&point, "top1_percent", mst_json_real(100 * p->top1));
         mst_json_set(&point, "agreement_percent", mst_json_real(100 * p->agreement));
         mst_json_set(&point, "logit_rel_l2", mst_json_real(p->logit_rel_l2));
+        mst_json_set(&point, "loss_percent", mst_json_real(100 * mst_versus_loss(c->versus, i)));
+        mst_json_set(&point, "loss_se_percent", mst_json_real(100 * mst_versus_loss_se(c->versus, i)));
+        mst_figures x = mst_figures_of(&c->run->about, &p->counts, r->samples, p->t);
+        mst_run_json_counts(&point, r->mode, &x);
         if (!mst_mode_counts(r->mode))
             mst_json_set(&point, "layers", json_errors(r, i));
         mst_json_append(&list, point);
@@ -227,10 +256,11 @@ static void set_mode(json_t **root, const mst_calib_facts *c)
 mst_status mst_calib_json(const mst_calib_facts *c, const char *path, mst_err *err)
 {
     const mst_calib_report *r = c->report;
+    mst_figures x = mst_figures_of(&c->run->about, &c->run->sums.all, r->samples, mst_run_steps(&c->run->about));
     json_t *layers = json_array(), *root = json_object();
     for (size_t k = 0; layers != NULL && k < r->n_layers; k++)
-        mst_json_append(&layers, json_layer(r->mode, &r->layers[k]));
-    mst_json_set(&root, "assumed", mst_assumed_json(&c->assumed));
+        mst_json_append(&layers, json_layer(r, k));
+    mst_json_set(&root, "assumed", mst_assumed_json(&c->run->about.assumed));
     mst_json_set(&root, "onnx", mst_json_text(c->onnx));
     mst_json_set(&root, "model", mst_json_text(c->model));
     mst_json_set(&root, "data", mst_json_text(c->data));
@@ -242,7 +272,13 @@ mst_status mst_calib_json(const mst_calib_facts *c, const char *path, mst_err *e
     mst_json_set(&root, "ann_top1_percent", mst_json_real(100 * r->ann_top1));
     mst_json_set(&root, "stored_top1_percent", mst_json_real(100 * r->stored_top1));
     mst_json_set(&root, "stored_logit_rel_l2", mst_json_real(r->stored_logit_rel_l2));
-    mst_json_set(&root, "at", json_points(r));
+    mst_json_set(&root, "at", json_points(c));
+    mst_run_json_counts(&root, r->mode, &x);
+    mst_json_set(&root, "energy", mst_run_json_energy(c->run, &x));
+    mst_json_set(&root, "ann", mst_versus_json(c->versus));
+    mst_json_set(&root, "per_class",
+                 mst_confusion_classes(&c->run->sums.confusion, c->run->about.names, c->run->about.n_names));
+    mst_json_set(&root, "confusion", mst_confusion_json(&c->run->sums.confusion));
     mst_json_set(&root, "layers", layers);
     mst_json_set(&root, "provenance", json_pack("{s:s, s:i}", "isa", c->isa, "threads", (int)c->threads));
     return mst_json_write("mstcalib", root, path, err);

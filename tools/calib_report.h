@@ -5,17 +5,19 @@
 #include <stdio.h>
 
 #include "mst/calibrate.h"
-#include "tools/tool_assumed.h"
+#include "tools/report/report_versus.h"
+#include "tools/run_figures.h"
 
 typedef struct mst_calib_facts {
     const char *onnx, *model, *data; /* paths as given */
     const mst_calib_report *report;
     const mst_outcome *outcome;
-    mst_thinning thinning; /* count and radix mode */
-    const char *ann_masks; /* "none": but its own; "mean": those of the spiking network by their mean */
-    bool lacks_masks;      /* it has none, but the spiking network has */
-    uint32_t readout_from; /* step mode: logits of this step on are averaged */
-    mst_assumed assumed;
+    mst_thinning thinning;    /* count and radix mode */
+    const char *ann_masks;    /* "none": but its own; "mean": those of the spiking network by their mean */
+    bool lacks_masks;         /* it has none, but the spiking network has */
+    uint32_t readout_from;    /* step mode: logits of this step on are averaged */
+    const mst_run_facts *run; /* of the spiking network */
+    const mst_versus *versus;
     const char *isa;
     unsigned threads;
 } mst_calib_facts;

@@ -3,6 +3,7 @@
 
 #include "tools/tool_feed.h"
 #include "tools/tool_main.h"
+#include "tools/tool_mode.h"
 #include "tools/tool_output.h"
 #include "tools/tool_parallel.h"
 
@@ -42,6 +43,15 @@ static mst_status measure(void *ctx, unsigned worker, size_t i, mst_err *err)
     return MST_OK;
 }
 
+static mst_status keep_pair(calib_run *r, const calib_worker *w, size_t i, mst_err *err)
+{
+    size_t n_at = mst_mode_counts(mst_program_mode(r->job->snn)) ? 1 : r->job->at->n;
+    uint32_t ann, said[MST_OPT_MAX_LIST];
+    int label;
+    mst_calib_said(w->measures, &label, &ann, said);
+    return mst_versus_add(r->job->versus, r->job->pick->at[i], label, ann, said, n_at, err);
+}
+
 static mst_status commit(void *ctx, unsigned worker, size_t i, mst_err *err)
 {
     calib_run *r = ctx;
@@ -50,6 +60,7 @@ static mst_status commit(void *ctx, unsigned worker, size_t i, mst_err *err)
         MST_TRY(mst_outcome_skip(r->outcome, r->job->pick->at[i], w->bad.text, err));
     } else {
         mst_calib_commit(w->measures);
+        MST_TRY(keep_pair(r, w, i, err));
         mst_outcome_took(r->outcome, r->labels[i]);
     }
     mst_progress_at(&r->progress, i + 1);

@@ -4,6 +4,7 @@
 
 #include "mst/calibrate.h"
 #include "mst/data.h"
+#include "tools/report/report_versus.h"
 #include "tools/tool_opts.h"
 #include "tools/tool_outcome.h"
 
@@ -15,6 +16,7 @@ typedef struct mst_calib_job {
     bool skip_bad;
     unsigned threads;
     const mst_opt_uints *at; /* ascending; T is the last */
+    mst_versus *versus;      /* takes what both say of each sample; zero-initialised, the caller's to free */
     bool quiet;              /* no progress bar */
 } mst_calib_job;
 

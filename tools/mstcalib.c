@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "mst/convert.h"
+#include "tools/calib_counts.h"
 #include "tools/calib_masks.h"
 #include "tools/calib_relus.h"
 #include "tools/calib_report.h"
@@ -11,6 +12,7 @@
 #include "tools/calib_tune_run.h"
 #include "tools/calib_weights.h"
 #include "tools/policy_yaml.h"
+#include "tools/report/report_page.h"
 #include "tools/run_lists.h"
 #include "tools/tool_main.h"
 #include "tools/tool_mistake.h"
@@ -28,6 +30,8 @@ static const char *readout;
 static const char *ann_masks;
 static const char *tuned; /* file to write */
 static mst_opt_real holdout;
+static const char *html, *energy_set;
+static mst_energy energy;
 
 static const mst_opt options[] = {
     {"timesteps", 'T', MST_OPT_UINTS, &steps, "A,B,..",
@@ -43,11 +47,15 @@ static const mst_opt options[] = {
      MST_PATH_MODEL, 0},
     {"holdout", 0, MST_OPT_REAL, &holdout, "F",
      "--tune: share of the N that is held out (default .2; with a second DATA, those are all of it)", 0, 0},
+    MST_ENERGY_OPTION(energy_set),
+    {"html", 0, MST_OPT_OUTPUT, &html, "F.html",
+     "write a page for people: accuracy, energy, errors by cause, as charts and tables (docs/REPORT.md)", MST_PATH_PAGE,
+     0},
     MST_COMMON_OPTIONS(c),
 };
 
 static const mst_list *const lists[] = {&mst_list_formats, &mst_list_isa, &mst_list_sites, &mst_list_modes,
-                                        &mst_list_thinnings, MST_PREPARE_LISTS, NULL};
+                                        &mst_list_thinnings, &mst_list_energy_sets, MST_PREPARE_LISTS, NULL};
 
 static const mst_tool tool = {
     "mstcalib",
@@ -100,7 +108,9 @@ static int check_usage(size_t n_args, const char *const *args)
         return mst_opts_wrong(&tool, "--holdout: expected a share above 0 and below 1, found %g", holdout.value);
     if (ann_masks != NULL && strcmp(ann_masks, "none") != 0 && strcmp(ann_masks, "mean") != 0)
         return mst_opts_wrong(&tool, "--ann-masks: expected none or mean, found '%s'", ann_masks);
-    if (mst_common_check(&c, &err) != MST_OK)
+    if (tuned != NULL && html != NULL)
+        return mst_opts_wrong(&tool, "--html: not with --tune");
+    if (mst_energy_find(energy_set, &energy, &err) != MST_OK || mst_common_check(&c, &err) != MST_OK)
         return mst_opts_wrong(&tool, "%s", err.text);
     return -1;
 }
@@ -208,14 +218,36 @@ static mst_status load(const char *const *args, networks *n, mst_run_opts *snn, 
     return mst_program_create(n->snn_graph, snn, &n->snn, err);
 }
 
+/* Which ANN the network is compared with. */
+static const char *ann_text(const mst_calib_facts *f)
+{
+    if (f->lacks_masks)
+        return "that of the ONNX file, without masks, though the spiking network has some";
+    return strcmp(f->ann_masks, "mean") == 0 ? "that of the ONNX file, with the masks of the model file by their mean"
+                                             : "that of the ONNX file";
+}
+
+static mst_status write_page(const mst_calib_facts *f, mst_err *err)
+{
+    mst_page page = {.tool = tool.name,
+                     .run = f->run,
+                     .outcome = f->outcome,
+                     .calib = f->report,
+                     .versus = f->versus,
+                     .ann = ann_text(f)};
+    return mst_page_write(&page, html, err);
+}
+
 static mst_status report(const char *const *args, const mst_calib_report *r, const mst_outcome *outcome,
                          const networks *n, const mst_calib_job *job, const mst_run_opts *snn, mst_err *err)
 {
-    mst_arena arena = {0};
+    mst_run_facts run = {0};
     mst_calib_facts facts = {.onnx = args[0],
                              .model = args[1],
                              .data = args[2],
                              .report = r,
+                             .run = &run,
+                             .versus = job->versus,
                              .outcome = outcome,
                              .thinning = snn->thinning,
                              .ann_masks = give_masks() ? "mean" : "none",
@@ -223,12 +255,17 @@ static mst_status report(const char *const *args, const mst_calib_report *r, con
                              .readout_from = (uint32_t)snn->readout_from,
                              .isa = mst_program_isa(n->snn),
                              .threads = job->threads};
-    mst_status st = mst_assumed_make(&facts.assumed, n->snn_graph, mst_data_format(job->data), &arena, err);
+    mst_status st = mst_calib_counts(job, r, snn, &run, err);
+    run.about.model = args[1];
+    run.about.data = args[2];
+    run.about.energy = energy;
     if (st == MST_OK && !c.quiet)
-        st = mst_calib_print(&facts, mst_is_stdout(c.json) ? stderr : stdout, err);
+        st = mst_calib_print(&facts, mst_is_stdout(c.json) || mst_is_stdout(html) ? stderr : stdout, err);
     if (st == MST_OK && c.json != NULL)
         st = mst_calib_json(&facts, c.json, err);
-    mst_arena_release(&arena);
+    if (st == MST_OK && html != NULL)
+        st = write_page(&facts, err);
+    mst_run_facts_free(&run);
     return st;
 }
 
@@ -238,6 +275,7 @@ static mst_status calibrate(const char *const *args, const networks *n, const ms
     mst_calib_report r = {0};
     mst_outcome outcome = {0};
     mst_pick pick = {0};
+    static mst_versus versus;
     MST_TRY(mst_data_open_for(args[2], n->snn_graph, &data, err));
     mst_calib_job job = {.ann = n->ann,
                          .snn = n->snn,
@@ -246,6 +284,7 @@ static mst_status calibrate(const char *const *args, const networks *n, const ms
                          .pick = &pick,
                          .skip_bad = c.skip_bad,
                          .at = &steps,
+                         .versus = &versus,
                          .quiet = c.quiet};
     mst_status st = mst_pick_make(&c.pick, data, &pick, err);
     job.threads = mst_thread_count(pick.n, &c.threads);
@@ -258,6 +297,7 @@ static mst_status calibrate(const char *const *args, const networks *n, const ms
     else if (r.samples != 0 && mst_model_unchanged(NULL) == MST_OK &&
              report(args, &r, &outcome, n, &job, snn, NULL) == MST_OK)
         mst_paths_keep(); /* of the samples before it failed */
+    mst_versus_free(&versus);
     mst_calib_report_free(&r);
     mst_outcome_free(&outcome);
     mst_pick_free(&pick);

@@ -24,6 +24,12 @@ typedef struct mst_energy {
 } mst_energy;
 
 extern const mst_list mst_list_energy_sets;
+#define MST_ENERGY_OPTION(said) \
+    { \
+        "energy-set", 0, MST_OPT_STRING, &(said), "NAME", \
+            "energies of operations on {energy-sets}, for the network and its ANN (docs/ENERGY.md; default: fp32)", 0, \
+            0 \
+    }
 
 /* The set of that name; NULL: the first. EINVAL names those there are. */
 mst_status mst_energy_find(const char *name, mst_energy *out, mst_err *err);

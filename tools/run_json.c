@@ -32,8 +32,7 @@ static json_t *json_layers(const mst_run_facts *r)
     return list;
 }
 
-/* What was counted until then. */
-static void set_counts(json_t **to, mst_run_mode mode, const mst_figures *x)
+void mst_run_json_counts(json_t **to, mst_run_mode mode, const mst_figures *x)
 {
     bool spikes = mode != MST_RUN_ANN;
     mst_json_set(to, "fired_per_sample", mst_json_real_if(spikes, x->fired));
@@ -58,7 +57,7 @@ static json_t *json_at(const mst_run_facts *r)
         mst_json_set(&at, "t", mst_json_whole_if(step, t));
         mst_json_set(&at, "top1_percent", mst_json_real(100 * mst_run_top1(r, k)));
         mst_json_set(&at, "top5_percent", mst_json_real(100 * mst_run_top5(r, k)));
-        set_counts(&at, r->about.mode, &x);
+        mst_run_json_counts(&at, r->about.mode, &x);
         mst_json_append(&list, at);
     }
     return list;
@@ -93,6 +92,14 @@ static json_t *json_energy(const mst_run_facts *r, const mst_figures *x)
     return json_pack("{s:o, s:o, s:o, s:o, s:o}", "constants", sram, "state_updates",
                      mst_json_real_if(!ann, x->state_updates), "run", json_cost(x, &x->snn, false), "ann",
                      json_cost(x, &x->ann, !ann), "bit_ann", bit);
+}
+
+json_t *mst_run_json_energy(const mst_run_facts *r, const mst_figures *x)
+{
+    json_t *about = mst_run_about_json(&r->about), *all = json_incref(json_object_get(about, "energy"));
+    json_decref(about);
+    mst_json_add(&all, json_energy(r, x));
+    return all;
 }
 
 /* The same by NeuroBench's names and in its scales, beside what it says of the model. */
@@ -131,7 +138,7 @@ static json_t *json_of(const mst_run_facts *r)
     mst_json_set(&root, "labelled", mst_json_whole(r->sums.labelled));
     mst_json_set(&root, "latency_steps", mst_json_real_if(spikes, mst_run_latency(&r->about)));
     mst_json_set(&root, "at", json_at(r));
-    set_counts(&root, r->about.mode, &x);
+    mst_run_json_counts(&root, r->about.mode, &x);
     mst_json_set(&root, "ann_energy_pj", mst_json_real(x.ann.operations));
     mst_json_set(&root, "dense_ops_per_sample", mst_json_real(x.dense_run));
     mst_json_set(&root, "spikes_per_input", mst_json_real_if(spikes, x.per_input));

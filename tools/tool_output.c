@@ -135,7 +135,9 @@ void mst_json_command(int argc, char **argv)
     command.began = now();
 }
 
-static json_t *json_provenance(void)
+double mst_json_elapsed(void) { return now() - command.began; }
+
+json_t *mst_json_provenance(void)
 {
     char date[32] = "";
     struct tm utc;
@@ -151,7 +153,7 @@ static json_t *json_provenance(void)
 mst_status mst_json_write(const char *tool, json_t *items, const char *path, mst_err *err)
 {
     json_t *root = json_pack("{s:s, s:i, s:o, s:{s:o}}", "tool", tool, "schema", MST_JSON_SCHEMA, "provenance",
-                             json_provenance(), "timing", "wall_seconds", mst_json_real(now() - command.began));
+                             mst_json_provenance(), "timing", "wall_seconds", mst_json_real(mst_json_elapsed()));
     mst_json_add(&root, items);
     if (root == NULL)
         return mst_fail(err, MST_ENOMEM, "%s: out of memory for JSON", path);

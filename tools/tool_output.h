@@ -35,6 +35,9 @@ double mst_json_rounded(double v);
  * "provenance", the version, command line and date; "timing", the time since mst_json_command. */
 #define MST_JSON_SCHEMA 1
 void mst_json_command(int argc, char **argv); /* lent */
+/* What stands there: "version", "date", "command", NULL: out of memory; seconds since mst_json_command. */
+json_t *mst_json_provenance(void);
+double mst_json_elapsed(void);
 /* Print these and root (an object, taken; NULL: out of memory), which may have more for provenance and timing, to path,
  * an output of tool_paths.h. EIO, ENOMEM. */
 mst_status mst_json_write(const char *tool, json_t *root, const char *path, mst_err *err);

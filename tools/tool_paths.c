@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tools/report/html_mark.h"
 #include "tools/tool_outfile.h"
 
 #define MAX_OUTPUTS 64
@@ -229,6 +230,7 @@ static const struct {
     [MST_PATH_PICTURE] = {37, BYTES("tEXtSoftware\0mst"), "a picture"},
     [MST_PATH_PREDICTIONS] = {0, BYTES("sample,label,t,class,"), "predictions"},
     [MST_PATH_ARRAYS] = {30, BYTES("mstrun.npy"), "arrays"}, /* the first name in a zip */
+    [MST_PATH_PAGE] = {0, BYTES(MST_HTML_MARK), "a report"},
 };
 #undef BYTES
 

@@ -17,7 +17,8 @@ typedef enum mst_path_kind { MST_PATH_MODEL,
                              MST_PATH_TRACE,
                              MST_PATH_PICTURE,
                              MST_PATH_PREDICTIONS, /* as CSV or arrays */
-                             MST_PATH_ARRAYS } mst_path_kind;
+                             MST_PATH_ARRAYS,
+                             MST_PATH_PAGE /* HTML */ } mst_path_kind;
 
 extern bool mst_paths_force; /* --force: files of others may be replaced; inputs never */
 

@@ -108,6 +108,7 @@ typedef struct mst_calib_layer {
     double residual;                  /* mean |r| */
     double part_abs[MST_PART_COUNT];  /* mean |part| */
     double part_mean[MST_PART_COUNT]; /* mean part: they add up to bias */
+    uint64_t fired, spikes, ops;      /* sums over samples of mst_session_layer_fired, _spikes, _ops */
 } mst_calib_layer;
 
 typedef struct mst_calib_point {
@@ -115,6 +116,7 @@ typedef struct mst_calib_point {
     double top1;         /* of the labelled samples; NaN without labels */
     double agreement;    /* share of samples where both networks choose the same class */
     double logit_rel_l2; /* |mean logits(t) - ANN logits|_2 / |ANN logits|_2, over all samples */
+    mst_counters counts; /* of the spiking network, sums over samples */
 } mst_calib_point;
 
 typedef struct mst_calib_report {
@@ -149,6 +151,9 @@ MST_API void mst_calib_worker_destroy(mst_calib_worker *w);
  * was not to be seen. */
 MST_API mst_status mst_calib_measure(mst_calib_worker *w, size_t i, mst_err *err);
 MST_API void mst_calib_commit(mst_calib_worker *w);
+/* Of the sample measured last: its label (-1: none), the class that the ANN says, and what the spiking network says at
+ * each point, said [n_at]. */
+MST_API void mst_calib_said(const mst_calib_worker *w, int *label, uint32_t *ann, uint32_t *said);
 
 /* Figures of all samples committed so far; EINVAL if there are none. Release with _free. */
 MST_API mst_status mst_calib_report_make(const mst_calib *c, mst_calib_report *out, mst_err *err);

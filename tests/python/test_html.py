@@ -1,0 +1,235 @@
+"""The page of --html: well formed, self-contained, escaped, with the numbers of the JSON; in Chromium where there is one."""
+import html.parser
+import json
+import re
+
+import numpy as np
+import pytest
+
+from built import tool
+from support import FIXTURES, helper, numpy_helper, onnx  # noqa: F401
+from test_json import DIGITS, ONNX
+
+VOID = {"meta", "img", "br", "hr"}
+SVG_LEAVES = {"rect", "line", "path", "circle"}
+
+
+class Page(html.parser.HTMLParser):
+    """Elements as a tree of [tag, attributes, children]; strict about what is open."""
+
+    def __init__(self, text):
+        super().__init__(convert_charrefs=True)
+        self.root = ["", {}, []]
+        self.open = [self.root]
+        self.feed(text)
+        self.close()
+        assert [e[0] for e in self.open] == [""], "left open: %s" % [e[0] for e in self.open]
+
+    def handle_starttag(self, tag, attrs):
+        assert len(attrs) == len(dict(attrs)), (tag, attrs)
+        self.open[-1][2].append([tag, dict(attrs), []])
+        if tag not in VOID:
+            self.open.append(self.open[-1][2][-1])
+
+    def handle_startendtag(self, tag, attrs):
+        assert tag in SVG_LEAVES, tag
+        self.open[-1][2].append([tag, dict(attrs), []])
+
+    def handle_endtag(self, tag):
+        assert self.open.pop()[0] == tag, tag
+
+    def handle_data(self, data):
+        self.open[-1][2].append(data)
+
+
+def walk(element, tag=None):
+    if isinstance(element, str):
+        return
+    if tag is None or element[0] == tag:
+        yield element
+    for child in element[2]:
+        yield from walk(child, tag)
+
+
+def text(element):
+    return element if isinstance(element, str) else "".join(text(c) for c in element[2])
+
+
+def tables(page):
+    """{label: rows of cells, a cell its value or its text}"""
+    def cell(c):
+        data = next(walk(c, "data"), None)
+        return float(data[1]["value"]) if data is not None else text(c)
+    found = {}
+    for box in walk(page.root, "div"):
+        if box[1].get("class") == "scroll":
+            rows = [[cell(c) for c in row[2] if not isinstance(c, str)] for row in walk(box, "tr")]
+            assert box[1]["aria-label"] not in found and len({len(r) for r in rows}) == 1
+            found[box[1]["aria-label"]] = rows
+    return found
+
+
+def check(page_text):
+    """What holds of every page."""
+    page = Page(page_text)
+    assert page_text.startswith("<!DOCTYPE html>\n") and page_text.isprintable() is False
+    ids = [e[1]["id"] for e in walk(page.root) if "id" in e[1]]
+    assert len(ids) == len(set(ids))
+    for e in walk(page.root):
+        assert e[0] not in ("script", "link", "iframe", "object", "base") and not any(a.startswith("on") for a in e[1]), e[:2]
+        for name, value in e[1].items():
+            assert not re.search(r"\b(nan|inf)\b|-?1e\+?\d", value or "", re.I) or e[0] in ("th", "section", "div", "img"), (e[0], name, value)
+        for name in ("src", "href", "xlink:href"):
+            assert e[1].get(name, "#").startswith(("#", "data:image/png;base64,")), e[:2]
+    assert not re.search(r"https?:|url\(|@import", page_text.split("<body>")[0])
+    for svg in walk(page.root, "svg"):
+        kids = [c for c in svg[2] if not isinstance(c, str)]
+        assert svg[1]["role"] == "img" and [k[0] for k in kids[:2]] == ["title", "desc"]
+        assert svg[1]["aria-labelledby"].split() == [k[1]["id"] for k in kids[:2]] and all(text(k) for k in kids[:2])
+        w, h = map(float, svg[1]["viewbox"].split()[2:])
+        for e in walk(svg):
+            for x in ("x", "x1", "x2", "cx"):
+                assert -30 <= float(e[1].get(x, 0)) <= w + 1, (e, w)
+            for y in ("y", "y1", "y2", "cy"):
+                assert -1 <= float(e[1].get(y, 0)) <= h + 1, (e, h)
+    for section in walk(page.root, "section"):
+        if any(True for _ in walk(section, "svg")):
+            assert any(True for _ in walk(section, "table")), section[1]
+    return page
+
+
+@pytest.fixture(scope="module", name="made")
+def _made(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("html")
+    tool("mstconv", ONNX, "-o", folder / "d.bin", "--quiet")
+    tool("mstconv", ONNX.with_name("digits-swin-sa50.onnx"), "-o", folder / "m.bin", "--quiet")
+    return folder
+
+
+def calib(made, *args, onnx_file=ONNX, model="d.bin", n=40):
+    out = made / "page.html"
+    done = tool("mstcalib", onnx_file, made / model, DIGITS, "-n", n, "--html", out, "--json", "-", "--quiet", *args)
+    return check(out.read_text()), json.loads(done.stdout)
+
+
+def close(shown, values):
+    assert len(shown) == len(values)
+    for a, b in zip(shown, values):
+        assert (b is None and a == "\u2013") or a == pytest.approx(b, rel=1e-9, abs=1e-9)
+
+
+def check_numbers(page, r, fixed):
+    shown = tables(page)
+    at = r["at"]
+    step = r["mode"] == "step"
+    for k, row in enumerate(shown["Accuracy"][1:]):
+        assert row[0] == (at[k]["t"] if step else r["mode"])
+        keys = ("top1_percent", "loss_percent", "loss_se_percent", "agreement_percent", "logit_rel_l2")
+        close(row[1:2] + row[3:], [at[k][key] for key in keys][:len(row) - 2])
+    for k, row in enumerate(shown["Spikes and operations of one sample"][1:]):
+        close(row[1:], [at[k][key] for key in ("fired_per_sample", "spikes_per_sample", "sops_per_sample", "macs_per_sample",
+                                                "energy_pj", "energy_ratio", "energy_total_ratio")])
+    energy = {row[0]: row[1:] for row in shown["Energy"][1:]}
+    name = r["energy"]["constants"]["set"]
+    for label, key in (("this run", "run"), ("ANN", "ann"), ("ANN of %s bits" % (r["energy"]["bit_ann"] or {}).get("bits"), "bit_ann")):
+        if r["energy"][key] is not None:
+            close(energy["%s: %s" % (name, label)], [r["energy"][key].get(k) for k in (
+                "operations_pj", "memory_pj", "updates_pj", "total_pj", "ratio", "total_ratio")])
+    for l, row in zip(r["layers"], shown["Firing rates"][1:]):
+        assert row[0] == l["name"]
+        close(row[2:4] + row[5:], [l[k] for k in ("neurons", "rate_percent", "fired_per_sample", "spikes_per_sample", "input_ops_per_sample")])
+    if fixed:
+        heads = shown["Error of each layer"][0]
+        for l, row in zip(r["layers"], shown["Error of each layer"][1:]):
+            said = dict(zip(heads, row))
+            assert said["layer"] == l["name"]
+            close([said[h] for h in ("theta", "L", "mean |error|", "\u00b1", "relative L2", "largest", "bias", "within theta/2L, %", "residual")],
+                  [l[k] for k in ("theta", "L", "mae", "mae_se", "rel_l2", "max", "bias", "within_percent", "residual")])
+            assert heads[-len(l["parts"]):] == list(l["parts"])
+            close([said[p] for p in l["parts"]], list(l["parts"].values()))
+
+
+@pytest.mark.parametrize("args", [("-T", "1,4,16"), ("--mode", "count", "--levels", 4), ("--mode", "radix", "--bits", 3, "--energy-set", "int8")])
+def test_numbers_of_a_calibration(made, args):
+    page, r = calib(made, *args)
+    check_numbers(page, r, True)
+    words = text(next(walk(page.root, "section")))
+    assert "%.2f %%" % r["at"][-1]["top1_percent"] in words and "%.2f" % abs(r["ann"]["loss_percent"]) in words or r["ann"]["loss_percent"] == 0
+    assert "%.3g times" % r["energy_ratio"] in words and r["assumed"]["normalization"] in words
+    assert ("an ANN of %d bits" % 3 in words) == (r["mode"] == "radix")
+    ids = [e[1]["id"] for e in walk(page.root) if "id" in e[1]]
+    assert {"accuracy-t", "energy-t", "costs-t", "errors-t", "rates-t"} <= set(ids)
+
+
+def test_masks(made):
+    page, r = calib(made, "-T", 4, "--ann-masks", "mean", onnx_file=ONNX.with_name("digits-swin-sa50.onnx"), model="m.bin")
+    rows = tables(page)["Masks"][1:]
+    assert rows and {row[4] for row in rows} == {0.5} and {row[5] for row in rows} == {0.5}
+    layers = {l["name"]: l for l in r["layers"]}
+    for row in rows:
+        close(row[6:8], [layers[row[0]][k] for k in ("fired_per_sample", "spikes_per_sample")])
+    page, _ = calib(made, "-T", 4)
+    assert "Masks" not in tables(page)
+
+
+def test_loss_and_its_error(made):
+    """Against the samples' own classes."""
+    page, r = calib(made, "-T", 16, n=60)
+    ann = r["ann"]
+    flips = {f["sample"]: f for f in ann["flips"]}
+    assert len(flips) == ann["flipped"] and ann["agreement_percent"] == pytest.approx(100 * (1 - ann["flipped"] / r["samples"]))
+    lost = sum(f["ann"] == f["label"] for f in flips.values())
+    gained = sum(f["snn"] == f["label"] for f in flips.values())
+    each = np.array([1.] * lost + [-1.] * gained + [0.] * (r["samples"] - lost - gained))
+    assert ann["flipped"] > 3 and ann["loss_percent"] == pytest.approx(100 * each.mean())
+    assert ann["loss_se_percent"] == pytest.approx(100 * each.std(ddof=1) / np.sqrt(len(each)))
+    assert ann["ann_top1_percent"] - r["at"][-1]["top1_percent"] == pytest.approx(ann["loss_percent"])
+    assert sum(c[2] for c in ann["pairs"] if c[0] != c[1]) == ann["flipped"]
+    assert sum(c[2] for c in ann["ann_confusion"] if c[0] == c[1]) == round(ann["ann_top1_percent"] * r["labelled"] / 100)
+
+
+def test_only_the_footer_differs(made):
+    pages = []
+    for threads in (1, 3):
+        calib(made, "-T", 4, "--threads", threads)
+        pages.append((made / "page.html").read_text().split("<footer")[0])
+    assert pages[0] == pages[1]
+
+
+HOSTILE = "<script>alert(1)</script>\"'&]]>--><svg onload=x>"
+
+
+def test_names_are_text(made, tmp_path):
+    """Layers, classes and paths of other people."""
+    model = onnx.load(FIXTURES / "swin-ts.onnx")
+    for node in model.graph.node:
+        node.name = node.name and node.name + HOSTILE
+    folder = tmp_path / ("a&b<i>" + "\xe9")
+    folder.mkdir()
+    onnx.save(model, folder / "x.onnx")
+    (folder / "classes.txt").write_text("".join("c%d%s\n" % (i, HOSTILE) for i in range(10)))
+    tool("mstconv", folder / "x.onnx", "-o", folder / "x.bin", "--classes", folder / "classes.txt", "--quiet")
+    z = np.load(FIXTURES / "swin.npz")
+    np.save(folder / "x.npy", z["x"])
+    np.save(folder / "y.npy", z["logits_ts"].argmax(1))
+    tool("mstcalib", folder / "x.onnx", folder / "x.bin", "npy:%s,%s" % (folder / "x.npy", folder / "y.npy"), "-T", "1,2",
+         "--html", folder / "p.html", "--quiet")
+    got = (folder / "p.html").read_text()
+    page = check(got)
+    assert "<script" not in got and "<i>" not in got and "a&amp;b&lt;i&gt;\xe9" in got
+    assert any(HOSTILE in row[0] for row in tables(page)["Firing rates"][1:])
+
+
+def test_it_replaces_no_input(made, tmp_path):
+    for path in (made / "d.bin", ONNX, tmp_path / "other.html"):
+        (tmp_path / "other.html").write_text("<!DOCTYPE html>\n<html lang=\"en\">mine")
+        before = path.read_bytes()
+        done = tool("mstcalib", ONNX, made / "d.bin", DIGITS, "-n", 2, "-T", 1, "--html", path, code=2)
+        assert len(done.stderr.splitlines()) == 1 and path.read_bytes() == before
+    done = tool("mstcalib", ONNX, made / "d.bin", DIGITS, "--tune", tmp_path / "t.bin", "--html", tmp_path / "p.html", code=2)
+    assert "--html: not with --tune" in done.stderr
+    for _ in range(2):  # its own it replaces
+        tool("mstcalib", ONNX, made / "d.bin", DIGITS, "-n", 2, "-T", 1, "--html", tmp_path / "p.html", "--quiet")
+    done = tool("mstcalib", ONNX, made / "d.bin", DIGITS, "-n", 2, "-T", 1, "--html", "-")
+    check(done.stdout)
+    assert "ANN top-1" in done.stderr
