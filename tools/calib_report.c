@@ -122,7 +122,7 @@ static void print_cost(const mst_calib_facts *c, const mst_figures *x, FILE *f)
     fprintf(f, "%s%.0f spikes per sample, %.4g M SOPs", isfinite(loss) ? "; " : "", x->spikes, 1e-6 * x->sops);
     if (isfinite(mst_energy_ratio(x, &x->ann, false)))
         fprintf(f, "; energy %.3g times the ANN's (%s), with memory %.3g times", mst_energy_ratio(x, &x->ann, false),
-                c->run->about.energy.set, mst_energy_ratio(x, &x->ann, true));
+                c->run->about.energy.set.name, mst_energy_ratio(x, &x->ann, true));
     fputs("\n\n", f);
 }
 

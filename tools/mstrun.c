@@ -312,9 +312,9 @@ static void set_energy(void)
     if (o.alpha.set)
         energy.alpha = mst_json_rounded(o.alpha.value);
     if (o.ac.set)
-        energy.ac = mst_json_rounded(o.ac.value);
+        energy.set.ac = mst_json_rounded(o.ac.value);
     if (o.mac.set)
-        energy.mac = mst_json_rounded(o.mac.value);
+        energy.set.mac = mst_json_rounded(o.mac.value);
 }
 
 static mst_status run_picked(run_job *j, mst_err *err)

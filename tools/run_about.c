@@ -52,11 +52,11 @@ static const mst_field shard_fields[] = {
 };
 
 static const mst_field energy_fields[] = {
-    ABOUT("set", TEXT, energy.set),
-    ABOUT("ac_pj", REAL, energy.ac),
-    ABOUT("mac_pj", REAL, energy.mac),
-    ABOUT("value_bits", WHOLE, energy.value_bits),
-    ABOUT("state_bits", WHOLE, energy.state_bits),
+    ABOUT("set", TEXT, energy.set.name),
+    ABOUT("ac_pj", REAL, energy.set.ac),
+    ABOUT("mac_pj", REAL, energy.set.mac),
+    ABOUT("value_bits", WHOLE, energy.set.value_bits),
+    ABOUT("state_bits", WHOLE, energy.set.state_bits),
     ABOUT("alpha_joules", REAL, energy.alpha),
 };
 

@@ -9,60 +9,34 @@
 
 /* ---- energy ---- */
 
-/* pJ of n reads or writes of that many bits. */
-static double memory_pj(double n, double bits)
-{
-    return n * bits / MST_SRAM_WORD_BITS * MST_SRAM_WORD_PJ;
-}
-
-/* A weight for each operation; membranes read and written; spikes written and read once as addresses. A neuron
- * adds its current at each update, and takes theta away for each spike. */
-static mst_cost cost_of_snn(const mst_figures *x, const mst_energy *e)
-{
-    return (mst_cost){.operations = x->sops * e->ac + x->macs * e->mac,
-                      .memory = memory_pj(x->sops + x->macs, (double)e->value_bits) +
-                                memory_pj(2 * x->state_updates, (double)e->state_bits) +
-                                memory_pj(2 * x->spikes, MST_EVENT_BITS),
-                      .updates = (x->state_updates + x->fired) * e->ac};
-}
-
-/* A weight for each operation; activations written and read once. A neuron scales, then rounds. */
-static mst_cost cost_of_ann(const mst_figures *x, const mst_energy *e)
-{
-    return (mst_cost){.operations = x->dense_pass * e->mac,
-                      .memory = memory_pj(x->dense_pass + 2 * x->neurons, (double)e->value_bits),
-                      .updates = x->neurons * e->mac};
-}
-
-/* Activations of K bits, a multiplication done bit by bit: K accumulates. The image (once: the static part) is not
- * of K bits. */
-static mst_cost cost_of_bit_ann(const mst_figures *x, double once, const mst_energy *e)
-{
-    return (mst_cost){.operations = once * e->mac + (x->dense_pass - once) * x->bits * e->ac,
-                      .memory = memory_pj(x->dense_pass, (double)e->value_bits) + memory_pj(2 * x->neurons, x->bits),
-                      .updates = x->neurons * e->mac};
-}
-
 mst_figures mst_figures_of(const mst_run_about *a, const mst_counters *c, uint64_t samples, double steps)
 {
-    const mst_energy *e = &a->energy;
+    const mst_energy_set *e = &a->energy.set;
     double n = (double)samples, pass = (double)a->dense_pass, once = (double)a->dense_static;
     mst_figures x = {.dense_pass = pass, .dense_run = once + (pass - once) * steps};
     x.spikes = (double)c->spikes / n;
     x.fired = (double)c->spikes_before / n;
     x.sops = (double)c->sops / n;
     x.macs = (double)c->macs / n;
-    x.power = x.spikes / STEP_SECONDS * e->alpha;
+    x.power = x.spikes / STEP_SECONDS * a->energy.alpha;
     x.per_input = pass > once ? x.sops / (pass - once) : (double)NAN;
     for (size_t k = 0; k < a->n_layers; k++)
         x.neurons += (double)a->layers[k].neurons;
     x.fires = c->spikes != 0;
     x.state_updates = x.neurons * steps;
     x.bits = a->mode == MST_RUN_RADIX ? (unsigned)a->window : 0;
-    x.ann = cost_of_ann(&x, e);
+    const mst_work work = {.sops = x.sops,
+                           .macs = x.macs,
+                           .spikes = x.spikes,
+                           .fired = x.fired,
+                           .neurons = x.neurons,
+                           .updates = x.state_updates,
+                           .dense_ops = pass,
+                           .dense_static = once};
+    x.ann = mst_energy_of_ann(e, &work);
     if (x.bits != 0)
-        x.bit_ann = cost_of_bit_ann(&x, once, e);
-    x.snn = a->mode == MST_RUN_ANN ? x.ann : cost_of_snn(&x, e);
+        x.bit_ann = mst_energy_of_bit_ann(e, &work, x.bits);
+    x.snn = a->mode == MST_RUN_ANN ? x.ann : mst_energy_of_run(e, &work);
     return x;
 }
 

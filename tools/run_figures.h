@@ -6,12 +6,6 @@
 
 #include "tools/run_about.h"
 
-/* Operations and memory of one inference, pJ. */
-typedef struct mst_cost {
-    double operations;
-    double memory, updates; /* reads and writes; what is done to neurons beside synaptic operations */
-} mst_cost;
-
 /* Per sample. */
 typedef struct mst_figures {
     double fired, spikes; /* before masks, after them */

@@ -124,10 +124,10 @@ static void print_against(double energy, double theirs, double ratio, FILE *f)
 
 static void print_energy(const mst_run_facts *r, const mst_figures *x, FILE *f)
 {
-    const mst_energy *e = &r->about.energy;
+    const mst_energy_set *e = &r->about.energy.set;
     fprintf(f, "energy        ");
     print_against(x->snn.operations, x->ann.operations, mst_energy_ratio(x, &x->ann, false), f);
-    fprintf(f, " (%s: %g pJ per AC, %g pJ per MAC)\n  and memory  ", e->set, e->ac, e->mac);
+    fprintf(f, " (%s: %g pJ per AC, %g pJ per MAC)\n  and memory  ", e->name, e->ac, e->mac);
     print_against(mst_cost_all(&x->snn), mst_cost_all(&x->ann), mst_energy_ratio(x, &x->ann, true), f);
     fprintf(f, " (%g pJ for %d bits of an 8 KB SRAM; docs/ENERGY.md)\n", MST_SRAM_WORD_PJ, MST_SRAM_WORD_BITS);
     if (x->bits == 0 || !x->fires)
@@ -143,7 +143,7 @@ static void print_ann(const mst_run_facts *r, const mst_figures *x, FILE *f)
     fprintf(f, "operations    %.4g M MACs, %.4g M of them of activations that are not zero\n", 1e-6 * x->dense_pass,
             1e-6 * x->macs);
     fprintf(f, "energy        %.4g uJ (%s: %g pJ per MAC); with memory %.4g uJ (docs/ENERGY.md)\n",
-            1e-6 * x->ann.operations, r->about.energy.set, r->about.energy.mac, 1e-6 * mst_cost_all(&x->ann));
+            1e-6 * x->ann.operations, r->about.energy.set.name, r->about.energy.set.mac, 1e-6 * mst_cost_all(&x->ann));
 }
 
 static double samples_a_second(const mst_run_facts *r)

@@ -1,4 +1,4 @@
-/* A graph as what its data set is to fit. */
+/* A graph as what its data set is to fit; no graph. */
 #include "runtime/data/data_want.h"
 
 mst_status mst_data_want_of(const mst_graph *g, mst_data_want *want, mst_err *err)
@@ -22,6 +22,12 @@ mst_status mst_data_want_of(const mst_graph *g, mst_data_want *want, mst_err *er
         .channels_last = g->meta.channels_last,
     };
     return MST_OK;
+}
+
+mst_status mst_data_open_as_is(const char *spec, mst_data **out, mst_err *err)
+{
+    mst_data_want want = {.size = sizeof want, .as_is = true};
+    return mst_data_open(spec, &want, out, err);
 }
 
 mst_status mst_data_open_for(const char *spec, const mst_graph *g, mst_data **out, mst_err *err)

@@ -1,4 +1,5 @@
 /* Programs: a graph compiled for one mode, by one back end. Drives lowering; runs nothing. */
+#include "mst/facts.h"
 #include "runtime/backend/backend.h"
 #include "runtime/core/options.h"
 
@@ -109,4 +110,17 @@ uint32_t mst_program_window(const mst_program *p)
 const mst_layer *mst_program_layer(const mst_program *p, size_t k)
 {
     return k < p->n_layers ? &p->layers[k] : NULL;
+}
+
+uint32_t mst_program_layer_leaves(const mst_program *p, size_t k)
+{
+    if (k >= p->n_layers)
+        return MST_NONE;
+    uint32_t made = p->layers[k].node, out = p->g->nodes[made].out;
+    for (uint32_t i = made + 1; p->layers[k].masked && i < p->g->n_nodes; i++) {
+        const mst_node *n = &p->g->nodes[i];
+        if (n->op == MST_OP_MASK && p->facts[n->in[0]].root == out) /* the first counts */
+            return i;
+    }
+    return made;
 }

@@ -24,7 +24,7 @@ static bool in_set(const mst_page *r, size_t k, priced *p)
     mst_run_about about = r->run->about; /* lent: only its prices differ */
     if (!mst_list_energy_sets.row(k, cells) || mst_energy_find(cells[0], &p->set, NULL) != MST_OK)
         return false;
-    if (strcmp(p->set.set, about.energy.set) == 0)
+    if (strcmp(p->set.set.name, about.energy.set.name) == 0)
         p->set = about.energy; /* with what the user said */
     about.energy = p->set;
     p->x = mst_figures_of(&about, &r->run->sums.all, r->run->sums.samples, mst_run_steps(&about));
@@ -48,7 +48,7 @@ static void ratio_chart(const priced *sets, size_t n, FILE *f)
     for (size_t k = 0; k < 2 * n; k++) {
         const priced *p = &sets[k / 2];
         bool all = k % 2 != 0;
-        snprintf(text[k], sizeof text[k], all ? "and memory" : "%s", p->set.set);
+        snprintf(text[k], sizeof text[k], all ? "and memory" : "%s", p->set.set.name);
         labels[k] = text[k];
         values[k] = mst_energy_ratio(&p->x, &p->x.ann, all);
         marks[k] = bit_mark(&p->x, all);
@@ -85,7 +85,7 @@ static void cost_chart(const mst_page *r, const mst_figures *x, FILE *f)
     size_t n = x->bits != 0 ? 3 : 2;
     double values[9];
     snprintf(bits, sizeof bits, "%u-bit ANN", x->bits);
-    snprintf(title, sizeof title, "Where the energy goes (%s)", r->run->about.energy.set);
+    snprintf(title, sizeof title, "Where the energy goes (%s)", r->run->about.energy.set.name);
     const char *const labels[] = {"this run", "ANN", bits};
     for (size_t k = 0; k < n; k++) {
         values[3 * k] = MICRO * costs[k]->operations;
@@ -131,21 +131,21 @@ static void cost_table(const priced *sets, size_t n, FILE *f)
     mst_html_table_begin(&t, f, "Energy", COUNT(heads), heads);
     for (size_t k = 0; k < n; k++) {
         const mst_figures *x = &sets[k].x;
-        snprintf(name, sizeof name, "%s: this run", sets[k].set.set);
+        snprintf(name, sizeof name, "%s: this run", sets[k].set.set.name);
         cost_row(&t, name, &x->snn, (double)NAN, (double)NAN);
-        snprintf(name, sizeof name, "%s: ANN", sets[k].set.set);
+        snprintf(name, sizeof name, "%s: ANN", sets[k].set.set.name);
         cost_row(&t, name, &x->ann, mst_energy_ratio(x, &x->ann, false), mst_energy_ratio(x, &x->ann, true));
         if (x->bits == 0)
             continue;
-        snprintf(name, sizeof name, "%s: ANN of %u bits", sets[k].set.set, x->bits);
+        snprintf(name, sizeof name, "%s: ANN of %u bits", sets[k].set.set.name, x->bits);
         cost_row(&t, name, &x->bit_ann, mst_energy_ratio(x, &x->bit_ann, false),
                  mst_energy_ratio(x, &x->bit_ann, true));
     }
     mst_html_table_end(&t);
     fputs("<p class=\"note\">", f);
     for (size_t k = 0; k < n; k++)
-        mst_html(f, "%s%s: %g pJ for an addition, %g pJ for a multiply-add", k == 0 ? "" : "; ", sets[k].set.set,
-                 sets[k].set.ac, sets[k].set.mac);
+        mst_html(f, "%s%s: %g pJ for an addition, %g pJ for a multiply-add", k == 0 ? "" : "; ", sets[k].set.set.name,
+                 sets[k].set.set.ac, sets[k].set.set.mac);
     mst_html(f, ". Memory: %g pJ for %d bits. Definitions: docs/ENERGY.md.</p>\n", MST_SRAM_WORD_PJ,
              MST_SRAM_WORD_BITS);
 }

@@ -68,7 +68,7 @@ static void cost_words(const mst_page *r, FILE *f)
         mst_html(
             f,
             ": <strong>%.3g times</strong> the ANN's energy of operations (%s), %.3g times with memory and neurons",
-            ratio, a->energy.set, all);
+            ratio, a->energy.set.name, all);
     if (x.bits != 0 && x.fires)
         mst_html(f, "; of an ANN of %u bits %.3g and %.3g times", x.bits, mst_energy_ratio(&x, &x.bit_ann, false),
                  mst_energy_ratio(&x, &x.bit_ann, true));

@@ -46,6 +46,9 @@ MST_API float mst_program_layer_theta(const mst_program *p, size_t k, size_t c);
  * not known. */
 MST_API double mst_program_layer_mask(const mst_program *p, size_t k);
 MST_API double mst_program_layer_trained(const mst_program *p, size_t k);
+/* The node whose values are what leaves the layer, for taps: its mask, where one follows, else its own.
+ * MST_NONE for no layer. */
+MST_API uint32_t mst_program_layer_leaves(const mst_program *p, size_t k);
 
 /* ---- session: the sums of mst_counters -------------------------------------- */
 

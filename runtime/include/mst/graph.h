@@ -351,6 +351,9 @@ MST_API uint32_t mst_graph_timesteps(const mst_graph *g);               /* T to 
 MST_API uint64_t mst_graph_seed(const mst_graph *g);                    /* of the masks */
 MST_API mst_run_rule mst_graph_run_rule(const mst_graph *g);            /* how to run it by default */
 MST_API mst_thinning mst_graph_thinning(const mst_graph *g);            /* of masks in count and radix mode */
+/* T that v(0) was tuned for (0: it was not), and from which step on logits were averaged. */
+MST_API uint32_t mst_graph_tuned_timesteps(const mst_graph *g);
+MST_API uint32_t mst_graph_tuned_readout(const mst_graph *g);
 
 /* Levels of a NEURON in count and radix mode where the user does not say: those stored for it, otherwise
  * its L, which may be more than MST_MAX_RUN_LEVELS (then it cannot run so). */

@@ -184,7 +184,7 @@ START_TEST(without_a_model)
     uint32_t shape[3];
     int label;
     float x[18 * 13];
-    ck_assert_msg(mst_data_open(sample("grey.jpg"), &(mst_data_want){.as_is = true}, &d, &err) == MST_OK,
+    ck_assert_msg(mst_data_open_as_is(sample("grey.jpg"), &d, &err) == MST_OK,
                   "%s", err.text);
     ck_assert_str_eq(mst_data_format(d), "image");
     ck_assert_uint_eq(mst_data_count(d), 1);

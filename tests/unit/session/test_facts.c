@@ -52,6 +52,10 @@ START_TEST(of_a_graph)
     ck_assert_str_eq(mst_graph_class_name(g, 1), "dog");
     ck_assert_ptr_null(mst_graph_class_name(g, 2));
     ck_assert_uint_eq(mst_graph_timesteps(g), 24);
+    ck_assert(mst_graph_tuned_timesteps(g) == 0);
+    g->tuning = (mst_tuning){.timesteps = 16, .readout_from = 9};
+    ck_assert(mst_graph_tuned_timesteps(g) == 16 && mst_graph_tuned_readout(g) == 9);
+    g->tuning = (mst_tuning){0};
     ck_assert_uint_eq(mst_graph_seed(g), (uint64_t)1 << 40);
     mst_graph_destroy(g);
 }
@@ -81,6 +85,8 @@ START_TEST(of_layers)
     ck_assert(mst_program_layer_trained(p, 0) == 0.5 && mst_program_layer_trained(p, 1) == -1);
     ck_assert_uint_eq(mst_program_layer_shape(p, 0, dims), 4);
     ck_assert(dims[1] == 2 && dims[2] == 2 && dims[3] == 3);
+    ck_assert(mst_program_layer_leaves(p, 0) == 1 && mst_program_layer_leaves(p, 1) == 3);
+    ck_assert_uint_eq(mst_program_layer_leaves(p, 2), MST_NONE);
     mst_program_destroy(p);
     mst_graph_destroy(g);
 }

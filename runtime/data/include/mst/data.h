@@ -47,6 +47,8 @@ MST_API mst_status mst_data_open(const char *spec, const mst_data_want *want, ms
 /* The same with what g wants: its input's shape, mean and std, preprocessing, classes; g need not live on.
  * EUNSUPPORTED where its input is no image [1,C,H,W]. */
 MST_API mst_status mst_data_open_for(const char *spec, const mst_graph *g, mst_data **out, mst_err *err);
+/* The same without a model: samples as mst_data_want.as_is has them, normalized by nothing (bytes as x/255). */
+MST_API mst_status mst_data_open_as_is(const char *spec, mst_data **out, mst_err *err);
 MST_API void mst_data_close(mst_data *d); /* NULL allowed */
 
 MST_API const char *mst_data_format(const mst_data *d); /* "idx", ..: lent by d */
