@@ -1,0 +1,25 @@
+"""What goes wrong, in the words of the library."""
+from __future__ import annotations
+
+
+class Error(Exception):
+    """A failure. Its text is the library's own line: what was wrong, where, and what would help.
+
+    code: the library's name of the kind of failure ("EINVAL", "EFORMAT", "EUNSUPPORTED", ..), None where a tool
+    reported it and did not say.
+    """
+
+    def __init__(self, text: str, code: str | None = None) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class ArgumentError(Error, ValueError):
+    """An argument that makes no sense: its name, what was expected, what was found."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text, "EINVAL")
+
+
+class Warning(UserWarning):  # noqa: A001 - mst.Warning, beside mst.Error
+    """Something runs that is probably not meant, such as masks other than those of the training."""
