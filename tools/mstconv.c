@@ -9,6 +9,7 @@
 #include "tools/conv_meta.h"
 #include "tools/conv_metadata.h"
 #include "tools/conv_pairs.h"
+#include "tools/conv_policy.h"
 #include "tools/conv_report.h"
 #include "tools/conv_thresholds_report.h"
 #include "tools/policy_yaml.h"
@@ -21,7 +22,7 @@
 #include "tools/tool_prepare.h"
 
 static struct {
-    bool dry_run, require_spiking, allow_analog, quiet;
+    bool dry_run, show_policy, require_spiking, allow_analog, quiet;
     const char *output, *policy, *report, *dump_dir, *stop_after, *shape, *layout, *classes, *weights, *qdq;
     mst_opt_uint timesteps, seed;
     mst_prepare_opts prepare;
@@ -60,6 +61,9 @@ static const mst_opt options[] = {
     {"report", 0, MST_OPT_OUTPUT, &o.report, "FILE|-", "write the table as JSON; - is stdout, text then goes to stderr",
      MST_PATH_JSON, 0},
     MST_OUTPUT_OPTIONS,
+    {"show-policy", 0, MST_OPT_FLAG, &o.show_policy, NULL,
+     "write what --policy says as JSON to stdout, and exit (no MODEL)",
+     0, 0},
     {"dry-run", 0, MST_OPT_FLAG, &o.dry_run, NULL, "convert and report, write no OUT.bin", 0, 0},
     {"dump-dir", 0, MST_OPT_STRING, &o.dump_dir, "DIR", "the graph after each pass, as text and Graphviz", 0, 0},
     {"stop-after", 0, MST_OPT_STRING, &o.stop_after, "PASS",
@@ -105,6 +109,10 @@ static int check_files(const char *const *args, size_t n)
 
 static int check_usage(size_t n_args, mst_import_opts *iopts)
 {
+    if (o.show_policy && o.policy == NULL)
+        return mst_opts_wrong(&tool, "--show-policy: expected --policy P.yaml with it, found nothing");
+    if (o.show_policy)
+        return n_args == 0 ? -1 : mst_opts_wrong(&tool, "--show-policy: expected no MODEL.onnx with it, found one");
     if (n_args == 0)
         return mst_opts_wrong(&tool, "expected MODEL.onnx, found nothing");
     if (o.output == NULL && !o.dry_run && o.stop_after == NULL)
@@ -287,6 +295,17 @@ static mst_status make_dump_dir(mst_err *err)
     return claim_dumps(err);
 }
 
+static int show_policy(void)
+{
+    mst_policy policy;
+    mst_err err = {0};
+    mst_status st = mst_policy_load(o.policy, &policy, &err);
+    if (st == MST_OK)
+        st = mst_policy_json(&policy, "-", &err);
+    mst_policy_free(&policy);
+    return st == MST_OK ? MST_EXIT_DONE : mst_opts_failed(&tool, &err);
+}
+
 static void warn(void *ctx, const char *text)
 {
     (void)ctx;
@@ -305,11 +324,13 @@ static int work(int argc, char **argv)
     if (code < 0)
         code = check_usage(n_args, &iopts);
     if (code < 0)
-        code = check_files(args, n_args);
+        code = o.show_policy ? -1 : check_files(args, n_args);
     if (code < 0 && make_dump_dir(&err) != MST_OK)
         return mst_opts_failed(&tool, &err);
     if (code < 0)
         code = mst_opts_open(&tool);
+    if (code < 0 && o.show_policy)
+        code = show_policy();
     if (code >= 0)
         return code;
     iopts.dump_dir = o.dump_dir;

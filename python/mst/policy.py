@@ -52,7 +52,7 @@ class Policy:
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Policy:
         """What a policy file says, as mstconv reads it. Error with the line where it is wrong."""
-        said: dict[str, Any] = json.loads(_tools.run("mstconv", ["--show-policy", path])[0])
+        said: dict[str, Any] = json.loads(_tools.run("mstconv", ["--policy", path, "--show-policy"])[0])["policy"]
         for key in ("masks", "trained", "level_rules"):
             said[key] = [Rule(**dict(rule, blocks=tuple(rule["blocks"]) if rule["blocks"] else None))
                          for rule in said[key]]

@@ -87,7 +87,10 @@ def reports(made, tmp_path):
     found += [("conv", json.loads(tool(*conv).stdout))]
     qdq.static(qdq.network(), tmp_path)
     conv = ("mstconv", tmp_path / "qdq.onnx", "--dry-run", "--quiet", "--report", "-")
-    return found + [("conv", json.loads(tool(*conv).stdout))]
+    found += [("conv", json.loads(tool(*conv).stdout))]
+    (tmp_path / "all.yaml").write_text("version: 1\nmasks: {default: 0.5}\ntrained: {default: 0.5}\n"
+                                       "run: {overrides: [{blocks: 0-2, levels: 3}]}\n")
+    return found + [("policy", json.loads(tool("mstconv", "--policy", tmp_path / "all.yaml", "--show-policy").stdout))]
 
 
 def test_keys_are_those_of_the_document(made, tmp_path):
@@ -102,7 +105,7 @@ def test_keys_are_those_of_the_document(made, tmp_path):
 
 def test_what_a_report_begins_with(made, tmp_path):
     for kind, report in reports(made, tmp_path):
-        tool_name = {"info": "mstrun", "run": "mstrun", "conv": "mstconv"}.get(kind, "mstcalib")
+        tool_name = {"info": "mstrun", "run": "mstrun", "conv": "mstconv", "policy": "mstconv"}.get(kind, "mstcalib")
         assert list(report)[:4] == ["tool", "schema", "provenance", "timing"]
         assert report["tool"] == tool_name and report["schema"] == 1
         said = report["provenance"]

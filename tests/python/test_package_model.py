@@ -73,7 +73,7 @@ def test_options_of_a_conversion(tmp_path):
     tool("mstconv", SWIN, "-o", tmp_path / "f16.bin", "--weights", "f16", "-q")
     mst.convert(SWIN, tmp_path / "m.bin", weights="f16")
     assert (tmp_path / "m.bin").read_bytes() == (tmp_path / "f16.bin").read_bytes()
-    assert mst.convert(SWIN, masks=0.5).layers[1].ratio == .5
+    assert {layer.ratio for layer in mst.convert(SWIN, masks=0.5).layers} == {.5, None}
 
 
 @pytest.mark.parametrize("said, text", [
@@ -188,3 +188,54 @@ def test_without_the_libraries_it_says_what_to_do(tmp_path):
     done = subprocess.run([sys.executable, "-c", "import mst; mst.load('x')"], env=env, capture_output=True, text=True,
                           check=False)
     assert "mst.errors.Error: libmst.so is not in %s: run 'make'" % tmp_path in done.stderr
+
+
+# ---- policies ----
+
+@pytest.mark.parametrize("name", sorted(path.name for path in (ROOT / "examples" / "policies").glob("*.yaml")))
+def test_policies_are_read_and_written_back(tmp_path, name):
+    policy = mst.Policy.load(ROOT / "examples" / "policies" / name)
+    policy.save(tmp_path / name)
+    assert mst.Policy.load(tmp_path / name) == policy and (policy.masks or policy.trained)
+
+
+def test_everything_that_a_policy_can_say(tmp_path):
+    """Fields of every kind, against the same converted from the file as it was written by hand."""
+    (tmp_path / "hand.yaml").write_text("""version: 1
+seed: 7
+timesteps: 12
+neuron: {shift: 0.25}
+masks:
+  default: 0.125
+  sites: {q: 0.5, k: 0.25}
+  overrides:
+    - {stage: 1, ratio: 0.75}
+    - {block: 0, sites: [q, attn], ratio: 0.1}
+    - {node: "/blocks/*/attn/k*", ratio: 0.0625}
+trained: {sites: {q: 0.5}}
+run:
+  mode: count
+  levels: 9
+  thinning: systematic
+  overrides:
+    - {site: v, levels: 3}
+    - {blocks: 0-1, bits: 2}
+""")
+    policy = mst.Policy.load(tmp_path / "hand.yaml")
+    assert policy.masks[0] == mst.Rule(.125) and policy.masks[1] == mst.Rule(.5, site="q")
+    assert policy.masks[3] == mst.Rule(.75, stage=1) and mst.Rule(.1, site="attn", blocks=(0, 0)) in policy.masks
+    assert policy.masks[-1].node == "/blocks/*/attn/k*" and policy.trained == [mst.Rule(.5, site="q")]
+    assert (policy.seed, policy.timesteps, policy.shift) == (7, 12, .25)
+    assert (policy.mode, policy.levels, policy.thinning) == ("count", 9, "systematic")
+    assert policy.level_rules == [mst.Rule(3, site="v"), mst.Rule(3, blocks=(0, 1))]
+    mst.convert(MODELS / "digits-swin.onnx", tmp_path / "a.bin", policy=tmp_path / "hand.yaml")
+    mst.convert(MODELS / "digits-swin.onnx", tmp_path / "b.bin", policy=policy)
+    assert (tmp_path / "a.bin").read_bytes() == (tmp_path / "b.bin").read_bytes()
+
+
+def test_policies_that_make_no_sense(tmp_path):
+    (tmp_path / "p.yaml").write_text("version: 1\nmasks: {sites: {q: 2}}\n")
+    with pytest.raises(mst.Error, match=r"p.yaml:2: policy.masks.sites.q: expected a number in \[0,1\), found '2'"):
+        mst.Policy.load(tmp_path / "p.yaml")
+    with pytest.raises(mst.Error, match="masks: two rules for the same neurons"):
+        mst.Policy(masks=[mst.Rule(.5), mst.Rule(.25)]).text()
