@@ -30,7 +30,7 @@ static const char *readout;
 static const char *ann_masks;
 static const char *tuned; /* file to write */
 static mst_opt_real holdout;
-static const char *html, *energy_set;
+static const char *html, *html_layer, *energy_set;
 static mst_energy energy;
 
 static const mst_opt options[] = {
@@ -51,6 +51,7 @@ static const mst_opt options[] = {
     {"html", 0, MST_OPT_OUTPUT, &html, "F.html",
      "write a page for people: accuracy, energy, errors by cause, as charts and tables (docs/REPORT.md)", MST_PATH_PAGE,
      0},
+    MST_HTML_LAYER_OPTION(html_layer),
     MST_COMMON_OPTIONS(c),
 };
 
@@ -108,6 +109,8 @@ static int check_usage(size_t n_args, const char *const *args)
         return mst_opts_wrong(&tool, "--holdout: expected a share above 0 and below 1, found %g", holdout.value);
     if (ann_masks != NULL && strcmp(ann_masks, "none") != 0 && strcmp(ann_masks, "mean") != 0)
         return mst_opts_wrong(&tool, "--ann-masks: expected none or mean, found '%s'", ann_masks);
+    if (html_layer != NULL && html == NULL)
+        return mst_opts_wrong(&tool, "--html-layer: expected --html with it");
     if (tuned != NULL && html != NULL)
         return mst_opts_wrong(&tool, "--html: not with --tune");
     if (mst_energy_find(energy_set, &energy, &err) != MST_OK || mst_common_check(&c, &err) != MST_OK)
@@ -227,15 +230,33 @@ static const char *ann_text(const mst_calib_facts *f)
                                              : "that of the ONNX file";
 }
 
-static mst_status write_page(const mst_calib_facts *f, mst_err *err)
+static mst_status write_page(const mst_calib_facts *f, const mst_calib_job *job, mst_err *err)
 {
+    const mst_calib_report *r = f->report;
+    mst_look look = {0};
+    mst_look_job again = {.ann = job->ann,
+                          .snn = job->snn,
+                          .data = job->data,
+                          .pick = job->pick,
+                          .versus = f->versus,
+                          .steps = r->points[r->n_points - 1].t,
+                          .named = html_layer,
+                          .otherwise = mst_page_worst(r),
+                          .outcome = f->outcome};
+    bool whole = !mst_outcome_partial(f->outcome); /* one that was stopped is to end */
+    mst_status st = whole ? mst_look_make(&again, &look, err) : MST_OK;
     mst_page page = {.tool = tool.name,
                      .run = f->run,
                      .outcome = f->outcome,
                      .calib = f->report,
                      .versus = f->versus,
-                     .ann = ann_text(f)};
-    return mst_page_write(&page, html, err);
+                     .ann = ann_text(f),
+                     .look = whole ? &look : NULL,
+                     .layer_named = html_layer != NULL};
+    if (st == MST_OK)
+        st = mst_page_write(&page, html, err);
+    mst_look_free(&look);
+    return st;
 }
 
 static mst_status report(const char *const *args, const mst_calib_report *r, const mst_outcome *outcome,
@@ -264,7 +285,7 @@ static mst_status report(const char *const *args, const mst_calib_report *r, con
     if (st == MST_OK && c.json != NULL)
         st = mst_calib_json(&facts, c.json, err);
     if (st == MST_OK && html != NULL)
-        st = write_page(&facts, err);
+        st = write_page(&facts, job, err);
     mst_run_facts_free(&run);
     return st;
 }
@@ -276,6 +297,9 @@ static mst_status calibrate(const char *const *args, const networks *n, const ms
     mst_outcome outcome = {0};
     mst_pick pick = {0};
     static mst_versus versus;
+    size_t layer;
+    if (html_layer != NULL)
+        MST_TRY(mst_look_find(n->snn, html_layer, &layer, err));
     MST_TRY(mst_data_open_for(args[2], n->snn_graph, &data, err));
     mst_calib_job job = {.ann = n->ann,
                          .snn = n->snn,

@@ -5,6 +5,7 @@
 
 #include "runtime/data/data_want.h"
 #include "tools/policy_yaml.h"
+#include "tools/report/report_page.h"
 #include "tools/run_journal.h"
 #include "tools/run_lists.h"
 #include "tools/run_merge.h"
@@ -23,7 +24,7 @@ static struct {
     mst_runs_opts mode;
     mst_opt_uints steps, at;
     mst_opt_real alpha, ac, mac;
-    const char *set, *schedule, *trace, *predictions, *raster, *output, *readout, *resume;
+    const char *set, *schedule, *trace, *predictions, *raster, *output, *readout, *resume, *html, *html_layer;
     mst_opt_list layers;
 } o;
 
@@ -61,6 +62,11 @@ static const mst_opt options[] = {
     {"info", 0, MST_OPT_FLAG, &o.info, NULL, "describe MODEL.bin and exit (no DATA)", 0, 0},
     {"show", 0, MST_OPT_FLAG, &o.show, NULL, "write sample INDEX of DATA as the network sees it to -o, and exit", 0, 0},
     {NULL, 'o', MST_OPT_OUTPUT, &o.output, "OUT.png", "of --show; - is stdout", MST_PATH_PICTURE, 0},
+    {"html", 0, MST_OPT_OUTPUT, &o.html, "F.html",
+     "write a page for people: accuracy against the ANN (which then runs, too), energy, rates, classes, samples "
+     "whose class flips (docs/REPORT.md)",
+     MST_PATH_PAGE, 0},
+    MST_HTML_LAYER_OPTION(o.html_layer),
     MST_COMMON_OPTIONS(c),
 };
 
@@ -108,10 +114,11 @@ static int check_show(size_t n_args, const char *const *args)
 
 static int check_merge(size_t n_args)
 {
-    static const char *const beside[] = {"merge", "json", "quiet", "force", NULL};
+    static const char *const beside[] = {"merge", "json", "html", "quiet", "force", NULL};
     const char *other = mst_opts_beside(beside);
     if (other != NULL)
-        return mst_opts_wrong(&tool, "--merge: expected --json, --quiet and --force with it, found %s (of the runs)",
+        return mst_opts_wrong(&tool,
+                              "--merge: expected --json, --html, --quiet and --force with it, found %s (of the runs)",
                               other);
     return n_args != 0 ? -1 : mst_opts_wrong(&tool, "--merge: expected the results of all shards, found nothing");
 }
@@ -125,7 +132,8 @@ static const char *of_one_run(void)
     } options_of_one[] = {{o.info, "--info"},
                           {o.trace != NULL, "--trace"},
                           {o.predictions != NULL, "--predictions"},
-                          {o.raster != NULL, "--raster"}};
+                          {o.raster != NULL, "--raster"},
+                          {o.html != NULL, "--html"}};
     for (size_t i = 0; i < sizeof options_of_one / sizeof options_of_one[0]; i++)
         if (options_of_one[i].given)
             return options_of_one[i].name;
@@ -170,6 +178,8 @@ static int check_usage(size_t n_args, const char *const *args)
     const char *one = of_one_run();
     if (o.resume != NULL && (one != NULL || mst_is_stdout(o.resume)))
         return mst_opts_wrong(&tool, "--resume: expected a file, and no %s with it", one != NULL ? one : "stdout");
+    if (o.html_layer != NULL && o.html == NULL)
+        return mst_opts_wrong(&tool, "--html-layer: expected --html with it");
     if ((o.layers.n != 0) != (o.raster != NULL))
         return mst_opts_wrong(&tool, "--raster and --raster-to: expected both");
     if (o.resume != NULL && c.map)
@@ -243,14 +253,50 @@ static void warn_of_silence(const mst_run_facts *r)
 }
 
 static mst_run_facts runs[MST_OPT_MAX_LIST];
+static mst_versus versus; /* --html: the first of them against its ANN */
 
-static mst_status report(size_t n, json_t *parts, mst_err *err)
+/* job NULL: of parts that ran elsewhere. */
+static mst_status write_page(const mst_sim_opts *job, mst_err *err)
 {
-    bool text_aside = mst_is_stdout(c.json) || mst_is_stdout(o.trace) || mst_is_stdout(o.predictions) ||
+    const mst_run_facts *r = &runs[0];
+    size_t last = r->about.n_layers != 0 ? r->about.n_layers - 1 : 0;
+    bool again = job != NULL && job->ann != NULL && !mst_outcome_partial(&r->sums.outcome);
+    mst_look look = {0};
+    mst_status st = MST_OK;
+    if (again)
+        st = mst_look_make(&(mst_look_job){.ann = job->ann,
+                                           .snn = job->program,
+                                           .data = job->data,
+                                           .pick = job->pick,
+                                           .versus = &versus,
+                                           .steps = job->steps,
+                                           .named = o.html_layer,
+                                           .otherwise = last,
+                                           .outcome = &r->sums.outcome},
+                           &look, err);
+    mst_page page = {.tool = tool.name,
+                     .run = r,
+                     .outcome = &r->sums.outcome,
+                     .versus = r->versus != NULL && versus.samples != 0 ? &versus : NULL,
+                     .ann = "this network without spikes: weights as the model file stores them, masks by their mean",
+                     .look = again ? &look : NULL,
+                     .layer_named = o.html_layer != NULL};
+    if (st == MST_OK)
+        st = mst_page_write(&page, o.html, err);
+    mst_look_free(&look);
+    return st;
+}
+
+static mst_status report(size_t n, json_t *parts, const mst_sim_opts *job, mst_err *err)
+{
+    bool text_aside = mst_is_stdout(c.json) || mst_is_stdout(o.html) || mst_is_stdout(o.trace) ||
+                      mst_is_stdout(o.predictions) ||
                       mst_is_stdout(o.raster);
     if (!c.quiet)
         MST_TRY(mst_run_print(runs, n, text_aside ? stderr : stdout, err));
-    return c.json != NULL ? mst_run_json(runs, n, json_incref(parts), c.json, err) : MST_OK;
+    if (c.json != NULL)
+        MST_TRY(mst_run_json(runs, n, json_incref(parts), c.json, err));
+    return o.html != NULL ? write_page(job, err) : MST_OK;
 }
 
 /* What is run: a model as it is run, data, files to go on from. */
@@ -280,6 +326,7 @@ static mst_status run_one(run_job *j, size_t k, mst_program **program, mst_err *
         r->about.parameters = mst_model_parameters(j->graph);
         r->about.sparsity = mst_json_rounded(mst_model_sparsity(j->graph));
     }
+    r->versus = j->opts.versus;
     r->isa = mst_program_isa(*program);
     r->threads = j->opts.threads > j->ropts.threads ? j->opts.threads : j->ropts.threads;
     mst_status st = mst_sim_run(&j->opts, &r->sums, err);
@@ -317,6 +364,19 @@ static void set_energy(void)
         energy.set.mac = mst_json_rounded(o.mac.value);
 }
 
+/* The network as its ANN, to be compared with. */
+static mst_status prepare_page(run_job *j, mst_program **ann, mst_err *err)
+{
+    mst_run_opts opts = {.mode = MST_RUN_FLOAT, .isa = j->ropts.isa, .frames = j->ropts.frames};
+    size_t layer;
+    if (j->ropts.mode == MST_RUN_ANN)
+        return MST_OK;
+    MST_TRY(mst_program_create(j->graph, &opts, ann, err));
+    j->opts.ann = *ann;
+    j->opts.versus = &versus;
+    return o.html_layer != NULL ? mst_look_find(*ann, o.html_layer, &layer, err) : MST_OK;
+}
+
 static mst_status run_picked(run_job *j, mst_err *err)
 {
     static mst_program *programs[MST_OPT_MAX_LIST];
@@ -325,20 +385,25 @@ static mst_status run_picked(run_job *j, mst_err *err)
     if (o.resume != NULL)
         MST_TRY(mst_journal_open(o.resume, j->graph, j->args[1], j->ropts.seed, &j->opts, &journal, err));
     j->opts.journal = journal;
-    mst_status st = run_all(j, programs, &n, err);
+    mst_program *ann = NULL;
+    mst_status st = o.html != NULL ? prepare_page(j, &ann, err) : MST_OK;
+    if (st == MST_OK)
+        st = run_all(j, programs, &n, err);
     mst_status same = mst_model_unchanged(st == MST_OK ? err : NULL);
     if (same != MST_OK) {
         n = 0; /* of no network that there ever was */
         st = st == MST_OK ? same : st;
     }
     if (st == MST_OK)
-        st = report(n, NULL, err);
-    else if (n != 0 && report(n, NULL, NULL) == MST_OK)
+        st = report(n, NULL, &j->opts, err);
+    else if (n != 0 && report(n, NULL, &j->opts, NULL) == MST_OK)
         mst_paths_keep(); /* of the samples before it failed */
     for (size_t k = 0; k < j->levels.n; k++) {
         mst_run_facts_free(&runs[k]);
         mst_program_destroy(programs[k]);
     }
+    mst_versus_free(&versus);
+    mst_program_destroy(ann);
     mst_journal_close(journal);
     return st;
 }
@@ -373,7 +438,9 @@ static int merge(const char *const *args, size_t n_args)
     size_t n;
     mst_status st = mst_merge(args, n_args, runs, &n, &parts, &err);
     if (st == MST_OK)
-        st = report(n, parts, &err);
+        st = n == 1 || o.html == NULL
+                 ? report(n, parts, NULL, &err)
+                 : mst_fail(&err, MST_EINVAL, "--html: expected one run in the results, found %zu", n);
     for (size_t k = 0; k < MST_OPT_MAX_LIST; k++)
         mst_run_facts_free(&runs[k]);
     json_decref(parts);

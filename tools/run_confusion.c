@@ -56,8 +56,7 @@ static int by_classes(const void *a, const void *b)
     return x->label != y->label ? (x->label < y->label ? -1 : 1) : (x->said > y->said) - (x->said < y->said);
 }
 
-/* [c->n], ascending, to be freed; NULL: none, or out of memory. */
-static mst_confusion_cell *sorted(const mst_confusion *c)
+mst_confusion_cell *mst_confusion_sorted(const mst_confusion *c)
 {
     mst_confusion_cell *list = mst_alloc_array(NULL, c->n, sizeof *list);
     size_t n = 0;
@@ -71,7 +70,7 @@ static mst_confusion_cell *sorted(const mst_confusion *c)
 
 json_t *mst_confusion_json(const mst_confusion *c)
 {
-    mst_confusion_cell *list = sorted(c);
+    mst_confusion_cell *list = mst_confusion_sorted(c);
     json_t *out = list != NULL || c->n == 0 ? json_array() : NULL;
     for (size_t i = 0; out != NULL && i < c->n; i++)
         mst_json_append(&out, json_pack("[I, I, o]", (json_int_t)list[i].label, (json_int_t)list[i].said,
@@ -98,7 +97,7 @@ mst_status mst_confusion_take(mst_confusion *c, const json_t *list, size_t class
 
 json_t *mst_confusion_classes(const mst_confusion *c, const char *const *names, size_t n)
 {
-    mst_confusion_cell *list = sorted(c);
+    mst_confusion_cell *list = mst_confusion_sorted(c);
     json_t *out = list != NULL || c->n == 0 ? json_array() : NULL;
     for (size_t i = 0; out != NULL && i < c->n;) {
         uint32_t label = list[i].label;

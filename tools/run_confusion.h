@@ -21,6 +21,9 @@ typedef struct mst_confusion {
 mst_status mst_confusion_add(mst_confusion *c, uint32_t label, uint32_t said, uint64_t samples, mst_err *err);
 void mst_confusion_free(mst_confusion *c);
 
+/* The cells that are not 0, [c->n], ascending, to be freed (mst_free_array); NULL: none, or out of memory. */
+mst_confusion_cell *mst_confusion_sorted(const mst_confusion *c);
+
 /* [[label, said, samples], ..], ascending. NULL: out of memory. */
 json_t *mst_confusion_json(const mst_confusion *c);
 /* Add what that says; EFORMAT: not of that form, or of a class that there is not; ENOMEM. */

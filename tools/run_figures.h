@@ -31,8 +31,9 @@ double mst_figures_analog(const mst_figures *x);
 typedef struct mst_run_facts {
     mst_run_about about;
     mst_run_sums sums;
-    const char *isa;  /* of the kernels; NULL: of several machines */
-    unsigned threads; /* that took part, whether each had its own samples or not */
+    const mst_versus *versus; /* its ANN on the same samples; NULL: it was not run */
+    const char *isa;          /* of the kernels; NULL: of several machines */
+    unsigned threads;         /* that took part, whether each had its own samples or not */
 } mst_run_facts;
 
 void mst_run_facts_free(mst_run_facts *r);

@@ -147,6 +147,7 @@ static json_t *json_of(const mst_run_facts *r)
     mst_json_set(&root, "power_alpha_watts_per_step", mst_json_real_if(step, x.power / mst_run_steps(&r->about)));
     mst_json_add(&root, json_pack("{s:o}", "energy", json_energy(r, &x)));
     mst_json_add(&root, json_pack("{s:o, s:o}", "neurobench", json_neurobench(r, &x), "assumed", json_assumed(&x)));
+    mst_json_set(&root, "ann", r->versus != NULL && r->versus->samples != 0 ? mst_versus_json(r->versus) : json_null());
     mst_json_set(&root, "layers", json_layers(r));
     mst_json_set(&root, "per_class",
                  mst_confusion_classes(&r->sums.confusion, r->about.names, r->about.n_names));

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "mst/alloc.h"
-#include "runtime/data/image.h"
 #include "tools/tool_paths.h"
 
 #define MAX_VALUES (1u << 28) /* of a sample: a gigabyte */
@@ -81,17 +80,9 @@ static mst_status draw_frames(const uint32_t shape[3], const float *x, mst_image
     return MST_OK;
 }
 
-static mst_status write_png(const mst_image *im, const char *path, mst_err *err)
+mst_status mst_show_draw(const mst_data *data, size_t i, const mst_data_want *want, mst_image *im, uint32_t shape[3],
+                         int *label, mst_err *err)
 {
-    FILE *f;
-    MST_TRY(mst_paths_stream(path, &f, err));
-    return mst_png_write(im, f, path, err);
-}
-
-mst_status mst_show_write(const mst_data *data, size_t i, const mst_data_want *want, const char *path,
-                          uint32_t shape[3], int *label, mst_err *err)
-{
-    mst_image im = {0};
     MST_TRY(mst_data_shape(data, i, shape, err));
     bool image = shape[0] == 1 || shape[0] == 3;
     if (!image && shape[0] % 2 != 0)
@@ -109,10 +100,25 @@ mst_status mst_show_write(const mst_data *data, size_t i, const mst_data_want *w
     if (st == MST_OK && want->n_norm != 0)
         undo_norm(want, shape, x);
     if (st == MST_OK)
-        st = image ? draw_image(shape, x, &im, err) : draw_frames(shape, x, &im, err);
+        st = image ? draw_image(shape, x, im, err) : draw_frames(shape, x, im, err);
+    mst_free_array(NULL, x, plane * shape[0], sizeof *x);
+    return st;
+}
+
+static mst_status write_png(const mst_image *im, const char *path, mst_err *err)
+{
+    FILE *f;
+    MST_TRY(mst_paths_stream(path, &f, err));
+    return mst_png_write(im, f, path, err);
+}
+
+mst_status mst_show_write(const mst_data *data, size_t i, const mst_data_want *want, const char *path,
+                          uint32_t shape[3], int *label, mst_err *err)
+{
+    mst_image im = {0};
+    mst_status st = mst_show_draw(data, i, want, &im, shape, label, err);
     if (st == MST_OK)
         st = write_png(&im, path, err);
     mst_image_free(&im);
-    mst_free_array(NULL, x, plane * shape[0], sizeof *x);
     return st;
 }

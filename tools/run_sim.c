@@ -25,7 +25,8 @@ typedef struct step_count {
 } step_count;
 
 typedef struct sim_worker {
-    mst_session *session;
+    mst_session *session, *ann; /* ann: NULL, or the network as its ANN */
+    uint32_t ann_class;
     float *x, *mean;
     step_count *trace; /* [steps][layers]; NULL: no trace */
     int label;
@@ -106,6 +107,14 @@ static mst_status run_steps(const sim *s, sim_worker *w, mst_err *err)
     return MST_OK;
 }
 
+static void run_ann(const sim *s, sim_worker *w, uint32_t sample)
+{
+    mst_session_begin(w->ann, w->x, sample);
+    mst_session_step(w->ann);
+    mst_session_mean_logits(w->ann, MST_LAST, w->mean);
+    w->ann_class = (uint32_t)mst_argmax(w->mean, s->classes);
+}
+
 static mst_status run_sample(const sim *s, sim_worker *w, size_t i, mst_err *err)
 {
     MST_TRY(mst_feed_get(s->feed, i, w->x, &w->label, err));
@@ -118,6 +127,8 @@ static mst_status run_sample(const sim *s, sim_worker *w, size_t i, mst_err *err
     if (st != MST_OK)
         return mst_fail_in(err, st, "sample %u: ", sample);
     w->seconds += now() - start;
+    if (w->ann != NULL)
+        run_ann(s, w, sample);
     return MST_OK;
 }
 
@@ -204,6 +215,8 @@ static mst_status commit(void *ctx, unsigned worker, size_t i, mst_err *err)
     } else {
         MST_TRY(add_up(s, w, err));
         MST_TRY(write_sample(s, w, sample, err));
+        if (w->ann != NULL)
+            MST_TRY(mst_versus_add(s->o->versus, sample, w->label, w->ann_class, w->said, s->r->n_at, err));
     }
     mst_progress_at(&s->progress, s->first + i + 1);
     return s->o->journal != NULL ? mst_journal_keep(s->o->journal, s->o, s->r, false, err) : MST_OK;
@@ -232,6 +245,8 @@ static mst_status make_workers(sim *s, mst_err *err)
         if (s->predictions != NULL && w->logits == NULL)
             return mst_fail(err, MST_ENOMEM, "out of memory for %u threads", s->o->threads);
         MST_TRY(mst_session_create(s->o->program, &w->session, err));
+        if (s->o->ann != NULL)
+            MST_TRY(mst_session_create(s->o->ann, &w->ann, err));
         if (s->raster != NULL)
             MST_TRY(mst_raster_watch(s->raster, w->session, &w->raster, err));
     }
@@ -310,6 +325,7 @@ mst_status mst_sim_run(const mst_sim_opts *o, mst_run_sums *r, mst_err *err)
     mst_feed_destroy(s.feed);
     for (unsigned i = 0; s.workers != NULL && i < o->threads; i++) {
         mst_session_destroy(s.workers[i].session);
+        mst_session_destroy(s.workers[i].ann);
         if (s.workers[i].seconds > seconds)
             seconds = s.workers[i].seconds;
     }

@@ -6,6 +6,7 @@
 
 #include "mst/session.h"
 #include "mst/data.h"
+#include "tools/report/report_versus.h"
 #include "tools/tool_opts.h"
 #include "tools/run_sums.h"
 
@@ -26,7 +27,9 @@ typedef struct mst_sim_opts {
     const char *predictions; /* CSV or .npz; NULL: none */
     const char *raster;      /* .npz, of these layers; NULL: none */
     const mst_opt_list *raster_layers;
-    bool quiet; /* no progress bar */
+    const mst_program *ann; /* the network in float mode, run beside it; NULL: it is not */
+    mst_versus *versus;     /* takes what both say of each sample; zero-initialised, the caller's to free */
+    bool quiet;             /* no progress bar */
 } mst_sim_opts;
 
 /* Run; what read, run or write first failed, EIO where the run was stopped: what was done before that is in *r all the

@@ -1,5 +1,8 @@
 """The page of --html: well formed, self-contained, escaped, with the numbers of the JSON; in Chromium where there is one."""
+import base64
+import gzip
 import html.parser
+import io
 import json
 import re
 
@@ -124,8 +127,11 @@ def check_numbers(page, r, fixed):
     step = r["mode"] == "step"
     for k, row in enumerate(shown["Accuracy"][1:]):
         assert row[0] == (at[k]["t"] if step else r["mode"])
-        keys = ("top1_percent", "loss_percent", "loss_se_percent", "agreement_percent", "logit_rel_l2")
-        close(row[1:2] + row[3:], [at[k][key] for key in keys][:len(row) - 2])
+        assert row[1] == pytest.approx(at[k]["top1_percent"])
+        if len(row) > 3:
+            said = at[k] if fixed else r["ann"] if k == len(at) - 1 else None
+            keys = ("loss_percent", "loss_se_percent", "agreement_percent", "logit_rel_l2")
+            close(row[3:], [said[key] for key in keys[:len(row) - 3]]) if said else None
     for k, row in enumerate(shown["Spikes and operations of one sample"][1:]):
         close(row[1:], [at[k][key] for key in ("fired_per_sample", "spikes_per_sample", "sops_per_sample", "macs_per_sample",
                                                 "energy_pj", "energy_ratio", "energy_total_ratio")])
@@ -159,6 +165,117 @@ def test_numbers_of_a_calibration(made, args):
     assert ("an ANN of %d bits" % 3 in words) == (r["mode"] == "radix")
     ids = [e[1]["id"] for e in walk(page.root) if "id" in e[1]]
     assert {"accuracy-t", "energy-t", "costs-t", "errors-t", "rates-t"} <= set(ids)
+
+
+def run(made, *args, model="d.bin", n=40):
+    out = made / "run.html"
+    done = tool("mstrun", made / model, DIGITS, "-n", n, "--html", out, "--json", "-", "--quiet", *args)
+    return check(out.read_text()), json.loads(done.stdout)
+
+
+def check_classes(page, r):
+    """Confusions, accuracies of classes, samples that flip: as the JSON has them."""
+    shown, ann = tables(page), r["ann"]
+    for label, key in (("Labels and what the network says", r["confusion"]), ("Labels and what the ANN says", ann and ann["ann_confusion"]),
+                       ("What the ANN and the network say", ann and ann["pairs"])):
+        assert (label in shown) == (key is not None)
+        if key is not None:
+            assert [[int(a), int(b), n] for a, b, n in shown[label][1:]] == key
+    ann_right = {c[0]: c[2] for c in (ann["ann_confusion"] if ann else []) if c[0] == c[1]}
+    assert len(shown["Accuracy of each class"]) == 1 + len(r["per_class"])
+    for row, c in zip(shown["Accuracy of each class"][1:], r["per_class"]):
+        assert (int(row[0]), row[1], row[2], row[3]) == (c["class"], c["samples"], c["right"], pytest.approx(c["top1_percent"]))
+        assert ann is None or row[4] == ann_right.get(c["class"], 0)
+    if ann and ann["flipped"]:
+        assert [[row[0]] + [int(c) for c in row[1:]] for row in shown["Samples that flip"][1:]] == [
+            [f["sample"], f["label"], f["ann"], f["snn"]] for f in ann["flips"]]
+
+
+@pytest.mark.parametrize("args", [("-T", "16", "--at", "2,8,16"), ("--mode", "count", "--levels", 4), ("--mode", "radix"), ("--mode", "ann")])
+def test_numbers_of_a_run(made, args):
+    page, r = run(made, *args)
+    if r["mode"] != "ann":
+        check_numbers(page, r, False)
+    check_classes(page, r)
+    assert (r["ann"] is None) == (r["mode"] == "ann")
+    words = text(next(walk(page.root, "section")))
+    assert "%.2f %%" % r["at"][-1]["top1_percent"] in words
+
+
+def test_the_ann_of_a_run_is_that_of_the_calibration(made):
+    """It has the weights of the file, which are those of the ONNX file here."""
+    _, a = calib(made, "-T", 16)
+    page, b = run(made, "-T", 16)
+    assert a["ann"] == b["ann"] and a["confusion"] == b["confusion"] and a["ann"]["flipped"] > 0
+    check_classes(page, a)
+
+
+def test_pictures_of_samples_that_flip(made):
+    """The images of the file, and maps of the size of the layer."""
+    Image = pytest.importorskip("PIL.Image")
+    page, r = run(made, "-T", 8, "--html-layer", "/stem/layers/layers.3/Floor")
+    items = [e for e in walk(page.root, "ul") if e[1].get("class") == "flips"][0]
+    items = list(walk(items, "li"))
+    assert len(items) == min(12, r["ann"]["flipped"]) > 0
+    with gzip.open(DIGITS.split(":")[1].split(",")[0]) as f:
+        images = np.frombuffer(f.read(), np.uint8, offset=16).reshape(-1, 28, 28)
+    for item, flip in zip(items, r["ann"]["flips"]):
+        pictures = [np.array(Image.open(io.BytesIO(base64.b64decode(i[1]["src"].split(",")[1])))) for i in walk(item, "img")]
+        assert len(pictures) == 3 and (pictures[0] == images[flip["sample"]]).all()
+        assert "Sample %d, %d" % (flip["sample"], flip["label"]) in text(item)
+        ann, snn = pictures[1:]
+        assert ann.shape == snn.shape and ann.shape[0] == ann.shape[1] > 6 and ann.any() and (ann != snn).any()
+
+
+def test_distributions(made):
+    """Against the activations of the oracle's ANN, of the layer and the samples that were asked for."""
+    from oracle import simulator, snn_reader
+    name = "/blocks/blocks.0/fc1_if/Floor"
+    page, r = run(made, "-T", 8, "--html-layer", name, n=16)
+    assert name in text([e for e in walk(page.root, "section") if e[1]["aria-labelledby"] == "values-section"][0])
+    with gzip.open(DIGITS.split(":")[1].split(",")[0]) as f:
+        images = np.frombuffer(f.read(), np.uint8, offset=16).reshape(-1, 1, 28, 28)
+    done = tool("mstrun", made / "d.bin", DIGITS, "-n", 16, "-T", 8, "--predictions", made / "p.npz", "--raster", name, "--raster-to",
+                made / "r.npz", "--quiet")
+    assert done.returncode == 0
+    raster = np.load(made / "r.npz")
+    graph = snn_reader.load(made / "d.bin")
+    x = ((images[raster["sample"]] / np.float32(255) - np.float32(.1307)) / np.float32(.3081)).astype(np.float32)
+    sim = simulator.Simulator(graph, spiking=False)
+    sim.begin(x)
+    sim.step()
+    node = [n for n in graph.nodes if n.op == "neuron" and n.name == name][0]
+    levels = np.rint(sim.values[node.out].ravel() / graph.tensors[node.inputs[1]].data.ravel()[0] * 16).astype(int)
+    rows = np.array(tables(page)["Activations"][1:])
+    assert rows[:, 0] == pytest.approx(np.arange(17) / 16)
+    assert rows[:, 1] == pytest.approx(100 * np.bincount(levels, minlength=17) / levels.size, abs=.02)
+    counts = raster["counts_%d" % raster["layer"][0]].ravel()
+    assert rows[:, 2] == pytest.approx(100 * np.bincount(2 * counts, minlength=17) / counts.size)
+    assert sum(row[1] for row in tables(page)["Potentials"][1:]) == pytest.approx(100)
+
+
+def test_wrong_layers(made):
+    for args in (("mstrun", made / "d.bin", DIGITS), ("mstcalib", ONNX, made / "d.bin", DIGITS)):
+        done = tool(*args, "-n", 2, "--html", made / "w.html", "--html-layer", "nothing", code=1)
+        assert "--html-layer: expected a layer or its number, 0 to 32, found 'nothing'" in done.stderr and not (made / "w.html").exists()
+        assert "--html-layer: expected --html with it" in tool(*args, "--html-layer", "0", code=2).stderr
+    for other in (("--mode", "count", "--levels", "4,8"), ("--resume", made / "j.json")):
+        done = tool("mstrun", made / "d.bin", DIGITS, "-n", 2, "--html", made / "w.html", *other, code=2)
+        assert "--html" in done.stderr
+
+
+def test_of_parts(made, tmp_path):
+    """Put together, without the networks."""
+    for i in (1, 2):
+        tool("mstrun", made / "d.bin", DIGITS, "-n", 20, "-T", 8, "--shard", "%d/2" % i, "--json", tmp_path / ("%d.json" % i), "--quiet",
+             "--html", tmp_path / ("%d.html" % i))
+        check((tmp_path / ("%d.html" % i)).read_text())
+    tool("mstrun", "--merge", tmp_path / "1.json", tmp_path / "2.json", "--html", tmp_path / "all.html", "--json", tmp_path / "all.json", "--quiet")
+    r = json.loads((tmp_path / "all.json").read_text())
+    page = check((tmp_path / "all.html").read_text())
+    assert r["ann"] is None
+    check_classes(page, r)
+    check_numbers(page, r, False)
 
 
 def test_masks(made):

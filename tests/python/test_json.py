@@ -62,7 +62,7 @@ def reports(made, tmp_path):
     x[2, 0, 0, 0] = np.nan
     np.save(made / "nan.npy", x)
     found = [("run", run(made, "--mode", mode)) for mode in ("step", "count", "radix", "ann")]
-    found += [("run", run(made, "--mode", "count", "--levels", "4,8"))]
+    found += [("run", run(made, "--mode", "count", "--levels", "4,8")), ("run", run(made, "--html", tmp_path / "p.html", "-T", 2))]
     for i in (1, 2):
         tool("mstrun", made / "m.bin", data(made), "--shard", "%d/2" % i, "--json", tmp_path / ("s%d.json" % i), "--quiet")
         found.append(("run", json.loads((tmp_path / ("s%d.json" % i)).read_text())))

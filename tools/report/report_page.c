@@ -120,6 +120,9 @@ static mst_status write_parts(const mst_page *r, FILE *f, mst_err *err)
     if (r->run->about.mode != MST_RUN_ANN)
         mst_page_energy(r, f);
     MST_TRY(mst_page_layers(r, f, err));
+    mst_page_values(r, f);
+    MST_TRY(mst_page_classes(r, f, err));
+    MST_TRY(mst_page_flips(r, f, err));
     mst_page_masks(r, f);
     return footer(r, f, err);
 }

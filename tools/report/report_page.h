@@ -19,6 +19,7 @@ typedef struct mst_page {
     const mst_versus *versus;      /* its ANN on the same samples; NULL: it was not run */
     const char *ann;               /* which ANN that is, in words */
     const mst_look *look;          /* distributions and pictures; NULL: none */
+    bool layer_named;              /* its layer was asked for */
 } mst_page;
 
 /* Write to path, an output of tool_paths.h. EIO, ENOMEM. */
@@ -30,8 +31,11 @@ void mst_page_words(const mst_page *r, FILE *f);
 void mst_page_accuracy(const mst_page *r, FILE *f);
 void mst_page_energy(const mst_page *r, FILE *f);
 mst_status mst_page_layers(const mst_page *r, FILE *f, mst_err *err);
+/* Confusions, accuracy of each class. */
 mst_status mst_page_classes(const mst_page *r, FILE *f, mst_err *err);
+/* How activations and potentials of a layer are distributed. */
 void mst_page_values(const mst_page *r, FILE *f);
+/* Samples that the two take for different classes. */
 mst_status mst_page_flips(const mst_page *r, FILE *f, mst_err *err);
 void mst_page_masks(const mst_page *r, FILE *f);
 

@@ -33,7 +33,7 @@ static double label_width(const mst_svg_bars *b)
     double most = 0;
     for (size_t i = 0; i < b->n; i++)
         most = fmax(most, (b->n > MANY ? SMALL : MST_SVG_CHARACTER) * (double)letters(b->labels[i]));
-    return fmin(most, LABEL_MOST) + 8;
+    return fmin(most, LABEL_MOST) + 14;
 }
 
 /* The end of a label that is too long: names of layers differ there. */
@@ -71,7 +71,8 @@ static void draw_row(const mst_svg *s, const mst_svg_bars *b, size_t i, double y
         mst_svg_stroke(s, "tick", mst_svg_x(s, b->marks[i]), y, mst_svg_x(s, b->marks[i]), y + high);
     if (b->digits >= 0) {
         snprintf(room, sizeof room, "%.*f%s", b->digits, at, b->unit);
-        mst_svg_label(s, mst_svg_x(s, at) + 5, middle + 4, "start", b->n > MANY ? "s" : "", room);
+        double end = b->marks != NULL && isfinite(b->marks[i]) ? fmax(at, b->marks[i]) : at;
+        mst_svg_label(s, mst_svg_x(s, end) + 5, middle + 4, "start", b->n > MANY ? "s" : "", room);
     }
 }
 

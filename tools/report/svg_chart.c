@@ -210,6 +210,7 @@ double mst_svg_legend(const mst_svg *s, double y, size_t n, const int *colours, 
 #define MATRIX_LABELS 20 /* classes with a label each */
 #define MATRIX_TEXT 12   /* cells with a number each */
 #define LABEL_CHARACTERS 11
+#define FLAT 3 /* characters that need not be turned */
 
 /* The beginning of a label, in out. */
 static const char *cut(const char *label, char out[40])
@@ -244,7 +245,12 @@ void mst_svg_matrix(FILE *f, const mst_svg_heat *h, const mst_svg_text *text)
 {
     bool labels = h->n <= MATRIX_LABELS;
     char room[40];
-    mst_svg s = {.left = labels ? 80 : 16, .top = labels ? 76 : 18, .right = 2};
+    double longest = 0;
+    for (size_t i = 0; labels && i < h->n; i++)
+        longest = fmax(longest, (double)strlen(cut(h->labels[i], room)));
+    mst_svg s = {.left = fmax(16, fmin(80, 6.5 * longest + 10)),
+                 .top = longest <= FLAT ? 34 : 22 + fmin(56, 5.5 * longest),
+                 .right = 2};
     double side = (MST_SVG_WIDTH - s.left - s.right) / (double)h->n, high = side * (double)h->n;
     mst_svg_begin(&s, f, s.top + high + 4, text);
     matrix_cells(&s, h, side);
@@ -253,8 +259,11 @@ void mst_svg_matrix(FILE *f, const mst_svg_heat *h, const mst_svg_text *text)
     for (size_t i = 0; labels && i < h->n; i++) {
         double middle = side * ((double)i + 0.5);
         mst_svg_label(&s, s.left - 5, s.top + middle + 4, "end", "s", cut(h->labels[i], room));
-        mst_html(f, "<text class=\"s\" transform=\"translate(%.1f %.1f) rotate(-55)\">%s</text>\n",
-                 s.left + middle + 2, s.top - 5, cut(h->labels[i], room));
+        if (longest <= FLAT)
+            mst_svg_label(&s, s.left + middle, s.top - 5, "middle", "s", h->labels[i]);
+        else
+            mst_html(f, "<text class=\"s\" transform=\"translate(%.1f %.1f) rotate(-55)\">%s</text>\n",
+                     s.left + middle + 2, s.top - 5, cut(h->labels[i], room));
     }
     mst_svg_label(&s, 0, 10, "start", "t", h->rows);
     mst_svg_label(&s, s.width, 10, "end", "t", h->columns);
