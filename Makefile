@@ -204,6 +204,19 @@ train-check: ## test the training code, where TRAIN_PYTHON (PYTHON) has PyTorch
 	  $(TRAIN_PYTHON) -m pytest -q -rs -p no:cacheprovider $$apart examples/train; \
 	else echo "SKIP: tests of the training code: $(TRAIN_PYTHON) lacks PyTorch, PyYAML or pytest (examples/train/requirements.txt)"; fi
 
+# ---- the Python package ----
+.PHONY: wheel
+wheel: all ## pack the Python package with the libraries and tools inside: build/wheel/mst-*.whl
+	@rm -rf build/wheel
+	@MST_BUILD=$(B) $(PYTHON) python/build_backend.py build/wheel
+# numpy comes from PyPI, into an environment that has nothing else
+.PHONY: wheel-check
+wheel-check: wheel ## install the wheel in a fresh environment and run the Python of README.md and docs/PYTHON.md
+	@rm -rf build/wheel-venv; $(PYTHON) -m venv build/wheel-venv && \
+	  if build/wheel-venv/bin/pip install -q --disable-pip-version-check build/wheel/*.whl; then \
+	    build/wheel-venv/bin/python tests/python/wheel_check.py .; \
+	  else echo "SKIP: the wheel: NumPy could not be installed" >&2; test "$(CI)" != true; fi
+
 JOBS ?= $(shell nproc)
 .PHONY: check
 check: deps ## build and pass every test: what CI runs
@@ -214,6 +227,7 @@ check: deps ## build and pass every test: what CI runs
 	$(MAKE) clang-check
 	$(MAKE) -j$(JOBS) MODE=tsan unit-threads
 	$(MAKE) -j$(JOBS) MODE=release pytest
+	$(MAKE) MODE=release wheel-check
 	$(MAKE) train-check
 	@echo "make check: passed"
 

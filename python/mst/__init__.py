@@ -10,6 +10,7 @@ NumPy is all it needs; mst.torch, which is for training and export, needs PyTorc
 from __future__ import annotations
 
 from . import data
+from .calibration import Calibration, LayerError, Tuning, calibrate, tune
 from .conversion import convert
 from .errors import ArgumentError, Error, Warning  # noqa: A004 - mst.Warning
 from .model import Layer, Model, load
@@ -17,5 +18,5 @@ from .policy import Policy, Rule
 from .result import Cost, Energy, Result, energy_sets
 
 __version__ = "0.1.0"
-__all__ = ["ArgumentError", "Cost", "Energy", "Error", "Layer", "Model", "Policy", "Result", "Rule", "Warning", "convert",
-           "data", "energy_sets", "load"]
+__all__ = ["ArgumentError", "Calibration", "Cost", "Energy", "Error", "Layer", "LayerError", "Model", "Policy", "Result",
+           "Rule", "Tuning", "Warning", "calibrate", "convert", "data", "energy_sets", "load", "tune"]
