@@ -1,4 +1,6 @@
-"""Objects of the library, each released when nothing of Python needs it any more."""
+"""Objects of the library, each released when nothing of Python needs it any more, after those that stand on it: their
+finalizers hold it. (References between the objects would not do: garbage that has cycles is finalized in any order.)
+"""
 from __future__ import annotations
 
 import ctypes as c
@@ -10,13 +12,17 @@ from . import _lib
 from ._lib import check
 
 
+def release(destroy: Any, handle: c.c_void_p, _stands_on: Any = None) -> None:
+    destroy(handle)
+
+
 class Graph:
     """An mst_graph: a network as a file has it."""
 
     def __init__(self, path: Any, mapped: bool) -> None:
         lib, self.handle = _lib.mst(), c.c_void_p()
         check(lib.graph_load if mapped else lib.graph_read, _lib.path_bytes(path), None, c.byref(self.handle))
-        weakref.finalize(self, lib.graph_destroy, self.handle)
+        weakref.finalize(self, release, lib.graph_destroy, self.handle)
 
 
 class Program:
@@ -24,9 +30,8 @@ class Program:
 
     def __init__(self, graph: Graph, options: str) -> None:
         lib, self.handle = _lib.mst(), c.c_void_p()
-        self.graph = graph  # which must outlive it
         check(lib.program_create_text, graph.handle, options.encode(), c.byref(self.handle))
-        weakref.finalize(self, lib.program_destroy, self.handle)
+        weakref.finalize(self, release, lib.program_destroy, self.handle, graph)
         self.n_layers: int = lib.program_layers(self.handle)
         self.input_size: int = lib.program_input_size(self.handle)
 
@@ -36,9 +41,8 @@ class Session:
 
     def __init__(self, program: Program) -> None:
         lib, self.handle = _lib.mst(), c.c_void_p()
-        self.program = program  # which must outlive it
         check(lib.session_create, program.handle, c.byref(self.handle))
-        weakref.finalize(self, lib.session_destroy, self.handle)
+        weakref.finalize(self, release, lib.session_destroy, self.handle, program)
 
 
 class Pool:

@@ -1,8 +1,10 @@
 """Runs samples: sessions over a program on several threads, results by place, so that they do not depend on threads."""
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
+import queue
 import threading
 import time
 from collections.abc import Iterable
@@ -156,7 +158,8 @@ class Job:
         self.how, self.pool, self.source, self.result = how, pool, source, result
         self.chosen, self.taps, self.every = chosen, taps, every
         self.check = isinstance(source, inputs.ArraySource) and source.table is None
-        self.next, self.lock, self.stop = 0, threading.Lock(), False
+        self.next, self.active, self.lock, self.stop = 0, 0, threading.Lock(), False
+        self.ended: queue.SimpleQueue[None] = queue.SimpleQueue()
         self.failed: dict[int, BaseException] = {}  # by place
 
     def take(self) -> int | None:
@@ -167,7 +170,20 @@ class Job:
             return self.next - 1
 
     def work(self) -> None:
-        """One thread's part. Its session goes back to the pool only when nothing went wrong in it."""
+        """One thread's part, unless it begins too late."""
+        with self.lock:
+            if self.stop:
+                return
+            self.active += 1
+        try:
+            self.part()
+        finally:
+            with self.lock:
+                self.active -= 1
+            self.ended.put(None)
+
+    def part(self) -> None:
+        """Samples, until there are none. The session goes back to the pool only when nothing went wrong in it."""
         try:
             session = self.pool.take()
         except Error as why:
@@ -231,21 +247,30 @@ class Job:
 
     def run(self, threads: int) -> None:
         """Until all samples are done; what failed first, by place, is raised."""
-        others = [threading.Thread(target=self.work, daemon=True) for _ in range(threads)]
         if threads == 1:
             self.work()
         else:
-            for other in others:
-                other.start()
-            try:
-                for other in others:
-                    other.join()
-            finally:  # KeyboardInterrupt: no thread goes on when this has returned
-                self.stop = True
-                for other in others:
-                    other.join()
+            self.share(threads)
         if self.failed:
             raise self.failed[min(self.failed)]
+
+    def share(self, threads: int) -> None:
+        """An interrupt is raised when all threads have ended: none goes on in the library behind the caller's back.
+
+        Not by Thread.join: where that is interrupted, some versions of Python take a running thread for ended.
+        """
+        try:
+            for _ in range(threads):
+                threading.Thread(target=self.work, daemon=True).start()
+            for _ in range(threads):
+                self.ended.get()
+        except BaseException:
+            with self.lock:
+                self.stop = True
+            while self.active:
+                with contextlib.suppress(KeyboardInterrupt):
+                    time.sleep(0.002)
+            raise
 
 
 def facts(program: Program) -> dict[str, int]:

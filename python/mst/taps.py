@@ -54,7 +54,7 @@ class Watch:
         self.values = {taps.node_of[k]: taps.values[taps.names[k]] for k in taps.layers[0]}
         self.counts = {taps.node_of[k]: taps.counts[taps.names[k]] for k in taps.layers[1]}
         self.why: BaseException | None = None
-        self.function = _lib.TapFunction(self.see)  # kept alive as long as the session may call it
+        self.function: Any = _lib.TapFunction(self.see)  # kept alive as long as the session may call it
         _lib.mst().session_tap(session.handle, self.function, None)
 
     def begin(self, k: int) -> None:
@@ -91,3 +91,4 @@ class Watch:
 
     def end(self) -> None:
         _lib.mst().session_tap(self.session.handle, _lib.TapFunction(), None)
+        self.function = None  # which holds this

@@ -1,6 +1,7 @@
 """Model.run of the Python package against mstrun and the NumPy simulator: logits, spikes, operations, energy; arrays
 as they lie; taps; interrupts."""
 import gc
+import itertools
 import json
 import os
 import signal
@@ -298,16 +299,23 @@ except KeyboardInterrupt:
         assert child.wait(20) == 0
 
 
-def test_objects_of_the_library_are_released_in_order(path):
-    """Sessions before programs before graphs, whatever the order in which Python lets go."""
-    for _ in range(3):
-        model = mst.load(path)
-        model.run(np.zeros((2, 1, 28, 28), np.float32), T=1, threads=2, mode="count" if _ else "step")
-        pool = model._pool("mode=step")
-        session = pool.take()
-        del model, pool
+@pytest.mark.parametrize("cycle", [False, True])
+def test_objects_of_the_library_are_released_in_order(path, monkeypatch, cycle):
+    """Sessions before programs before graphs, however Python lets go: garbage with cycles comes in any order."""
+    lib, released = mst._lib.mst(), []
+    for kind in ("session", "program", "graph"):
+        destroy = getattr(lib, kind + "_destroy")
+        monkeypatch.setattr(lib, kind + "_destroy", lambda handle, kind=kind, destroy=destroy: (
+            released.append(kind), destroy(handle)))
+    for order in itertools.permutations(range(3)):
+        graph = mst.handles.Graph(path, False)
+        program = mst.handles.Program(graph, "mode=count schedule=block")
+        session = mst.handles.Session(program)
+        owners = [[[graph, program, session][k]] for k in order]
+        for k, owner in enumerate(owners):
+            owner.append(owners[k - 1] if cycle else None)
+        del graph, program, session
+        owners = owner = None
         gc.collect()
-        mst._lib.mst().session_begin(session.handle, None, 0)
-        mst._lib.mst().session_run(session.handle, 1)
-        del session
-        gc.collect()
+        assert released == ["session", "program", "graph"]
+        released.clear()
