@@ -210,6 +210,22 @@ def test_the_ann_of_a_run_is_that_of_the_calibration(made):
     check_classes(page, a)
 
 
+@pytest.mark.parametrize("args", [("-T", "8,16"), ("--mode", "count", "--levels", 4), ("--mode", "radix")])
+def test_a_calibration_counts_what_a_run_counts(made, args):
+    sa50 = ONNX.with_name("digits-swin-sa50.onnx")
+    a = json.loads(tool("mstcalib", sa50, made / "m.bin", DIGITS, "-n", 6, "--json", "-", "--quiet", *args).stdout)
+    more = ("-T", 16, "--at", "8,16") if args[0] == "-T" else args
+    b = json.loads(tool("mstrun", made / "m.bin", DIGITS, "-n", 6, "--json", "-", "--quiet", *more).stdout)
+    keys = [k for k in b["at"][0] if k not in ("t", "top5_percent")]
+    assert "energy_ratio" in keys and len(keys) > 7
+    assert [{k: x[k] for k in keys} for x in a["at"]] == [{k: x[k] for k in keys} for x in b["at"]]
+    assert a["energy"] == b["energy"] and a["confusion"] == b["confusion"] and a["per_class"] == b["per_class"]
+    for x, y in zip(a["layers"], b["layers"]):
+        assert {k: x[k] for k in ("name", "rate_percent", "fired_per_sample", "spikes_per_sample", "input_ops_per_sample")} == {
+            k: y[k] for k in ("name", "rate_percent", "fired_per_sample", "spikes_per_sample", "input_ops_per_sample")}
+    assert any(y["fired_per_sample"] > y["spikes_per_sample"] for y in b["layers"])
+
+
 def test_pictures_of_samples_that_flip(made):
     """The images of the file, and maps of the size of the layer."""
     Image = pytest.importorskip("PIL.Image")

@@ -71,8 +71,10 @@ static void draw_row(const mst_svg *s, const mst_svg_bars *b, size_t i, double y
         mst_svg_stroke(s, "tick", mst_svg_x(s, b->marks[i]), y, mst_svg_x(s, b->marks[i]), y + high);
     if (b->digits >= 0) {
         snprintf(room, sizeof room, "%.*f%s", b->digits, at, b->unit);
-        double end = b->marks != NULL && isfinite(b->marks[i]) ? fmax(at, b->marks[i]) : at;
-        mst_svg_label(s, mst_svg_x(s, end) + 5, middle + 4, "start", b->n > MANY ? "s" : "", room);
+        double end = mst_svg_x(s, at), mark = b->marks != NULL && isfinite(b->marks[i]) ? mst_svg_x(s, b->marks[i]) : 0;
+        if (mark > end && mark < end + 9 + MST_SVG_CHARACTER * (double)strlen(room)) /* it would cross the number */
+            end = mark;
+        mst_svg_label(s, end + 5, middle + 4, "start", b->n > MANY ? "s" : "", room);
     }
 }
 
