@@ -261,6 +261,8 @@ mst_status mst_calib_json(const mst_calib_facts *c, const char *path, mst_err *e
     for (size_t k = 0; layers != NULL && k < r->n_layers; k++)
         mst_json_append(&layers, json_layer(r, k));
     mst_json_set(&root, "assumed", mst_assumed_json(&c->run->about.assumed));
+    mst_json_add(&root, json_pack("{s:{s:o}}", "assumed", "analog_ops_percent",
+                                  mst_json_real(100 * mst_figures_analog(&x))));
     mst_json_set(&root, "onnx", mst_json_text(c->onnx));
     mst_json_set(&root, "model", mst_json_text(c->model));
     mst_json_set(&root, "data", mst_json_text(c->data));

@@ -124,9 +124,12 @@ def test_results_open_with_what_was_assumed(made, tmp_path):
         assert r["assumed"]["normalization"] == "x/255, no mean and std; arrays of float32 as they are"
         job = ("mstcalib", FIXTURES / "swin-ts.onnx", tmp_path / "m.bin", "npy:{0}/x.npy,{0}/y.npy".format(made[0]), "-n", 8, "-T", 2)
         calib, text = json.loads(tool(*job, *args, "--json", "-", "--quiet").stdout), tool(*job, *args).stdout.splitlines()
+        analog = calib["assumed"].pop("analog_ops_percent")
         assert calib["assumed"] == {k: v for k, v in r["assumed"].items() if k != "analog_ops_percent"}
+        assert analog == pytest.approx(100 * calib["macs_per_sample"] / (calib["macs_per_sample"] + calib["sops_per_sample"]), rel=1e-8)
         assert text[1] == "input " + r["assumed"]["normalization"]
-        assert text[2] == "masks: %s; %d of 10 classes seen; 0 files passed over" % (r["assumed"]["masks"], calib["classes_seen"])
+        assert text[2] == "masks: %s; %d of 10 classes seen; 0 files passed over; %.1f %% of operations do not spike" % (
+            r["assumed"]["masks"], calib["classes_seen"], analog)
     assert swin(made, data="image:{0}/set")["assumed"]["normalization"].endswith("std 0.25,0.25,0.25")
     rows = tool(
         "mstrun", made[0] / "m.bin", "npy:{0}/x.npy,{0}/y.npy".format(made[0]), "--mode", "count", "--levels", "4,8").stdout.splitlines()
