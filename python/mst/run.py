@@ -233,10 +233,11 @@ class Job:
             r.spikes[k, place], r.fired[k, place] = lib.session_spikes(s), lib.session_fired(s)
             r.sops[k, place], r.macs[k, place] = lib.session_sops(s), lib.session_macs(s)
         seconds = time.perf_counter() - start
-        for layer in range(r.layer_spikes.shape[1]):
-            r.layer_fired[k, layer] = lib.session_layer_fired(s, _lib.LAST, layer)
-            r.layer_spikes[k, layer] = lib.session_layer_spikes(s, _lib.LAST, layer)
-            r.layer_ops[k, layer] = lib.session_layer_ops(s, layer)
+        layers, last = range(r.layer_spikes.shape[1]), _lib.LAST
+        fired, spikes, ops = lib.session_layer_fired, lib.session_layer_spikes, lib.session_layer_ops
+        r.layer_fired[k] = [fired(s, last, layer) for layer in layers]
+        r.layer_spikes[k] = [spikes(s, last, layer) for layer in layers]
+        r.layer_ops[k] = [ops(s, layer) for layer in layers]
         if watch is not None:
             watch.finish()
         if not np.isfinite(r.logits[k]).all():
