@@ -11,6 +11,7 @@
 #include "tools/calib_tune_report.h"
 #include "tools/calib_tune_run.h"
 #include "tools/calib_weights.h"
+#include "tools/conv_pairs.h"
 #include "tools/policy_yaml.h"
 #include "tools/report/report_page.h"
 #include "tools/run_lists.h"
@@ -28,6 +29,7 @@ static mst_opt_uints steps;
 static mst_mode_opts mode;
 static const char *readout;
 static const char *ann_masks;
+static const char *qdq;
 static const char *tuned; /* file to write */
 static mst_opt_real holdout;
 static const char *html, *html_layer, *energy_set;
@@ -41,6 +43,8 @@ static const mst_opt options[] = {
     MST_READOUT_OPTION(readout),
     {"ann-masks", 0, MST_OPT_STRING, &ann_masks, "NAME",
      "masks of the ANN: none but its own (the default), or mean: those of MODEL.bin, each as its mean", 0, 0},
+    {"qdq", 0, MST_OPT_STRING, &qdq, "RULE",
+     "pairs of a quantized ANN that cannot be neurons: {qdq}, as for mstconv (default: the first)", 0, 0},
     {"tune", 0, MST_OPT_OUTPUT, &tuned, "OUT.bin",
      "step mode: find v(0) of each channel on samples of DATA (-n, default 1000, drawn by --seed) and write MODEL.bin "
      "with them, if that is better on samples held out",
@@ -56,7 +60,8 @@ static const mst_opt options[] = {
 };
 
 static const mst_list *const lists[] = {&mst_list_formats, &mst_list_isa, &mst_list_sites, &mst_list_modes,
-                                        &mst_list_thinnings, &mst_list_energy_sets, MST_PREPARE_LISTS, NULL};
+                                        &mst_list_thinnings, &mst_list_energy_sets, &mst_list_qdq,
+                                        MST_PREPARE_LISTS, NULL};
 
 static const mst_tool tool = {
     "mstcalib",
@@ -111,6 +116,11 @@ static int check_usage(size_t n_args, const char *const *args)
         return mst_opts_wrong(&tool, "--ann-masks: expected none or mean, found '%s'", ann_masks);
     if (html_layer != NULL && html == NULL)
         return mst_opts_wrong(&tool, "--html-layer: expected --html with it");
+    if (qdq != NULL && !mst_list_has(&mst_list_qdq, qdq)) {
+        char rules[MST_LIST_TEXT];
+        mst_list_names(&mst_list_qdq, rules, sizeof rules);
+        return mst_opts_wrong(&tool, "--qdq: expected one of %s, found '%s'", rules, qdq);
+    }
     if (tuned != NULL && html != NULL)
         return mst_opts_wrong(&tool, "--html: not with --tune");
     if (mst_energy_find(energy_set, &energy, &err) != MST_OK || mst_common_check(&c, &err) != MST_OK)
@@ -148,7 +158,11 @@ static void warn(const networks *n, const mst_run_opts *snn)
 static mst_status import_ann(const char *path, const networks *n, mst_graph **out, size_t *relus, mst_err *err)
 {
     const mst_tensor *x = &n->snn_graph->tensors[n->snn_graph->input];
-    mst_import_opts plain = {.size = sizeof plain, .also_read = mst_paths_also, .allow_analog = true}, bound = plain;
+    mst_import_opts plain = {.size = sizeof plain,
+                             .also_read = mst_paths_also,
+                             .allow_analog = true,
+                             .drop_analog_pairs = mst_qdq_drops(qdq)};
+    mst_import_opts bound = plain;
     const bool last = n->snn_graph->meta.channels_last;
     plain.layout = bound.layout = last ? MST_LAYOUT_NHWC : MST_LAYOUT_NCHW;
     bound.input_rank = x->rank - 1;

@@ -16,6 +16,8 @@
 
 #define MAX_REGION 96 /* nodes */
 #define MAX_ENDS 12   /* nodes behind the one that it was found by */
+/* Pieces of functions that were followed for nothing, of all nodes of a graph; then the rest stays as it is. */
+#define MAX_WORK ((uint64_t)1 << 26)
 
 /* Nodes that compute tensor `out` from tensor `root` alone. */
 typedef struct region {
@@ -26,6 +28,7 @@ typedef struct region {
     uint32_t n;
     int32_t axis; /* of constants per channel; -1: none */
     uint32_t channels;
+    uint64_t *work; /* pieces of functions made */
 } region;
 
 /* ---- what belongs to a region ---- */
@@ -182,6 +185,7 @@ static mst_status shape_of(const region *r, uint32_t channel, stair_shape *s)
     if (c.fits)
         *s = stair_classify(&c, &k.fn[k.n - 1]);
     bool no_memory = c.no_memory;
+    *r->work += c.work;
     mst_arena_release(&arena);
     return no_memory ? edit_no_memory(r->e) : MST_OK;
 }
@@ -332,6 +336,7 @@ typedef struct wish {
     uint32_t trigger;
     bool steps_from_0; /* a floor is a staircase already: only one that starts at 0 is better */
     bool turned;       /* steps down, too: taken only where nothing behind makes them steps up */
+    uint64_t *work;
 } wish;
 
 /* Shapes of all channels, in the edit's arena; NULL: they are not of one form, or not one that is taken. */
@@ -400,11 +405,11 @@ static bool contains(const region *r, uint32_t node)
  * front of it only moves, the largest. */
 static mst_status try_end(mst_edit *e, const uint32_t *rank, const wish *w, uint32_t out, bool *done)
 {
-    region r = {.e = e, .rank = rank, .out = out, .axis = -1}, best = {.n = 0};
+    region r = {.e = e, .rank = rank, .out = out, .axis = -1, .work = w->work}, best = {.n = 0};
     frontier f = {.tensor = {out}, .n = 1};
     stair_shape *s = NULL;
     uint32_t n = 0;
-    while (step_up(&r, &f)) {
+    while (*w->work <= MAX_WORK && step_up(&r, &f)) {
         stair_shape *found;
         uint32_t n_found;
         if (f.n != 1 || !contains(&r, w->trigger))
@@ -437,9 +442,10 @@ static mst_status try_ends(mst_edit *e, uint32_t *rank, const wish *w, bool *don
     return MST_OK;
 }
 
-static mst_status visit(mst_edit *e, uint32_t *rank, uint32_t i)
+static mst_status visit(mst_edit *e, uint32_t *rank, uint32_t i, uint64_t *work)
 {
-    wish w = {.trigger = i};
+    wish w = {.trigger = i, .work = work};
+    const uint64_t before = *work;
     bool done = false, is_qcfs = false;
     if (!is_trigger(e, i, &w.steps_from_0))
         return MST_OK;
@@ -449,12 +455,17 @@ static mst_status visit(mst_edit *e, uint32_t *rank, uint32_t i)
         return MST_OK;
     MST_TRY(try_ends(e, rank, &w, &done));
     w.turned = true;
-    return done ? MST_OK : try_ends(e, rank, &w, &done);
+    if (!done)
+        MST_TRY(try_ends(e, rank, &w, &done));
+    if (done)
+        *work = before;
+    return MST_OK;
 }
 
 mst_status pass_stair(mst_graph *g, mst_err *err)
 {
     mst_edit e;
+    uint64_t work = 0;
     mst_status st = edit_begin(&e, g, err);
     uint32_t n = g->n_nodes, *rank = mst_arena_array(&e.arena, 5 * (size_t)n + 1, sizeof *rank);
     if (st == MST_OK && rank == NULL)
@@ -463,6 +474,6 @@ mst_status pass_stair(mst_graph *g, mst_err *err)
         rank[i] = i;
     for (uint32_t i = 0; i < n && st == MST_OK; i++)
         if (!e.dead[i] && e.uses[edit_node(&e, i)->out] != 0)
-            st = visit(&e, rank, i);
+            st = visit(&e, rank, i, &work);
     return edit_finish(&e, st);
 }

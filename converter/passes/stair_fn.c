@@ -15,6 +15,7 @@ static stair_fn no_fit(stair_ctx *c)
 static stair_fn make(stair_ctx *c, uint32_t n)
 {
     stair_fn f = {.n = 0};
+    c->work += (uint64_t)n + 1;
     f.at = mst_arena_array(c->arena, (size_t)n + 1, sizeof *f.at);
     f.value = mst_arena_array(c->arena, (size_t)n + 1, sizeof *f.value);
     f.piece = mst_arena_array(c->arena, (size_t)n + 1, sizeof *f.piece);

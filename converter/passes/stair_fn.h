@@ -19,6 +19,7 @@ typedef struct stair_fn {
 
 typedef struct stair_ctx {
     mst_arena *arena;
+    uint64_t work;  /* pieces made */
     bool fits;      /* false once a result is not made of straight pieces */
     bool no_memory; /* then fits is false, too */
 } stair_ctx;

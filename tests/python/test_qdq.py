@@ -355,3 +355,21 @@ def test_the_error_of_a_quantized_network_in_count_mode_is_0(tmp_path):
     report = json.loads(done.stdout)
     at = report["at"][0]
     assert at["agreement_percent"] == 100 and at["logit_rel_l2"] == 0
+
+
+@pytest.mark.parametrize("rule", ["keep", "drop-analog"])
+def test_calibration_takes_the_rule_of_the_conversion(rule, tmp_path):
+    model = static(network(), tmp_path)
+    convert(model, tmp_path, "--qdq", "drop-analog")
+    np.save(tmp_path / "x.npy", images(12))
+    np.save(tmp_path / "y.npy", np.arange(12) % 10)
+    done = tool("mstcalib", saved(model, tmp_path), tmp_path / "model.bin",
+                "npy:%s,%s" % (tmp_path / "x.npy", tmp_path / "y.npy"), "--mode", "count", "--json", "-", "-q",
+                "--qdq", rule)
+    error = json.loads(done.stdout)["at"][0]["logit_rel_l2"]
+    assert error == 0 if rule == "drop-analog" else error > 1e-4
+
+
+def test_calibration_refuses_unknown_rules(tmp_path):
+    done = tool("mstcalib", saved(network(), tmp_path), tmp_path / "m.bin", "npy:x.npy,y.npy", "--qdq", "drop", code=2)
+    assert "--qdq: expected one of keep, drop-analog, found 'drop'" in done.stderr

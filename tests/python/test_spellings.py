@@ -278,6 +278,17 @@ def test_staircase_that_fits_nothing(op, tmp_path):
     assert report["non_spiking_nodes"] == 1
 
 
+def test_sums_of_thousands_of_floors_are_refused(tmp_path):
+    """Following each sum as a function would take hours: what is followed in vain is bounded (pass_stair.c)."""
+    n = Net([1, 16], 17)
+    y = None
+    for k in range(3000):
+        step = n.op("Floor", n.op("Add", n.x, n.const(np.float32(.01 * k))))
+        y = step if y is None else n.op("Add", y, step)
+    y = n.op("Clip", y, n.const(np.float32(0)), n.const(np.float32(8)))
+    assert "not part of a QCFS" in refused(n.model(n.op("MatMul", y, n.const(np.ones((16, 5))))), tmp_path)
+
+
 def relu_network():
     n = Net([1, 12], 17)
     y = n.op("Relu", n.op("MatMul", n.x, n.const(np.eye(12))))
