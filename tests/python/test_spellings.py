@@ -279,7 +279,7 @@ def test_staircase_that_fits_nothing(op, tmp_path):
 
 
 def test_sums_of_thousands_of_floors_are_refused(tmp_path):
-    """Following each sum as a function would take hours: what is followed in vain is bounded (pass_stair.c)."""
+    """Refused as any staircase that fits nothing; what is followed in vain is bounded (pass_stair.c)."""
     n = Net([1, 16], 17)
     y = None
     for k in range(3000):
