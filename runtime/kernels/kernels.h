@@ -9,7 +9,7 @@
  * scan      idx/val: the positions and values of x that are not zero, ascending;
  *           returns how many. Both arrays need room for n + MSTK_SLACK.
  * gather    y[0..n) = b[0..n) (0 without b); then for each list entry in order
- *           y[j] += val * w[idx*ldw + j]
+ *           y[j] += val * w[idx*ldw + j]. y may be b
  * gather_i8 y[j] = c[j] * sum + b[j] (0 without b), product and sum rounded; sum: w[idx*ldw + j]
  *           over the list, an exact integer below 2^31. val is not looked at
  * dense     n <= 16 outputs j of row r: to[r*ld + j] = from[r*ld_from + j], then for all of the row's inputs in order,
@@ -25,7 +25,7 @@
  *           returns how many are not zero
  * level     the same staircase as counts: how many of 1..levels are <= I*levels/theta + shift;
  *           levels at most 255, 0 for NaN
- * count     the same as numbers, and y: what they are worth
+ * count     the same as numbers, and y: what they are worth; returns their sum
  * worth     y = theta*(x/levels) of counts x; add_worth: y += that
  * affine    y = g*x + h
  * binary    y = fn(a, b), enum mst_binary_fn; stride[0], stride[1] are 0 or 1
@@ -88,8 +88,13 @@ typedef struct mstk_norm {
     double eps;
 } mstk_norm;
 
+/* Outputs that gather keeps in registers: n of more go through the list again. */
+#define MSTK_STRIP_VECS 8
+#define MSTK_MOST_STRIP 128
+
 typedef struct mst_kernels {
     const char *isa;
+    size_t strip; /* those outputs, MSTK_STRIP_VECS of the set's vectors */
 #define MSTK_KERNEL(ret, name, args) ret(*name) args;
 #include "runtime/kernels/kernels.def"
 #undef MSTK_KERNEL

@@ -40,73 +40,87 @@ typedef float vec4 __attribute__((vector_size(16), aligned(4), may_alias));
 #define AT(type, p, j) (((const type *)(const void *)(p))[j])
 #define TO(type, p, j) (((type *)(void *)(p))[j])
 
-/* Eight, two and one vectors of outputs. */
-#define EACH8(M) M(0) M(1) M(2) M(3) M(4) M(5) M(6) M(7)
-#define EACH2(M) M(0) M(1)
-#define EACH1(M) M(0)
+#define GATHER_MOST (MSTK_STRIP_VECS * MSTK_WIDTH)
+#define GATHER_UNROLLED _Pragma("GCC unroll 8")
 
-#define ACC_BIAS(j) vec a##j = b != NULL ? AT(vec, b, j) : (vec){0};
-#define ACC_ADD(j) a##j += v * AT(vec, row, j);
-#define ACC_STORE(j) TO(vec, y, j) = a##j;
-
-#define GATHER_BLOCK(name, EACH) \
-    static inline void name(const mstk_list *list, const float *w, size_t ldw, const float *b, float *y) \
-    { \
-        const uint32_t *idx = list->idx; \
-        const float *val = list->val; \
-        size_t n = list->n; \
-        EACH(ACC_BIAS) \
-        for (size_t i = 0; i < n; i++) { \
-            const float *row = w + (size_t)idx[i] * ldw; \
-            float v = val[i]; \
-            EACH(ACC_ADD) \
-        } \
-        EACH(ACC_STORE) \
-    }
-
-GATHER_BLOCK(gather_block8, EACH8)
-GATHER_BLOCK(gather_block2, EACH2)
-GATHER_BLOCK(gather_block1, EACH1)
-
-static inline void gather_four(const mstk_list *list, const float *w, size_t ldw, const float *b, float *y)
+/* Sums of m vectors of outputs stay in registers over the list. Where n is no multiple of a vector's width, the last
+ * one lies over the n's last outputs: some are computed twice, to the same bits. Constant where inlined: m. */
+static inline __attribute__((always_inline)) void gather_vecs(const mstk_list *list, const float *w, size_t ldw,
+                                                              const float *b, float *y, size_t n, const size_t m)
 {
-    vec4 a = b != NULL ? AT(vec4, b, 0) : (vec4){0};
-    for (size_t i = 0; i < list->n; i++)
-        a += list->val[i] * AT(vec4, w + (size_t)list->idx[i] * ldw, 0);
-    TO(vec4, y, 0) = a;
+    const size_t last = n - MSTK_WIDTH;
+    vec a[MSTK_STRIP_VECS];
+    GATHER_UNROLLED
+    for (size_t j = 0; j < m; j++)
+        a[j] = b != NULL ? AT(vec, b + (j + 1 < m ? j * MSTK_WIDTH : last), 0) : (vec){0};
+    for (size_t i = 0; i < list->n; i++) {
+        const float *row = w + list->idx[i] * ldw;
+        const float v = list->val[i];
+        GATHER_UNROLLED
+        for (size_t j = 0; j < m; j++)
+            a[j] += v * AT(vec, row + (j + 1 < m ? j * MSTK_WIDTH : last), 0);
+    }
+    GATHER_UNROLLED
+    for (size_t j = 0; j < m; j++)
+        TO(vec, y + (j + 1 < m ? j * MSTK_WIDTH : last), 0) = a[j];
+}
+
+/* 4..8 outputs. */
+static inline void gather_few(const mstk_list *list, const float *w, size_t ldw, const float *b, float *y, size_t n)
+{
+    const size_t last = n - 4;
+    vec4 a0 = b != NULL ? AT(vec4, b, 0) : (vec4){0}, a1 = b != NULL ? AT(vec4, b + last, 0) : (vec4){0};
+    for (size_t i = 0; i < list->n; i++) {
+        const float *row = w + list->idx[i] * ldw;
+        a0 += list->val[i] * AT(vec4, row, 0);
+        a1 += list->val[i] * AT(vec4, row + last, 0);
+    }
+    TO(vec4, y, 0) = a0;
+    TO(vec4, y + last, 0) = a1;
 }
 
 static inline void gather_one(const mstk_list *list, const float *w, size_t ldw, const float *b, float *y)
 {
     float a = b != NULL ? b[0] : 0.0f;
     for (size_t i = 0; i < list->n; i++)
-        a += list->val[i] * w[(size_t)list->idx[i] * ldw];
+        a += list->val[i] * w[list->idx[i] * ldw];
     *y = a;
 }
 
-#define GATHER_WHILE(width, block) \
-    for (; n - j >= (width); j += (width)) \
-    block(list, w + j, ldw, b != NULL ? b + j : NULL, y + j)
+#define GATHER_CASE(m) \
+    case m: gather_vecs(list, w, ldw, b, y, n, m); break;
 
-/* A last block that does not fill a vector is computed over the n's last full
- * vector: some outputs twice, to the same bits. */
-#define GATHER_REST(width, block) \
-    if (j < n && n >= (width)) { \
-        j = n - (width); \
-        GATHER_WHILE(width, block); \
-    }
-
-static void FN(gather_f32)(const mstk_list *list, const float *w, size_t ldw, const float *b, float *y,
-                           size_t n)
+/* n: 1..MSTK_STRIP_VECS vectors, the last one full or not. */
+static void gather_some(const mstk_list *list, const float *w, size_t ldw, const float *b, float *y, size_t n)
 {
-    size_t j = 0;
-    GATHER_WHILE(8 * MSTK_WIDTH, gather_block8);
-    GATHER_WHILE(2 * MSTK_WIDTH, gather_block2);
-    GATHER_WHILE(MSTK_WIDTH, gather_block1);
-    GATHER_REST(MSTK_WIDTH, gather_block1)
-    GATHER_WHILE(4, gather_four);
-    GATHER_REST(4, gather_four)
-    GATHER_WHILE(1, gather_one);
+    switch ((n + MSTK_WIDTH - 1) / MSTK_WIDTH) {
+        GATHER_CASE(1)
+        GATHER_CASE(2)
+        GATHER_CASE(3)
+        GATHER_CASE(4)
+        GATHER_CASE(5)
+        GATHER_CASE(6)
+        GATHER_CASE(7)
+        GATHER_CASE(8)
+    }
+}
+
+/* No output is read after one of another call is written: b may be y. */
+static void FN(gather_f32)(const mstk_list *list, const float *w, size_t ldw, const float *b, float *y, size_t n)
+{
+    size_t take;
+    for (; n >= MSTK_WIDTH; n -= take, w += take, b = b != NULL ? b + take : NULL, y += take) {
+        /* a rest of less than a vector would be a pass of its own */
+        take = n <= GATHER_MOST ? n : n >= GATHER_MOST + MSTK_WIDTH ? GATHER_MOST
+                                                                    : GATHER_MOST - MSTK_WIDTH;
+        gather_some(list, w, ldw, b, y, take);
+    }
+    for (; n >= 4; n -= take, w += take, b = b != NULL ? b + take : NULL, y += take) {
+        take = n <= 8 ? n : 4;
+        gather_few(list, w, ldw, b, y, take);
+    }
+    for (size_t j = 0; j < n; j++)
+        gather_one(list, w + j, ldw, b != NULL ? b + j : NULL, y + j);
 }
 
 /* ---- narrow weights -------------------------------------------------- */
@@ -114,6 +128,10 @@ static void FN(gather_f32)(const mstk_list *list, const float *w, size_t ldw, co
 typedef int32_t ivec __attribute__((vector_size(MSTK_WIDTH * 4), aligned(4), may_alias));
 typedef int16_t shorts __attribute__((vector_size(MSTK_WIDTH * 2), aligned(2), may_alias));
 typedef int8_t bytes __attribute__((vector_size(MSTK_WIDTH), aligned(1), may_alias));
+
+/* Eight vectors of outputs, and one. */
+#define EACH8(M) M(0) M(1) M(2) M(3) M(4) M(5) M(6) M(7)
+#define EACH1(M) M(0)
 
 #define SUM_ZERO(j) ivec s##j = {0};
 /* in two steps: GCC 12 takes one step of four times the width element by element */
@@ -288,17 +306,20 @@ static inline void level_loop(const mstk_neuron *p, const float *restrict x, uin
 }
 
 /* By way of bytes, which compilers vectorize. */
-static inline void count_loop(const mstk_neuron *p, const float *restrict x, float *restrict y,
-                              uint32_t *restrict counts, size_t n, size_t step, int gain)
+static inline uint64_t count_loop(const mstk_neuron *p, const float *restrict x, float *restrict y,
+                                  uint32_t *restrict counts, size_t n, size_t step, int gain)
 {
     enum { AT_ONCE = 64 };
     mstk_neuron q = *p;
     uint8_t level[AT_ONCE];
+    uint64_t sum = 0;
     for (size_t i = 0, take; i < n; i += take) {
         take = n - i < AT_ONCE ? n - i : AT_ONCE;
+        uint32_t part = 0;
         level_loop(&q, x + i, level, take, step, gain);
         for (size_t j = 0; j < take; j++) {
             counts[i + j] = level[j];
+            part += level[j];
             y[i + j] = q.theta[j * step] * ((float)level[j] / q.levels);
         }
         q.theta += take * step;
@@ -306,17 +327,19 @@ static inline void count_loop(const mstk_neuron *p, const float *restrict x, flo
             q.gain += take * step;
             q.bias += take * step;
         }
+        sum += part;
     }
+    return sum;
 }
 
-static void FN(count_each_u32)(const mstk_neuron *p, const float *x, float *y, uint32_t *counts, size_t n)
+static uint64_t FN(count_each_u32)(const mstk_neuron *p, const float *x, float *y, uint32_t *counts, size_t n)
 {
-    p->gain != NULL ? count_loop(p, x, y, counts, n, 1, 1) : count_loop(p, x, y, counts, n, 1, 0);
+    return p->gain != NULL ? count_loop(p, x, y, counts, n, 1, 1) : count_loop(p, x, y, counts, n, 1, 0);
 }
 
-static void FN(count_same_u32)(const mstk_neuron *p, const float *x, float *y, uint32_t *counts, size_t n)
+static uint64_t FN(count_same_u32)(const mstk_neuron *p, const float *x, float *y, uint32_t *counts, size_t n)
 {
-    p->gain != NULL ? count_loop(p, x, y, counts, n, 0, 1) : count_loop(p, x, y, counts, n, 0, 0);
+    return p->gain != NULL ? count_loop(p, x, y, counts, n, 0, 1) : count_loop(p, x, y, counts, n, 0, 0);
 }
 
 static void FN(level_each_u8)(const mstk_neuron *p, const float *x, uint8_t *y, size_t n)
@@ -424,6 +447,7 @@ static void FN(scale_f32)(float c, float *y, size_t n)
 
 const mst_kernels MSTK_TABLE(MSTK_SET) = {
     .isa = MSTK_TEXT(MSTK_SET),
+    .strip = MSTK_STRIP_VECS * MSTK_WIDTH,
 #define MSTK_KERNEL(ret, name, args) .name = FN(name),
 #include "runtime/kernels/kernels.def"
 #undef MSTK_KERNEL

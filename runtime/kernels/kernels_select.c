@@ -82,6 +82,7 @@ mst_status mst_kernels_select(const char *isa, mst_kernels *out, mst_err *err)
         return mst_fail(err, MST_EINVAL, "instruction set '%s': this machine does not have it", isa);
     *out = mst_kernels_scalar;
     out->isa = set->table->isa;
+    out->strip = set->table->strip;
 #define MSTK_KERNEL(ret, name, args) \
     if (set->table->name != NULL) \
         out->name = set->table->name;

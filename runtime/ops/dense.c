@@ -5,6 +5,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "runtime/ops/weights.h"
+
 #define CHUNK 192u         /* inputs whose weights for a panel stay in the first cache */
 #define STRIP 64u          /* outputs whose weights are read together: neighbours in memory */
 #define GROUP_BYTES 262144 /* of rows, which stay in the second while all panels pass by */
@@ -64,18 +66,11 @@ mst_status op_prepare_dense(op_prep *c, op_node *op, size_t n, size_t *at)
 /* Weights from..from+k of the n <= STRIP outputs from `first` on, as panels CHUNK * MSTK_DENSE apart. */
 static void fill_panels(const op_call *c, size_t from, size_t k, size_t first, size_t n, float *panel)
 {
-    const op_weights *q = c->node->weights;
-    const size_t at = from * q->ld + first;
     float wide[STRIP];
     if (n % MSTK_DENSE != 0)
         memset(panel + n / MSTK_DENSE * CHUNK * MSTK_DENSE, 0, k * MSTK_DENSE * sizeof *panel);
     for (size_t i = 0; i < k; i++, panel += MSTK_DENSE) {
-        const float *w = wide;
-        switch (q->dtype) {
-        case MST_F16: c->k->widen_f16((const uint16_t *)c->in[1] + at + i * q->ld, wide, n); break;
-        case MST_I8: c->k->widen_i8((const int8_t *)c->in[1] + at + i * q->ld, q->scale + first, wide, n); break;
-        default: w = (const float *)c->in[1] + at + i * q->ld;
-        }
+        const float *w = op_weights_of(c, from + i, first, n, wide);
         size_t j = 0;
         for (; j + MSTK_DENSE <= n; j += MSTK_DENSE)
             memcpy(panel + j * CHUNK, w + j, MSTK_DENSE * sizeof *w);

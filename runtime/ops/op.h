@@ -97,6 +97,8 @@ typedef struct op_weights {
     size_t wide;         /* F16, and I8 without c: float32 of some outputs; offset in the scratch memory */
     bool dense;          /* rows of mostly non-zero inputs may be multiplied with all weights (dense.h) */
     size_t panel;        /* with dense: weights of some inputs and outputs; offset in the scratch memory */
+    /* with dense, LINEAR: lists of some rows (sparse.c); offsets in the scratch memory, room of idx, of start */
+    size_t idx, val, start, entries, parts;
 } op_weights;
 
 typedef struct op_linear {
@@ -334,6 +336,9 @@ mst_status op_mul_ops(op_prep *c, uint64_t n, uint64_t *ops);
 
 /* Inputs of a node that moves values, the first ones. */
 static inline uint32_t op_moved_inputs(const mst_node *n) { return n->op == MST_OP_CONCAT ? n->n_in : 1; }
+
+/* A part of a node that moves: copies elements of 32 bits. */
+void op_copy_words(const op_copy *c, const void *from, void *to);
 
 /* The rows of x along an axis. */
 static inline op_rows op_rows_along(const mst_tensor *x, uint32_t axis)

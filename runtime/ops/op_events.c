@@ -78,13 +78,6 @@ static inline void add(void *ctx, size_t from, size_t to)
     p->c->out_events[to] += events_at(p->c, p->k, from);
 }
 
-/* The same, of numbers. */
-static inline void add_number(void *ctx, size_t from, size_t to)
-{
-    const passing *p = ctx;
-    p->c->out_events[to] += p->c->events[p->k][from];
-}
-
 static void clear(op_call *c) { memset(c->out_events, 0, c->node->n * sizeof *c->out_events); }
 
 static void pass_same(op_call *c)
@@ -93,12 +86,22 @@ static void pass_same(op_call *c)
     op_ways_same(c->node->n, add, &(passing){c, 0});
 }
 
+static bool all_numbers(const op_call *c)
+{
+    for (uint32_t k = 0; k < c->node->n_in; k++)
+        if (c->node->made[k] != OP_MADE_NUMBER)
+            return false;
+    return true;
+}
+
+/* No output has two inputs. */
 static void pass_move(op_call *c)
 {
-    clear(c);
+    if (c->node->u.move.fill || !all_numbers(c)) /* otherwise each output is written */
+        clear(c);
     for (uint32_t k = 0; k < c->node->n_in; k++)
         if (c->node->made[k] == OP_MADE_NUMBER) /* counts are moved a lot */
-            op_ways_move(&c->node->u.move, k, add_number, &(passing){c, k});
+            op_copy_words(&c->node->u.move.parts[k], c->events[k], c->out_events);
         else if (c->node->made[k] != OP_MADE_ANALOG)
             op_ways_move(&c->node->u.move, k, add, &(passing){c, k});
 }
@@ -185,11 +188,26 @@ static op_run pass_of(const mst_node *n)
 
 /* ---- what products cost ------------------------------------------------------------------------ */
 
+/* The same of numbers, which matrices of counts have. */
+static void sum_numbers(const uint32_t *x, size_t width, size_t n, bool across, uint64_t *sum)
+{
+    for (size_t r = 0; !across && r < n; r++)
+        for (size_t j = 0; j < width; j++)
+            sum[j] += x[r * width + j];
+    for (size_t j = 0; across && j < width; j++)
+        for (size_t r = 0; r < n; r++)
+            sum[j] += x[j * n + r];
+}
+
 /* Sums over the rows of input k, [n][q->k] or, across, [q->k][n]. */
 static void sum_columns(const op_call *c, uint32_t k, size_t base, size_t n, bool across, uint64_t *sum)
 {
     size_t width = c->node->u.matmul.k;
     memset(sum, 0, width * sizeof *sum);
+    if (c->node->made[k] == OP_MADE_NUMBER) {
+        sum_numbers(c->events[k] + base, width, n, across, sum);
+        return;
+    }
     for (size_t r = 0; r < n; r++)
         for (size_t j = 0; j < width; j++)
             sum[j] += events_at(c, k, base + (across ? j * n + r : r * width + j));

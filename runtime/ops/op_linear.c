@@ -1,24 +1,11 @@
 /* LINEAR and CONV: the weights of the inputs that are not zero are added, in
  * ascending input order. Whether an input is a spike matters to counting only. */
 #include "runtime/ops/dense.h"
+#include "runtime/ops/sparse.h"
 #include "runtime/ops/weights.h"
 
 static size_t min_size(size_t a, size_t b) { return a < b ? a : b; }
 static size_t max_size(size_t a, size_t b) { return a > b ? a : b; }
-
-/* Where few inputs are 0. */
-static bool run_dense(op_call *c, const float *x, size_t n_rows, float *y)
-{
-    static const size_t only[] = {0};
-    const op_linear *q = &c->node->u.linear;
-    const mstk_rows rows = {.x = x, .ld = q->in, .taps = only, .n_taps = 1, .k = q->in};
-    size_t all = n_rows * q->in, active = op_nonzeros(x, all);
-    if (!op_is_dense(active, all))
-        return false;
-    op_dense(c, &rows, n_rows, 0, q->out, y, q->out);
-    c->ops += active * q->out;
-    return true;
-}
 
 static void run_linear(op_call *c)
 {
@@ -27,9 +14,11 @@ static void run_linear(op_call *c)
     const size_t first = c->parts != 0 ? q->rows * c->part / c->parts : 0,
                  end = c->parts != 0 ? q->rows * (c->part + 1) / c->parts : q->rows;
     const float *x = op_listed(c);
-    if (c->node->weights->dense && run_dense(c, x + first * q->in, end - first, c->out + first * q->out))
-        return;
     float *y = c->out;
+    if (c->node->weights->dense) {
+        c->ops += op_sparse(c, x + first * q->in, end - first, y + first * q->out) * q->out;
+        return;
+    }
     uint32_t *idx = op_scratch(c, q->idx);
     float *val = op_scratch(c, q->val);
     size_t ld = q->in + MSTK_SLACK;
@@ -63,6 +52,8 @@ mst_status op_prepare_LINEAR(op_prep *c, op_node *op)
     MST_TRY(op_prepare_weights(c, op, q->in, q->out));
     size_t entries = min_size(q->rows, OP_ROWS) * (q->in + MSTK_SLACK), dense = op->scratch_bytes;
     MST_TRY(op_prepare_dense(c, op, q->out, &dense));
+    if (op->weights->dense)
+        MST_TRY(op_prepare_sparse(c, op, q->rows, &dense));
     MST_TRY(op_add_bytes(c->err, entries, sizeof(uint32_t), &q->idx, &op->scratch_bytes));
     MST_TRY(op_add_bytes(c->err, entries, sizeof(float), &q->val, &op->scratch_bytes));
     op->scratch_bytes = max_size(op->scratch_bytes, dense); /* one or the other */

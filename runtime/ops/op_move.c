@@ -3,7 +3,10 @@
 
 #include "runtime/ops/op.h"
 
-static void copy_row(const float *x, ptrdiff_t sx, float *y, ptrdiff_t sy, size_t n)
+/* A float, or a number of spikes. */
+typedef uint32_t __attribute__((may_alias)) word;
+
+static void copy_row(const word *x, ptrdiff_t sx, word *y, ptrdiff_t sy, size_t n)
 {
     if (sx == 1 && sy == 1) {
         memcpy(y, x, n * sizeof *y);
@@ -13,8 +16,10 @@ static void copy_row(const float *x, ptrdiff_t sx, float *y, ptrdiff_t sy, size_
         y[(ptrdiff_t)i * sy] = x[(ptrdiff_t)i * sx];
 }
 
-static void copy_part(const op_copy *c, const float *x, float *y)
+void op_copy_words(const op_copy *c, const void *from, void *to)
 {
+    const word *x = from;
+    word *y = to;
     const nd_loop *nd = &c->nd;
     uint32_t last = nd->rank - 1;
     size_t pos[MST_MAX_RANK] = {0};
@@ -31,7 +36,7 @@ static void run_move(op_call *c)
         for (size_t i = 0; i < c->node->n; i++)
             y[i] = c->node->u.move.value;
     for (uint32_t k = 0; k < c->node->n_in; k++)
-        copy_part(&c->node->u.move.parts[k], op_in(c, k), y);
+        op_copy_words(&c->node->u.move.parts[k], op_in(c, k), y);
 }
 
 /* One part per input, each over shape `over`, with strides of a plain copy. */

@@ -62,19 +62,21 @@ static void run_count(op_call *c)
 {
     const op_neuron *q = &c->node->u.neuron;
     const float *x = op_in(c, 0);
+    uint64_t spikes = 0;
     for (size_t o = 0, at = 0; o < q->ch.outer; o++) {
         if (q->ch.inner == 1) {
-            c->k->count_each_u32(&q->k, x + at, c->out + at, c->out_events + at, q->ch.channels);
+            spikes += c->k->count_each_u32(&q->k, x + at, c->out + at, c->out_events + at, q->ch.channels);
             at += q->ch.channels;
             continue;
         }
         for (size_t i = 0; i < q->ch.channels; i++, at += q->ch.inner) {
             mstk_neuron of = at_channel(&q->k, i);
-            c->k->count_same_u32(&of, x + at, c->out + at, c->out_events + at, q->ch.inner);
+            spikes += c->k->count_same_u32(&of, x + at, c->out + at, c->out_events + at, q->ch.inner);
         }
     }
-    for (size_t i = 0; i < c->node->n; i++)
-        c->active += op_spikes_of(c->out_events[i], q->digits);
+    for (size_t i = 0; i < c->node->n && q->digits; i++)
+        c->active += op_spikes_of(c->out_events[i], true);
+    c->active += q->digits ? 0 : spikes;
 }
 
 /* Membranes to v(0). */

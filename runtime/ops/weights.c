@@ -18,14 +18,9 @@ static void products(const mst_kernels *k, const op_row *rows, size_t n_rows, co
 /* n outputs from `first` on, for all k inputs, to [k][n]. */
 static const float *widen(const op_call *c, size_t first, size_t n)
 {
-    const op_weights *q = c->node->weights;
-    float *to = op_scratch(c, q->wide);
-    const void *w = c->in[1];
-    for (size_t i = 0, at = first; i < q->k; i++, at += q->ld)
-        if (q->dtype == MST_F16)
-            c->k->widen_f16((const uint16_t *)w + at, to + i * n, n);
-        else
-            c->k->widen_i8((const int8_t *)w + at, q->scale + first, to + i * n, n);
+    float *to = op_scratch(c, c->node->weights->wide);
+    for (size_t i = 0; i < c->node->weights->k; i++)
+        op_weights_of(c, i, first, n, to + i * n);
     return to;
 }
 

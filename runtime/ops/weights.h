@@ -25,6 +25,21 @@ static inline const float *op_listed(const op_call *c)
     return c->node->weights->unit_c != NULL ? (const float *)(const void *)c->events[0] : op_in(c, 0);
 }
 
+/* Weights of input i for n outputs from `first` on as float32: where they lie, or in `wide`. */
+static inline const float *op_weights_of(const op_call *c, size_t i, size_t first, size_t n, float *wide)
+{
+    const op_weights *q = c->node->weights;
+    const void *w = c->in[1];
+    const size_t at = i * q->ld + first;
+    if (q->dtype == MST_F32)
+        return (const float *)w + at;
+    if (q->dtype == MST_F16)
+        c->k->widen_f16((const uint16_t *)w + at, wide, n);
+    else
+        c->k->widen_i8((const int8_t *)w + at, q->scale + first, wide, n);
+    return wide;
+}
+
 /* y[0..n) of each row = b + sum over its list of val * w, for the n outputs from `first` on of LINEAR or
  * CONV, whatever the type of their weights. The rows pass through a piece of the outputs together, so
  * that its weights stay in the cache. */

@@ -77,6 +77,7 @@ static void try_scan_f32(const mst_kernels *k, trial *t)
 {
     uint32_t idx[MAX_N + MSTK_SLACK];
     float val[MAX_N + MSTK_SLACK];
+    t->a[rnd(t) % MAX_N] = NAN;
     size_t n = k->scan_f32(t->a, t->n, idx, val);
     t->result = n;
     memcpy(t->out, idx, n * sizeof *idx); /* entries behind n are free to differ */
@@ -92,7 +93,8 @@ static void try_gather_f32(const mst_kernels *k, trial *t)
     float val[48 + MSTK_SLACK];
     mstk_list list = {idx, val, k->scan_f32(t->a, 48, idx, val)};
     size_t ld = t->n + t->m; /* rows longer than what is added */
-    k->gather_f32(&list, t->w, ld, rnd(t) % 2 != 0 ? t->b : NULL, t->out, t->n);
+    const float *begin[] = {NULL, t->b, t->out};
+    k->gather_f32(&list, t->w, ld, begin[rnd(t) % 3], t->out, t->n);
 }
 
 /* Rows of one or more segments, in any order, that begin with a bias or with what is there. */
@@ -216,14 +218,14 @@ static void try_count_each_u32(const mst_kernels *k, trial *t)
 {
     mstk_neuron p = neurons(t);
     p.levels = (float)(1 + rnd(t) % 255);
-    k->count_each_u32(&p, t->a, t->out, (uint32_t *)t->out + MAX_N + GUARD, t->n);
+    t->result = k->count_each_u32(&p, t->a, t->out, (uint32_t *)t->out + MAX_N + GUARD, t->n);
 }
 
 static void try_count_same_u32(const mst_kernels *k, trial *t)
 {
     mstk_neuron p = neurons(t);
     p.levels = (float)(1 + rnd(t) % 255);
-    k->count_same_u32(&p, t->a, t->out, (uint32_t *)t->out + MAX_N + GUARD, t->n);
+    t->result = k->count_same_u32(&p, t->a, t->out, (uint32_t *)t->out + MAX_N + GUARD, t->n);
 }
 
 static void try_level_each_u8(const mst_kernels *k, trial *t)
