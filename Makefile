@@ -6,6 +6,8 @@ MODE    ?= release
 CC      ?= cc
 PREFIX  ?= /usr/local
 PYTHON  ?= python3
+# `make MPI=1`: tools that several processes can share (docs/CLUSTER.md), beside those that cannot, in $(B)/mpi
+MPI     ?=
 OBJCOPY ?= objcopy
 B       := build/$(MODE)$(if $(findstring clang,$(CC)),-clang)
 GEN     := build/gen
@@ -50,8 +52,10 @@ RUNTIME_SRC := $(foreach d,session backend $(patsubst runtime/%/,%,$(wildcard ru
 DATA_SRC    := $(call src,runtime/data runtime/data/events)
 CONV_SRC    := $(call src,converter/onnx converter/lower converter/passes converter)
 CALIB_SRC   := $(call src,calibrate)
-TOOLS_LIB   := $(filter-out $(wildcard tools/mst*.c),$(call src,tools tools/report))
 TOOLS       := mstconv mstrun mstcalib
+AT          := $(B)$(if $(MPI),/mpi)
+MPI_SRC     := tools/mpi/ranks_mpi.c
+TOOLS_LIB   := $(filter-out $(wildcard tools/mst*.c) $(if $(MPI),tools/tool_ranks.c),$(call src,tools tools/report)) $(if $(MPI),$(MPI_SRC))
 GEN_SRC     := $(GEN)/onnx.pb-c.c
 
 # The libraries, each static and shared: what it is made of, which of the others it stands on, and what else
@@ -76,11 +80,15 @@ ABOUT_mstcalib := conversion error of a spiking network against its ANN
 
 LIBMST   := $(B)/libmst.a
 LIBDATA  := $(B)/libmstdata.a
-LIBTOOLS := $(B)/libmsttools.a
+LIBTOOLS := $(AT)/libmsttools.a
 SHARED   := $(LIBRARIES:%=$(B)/lib%.so)
 # order: users before what they use
 LIBS     := $(LIBTOOLS) $(B)/libmstcalib.a $(B)/libmstconv.a $(LIBDATA) $(LIBMST)
 LDLIBS   := -lyaml -ljansson $(LIBS_mstcalib) $(LIBS_mstconv) $(LIBS_mstdata) $(LIBS_mst)
+ifneq ($(MPI),)
+MPI_PC   := $(firstword $(foreach p,ompi-c mpich mpi-c,$(shell pkg-config --exists $p && echo $p)))
+LDLIBS   += -Wl,--as-needed $(if $(MPI_PC),$(shell pkg-config --libs $(MPI_PC)))
+endif
 
 UNIT_SRC  := $(sort $(filter-out tests/unit/toy/%,$(wildcard tests/unit/*/test_*.c)))
 UNIT_BIN  := $(patsubst %.c,$(B)/%,$(UNIT_SRC))
@@ -96,7 +104,7 @@ TOY_SRC   := $(call src,tests/unit/toy) \
              $(shell grep -lE 'MST_OP_COUNT|mst/ops\.def"|MST_EXTRA_BACKEND' $(filter %.c,$(RUNTIME_SRC) $(CONV_SRC)))
 
 .PHONY: all
-all: $(addprefix $(B)/,$(TOOLS)) $(SHARED) ## build the tools and libraries (MODE=release|debug|asan|tsan)
+all: $(addprefix $(AT)/,$(TOOLS)) $(SHARED) ## build the tools and libraries (MODE=release|debug|asan|tsan)
 
 .PHONY: help
 help: ## list the targets
@@ -125,6 +133,11 @@ $(B)/runtime/kernels/%_avx2.o: ISA_FLAGS := -mavx2
 $(B)/runtime/kernels/%_avxvnni.o: ISA_FLAGS := -mavx2 -mavxvnni
 $(B)/runtime/kernels/%_vnni.o: ISA_FLAGS := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mprefer-vector-width=512
 $(B)/runtime/kernels/%_avx512.o: ISA_FLAGS := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mprefer-vector-width=512
+$(B)/tools/mpi/%.o: ISA_FLAGS = $(shell pkg-config --cflags $(MPI_PC))
+$(B)/tools/mpi/%.o: | $(if $(MPI),$(if $(MPI_PC),,no-mpi))
+.PHONY: no-mpi
+no-mpi:
+	@echo "make: MPI=1 needs MPI's library: run 'make deps MPI=1' (package libopenmpi-dev)" >&2; exit 1
 $(B)/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
 	$(call say,CC) $(CC) $(ALL_CFLAGS) $(PC_CFLAGS) $(ISA_FLAGS) -c -o $@ $<
@@ -140,7 +153,7 @@ $(B)/%.a:
 $(SHARED): $(B)/lib%.so:
 	$(call say,LD) $(CC) $(CFLAGS) $(LDFLAGS) -shared -Wl,-soname,lib$*.so.$(SOVERSION) -Wl,-rpath,'$$ORIGIN' -o $@ $(filter %.o %.so,$^) $(LIBS_$*)
 
-$(addprefix $(B)/,$(TOOLS)): $(B)/%: $(B)/tools/%.o $(LIBS)
+$(addprefix $(AT)/,$(TOOLS)): $(AT)/%: $(B)/tools/%.o $(LIBS)
 	$(call say,LD) $(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(LIBS) $(LDLIBS)
 
 # ---- tests ----
@@ -188,8 +201,11 @@ $(VENV)/ok: tests/requirements.txt
 	@rm -rf $(VENV); $(PYTHON) -m venv $(VENV) && $(VENV)/bin/pip install -q -r $< && touch $@ || \
 	  { rm -rf $(VENV); echo "make: could not install tests/requirements.txt into $(VENV)" >&2; \
 	    test "$(CI)" != true; }
+.PHONY: mpi-tools
+mpi-tools: all
+	@! pkg-config --exists ompi-c || $(MAKE) --no-print-directory MPI=1 all
 .PHONY: pytest
-pytest: all $(KIT_BIN) $(VENV)/ok ## test the tools against the oracles (ONNX Runtime, NumPy simulator)
+pytest: all mpi-tools $(KIT_BIN) $(VENV)/ok ## test the tools against the oracles (ONNX Runtime, NumPy simulator)
 	@if [ -e $(VENV)/ok ]; then MST_BUILD=$(B) $(VENV)/bin/python -m pytest -q -rs -n auto --dist loadfile tests/python $(PYTEST_ARGS); \
 	else echo "SKIP: Python tests: the packages of tests/requirements.txt could not be installed"; fi
 
@@ -279,9 +295,9 @@ bench: all $(BENCH_BIN) $(filter build/bench-venv/ok,$(BENCH_VENV)/ok) ## measur
 # ---- for users ----
 .PHONY: deps deps-build
 deps: ## install what build and tests need and is missing, through the system's package manager
-	@sh third_party/deps.sh build check
+	@sh third_party/deps.sh build check $(if $(MPI),mpi)
 deps-build: ## the same, of the build only
-	@sh third_party/deps.sh build
+	@sh third_party/deps.sh build $(if $(MPI),mpi)
 
 .PHONY: demo
 demo: deps-build ## build, convert the bundled digits model, run and validate it
@@ -320,7 +336,7 @@ $(B)/install/lib%.a: $(B)/lib%.a
 install: all $(LIBRARIES:%=$(B)/install/lib%.a) ## install tools, libraries, headers, pkg-config files, C examples (PREFIX=, DESTDIR=)
 	install -d $(addprefix $(PREFIX_AT)/,bin lib/pkgconfig include/mst share/mst/examples share/doc/mst \
 	  share/man/man1 share/bash-completion/completions share/zsh/site-functions)
-	install $(TOOLS:%=$(B)/%) $(PREFIX_AT)/bin
+	install $(TOOLS:%=$(AT)/%) $(PREFIX_AT)/bin
 	install -m 644 $(LIBRARIES:%=$(B)/install/lib%.a) $(PREFIX_AT)/lib
 	install -m 644 $(HEADERS) $(PREFIX_AT)/include/mst
 	install -m 644 $(C_EXAMPLES) $(PREFIX_AT)/share/mst/examples

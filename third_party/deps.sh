@@ -1,16 +1,18 @@
 #!/bin/sh
-# Install Debian packages that are missing: deps.sh [build] [check] [PACKAGE ..]
-#   build: what compiling needs; check: what the tests need besides
+# Install Debian packages that are missing: deps.sh [build] [check] [mpi] [PACKAGE ..]
+#   build: what compiling needs; check: what the tests need besides; mpi: what `make MPI=1` needs besides
 # Where the system has no dpkg it names them.
 set -eu
 build="gcc make pkg-config libc6-dev libprotobuf-c-dev protobuf-c-compiler libonnx-dev libgsl-dev libyaml-dev
 libjansson-dev librandom123-dev libmd-dev zlib1g-dev libmatio-dev libjpeg-dev libpng-dev libtiff-dev libwebp-dev libzip-dev python3"
 check="check libsubunit-dev python3-venv"
+mpi="libopenmpi-dev openmpi-bin"
 packages="" clang=""
 for word in "$@"; do
     case $word in
     build) packages="$packages $build" ;;
     check) packages="$packages $check" clang=yes ;;
+    mpi) packages="$packages $mpi" ;;
     *) packages="$packages $word" ;;
     esac
 done

@@ -17,6 +17,7 @@
 #include "tools/tool_mode.h"
 #include "tools/tool_model.h"
 #include "tools/tool_output.h"
+#include "tools/tool_ranks.h"
 
 static mst_common_opts c;
 static struct {
@@ -180,6 +181,8 @@ static int check_usage(size_t n_args, const char *const *args)
         return mst_opts_wrong(&tool, "--resume: expected a file, and no %s with it", one != NULL ? one : "stdout");
     if (o.html_layer != NULL && o.html == NULL)
         return mst_opts_wrong(&tool, "--html-layer: expected --html with it");
+    if (mst_ranks() > 1 && one != NULL)
+        return mst_opts_wrong(&tool, "%s: expected one process with it, found %u ranks", one, mst_ranks());
     if ((o.layers.n != 0) != (o.raster != NULL))
         return mst_opts_wrong(&tool, "--raster and --raster-to: expected both");
     if (o.resume != NULL && c.map)
@@ -289,6 +292,8 @@ static mst_status write_page(const mst_sim_opts *job, mst_err *err)
 
 static mst_status report(size_t n, json_t *parts, const mst_sim_opts *job, mst_err *err)
 {
+    if (mst_rank() != 0)
+        return MST_OK;
     bool text_aside = mst_is_stdout(c.json) || mst_is_stdout(o.html) || mst_is_stdout(o.trace) ||
                       mst_is_stdout(o.predictions) ||
                       mst_is_stdout(o.raster);
@@ -309,6 +314,9 @@ typedef struct run_job {
     const char *network;
 } run_job;
 
+/* Is all of what a run is to be found out? Ranks compare it. */
+static bool for_json(void) { return c.json != NULL || mst_ranks() > 1; }
+
 /* Run k. Where it ended early, what it did until then is in runs[k] all the same. */
 static mst_status run_one(run_job *j, size_t k, mst_program **program, mst_err *err)
 {
@@ -321,7 +329,7 @@ static mst_status run_one(run_job *j, size_t k, mst_program **program, mst_err *
     r->about.data = j->args[1];
     r->about.network = j->network;
     r->about.energy = energy;
-    if (c.json != NULL) {
+    if (for_json()) {
         r->about.bytes = mst_model_bytes(j->graph);
         r->about.parameters = mst_model_parameters(j->graph);
         r->about.sparsity = mst_json_rounded(mst_model_sparsity(j->graph));
@@ -329,10 +337,12 @@ static mst_status run_one(run_job *j, size_t k, mst_program **program, mst_err *
     r->versus = j->opts.versus;
     r->isa = mst_program_isa(*program);
     r->threads = j->opts.threads > j->ropts.threads ? j->opts.threads : j->ropts.threads;
+    if (mst_ranks() > 1)
+        MST_TRY(mst_run_about_hash(&r->about, &j->opts.identity, err));
     mst_status st = mst_sim_run(&j->opts, &r->sums, err);
     if (r->sums.samples != 0)
         warn_of_silence(r);
-    if (st != MST_OK || r->sums.samples != 0)
+    if (st != MST_OK || r->sums.samples != 0 || mst_rank() != 0)
         return st;
     if (r->about.shards == 0)
         return mst_fail(err, MST_EFORMAT, "none of %zu samples could be used; the first: %s",
@@ -382,14 +392,16 @@ static mst_status run_picked(run_job *j, mst_err *err)
     static mst_program *programs[MST_OPT_MAX_LIST];
     mst_journal *journal = NULL;
     size_t n = 0;
-    if (o.resume != NULL)
-        MST_TRY(mst_journal_open(o.resume, j->graph, j->args[1], j->ropts.seed, &j->opts, &journal, err));
+    if (o.resume != NULL && mst_rank() == 0)
+        MST_TRY(mst_run_journal_open(o.resume, j->graph, j->args[1], j->ropts.seed, &j->opts, &journal, err));
     j->opts.journal = journal;
     mst_program *ann = NULL;
     mst_status st = o.html != NULL ? prepare_page(j, &ann, err) : MST_OK;
     if (st == MST_OK)
         st = run_all(j, programs, &n, err);
     mst_status same = mst_model_unchanged(st == MST_OK ? err : NULL);
+    if (st == MST_OK)
+        same = mst_ranks_agree(same, 0, err);
     if (same != MST_OK) {
         n = 0; /* of no network that there ever was */
         st = st == MST_OK ? same : st;
@@ -415,7 +427,7 @@ static mst_status run(run_job *j, mst_err *err)
     char network[MST_HASH_DIGITS] = "";
     uint64_t hash;
     set_energy();
-    if (c.json != NULL) {
+    if (for_json()) {
         MST_TRY(mst_model_hash(j->graph, &hash, err));
         j->network = mst_hash_digits(hash, network);
     }
@@ -553,5 +565,5 @@ static int work(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    return mst_tool_main(tool.name, work, argc, argv);
+    return mst_tool_main_ranks(tool.name, work, argc, argv);
 }

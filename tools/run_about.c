@@ -198,6 +198,24 @@ json_t *mst_run_about_json(const mst_run_about *a)
     return out;
 }
 
+json_t *mst_run_about_identity(const mst_run_about *a)
+{
+    json_t *id = mst_run_about_json(a);
+    if (id != NULL) {
+        json_object_del(id, "model");
+        json_object_del(id, "shard");
+    }
+    return id;
+}
+
+mst_status mst_run_about_hash(const mst_run_about *a, uint64_t *hash, mst_err *err)
+{
+    json_t *id = mst_run_about_identity(a);
+    mst_status st = id != NULL ? mst_json_hash(id, hash, err) : mst_fail(err, MST_ENOMEM, "out of memory");
+    json_decref(id);
+    return st;
+}
+
 json_t *mst_run_layer_json(const mst_run_layer *l)
 {
     json_t *out = json_object();

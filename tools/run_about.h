@@ -61,10 +61,13 @@ void mst_run_about_free(mst_run_about *a);
 /* Does any layer drop spikes? */
 bool mst_run_masked(const mst_run_about *a);
 
-/* What must be the same in all parts of a run (and the path of the model, which need not); layer k without what it did;
+/* What a run is, with the path of the model and the number of the part; layer k without what it did;
  * as objects. NULL: out of memory. */
 json_t *mst_run_about_json(const mst_run_about *a);
 json_t *mst_run_layer_json(const mst_run_layer *l);
+/* What must be the same in all parts; and a hash of that, and of the version. ENOMEM. */
+json_t *mst_run_about_identity(const mst_run_about *a);
+mst_status mst_run_about_hash(const mst_run_about *a, uint64_t *hash, mst_err *err);
 /* Back from the JSON of a run. EFORMAT, ENOMEM. */
 mst_status mst_run_about_take(mst_run_about *a, const json_t *run, mst_err *err);
 

@@ -1,27 +1,10 @@
-/* JSON: {"tool", "journal": 2, "run": what must be the same, "states": [{"levels", "done", sums..}]}. */
+/* See run_journal.h. */
 #include "tools/run_journal.h"
-
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
 
 #include "tools/tool_hash.h"
 #include "tools/tool_mode.h"
 #include "tools/tool_model.h"
-#include "tools/tool_outfile.h"
 #include "tools/tool_output.h"
-
-#define JOURNAL 2  /* the form of the file */
-#define SECONDS 10 /* between two writes */
-
-struct mst_journal {
-    const char *path; /* lent */
-    json_t *root;
-    time_t written;
-};
-
-/* ---- what must be the same ---- */
 
 static json_t *hex(uint64_t h)
 {
@@ -49,84 +32,18 @@ static json_t *describe(const mst_graph *g, const char *data, uint64_t seed, con
     return run;
 }
 
-static mst_status compare(const mst_journal *j, json_t *run, mst_err *err)
+mst_status mst_run_journal_open(const char *path, const mst_graph *g, const char *data, uint64_t seed,
+                                const mst_sim_opts *o, mst_journal **out, mst_err *err)
 {
-    json_t *theirs = json_object_get(j->root, "run");
-    char what[300];
-    if (json_integer_value(json_object_get(j->root, "journal")) != JOURNAL || !json_is_object(theirs) ||
-        !json_is_array(json_object_get(j->root, "states")))
-        return mst_fail(err, MST_EFORMAT, "--resume %s: expected a journal of mstrun --resume, found other JSON",
-                        j->path);
-    return mst_json_same(run, theirs, what, sizeof what)
-               ? MST_OK
-               : mst_fail(err, MST_EINVAL, "--resume %s: it is of another run: %s", j->path, what);
-}
-
-static mst_status load(mst_journal *j, json_t *run, mst_err *err)
-{
-    json_error_t why;
-    FILE *f = fopen(j->path, "r");
-    if (f == NULL && errno != ENOENT)
-        return mst_fail(err, MST_EIO, "--resume %s: %s", j->path, strerror(errno));
-    int first = f != NULL ? getc(f) : EOF;
-    if (first != EOF) {
-        ungetc(first, f);
-        j->root = json_loadf(f, JSON_REJECT_DUPLICATES, &why);
-        fclose(f);
-        return j->root != NULL ? compare(j, run, err)
-                               : mst_fail(err, MST_EFORMAT, "--resume %s: line %d: %s", j->path, why.line, why.text);
-    }
-    if (f != NULL)
-        fclose(f);
-    j->root = json_pack("{s:s, s:i, s:O, s:[]}", "tool", "mstrun", "journal", JOURNAL, "run", run, "states");
-    return j->root != NULL ? MST_OK : mst_fail(err, MST_ENOMEM, "out of memory for a journal");
-}
-
-mst_status mst_journal_open(const char *path, const mst_graph *g, const char *data, uint64_t seed,
-                            const mst_sim_opts *o, mst_journal **out, mst_err *err)
-{
-    mst_journal *j = mst_alloc(NULL, sizeof *j);
-    *out = NULL;
-    if (j == NULL)
-        return mst_fail(err, MST_ENOMEM, "out of memory for a journal");
-    j->path = path;
-    j->written = time(NULL);
     json_t *run = describe(g, data, seed, o, err);
-    mst_status st = run != NULL ? load(j, run, err) : err->code;
-    json_decref(run);
-    if (st == MST_OK)
-        *out = j;
-    else
-        mst_journal_close(j);
-    return st;
+    *out = NULL;
+    return run != NULL ? mst_journal_open(path, "mstrun", run, out, err) : err->code;
 }
 
-void mst_journal_close(mst_journal *j)
+mst_status mst_run_journal_take(const mst_sim_opts *o, mst_run_sums *r, mst_err *err)
 {
-    if (j == NULL)
-        return;
-    json_decref(j->root);
-    mst_free(NULL, j, sizeof *j);
-}
-
-/* ---- sums ---- */
-
-static json_t *state_of(const mst_journal *j, uint32_t levels, size_t *at)
-{
-    json_t *states = json_object_get(j->root, "states");
-    for (*at = 0; *at < json_array_size(states); (*at)++) {
-        json_t *s = json_array_get(states, *at);
-        if (json_integer_value(json_object_get(s, "levels")) == levels)
-            return s;
-    }
-    return NULL;
-}
-
-mst_status mst_journal_take(mst_journal *j, const mst_sim_opts *o, mst_run_sums *r, mst_err *err)
-{
-    size_t at;
     uint64_t done;
-    json_t *s = state_of(j, o->levels, &at);
+    const json_t *s = mst_journal_state(o->journal, o->levels);
     if (s == NULL)
         return MST_OK;
     mst_status st = mst_run_sums_add(r, s, err);
@@ -137,12 +54,12 @@ mst_status mst_journal_take(mst_journal *j, const mst_sim_opts *o, mst_run_sums 
     if (st == MST_OK)
         return MST_OK;
     r->samples = 0; /* nothing to report */
-    return mst_fail_in(err, st, "--resume %s: ", j->path);
+    return mst_journal_wrong(o->journal, st, err);
 }
 
-static json_t *state_json(const mst_sim_opts *o, const mst_run_sums *r)
+json_t *mst_run_state(const mst_run_sums *r)
 {
-    json_t *s = json_pack("{s:o, s:o, s:o}", "levels", mst_json_whole(o->levels), "done",
+    json_t *s = json_pack("{s:o, s:o}", "done",
                           mst_json_whole(r->outcome.done), "seconds", json_real(r->seconds));
     mst_json_set(&s, "sums", mst_run_sums_json(r));
     mst_json_set(&s, "confusion", mst_confusion_json(&r->confusion));
@@ -150,33 +67,9 @@ static json_t *state_json(const mst_sim_opts *o, const mst_run_sums *r)
     return s;
 }
 
-static mst_status write_root(const mst_journal *j, mst_err *err)
+mst_status mst_run_journal_keep(const mst_sim_opts *o, const mst_run_sums *r, bool now, mst_err *err)
 {
-    mst_outfile f;
-    MST_TRY(mst_outfile_find(&f, j->path, err));
-    mst_status st = mst_outfile_open(&f, err);
-    if (st == MST_OK && json_dumpf(j->root, f.f, JSON_INDENT(1)) != 0)
-        st = mst_fail(err, MST_EIO, "--resume %s: cannot write: %s", j->path, strerror(errno));
-    if (st == MST_OK)
-        st = mst_outfile_flush(&f, err);
-    if (st == MST_OK)
-        st = mst_outfile_place(&f, err);
-    mst_outfile_close(&f);
-    return st;
-}
-
-mst_status mst_journal_keep(mst_journal *j, const mst_sim_opts *o, const mst_run_sums *r, bool now, mst_err *err)
-{
-    size_t at;
-    if (!now && time(NULL) - j->written < SECONDS)
-        return MST_OK;
-    json_t *states = json_object_get(j->root, "states"), *s = state_json(o, r);
-    int bad = s == NULL                             ? -1
-              : state_of(j, o->levels, &at) != NULL ? json_array_set_new(states, at, s)
-                                                    : json_array_append_new(states, s);
-    if (bad != 0)
-        return mst_fail(err, MST_ENOMEM, "out of memory for a journal");
-    MST_TRY(write_root(j, err));
-    j->written = time(NULL);
-    return MST_OK;
+    return o->journal == NULL || (!now && !mst_journal_due(o->journal))
+               ? MST_OK
+               : mst_journal_keep(o->journal, o->levels, mst_run_state(r), err);
 }

@@ -4,6 +4,7 @@
 #include "tools/run_report.h"
 #include "tools/tool_mode.h"
 #include "tools/tool_output.h"
+#include "tools/tool_ranks.h"
 
 /* What a layer is, and what it did. */
 static json_t *json_layer(const mst_run_facts *r, size_t k)
@@ -160,7 +161,10 @@ static json_t *json_of(const mst_run_facts *r)
 /* On what it ran: nothing that results depend on. */
 static json_t *json_machine(const mst_run_facts *r)
 {
-    return json_pack("{s:s, s:i}", "isa", r->isa, "threads", (int)r->threads);
+    json_t *machine = json_pack("{s:s, s:i}", "isa", r->isa, "threads", (int)r->threads);
+    if (mst_ranks() > 1)
+        mst_json_set(&machine, "ranks", mst_json_whole(mst_ranks()));
+    return machine;
 }
 
 mst_status mst_run_json(const mst_run_facts *runs, size_t n, json_t *parts, const char *path, mst_err *err)

@@ -29,11 +29,12 @@ typedef struct mst_sim_opts {
     const mst_opt_list *raster_layers;
     const mst_program *ann; /* the network in float mode, run beside it; NULL: it is not */
     mst_versus *versus;     /* takes what both say of each sample; zero-initialised, the caller's to free */
+    uint64_t identity;      /* of all this and the run that it is part of: the same on all ranks */
     bool quiet;             /* no progress bar */
 } mst_sim_opts;
 
 /* Run; what read, run or write first failed, EIO where the run was stopped: what was done before that is in *r all the
- * same. Release with mst_run_sums_free in any case. */
+ * same, on rank 0. Release with mst_run_sums_free in any case. */
 mst_status mst_sim_run(const mst_sim_opts *o, mst_run_sums *r, mst_err *err);
 
 #endif

@@ -11,6 +11,7 @@
 
 #include "tools/tool_output.h"
 #include "tools/tool_paths.h"
+#include "tools/tool_ranks.h"
 
 /* The number of a closed stream must not go to a file that is opened later: what is printed would land there.
  * Each gets a place that refuses what the stream is for. */
@@ -88,4 +89,23 @@ int mst_tool_main(const char *name, int (*work)(int, char **), int argc, char **
     if (bad && code == 0) /* else what failed first has been told */
         fprintf(stderr, "%s: error: %s\n", name, err.text);
     return bad && code == 0 ? 1 : code;
+}
+
+static int (*shared_work)(int, char **);
+
+static int work_of_a_rank(int argc, char **argv)
+{
+    mst_err err;
+    int code = 1;
+    if (mst_ranks_begin(&err) == MST_OK)
+        code = shared_work(argc, argv);
+    else
+        fprintf(stderr, "%s: error: %s\n", tool_name, err.text);
+    return mst_ranks_end(tool_name, code);
+}
+
+int mst_tool_main_ranks(const char *name, int (*work)(int, char **), int argc, char **argv)
+{
+    shared_work = work;
+    return mst_tool_main(name, work_of_a_rank, argc, argv);
 }

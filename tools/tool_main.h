@@ -14,5 +14,7 @@ void mst_stop_arm(bool on);
  * never become a file that work opens. SIGINT, SIGTERM, SIGHUP and SIGXCPU remove temporary files on their way; a
  * broken pipe and a file that may not grow are errors like others. */
 int mst_tool_main(const char *name, int (*work)(int, char **), int argc, char **argv);
+/* The same of a tool that several processes may share (tool_ranks.h). */
+int mst_tool_main_ranks(const char *name, int (*work)(int, char **), int argc, char **argv);
 
 #endif

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "tools/tool_help.h"
+#include "tools/tool_ranks.h"
 
 bool mst_parse_uint(const char *text, uint64_t *out)
 {
@@ -62,12 +63,14 @@ int mst_opts_wrong(const mst_tool *tool, const char *fmt, ...)
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
     mst_fail(&line, MST_EINVAL, "%s", text); /* control characters out */
+    mst_ranks_keep(line.text);
     fprintf(stderr, "%s: error: %s (%s --help lists the options)\n", tool->name, line.text, tool->name);
     return MST_EXIT_USAGE;
 }
 
 int mst_opts_failed(const mst_tool *tool, const mst_err *err)
 {
+    mst_ranks_keep(err->text);
     fprintf(stderr, "%s: error: %s\n", tool->name, err->text);
     return MST_EXIT_FAILED;
 }
@@ -336,6 +339,8 @@ int mst_opts_parse(const mst_tool *tool, int argc, char **argv, const char **arg
 int mst_opts_open(const mst_tool *tool)
 {
     mst_err err;
+    if (mst_rank() != 0)
+        return -1; /* rank 0 writes */
     mst_status st = mst_paths_check(&err);
     if (st != MST_OK)
         return st == MST_EINVAL ? mst_opts_wrong(tool, "%s", err.text) : mst_opts_failed(tool, &err);

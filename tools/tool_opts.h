@@ -84,7 +84,8 @@ int mst_opts_parse(const mst_tool *tool, int argc, char **argv, const char **arg
 /* An option that was given and is none of these (NULL ends them), as it was written; NULL: there is none. */
 const char *mst_opts_beside(const char *const *names);
 
-/* Once usage is checked: all outputs against all inputs (2), then made ready (1). -1 to go on. */
+/* Once usage is checked: all outputs against all inputs (2), then made ready (1). -1 to go on. Rank 0 alone writes
+ * (tool_ranks.h). */
 int mst_opts_open(const mst_tool *tool);
 
 /* One line on stderr, "mstrun: error: ..." with a hint at --help; returns 2. */

@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tools/tool_hash.h"
 #include "tools/tool_paths.h"
 
 #define BAR_CELLS 30
@@ -104,6 +105,16 @@ bool mst_json_same(const json_t *a, const json_t *b, char *text, size_t n)
         return false;
     }
     return true;
+}
+
+mst_status mst_json_hash(const json_t *v, uint64_t *hash, mst_err *err)
+{
+    char *text = json_dumps(v, JSON_COMPACT | JSON_SORT_KEYS);
+    if (text == NULL)
+        return mst_fail(err, MST_ENOMEM, "out of memory");
+    *hash = mst_hash(mst_hash(MST_HASH_START, text, strlen(text)), MST_VERSION, strlen(MST_VERSION));
+    free(text);
+    return MST_OK;
 }
 
 double mst_json_rounded(double v)

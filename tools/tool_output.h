@@ -28,6 +28,8 @@ void mst_json_add(json_t **to, json_t *item);
 
 /* Is each key of a the same in b? Else which one, and both values in words, in text. */
 bool mst_json_same(const json_t *a, const json_t *b, char *text, size_t n);
+/* A hash of what v says, and of the version. ENOMEM. */
+mst_status mst_json_hash(const json_t *v, uint64_t *hash, mst_err *err);
 /* v with the digits that files have: what is computed from it can be computed again from them. */
 double mst_json_rounded(double v);
 
