@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
@@ -127,22 +128,36 @@ static int open_slot(mst_outfile *o, int slot)
     return -1;
 }
 
+/* Make the file and say so in one: a signal between the two would leave it. Its descriptor, or -1 and errno. */
+static int make_temporary(mst_outfile *o)
+{
+    sigset_t all, before;
+    int fd = -1;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before);
+    errno = EEXIST;
+    for (int slot = 0; slot < SLOTS && fd < 0 && errno == EEXIST; slot++)
+        fd = open_slot(o, slot);
+    int why = errno;
+    if (fd >= 0)
+        o->state = MST_OUTFILE_WRITING;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    errno = why;
+    return fd;
+}
+
 static mst_status open_temporary(mst_outfile *o, mst_err *err)
 {
-    int fd = -1;
     if (o->was.st_nlink != 0 && faccessat(o->folder, o->name, W_OK, AT_EACCESS) != 0)
         return failed(o, "write", errno, err);
     for (int slot = 0; slot < SLOTS; slot++)
         sweep_slot(o, slot);
-    errno = EEXIST;
-    for (int slot = 0; slot < SLOTS && fd < 0 && errno == EEXIST; slot++)
-        fd = open_slot(o, slot);
+    int fd = make_temporary(o);
     if (fd < 0 && errno == EEXIST)
         return mst_fail(err, MST_EIO, "%s: cannot create: %d others are writing it, or left %s in its folder", o->path,
                         SLOTS, o->temporary);
     if (fd < 0)
         return failed(o, "create", errno, err);
-    o->state = MST_OUTFILE_WRITING;
     o->f = fdopen(fd, "w");
     if (o->f != NULL)
         return MST_OK;
