@@ -7,7 +7,7 @@ import pytest
 
 from built import ROOT
 
-KNOWN = set(dir(builtins)) | {"__file__", "__name__", "__doc__"}
+KNOWN = set(dir(builtins)) | {"__file__", "__name__", "__doc__", "__path__"}
 
 
 def files():
@@ -22,7 +22,8 @@ def undefined(source, name):
 
     def walk(table):
         for s in table.get_symbols():
-            outside = table is top or s.is_global()
+            # symtable takes a function called "top" for a module, whose locals are global
+            outside = table is top or s.is_global() and not s.is_local()
             if outside and (s.is_assigned() or s.is_imported() or s.is_namespace()):
                 bound.add(s.get_name())
             if outside and s.is_referenced():
