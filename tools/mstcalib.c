@@ -20,6 +20,7 @@
 #include "tools/tool_mode.h"
 #include "tools/tool_model.h"
 #include "tools/tool_output.h"
+#include "tools/tool_range.h"
 
 #define TUNE_SAMPLES 1000
 #define TUNE_HOLDOUT 0.2
@@ -326,8 +327,10 @@ static mst_status calibrate(const char *const *args, const networks *n, const ms
                          .quiet = c.quiet};
     mst_status st = mst_pick_make(&c.pick, data, &pick, err);
     job.threads = mst_thread_count(pick.n, &c.threads);
-    if (st == MST_OK)
+    if (st == MST_OK) {
+        mst_range_warn("mstcalib", n->snn_graph, data, &pick);
         st = mst_calib_run(&job, &r, &outcome, err);
+    }
     if (st == MST_OK)
         st = mst_model_unchanged(err);
     if (st == MST_OK)
@@ -397,6 +400,8 @@ static mst_status tune(const char *const *args, size_t n_args, const networks *n
     mst_status st = mst_data_open_for(args[2], n->snn_graph, &data, err);
     if (st == MST_OK)
         st = mst_pick_make(&whole, data, &from, err);
+    if (st == MST_OK)
+        mst_range_warn("mstcalib", n->snn_graph, data, &from);
     if (st == MST_OK && n_args > 3)
         st = mst_data_open_for(args[3], n->snn_graph, &judge, err);
     if (st == MST_OK && n_args > 3)

@@ -17,6 +17,7 @@
 #include "tools/tool_mode.h"
 #include "tools/tool_model.h"
 #include "tools/tool_output.h"
+#include "tools/tool_range.h"
 #include "tools/tool_ranks.h"
 
 static mst_common_opts c;
@@ -436,8 +437,10 @@ static mst_status run(run_job *j, mst_err *err)
     j->opts.data = data;
     j->opts.pick = &pick;
     j->opts.threads = o.latency ? 1 : mst_thread_count(pick.n, &c.threads);
-    if (st == MST_OK)
+    if (st == MST_OK) {
+        mst_range_warn("mstrun", j->graph, data, &pick);
         st = run_picked(j, err);
+    }
     mst_pick_free(&pick);
     mst_data_close(data);
     return st;
