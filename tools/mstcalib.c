@@ -103,6 +103,7 @@ static int check_usage(size_t n_args, const char *const *args)
 {
     static const char *const names[] = {"MODEL.onnx", "MODEL.bin", "DATA"};
     mst_err err;
+    size_t rule;
     if (n_args < 3)
         return mst_opts_wrong(&tool, "expected MODEL.onnx MODEL.bin DATA, found no %s", names[n_args]);
     if (tuned == NULL && (n_args > 3 || holdout.set))
@@ -117,11 +118,8 @@ static int check_usage(size_t n_args, const char *const *args)
         return mst_opts_wrong(&tool, "--ann-masks: expected none or mean, found '%s'", ann_masks);
     if (html_layer != NULL && html == NULL)
         return mst_opts_wrong(&tool, "--html-layer: expected --html with it");
-    if (qdq != NULL && !mst_list_has(&mst_list_qdq, qdq)) {
-        char rules[MST_LIST_TEXT];
-        mst_list_names(&mst_list_qdq, rules, sizeof rules);
-        return mst_opts_wrong(&tool, "--qdq: expected one of %s, found '%s'", rules, qdq);
-    }
+    if (mst_list_take(&mst_list_qdq, "--qdq", qdq, &rule, &err) != MST_OK)
+        return mst_opts_wrong(&tool, "%s", err.text);
     if (tuned != NULL && html != NULL)
         return mst_opts_wrong(&tool, "--html: not with --tune");
     if (mst_energy_find(energy_set, &energy, &err) != MST_OK || mst_common_check(&c, &err) != MST_OK)

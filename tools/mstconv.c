@@ -87,14 +87,24 @@ static const mst_tool tool = {
     lists,
 };
 
-/* Is text in the list? -1 to go on. */
-static int check_name(const char *option, const mst_list *l, const char *text)
+/* -1 to go on. */
+static int check_names(void)
 {
-    char names[MST_LIST_TEXT];
-    if (mst_list_has(l, text))
-        return -1;
-    mst_list_names(l, names, sizeof names);
-    return mst_opts_wrong(&tool, "%s: expected one of %s, found '%s'", option, names, text);
+    const struct {
+        const mst_list *list;
+        const char *option, *text;
+    } names[] = {{&mst_list_weights, "--weights", o.weights},
+                 {&mst_list_qdq, "--qdq", o.qdq},
+                 {&mst_list_layouts, "--input-layout", o.layout},
+                 {&mst_list_passes, "--stop-after", o.stop_after},
+                 {&mst_list_modes, "--mode", o.mode.mode},
+                 {&mst_list_thinnings, "--thinning", o.mode.thinning}};
+    mst_err err;
+    size_t k;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (mst_list_take(names[i].list, names[i].option, names[i].text, &k, &err) != MST_OK)
+            return mst_opts_wrong(&tool, "%s", err.text);
+    return -1;
 }
 
 /* Files in each other's place, or of another kind. -1 to go on. */
@@ -124,17 +134,7 @@ static int check_usage(size_t n_args, mst_import_opts *iopts)
         return mst_opts_wrong(&tool, "--input-shape: expected CxHxW as in 3x32x32, found '%s'", o.shape);
     if (mst_thresholds_check(&o.thresholds, &err) != MST_OK)
         return mst_opts_wrong(&tool, "%s", err.text);
-    int code = o.weights != NULL ? check_name("--weights", &mst_list_weights, o.weights) : -1;
-    if (code < 0 && o.qdq != NULL)
-        code = check_name("--qdq", &mst_list_qdq, o.qdq);
-    if (code < 0 && o.layout != NULL)
-        code = check_name("--input-layout", &mst_list_layouts, o.layout);
-    if (code < 0 && o.stop_after != NULL)
-        code = check_name("--stop-after", &mst_list_passes, o.stop_after);
-    if (code < 0 && o.mode.mode != NULL)
-        code = check_name("--mode", &mst_list_modes, o.mode.mode);
-    if (code < 0 && o.mode.thinning != NULL)
-        code = check_name("--thinning", &mst_list_thinnings, o.mode.thinning);
+    int code = check_names();
     if (code < 0 && o.mode.levels.set && o.mode.bits.set)
         code = mst_opts_wrong(&tool, "--levels and --bits: expected one of them");
     return code;

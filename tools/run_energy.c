@@ -3,7 +3,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 static bool set_row(size_t k, const char **cells)
 {
@@ -26,14 +25,8 @@ const mst_list mst_list_energy_sets = {
 
 mst_status mst_energy_find(const char *name, mst_energy *out, mst_err *err)
 {
-    char known[MST_LIST_TEXT];
     size_t k = 0;
-    while (name != NULL && mst_energy_set_at(k) != NULL && strcmp(mst_energy_set_at(k)->name, name) != 0)
-        k++;
-    if (mst_energy_set_at(k) == NULL) {
-        mst_list_names(&mst_list_energy_sets, known, sizeof known);
-        return mst_fail(err, MST_EINVAL, "--energy-set: expected one of %s, found '%s'", known, name);
-    }
+    MST_TRY(mst_list_take(&mst_list_energy_sets, "--energy-set", name, &k, err));
     *out = (mst_energy){.alpha = MST_DEFAULT_ALPHA, .set = *mst_energy_set_at(k)};
     return MST_OK;
 }

@@ -14,13 +14,17 @@ void mst_list_names(const mst_list *l, char *out, size_t n)
         used += (size_t)snprintf(out + used, n - used, "%s%s", k != 0 ? ", " : "", cells[0]);
 }
 
-bool mst_list_has(const mst_list *l, const char *name)
+mst_status mst_list_take(const mst_list *l, const char *option, const char *text, size_t *k, mst_err *err)
 {
+    char known[MST_LIST_TEXT];
     const char *cells[MST_LIST_COLUMNS];
-    for (size_t k = 0; l->row(k, cells); k++)
-        if (strcmp(cells[0], name) == 0)
-            return true;
-    return false;
+    if (text == NULL)
+        return MST_OK;
+    for (*k = 0; l->row(*k, cells); ++*k)
+        if (strcmp(text, cells[0]) == 0)
+            return MST_OK;
+    mst_list_names(l, known, sizeof known);
+    return mst_fail(err, MST_EINVAL, "%s: expected one of %s, found '%s'", option, known, text);
 }
 
 const mst_list *mst_list_find(const mst_list *const *lists, const char *name, size_t len)

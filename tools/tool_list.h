@@ -21,7 +21,8 @@ typedef struct mst_list {
 
 /* "q, k, attn": cut where out [n] is full. */
 void mst_list_names(const mst_list *l, char *out, size_t n);
-bool mst_list_has(const mst_list *l, const char *name);
+/* Which row text names: *k, which stays where text is NULL. EINVAL names the option and those there are. */
+mst_status mst_list_take(const mst_list *l, const char *option, const char *text, size_t *k, mst_err *err);
 /* The list of that name, len characters, among lists (NULL ends them), or NULL. */
 const mst_list *mst_list_find(const mst_list *const *lists, const char *name, size_t len);
 /* "formats, isa": the names of lists themselves. */

@@ -52,20 +52,6 @@ const mst_list mst_list_run_modes = {"modes", 2, {"mode", "how values become spi
 const mst_list mst_list_thinnings = {
     "thinnings", 2, {"thinning", "what a mask does to the spikes of a count"}, thinning_row};
 
-/* Which row of the list `option` chose, *k where it was not given. */
-static mst_status take_name(const char *option, const char *given, const mst_list *list, size_t *k, mst_err *err)
-{
-    char known[MST_LIST_TEXT];
-    const char *cells[MST_LIST_COLUMNS];
-    if (given == NULL)
-        return MST_OK;
-    for (*k = 0; list->row(*k, cells); ++*k)
-        if (strcmp(given, cells[0]) == 0)
-            return MST_OK;
-    mst_list_names(list, known, sizeof known);
-    return mst_fail(err, MST_EINVAL, "%s: expected one of %s, found '%s'", option, known, given);
-}
-
 /* Which options go with which mode. */
 static mst_status check_mode(const mst_runs_opts *m, const mst_opt_uints *steps, mst_run_mode mode, mst_err *err)
 {
@@ -99,8 +85,8 @@ static mst_status take(const mst_runs_opts *m, const mst_list *known, const mst_
                        mst_run_opts *o, mst_opt_uints *levels, mst_err *err)
 {
     size_t rule = mst_graph_run_rule(g), thinning = mst_graph_thinning(g);
-    MST_TRY(take_name("--mode", m->mode, known, &rule, err));
-    MST_TRY(take_name("--thinning", m->thinning, &mst_list_thinnings, &thinning, err));
+    MST_TRY(mst_list_take(known, "--mode", m->mode, &rule, err));
+    MST_TRY(mst_list_take(&mst_list_thinnings, "--thinning", m->thinning, &thinning, err));
     o->mode = rule < MST_N_RULES ? modes[rule].mode : MST_RUN_ANN;
     o->thinning = (mst_thinning)thinning;
     MST_TRY(check_mode(m, steps, o->mode, err));

@@ -35,15 +35,6 @@ const mst_list mst_list_interpolation = {"interpolation", 1, {"filter"}, interpo
 const mst_list mst_list_split = {"split", 1, {"frames of an equal"}, split_row};
 const mst_list mst_list_present = {"present", 1, {"frames as"}, present_row};
 
-static mst_status check_name(const mst_list *l, const char *text, mst_err *err)
-{
-    if (text == NULL || mst_list_has(l, text))
-        return MST_OK;
-    char names[MST_LIST_TEXT];
-    mst_list_names(l, names, sizeof names);
-    return mst_fail(err, MST_EINVAL, "--%s: expected one of %s, found '%s'", l->name, names, text);
-}
-
 static bool parse_crop(const char *text, uint32_t crop[2])
 {
     uint32_t dims[MST_MAX_RANK], rank;
@@ -76,10 +67,11 @@ static mst_status check_norm(const mst_prepare_opts *p, mst_err *err)
 mst_status mst_prepare_check(const mst_prepare_opts *p, mst_err *err)
 {
     uint32_t crop[2];
+    size_t k;
     MST_TRY(check_norm(p, err));
-    MST_TRY(check_name(&mst_list_interpolation, p->interpolation, err));
-    MST_TRY(check_name(&mst_list_split, p->split, err));
-    MST_TRY(check_name(&mst_list_present, p->present, err));
+    MST_TRY(mst_list_take(&mst_list_interpolation, "--interpolation", p->interpolation, &k, err));
+    MST_TRY(mst_list_take(&mst_list_split, "--split", p->split, &k, err));
+    MST_TRY(mst_list_take(&mst_list_present, "--present", p->present, &k, err));
     if (p->crop != NULL && !parse_crop(p->crop, crop))
         return mst_fail(err, MST_EINVAL, "--crop: expected HxW as in 224x224, found '%s'", p->crop);
     return MST_OK;
