@@ -342,9 +342,9 @@ install: all $(LIBRARIES:%=$(B)/install/lib%.a) ## install tools, libraries, hea
 	install -m 644 $(C_EXAMPLES) $(PREFIX_AT)/share/mst/examples
 	install -m 644 $(DOCS) $(PREFIX_AT)/share/doc/mst
 	set -e; for t in $(TOOLS); do \
-	  $(B)/$$t --help=man > $(PREFIX_AT)/share/man/man1/$$t.1; \
-	  $(B)/$$t --help=bash > $(PREFIX_AT)/share/bash-completion/completions/$$t; \
-	  $(B)/$$t --help=zsh > $(PREFIX_AT)/share/zsh/site-functions/_$$t; done
+	  $(AT)/$$t --help=man > $(PREFIX_AT)/share/man/man1/$$t.1; \
+	  $(AT)/$$t --help=bash > $(PREFIX_AT)/share/bash-completion/completions/$$t; \
+	  $(AT)/$$t --help=zsh > $(PREFIX_AT)/share/zsh/site-functions/_$$t; done
 	$(foreach l,$(LIBRARIES),$(call install_library,$l))
 	@test -n "$(DESTDIR)" || PATH="$$PATH:/sbin:/usr/sbin" ldconfig -p 2>/dev/null | grep -qF $(abspath $(PREFIX))/lib/libmst.so || \
 	  echo "make: programs find the libraries after 'ldconfig' (as root), or with LD_LIBRARY_PATH=$(abspath $(PREFIX))/lib"
