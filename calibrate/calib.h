@@ -89,8 +89,6 @@ typedef struct calib_counts {
 void mst_calib_reduce(const calib_pair *p, double steps, const calib_values *x, calib_sample *out);
 void mst_calib_reduce_counts(const calib_pair *p, const calib_counts *x, calib_sample *out);
 
-/* The layer of ann that layer k of snn stands for. EINVAL names a layer without one, or with one of another size. */
-mst_status mst_calib_partner(const mst_program *ann, const mst_program *snn, size_t k, uint32_t *partner, mst_err *err);
 /* Do inputs and classes agree? EINVAL. */
 mst_status mst_calib_check_shapes(const mst_program *ann, const mst_program *snn, mst_err *err);
 

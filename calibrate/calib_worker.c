@@ -316,14 +316,6 @@ static void add_layer(calib_total *t, const calib_sample *s)
     }
 }
 
-static void add_counts(mst_counters *to, const mst_counters *from)
-{
-    to->spikes += from->spikes;
-    to->spikes_before += from->spikes_before;
-    to->sops += from->sops;
-    to->macs += from->macs;
-}
-
 void mst_calib_commit(mst_calib_worker *w)
 {
     mst_calib *c = w->c;
@@ -341,7 +333,7 @@ void mst_calib_commit(mst_calib_worker *w)
         c->right[i] += w->label >= 0 && w->snn_class[i] == w->label;
         c->agree[i] += w->snn_class[i] == w->ann_class;
         c->logit_sq[i] += w->logit_sq[i];
-        add_counts(&c->counted[i], &w->counts[i]);
+        mst_counters_add(&c->counted[i], &w->counts[i]);
     }
 }
 

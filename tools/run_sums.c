@@ -67,14 +67,6 @@ json_t *mst_run_sums_json(const mst_run_sums *s)
     return out;
 }
 
-void mst_counters_add(mst_counters *to, const mst_counters *from)
-{
-    to->spikes += from->spikes;
-    to->spikes_before += from->spikes_before;
-    to->sops += from->sops;
-    to->macs += from->macs;
-}
-
 static mst_status add_lists(mst_run_sums *s, const json_t *at, const json_t *layers, mst_err *err)
 {
     for (size_t k = 0; k < s->n_at; k++) {

@@ -33,8 +33,6 @@ typedef struct mst_run_sums {
 mst_status mst_run_sums_make(mst_run_sums *s, size_t n_at, size_t n_layers, mst_err *err);
 void mst_run_sums_free(mst_run_sums *s);
 
-void mst_counters_add(mst_counters *to, const mst_counters *from);
-
 /* Samples, counts at each step and of each layer; NULL: out of memory. mst_confusion_json is apart. */
 json_t *mst_run_sums_json(const mst_run_sums *s);
 /* Add what that says, and what the outcome and the confusion matrix beside it say (mst_outcome_json, "confusion"): run

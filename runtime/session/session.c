@@ -255,6 +255,14 @@ mst_counters mst_session_counters(const mst_session *s)
     return c;
 }
 
+void mst_counters_add(mst_counters *to, const mst_counters *from)
+{
+    to->spikes += from->spikes;
+    to->spikes_before += from->spikes_before;
+    to->sops += from->sops;
+    to->macs += from->macs;
+}
+
 const float *mst_session_potential(const mst_session *s, size_t k)
 {
     const mst_program *p = s->p;

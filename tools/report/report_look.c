@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "mst/calibrate.h"
 #include "mst/facts.h"
 #include "runtime/data/data_want.h"
 #include "tools/run_show.h"
@@ -47,19 +48,6 @@ mst_status mst_look_find(const mst_program *p, const char *name, size_t *layer, 
     return mst_fail(err, MST_EINVAL,
                     "--html-layer: expected a layer or its number, 0 to %zu, found '%s' (see mstrun --info)",
                     n != 0 ? n - 1 : 0, name);
-}
-
-/* The layer of the ANN that stands for layer k: the same name, as many of that name before it. */
-static size_t partner(const mst_program *ann, const mst_program *snn, size_t k)
-{
-    const char *name = mst_program_layer(snn, k)->name;
-    size_t skip = 0;
-    for (size_t i = 0; i < k; i++)
-        skip += strcmp(mst_program_layer(snn, i)->name, name) == 0;
-    for (size_t i = 0; i < mst_program_layers(ann); i++)
-        if (strcmp(mst_program_layer(ann, i)->name, name) == 0 && skip-- == 0)
-            return i;
-    return SIZE_MAX;
 }
 
 /* ---- maps ---- */
@@ -111,16 +99,13 @@ static size_t choose_map(const looker *l)
 static mst_status watch(looker *l, size_t k, watched *w, mst_err *err)
 {
     mst_arena *a = &l->out->arena;
-    *w = (watched){.snn = k, .ann = k != SIZE_MAX ? partner(l->job->ann, l->job->snn, k) : SIZE_MAX};
-    if (w->ann == SIZE_MAX)
-        w->snn = SIZE_MAX;
-    if (w->snn == SIZE_MAX)
+    uint32_t ann;
+    *w = (watched){.snn = SIZE_MAX, .ann = SIZE_MAX};
+    if (k == SIZE_MAX || mst_calib_partner(l->job->ann, l->job->snn, k, &ann, NULL) != MST_OK)
         return MST_OK;
+    w->snn = k;
+    w->ann = ann;
     w->n = (size_t)mst_program_layer(l->job->snn, k)->neurons;
-    if (mst_program_layer(l->job->ann, w->ann)->neurons != w->n) {
-        w->snn = w->ann = SIZE_MAX;
-        return MST_OK;
-    }
     w->a = mst_arena_array(a, w->n, sizeof *w->a);
     w->count = mst_arena_array(a, w->n, sizeof *w->count);
     w->value = mst_arena_array(a, w->n, sizeof *w->value);

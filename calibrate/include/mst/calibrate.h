@@ -151,6 +151,10 @@ MST_API void mst_calib_worker_destroy(mst_calib_worker *w);
  * was not to be seen. */
 MST_API mst_status mst_calib_measure(mst_calib_worker *w, size_t i, mst_err *err);
 MST_API void mst_calib_commit(mst_calib_worker *w);
+/* The layer of the ANN that layer k of the spiking network stands for. EINVAL names a layer without one, or with one of
+ * another size. */
+MST_API mst_status mst_calib_partner(const mst_program *ann, const mst_program *snn, size_t k, uint32_t *partner,
+                                     mst_err *err);
 /* Of the sample measured last: its label (-1: none), the class that the ANN says, and what the spiking network says at
  * each point, said [n_at]. */
 MST_API void mst_calib_said(const mst_calib_worker *w, int *label, uint32_t *ann, uint32_t *said);

@@ -171,6 +171,8 @@ typedef struct mst_counters {
     uint64_t macs;
 } mst_counters;
 MST_API mst_counters mst_session_counters(const mst_session *s);
+/* For sums over samples: *to becomes larger by *from. */
+MST_API void mst_counters_add(mst_counters *to, const mst_counters *from);
 
 /* Synaptic operations of the layers that feed layer k (spikes and analog inputs together). */
 MST_API uint64_t mst_session_layer_ops(const mst_session *s, size_t k);
