@@ -9,6 +9,8 @@
 
 #include "mst/status.h"
 
+#define MST_JSON_DIGITS 10 /* of real numbers */
+
 /* JSON (jansson) values that any input can be put into: text that is not UTF-8 gets '?' for the
  * bytes that are not, a number that is not finite becomes null. NULL when out of memory. */
 json_t *mst_json_text(const char *s);

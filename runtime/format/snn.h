@@ -70,9 +70,6 @@ uint32_t mst_crc32(const mst_crc32_table *table, uint32_t crc, const void *p, si
 
 /* ---- snn_bytes.c -------------------------------------------------------- */
 
-/* Offset of the first byte that is not UTF-8; n if all is. NUL bytes pass. */
-size_t mst_utf8_check(const uint8_t *p, size_t n);
-
 /* Bytes that grow. A failed growth sets failed and drops what follows: checked
  * once, at the end. */
 typedef struct mst_bytes {

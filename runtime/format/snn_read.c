@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "runtime/core/checked.h"
+#include "runtime/core/utf8.h"
 #include "runtime/format/snn_sections.h"
 
 #define TENSOR_FIXED 8u

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "runtime/core/checked.h"
+#include "runtime/core/utf8.h"
 #include "runtime/format/snn.h"
 
 mst_status mst_strings_init(mst_strings *s, const mst_allocator *alloc, size_t max, mst_err *err)

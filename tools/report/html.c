@@ -7,39 +7,31 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/core/utf8.h"
 #include "tools/report/html_mark.h"
 #include "tools/report/html_style.h"
+#include "tools/tool_output.h"
 
-#define JSON_DIGITS 10
 #define NOT_KNOWN "\xe2\x80\x93" /* a dash */
 
 /* ---- text ---- */
 
-/* Bytes of the UTF-8 character at s, 0: none there, or one that XML has no place for. */
-static size_t utf8(const unsigned char *s)
+/* Bytes of the UTF-8 character at s, of n left; 0: none there, or one that XML has no place for. */
+static size_t allowed(const unsigned char *s, size_t n)
 {
-    if (s[0] < 0x80)
-        return s[0] >= 0x20 && s[0] != 0x7f ? 1 : 0;
-    size_t n = s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3
-                                               : 2;
-    if (s[0] < 0xc2 || s[0] > 0xf4)
+    size_t length = mst_utf8_length(s, n);
+    if (length == 1 && (s[0] < 0x20 || s[0] == 0x7f))
         return 0;
-    for (size_t i = 1; i < n; i++)
-        if ((s[i] & 0xc0) != 0x80) /* the end of the text, too */
-            return 0;
-    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xf0 && s[1] < 0x90)) /* longer than it need be */
-        return 0;
-    if ((s[0] == 0xed && s[1] > 0x9f) || (s[0] == 0xf4 && s[1] > 0x8f)) /* surrogates; beyond Unicode */
-        return 0;
-    return s[0] == 0xef && s[1] == 0xbf && s[2] > 0xbd ? 0 : n;
+    return length == 3 && s[0] == 0xef && s[1] == 0xbf && s[2] > 0xbd ? 0 : length;
 }
 
 static void escape(FILE *f, const char *text)
 {
     static const char special[] = "<>&\"'";
     static const char *const names[] = {"&lt;", "&gt;", "&amp;", "&quot;", "&#39;"};
-    for (const unsigned char *s = (const unsigned char *)text; *s != '\0';) {
-        size_t n = utf8(s);
+    const unsigned char *s = (const unsigned char *)text, *end = s + strlen(text);
+    while (s < end) {
+        size_t n = allowed(s, (size_t)(end - s));
         const char *found = n == 1 ? strchr(special, *s) : NULL;
         if (found != NULL)
             fputs(names[found - special], f);
@@ -199,7 +191,7 @@ void mst_html_scaled(mst_html_table *t, double v, double scale, int digits)
 {
     cell_begin(t);
     if (isfinite(v))
-        fprintf(t->f, "<data value=\"%.*g\">%.*f</data>", JSON_DIGITS, v, digits, v * scale);
+        fprintf(t->f, "<data value=\"%.*g\">%.*f</data>", MST_JSON_DIGITS, v, digits, v * scale);
     else
         fputs(NOT_KNOWN, t->f);
     cell_end(t);
