@@ -250,12 +250,12 @@ mst_status mst_npz_write(const mst_npz_out *z, FILE *to, const char *path, mst_e
     uint64_t members = 0;
     for (mst_npz_array_out *a = z->first; a != NULL; a = a->next, members++)
         if (!write_member(a, &o) || o.failed)
-            return mst_fail(err, MST_EIO, "%s: cannot write: %s", mst_output_name(path), strerror(errno));
+            return mst_cannot_write(path, err);
     uint64_t from = o.at;
     for (const mst_npz_array_out *a = z->first; a != NULL; a = a->next)
         write_entry(a, &o);
     write_end(&o, members, from);
-    return !o.failed ? MST_OK : mst_fail(err, MST_EIO, "%s: cannot write: %s", mst_output_name(path), strerror(errno));
+    return !o.failed ? MST_OK : mst_cannot_write(path, err);
 }
 
 void mst_npz_out_free(mst_npz_out *z)

@@ -1,7 +1,6 @@
 /* See run_predictions.h. */
 #include "tools/run_predictions.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -88,8 +87,7 @@ mst_status mst_predictions_add(mst_predictions *p, uint32_t sample, int label, c
             fprintf(p->f, ",%.9g", (double)logits[k * p->classes + c]);
         fputc('\n', p->f);
     }
-    return !ferror(p->f) ? MST_OK
-                         : mst_fail(err, MST_EIO, "%s: cannot write: %s", mst_output_name(p->path), strerror(errno));
+    return !ferror(p->f) ? MST_OK : mst_cannot_write(p->path, err);
 }
 
 mst_status mst_predictions_end(mst_predictions *p, mst_err *err)

@@ -1,7 +1,6 @@
 /* Sessions over samples, sums in sample order. */
 #include "tools/run_sim.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
@@ -203,7 +202,7 @@ static mst_status write_sample(const sim *s, const sim_worker *w, uint32_t sampl
     if (s->trace != NULL) {
         write_trace(s, w, sample);
         if (ferror(s->trace))
-            return mst_fail(err, MST_EIO, "%s: cannot write: %s", mst_output_name(s->o->trace), strerror(errno));
+            return mst_cannot_write(s->o->trace, err);
     }
     if (s->predictions != NULL)
         MST_TRY(mst_predictions_add(s->predictions, sample, w->label, w->logits, w->said, err));

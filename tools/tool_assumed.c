@@ -7,6 +7,8 @@
 #include "tools/tool_model.h"
 #include "tools/tool_output.h"
 
+bool mst_format_is_arrays(const char *format) { return strcmp(format, "npy") == 0 || strcmp(format, "npz") == 0; }
+
 /* ", mean .1307,.3" */
 static size_t add_list(char *out, size_t used, size_t n, const char *name, const float *values, uint32_t count)
 {
@@ -27,7 +29,7 @@ static void normalization_text(const mst_graph *g, const char *format, char *out
     } else {
         used = (size_t)snprintf(out, n, "%s, no mean and std", value);
     }
-    if ((strcmp(format, "npy") == 0 || strcmp(format, "npz") == 0) && used < n)
+    if (mst_format_is_arrays(format) && used < n)
         snprintf(out + used, n - used, "; arrays of float32 as they are");
 }
 

@@ -13,6 +13,9 @@ typedef struct mst_assumed {
     const char *masks;         /* "none", "as trained", "not those of the training: ..", "drawn; .." */
 } mst_assumed;
 
+/* Are samples of that format arrays, which are taken as they are? */
+bool mst_format_is_arrays(const char *format);
+
 /* Of g as it is run, on data of that format. ENOMEM. */
 mst_status mst_assumed_make(mst_assumed *a, const mst_graph *g, const char *format, mst_arena *arena, mst_err *err);
 

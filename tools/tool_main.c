@@ -83,7 +83,7 @@ int mst_tool_main(const char *name, int (*work)(int, char **), int argc, char **
     mst_paths_discard();
     errno = 0;
     if (fclose(stdout) != 0 && code == 0 && !bad) {
-        mst_fail(&err, MST_EIO, "stdout: cannot write: %s", strerror(errno));
+        mst_cannot_write("-", &err);
         bad = true;
     }
     if (bad && code == 0) /* else what failed first has been told */

@@ -1,7 +1,6 @@
 /* JSON values, the progress bar. */
 #include "tools/tool_output.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +12,6 @@
 
 #define BAR_CELLS 30
 #define REDRAW 0.1 /* s */
-#define DIGITS 10  /* of real numbers in JSON */
 
 json_t *mst_json_text(const char *s)
 {
@@ -120,7 +118,7 @@ mst_status mst_json_hash(const json_t *v, uint64_t *hash, mst_err *err)
 double mst_json_rounded(double v)
 {
     char text[40];
-    snprintf(text, sizeof text, "%.*g", DIGITS, v);
+    snprintf(text, sizeof text, "%.*g", MST_JSON_DIGITS, v);
     return strtod(text, NULL);
 }
 
@@ -170,9 +168,9 @@ mst_status mst_json_write(const char *tool, json_t *items, const char *path, mst
         return mst_fail(err, MST_ENOMEM, "%s: out of memory for JSON", path);
     FILE *f;
     mst_status st = mst_paths_stream(path, &f, err);
-    const size_t form = JSON_INDENT(1) | JSON_REAL_PRECISION(DIGITS);
+    const size_t form = JSON_INDENT(1) | JSON_REAL_PRECISION(MST_JSON_DIGITS);
     if (st == MST_OK && (json_dumpf(root, f, form) != 0 || fputc('\n', f) == EOF))
-        st = mst_fail(err, MST_EIO, "%s: cannot write: %s", mst_output_name(path), strerror(errno));
+        st = mst_cannot_write(path, err);
     json_decref(root);
     return st;
 }

@@ -49,7 +49,10 @@ bool mst_is_stdout(const char *path)
     return false;
 }
 
-const char *mst_output_name(const char *path) { return mst_is_stdout(path) ? "stdout" : path; }
+mst_status mst_cannot_write(const char *path, mst_err *err)
+{
+    return mst_fail(err, MST_EIO, "%s: cannot write: %s", mst_is_stdout(path) ? "stdout" : path, strerror(errno));
+}
 
 mst_status mst_paths_input(const char *what, const char *text, mst_err *err)
 {
@@ -308,7 +311,7 @@ static mst_status flush_stdout(mst_err *err)
     bool earlier = ferror(stdout) != 0;
     errno = 0;
     if (fflush(stdout) != 0 && errno != 0)
-        return mst_fail(err, MST_EIO, "stdout: cannot write: %s", strerror(errno));
+        return mst_cannot_write("-", err);
     return earlier ? mst_fail(err, MST_EIO, "stdout: cannot write: an earlier write failed") : MST_OK;
 }
 

@@ -24,8 +24,8 @@ extern bool mst_paths_force; /* --force: files of others may be replaced; inputs
 
 /* "-", or a name of the stream such as /dev/stdout; NULL: no. */
 bool mst_is_stdout(const char *path);
-/* What messages call it: the path, or "stdout". */
-const char *mst_output_name(const char *path);
+/* EIO with the system's reason (errno): what was to go to path, or to stdout where that is meant, did not. */
+mst_status mst_cannot_write(const char *path, mst_err *err);
 
 /* A file or folder that is read, and all below it. A text that names several, as FORMAT:PATH,LABELS, or none (yet), may
  * be given, too. what: stands before it in messages. ENOMEM. */

@@ -4,7 +4,8 @@
 #include <float.h>
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
+
+#include "tools/tool_assumed.h"
 
 #define LOOKED_AT 8     /* samples */
 #define MAX_PIXEL 255.0 /* of a byte */
@@ -65,8 +66,7 @@ static bool raw(const mst_meta *m, const range *r)
 void mst_range_warn(const char *tool, const mst_graph *g, const mst_data *data, const mst_pick *pick)
 {
     const mst_meta *m = &g->meta;
-    const char *format = mst_data_format(data);
-    bool arrays = strcmp(format, "npy") == 0 || strcmp(format, "npz") == 0;
+    bool arrays = mst_format_is_arrays(mst_data_format(data));
     range r;
     if (m->prepare.frames != 0) /* counts of events, whatever they are */
         return;

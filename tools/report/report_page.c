@@ -1,7 +1,4 @@
 /* The order of a report, and its footer. */
-#include <errno.h>
-#include <inttypes.h>
-#include <math.h>
 #include <string.h>
 
 #include "tools/report/html.h"
@@ -59,6 +56,5 @@ mst_status mst_page_write(const mst_page *r, const char *path, mst_err *err)
     mst_html_begin(f, r->tool, base_name(a->model), kind);
     MST_TRY(write_parts(r, f, err));
     mst_html_end(f);
-    return ferror(f) ? mst_fail(err, MST_EIO, "%s: cannot write: %s", mst_output_name(path), strerror(errno))
-                     : MST_OK;
+    return ferror(f) ? mst_cannot_write(path, err) : MST_OK;
 }
