@@ -61,7 +61,7 @@ static void accuracy_chart(const mst_page *r, const curve *c, FILE *f)
              c->y[c->n - 1], c->x[c->n - 1]);
     mst_svg_begin(&s, f, 250,
                   &(mst_svg_text){"accuracy", "Accuracy over time steps", "whiskers: standard error", desc});
-    mst_svg_axis_y(&s, step, "", "top-1, %");
+    mst_svg_axis_y(&s, step, "top-1, %");
     mst_svg_axis_x(&s, c->n, c->x, "time steps");
     if (isfinite(ann)) {
         snprintf(label, sizeof label, "ANN %.2f %%", ann);
@@ -71,7 +71,6 @@ static void accuracy_chart(const mst_page *r, const curve *c, FILE *f)
     snprintf(label, sizeof label, "%.1f", c->y[c->n - 1]);
     mst_svg_label(&s, s.width - s.right + 8, mst_svg_y(&s, c->y[c->n - 1]) + 4, "start", "", label);
     mst_svg_end(&s);
-    mst_svg_figure_end(&s);
 }
 
 /* One point in time: bars. */
@@ -90,11 +89,9 @@ static void accuracy_bars(const mst_page *r, FILE *f)
                       .colours = colours,
                       .ref = (double)NAN,
                       .axis = "top-1, %",
-                      .unit = "",
                       .digits = 2};
     mst_svg_rows(f, &b,
                  &(mst_svg_text){"accuracy", "Accuracy", NULL, "Bars of the network's accuracy and its ANN's"});
-    fputs("</figure>\n", f);
 }
 
 static void logit_chart(const mst_calib_report *c, FILE *f)
@@ -114,13 +111,12 @@ static void logit_chart(const mst_calib_report *c, FILE *f)
              k.x[k.n - 1]);
     mst_svg_begin(&s, f, 250,
                   &(mst_svg_text){"logits", "Error of the logits over time steps", "against the ANN's", desc});
-    mst_svg_axis_y(&s, step, "", "relative L2");
+    mst_svg_axis_y(&s, step, "relative L2");
     mst_svg_axis_x(&s, k.n, k.x, "time steps");
     mst_svg_line(&s, 1, k.n, k.x, k.y, NULL);
     snprintf(label, sizeof label, "%.3f", k.y[k.n - 1]);
     mst_svg_label(&s, s.width - s.right + 8, mst_svg_y(&s, k.y[k.n - 1]) + 4, "start", "", label);
     mst_svg_end(&s);
-    mst_svg_figure_end(&s);
 }
 
 static void accuracy_table(const mst_page *r, const curve *c, FILE *f)

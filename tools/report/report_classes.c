@@ -94,7 +94,6 @@ static mst_status matrix(const mst_confusion *m, classes *c, const char *rows, c
             shade[row * n + k] = sqrt((double)number[row * n + k] / sum);
     }
     mst_svg_matrix(f, &(mst_svg_heat){n, shade, number, c->names, rows, columns}, text);
-    fputs("</figure>\n", f);
     return MST_OK;
 }
 
@@ -161,12 +160,10 @@ static mst_status class_chart(const mst_page *r, classes *c, FILE *f, mst_err *e
                       .marks = marks,
                       .ref = (double)NAN,
                       .axis = "right, % of the samples of a class",
-                      .unit = "",
                       .digits = 1};
     mst_svg_rows(f, &b,
                  &(mst_svg_text){"classes", "Accuracy of each class", r->versus != NULL ? "strokes: the ANN" : NULL,
                                  "A bar for each class that was seen, with a stroke at the ANN's accuracy"});
-    fputs("</figure>\n", f);
     return MST_OK;
 }
 

@@ -20,13 +20,13 @@ typedef struct priced {
 /* Set k of those there are; false behind the last. */
 static bool in_set(const mst_page *r, size_t k, priced *p)
 {
-    const char *cells[MST_LIST_COLUMNS];
+    const mst_energy_set *set = mst_energy_set_at(k);
     mst_run_about about = r->run->about; /* lent: only its prices differ */
-    if (!mst_list_energy_sets.row(k, cells) || mst_energy_find(cells[0], &p->set, NULL) != MST_OK)
+    if (set == NULL)
         return false;
-    if (strcmp(p->set.set.name, about.energy.set.name) == 0)
-        p->set = about.energy; /* with what the user said */
-    about.energy = p->set;
+    if (strcmp(set->name, about.energy.set.name) != 0) /* that one has what the user said */
+        about.energy.set = *set;
+    p->set = about.energy;
     p->x = mst_figures_of(&about, &r->run->sums.all, r->run->sums.samples, mst_run_steps(&about));
     return true;
 }
@@ -66,13 +66,11 @@ static void ratio_chart(const priced *sets, size_t n, FILE *f)
                       .ref = 1,
                       .ref_name = "ANN",
                       .axis = "energy of one sample, times the ANN's",
-                      .unit = "",
                       .digits = 2};
     mst_svg_rows(
         f, &b,
         &(mst_svg_text){"energy", "Energy against the ANN, by set of energies", note,
                         "Bars of the energy ratio: operations alone, and with memory and neurons, for each set"});
-    fputs("</figure>\n", f);
 }
 
 /* What the energy of the set in use goes to. */
@@ -100,10 +98,8 @@ static void cost_chart(const mst_page *r, const mst_figures *x, FILE *f)
                       .names = names,
                       .ref = (double)NAN,
                       .axis = "energy of one sample, \xc2\xb5J",
-                      .unit = "",
                       .digits = 1};
     mst_svg_rows(f, &b, &(mst_svg_text){"costs", title, NULL, "Stacked bars of operations, memory and neurons"});
-    fputs("</figure>\n", f);
 }
 
 static void cost_row(mst_html_table *t, const char *name, const mst_cost *c, double ratio, double all)

@@ -71,12 +71,10 @@ static mst_status error_chart(const mst_page *r, const char **labels, mst_arena 
                       .marks = marks,
                       .ref = (double)NAN,
                       .axis = "mean absolute error, % of the threshold",
-                      .unit = "",
                       .digits = -1};
     mst_svg_rows(f, &b,
                  &(mst_svg_text){"errors", "Error of each layer, by cause",
                                  "strokes: the error itself; its parts may cancel, so that bars are longer", desc});
-    fputs("</figure>\n", f);
     return MST_OK;
 }
 
@@ -167,10 +165,8 @@ static mst_status rate_chart(const mst_page *r, const char **labels, mst_arena *
                       .colours = colours,
                       .ref = (double)NAN,
                       .axis = "firing rate, %",
-                      .unit = "",
                       .digits = 1};
     mst_svg_rows(f, &b, &(mst_svg_text){"rates", "How often neurons fire", note, desc});
-    fputs("</figure>\n", f);
     return MST_OK;
 }
 

@@ -53,7 +53,7 @@ static void histogram(const mst_histogram *const *h, const char *const *names, s
     mst_svg_begin(&s, f, n > 1 ? 240 : 220, text);
     if (n > 1)
         mst_svg_legend(&s, 0, n, colours, names);
-    mst_svg_axis_y(&s, step, "", "% of neurons and samples");
+    mst_svg_axis_y(&s, step, "% of neurons and samples");
     w = (mst_svg_x(&s, s.x0 + 2 * half) - mst_svg_x(&s, s.x0)) / (double)n;
     for (size_t b = 0; b < h[0]->bins; b++)
         for (size_t i = 0; i < n; i++) {
@@ -65,7 +65,6 @@ static void histogram(const mst_histogram *const *h, const char *const *names, s
     first_bin(&s, h, names, n, half);
     mst_svg_axis_x(&s, n_ticks, ticks, axis);
     mst_svg_end(&s);
-    mst_svg_figure_end(&s);
 }
 
 static void value_tables(const mst_look *l, FILE *f)

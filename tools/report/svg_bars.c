@@ -60,9 +60,9 @@ static void draw_row(const mst_svg *s, const mst_svg_bars *b, size_t i, double y
         if (!isfinite(v) || v <= 0)
             continue;
         if (b->names != NULL)
-            snprintf(tip, sizeof tip, "%.150s, %s: %.4g%s", b->labels[i], b->names[p], v, b->unit);
+            snprintf(tip, sizeof tip, "%.150s, %s: %.4g", b->labels[i], b->names[p], v);
         else
-            snprintf(tip, sizeof tip, "%.150s: %.4g%s", b->labels[i], v, b->unit);
+            snprintf(tip, sizeof tip, "%.150s: %.4g", b->labels[i], v);
         double from = mst_svg_x(s, at), to = mst_svg_x(s, at + v);
         mst_svg_box(s, b->colours[p], from, y + high * 0.12, to - from, high * 0.76, tip);
         at += v;
@@ -70,7 +70,7 @@ static void draw_row(const mst_svg *s, const mst_svg_bars *b, size_t i, double y
     if (b->marks != NULL && isfinite(b->marks[i]))
         mst_svg_stroke(s, "tick", mst_svg_x(s, b->marks[i]), y, mst_svg_x(s, b->marks[i]), y + high);
     if (b->digits >= 0) {
-        snprintf(room, sizeof room, "%.*f%s", b->digits, at, b->unit);
+        snprintf(room, sizeof room, "%.*f", b->digits, at);
         double end = mst_svg_x(s, at), mark = b->marks != NULL && isfinite(b->marks[i]) ? mst_svg_x(s, b->marks[i]) : 0;
         if (mark > end && mark < end + 9 + MST_SVG_CHARACTER * (double)strlen(room)) /* it would cross the number */
             end = mark;
@@ -104,7 +104,7 @@ void mst_svg_rows(FILE *f, const mst_svg_bars *b, const mst_svg_text *text)
     if (b->names != NULL)
         mst_svg_legend(&s, 0, b->parts, b->colours, b->names);
     mst_svg_label(&s, s.left, legend + 12, "start", "t", b->axis);
-    mst_svg_top_axis(&s, step, b->unit, legend + 28, below);
+    mst_svg_top_axis(&s, step, legend + 28, below);
     for (size_t i = 0; i < b->n; i++)
         draw_row(&s, b, i, s.top + high * (double)i, high);
     if (named) {

@@ -29,8 +29,7 @@ void mst_svg_begin(mst_svg *s, FILE *f, double height, const mst_svg_text *text)
              text->desc);
 }
 
-void mst_svg_end(mst_svg *s) { fputs("</svg>\n", s->f); }
-void mst_svg_figure_end(mst_svg *s) { fputs("</figure>\n", s->f); }
+void mst_svg_end(mst_svg *s) { fputs("</svg>\n</figure>\n", s->f); }
 
 static double share(double v, double from, double to, bool log_scale)
 {
@@ -77,7 +76,7 @@ void mst_svg_stroke(const mst_svg *s, const char *class, double x1, double y1, d
 }
 
 /* As many digits as steps need. */
-static void number(double v, double step, const char *unit, char *out, size_t n)
+static void number(double v, double step, char *out, size_t n)
 {
     int digits = step >= 1 ? 0 : (int)ceil(-log10(step) - 1e-9);
     if (fabs(v) < step * 1e-6)
@@ -86,18 +85,16 @@ static void number(double v, double step, const char *unit, char *out, size_t n)
         mst_html_si(v, out, n);
     else
         snprintf(out, n, "%.*f", digits < 9 ? digits : 9, v);
-    size_t used = strlen(out);
-    snprintf(out + used, n - used, "%s", unit);
 }
 
-void mst_svg_axis_y(const mst_svg *s, double step, const char *unit, const char *name)
+void mst_svg_axis_y(const mst_svg *s, double step, const char *name)
 {
     char text[48];
     int n = (int)lround((s->y1 - s->y0) / step);
     for (int i = 0; i <= n && i < 40; i++) {
         double v = s->y0 + i * step, y = mst_svg_y(s, v);
         mst_svg_stroke(s, i == 0 ? "axis" : "grid", s->left, y, s->width - s->right, y);
-        number(v, step, unit, text, sizeof text);
+        number(v, step, text, sizeof text);
         mst_svg_label(s, s->left - 6, y + 4, "end", "t", text);
     }
     mst_svg_label(s, 0, s->top - 10, "start", "t", name);
@@ -124,27 +121,14 @@ void mst_svg_axis_x(const mst_svg *s, size_t n, const double *values, const char
     name_x(s, name);
 }
 
-void mst_svg_axis_x_round(const mst_svg *s, double step, const char *unit, const char *name)
-{
-    char text[48];
-    int n = (int)lround((s->x1 - s->x0) / step);
-    for (int i = 0; i <= n && i < 40; i++) {
-        double v = s->x0 + i * step, x = mst_svg_x(s, v);
-        mst_svg_stroke(s, i == 0 ? "axis" : "grid", x, s->top, x, s->height - s->bottom);
-        number(v, step, unit, text, sizeof text);
-        mst_svg_label(s, x, s->height - s->bottom + LINE, i == n ? "end" : "middle", "t", text);
-    }
-    name_x(s, name);
-}
-
-void mst_svg_top_axis(const mst_svg *s, double step, const char *unit, double y, double below)
+void mst_svg_top_axis(const mst_svg *s, double step, double y, double below)
 {
     char text[48];
     int n = (int)lround((s->x1 - s->x0) / step);
     for (int i = 0; i <= n && i < 40; i++) {
         double v = s->x0 + i * step, x = mst_svg_x(s, v);
         mst_svg_stroke(s, i == 0 ? "axis" : "grid", x, y + 4, x, below);
-        number(v, step, unit, text, sizeof text);
+        number(v, step, text, sizeof text);
         mst_svg_label(s, x, y, "middle", "t", text);
     }
 }

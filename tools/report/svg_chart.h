@@ -31,9 +31,8 @@ typedef struct mst_svg_text {
 
 /* Open figure and drawing. The margins and values of s are the caller's to set. */
 void mst_svg_begin(mst_svg *s, FILE *f, double height, const mst_svg_text *text);
-/* Close the drawing, but not the figure: what follows in it is the caller's, up to mst_svg_figure_end. */
+/* Close both. */
 void mst_svg_end(mst_svg *s);
-void mst_svg_figure_end(mst_svg *s);
 
 /* Where a value is. What is not finite is at the lower end. */
 double mst_svg_x(const mst_svg *s, double v);
@@ -42,13 +41,12 @@ double mst_svg_y(const mst_svg *s, double v);
 /* The least and largest of round numbers about lo..hi, and their distance (about n of them). */
 void mst_svg_round(double *lo, double *hi, int n, double *step);
 
-/* Lines across at round values from y0 to y1, numbers with that unit at the left, what they are above. */
-void mst_svg_axis_y(const mst_svg *s, double step, const char *unit, const char *name);
-/* Numbers below, at values[n] or at round values. */
+/* Lines across at round values from y0 to y1, numbers at the left, what they are above. */
+void mst_svg_axis_y(const mst_svg *s, double step, const char *name);
+/* Numbers below, at values[n]. */
 void mst_svg_axis_x(const mst_svg *s, size_t n, const double *values, const char *name);
-void mst_svg_axis_x_round(const mst_svg *s, double step, const char *unit, const char *name);
 /* Numbers above: at y, with lines from there down to `below`. */
-void mst_svg_top_axis(const mst_svg *s, double step, const char *unit, double y, double below);
+void mst_svg_top_axis(const mst_svg *s, double step, double y, double below);
 
 /* Through n points of colour c, with dots; breaks where y is not known. Whiskers from y - e to y + e; e NULL: none. */
 void mst_svg_line(const mst_svg *s, int c, size_t n, const double *x, const double *y, const double *e);
@@ -75,8 +73,8 @@ typedef struct mst_svg_bars {
     const double *marks;       /* [n] a stroke across the row; NULL: none; NaN: not there */
     double ref;                /* a dashed line at that value; NaN: none */
     const char *ref_name;
-    const char *axis, *unit; /* what is measured; behind each number */
-    int digits;              /* of numbers at the ends of bars; -1: none */
+    const char *axis; /* what is measured */
+    int digits;       /* of numbers at the ends of bars; -1: none */
 } mst_svg_bars;
 void mst_svg_rows(FILE *f, const mst_svg_bars *b, const mst_svg_text *text);
 
