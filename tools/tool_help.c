@@ -169,6 +169,13 @@ static void man(const mst_tool *tool)
 
 /* ---- shells ---- */
 
+/* "a, b" to "a b" */
+static void drop_commas(char *names)
+{
+    while ((names = strchr(names, ',')) != NULL)
+        memmove(names, names + 1, strlen(names));
+}
+
 /* The names that an option's value has, with spaces between: those of the first {LIST} in its help. */
 static bool value_names(const mst_tool *tool, const mst_opt *o, char *out, size_t n)
 {
@@ -177,9 +184,7 @@ static bool value_names(const mst_tool *tool, const mst_opt *o, char *out, size_
     if (l == NULL || o->value == NULL || strchr(o->value, '=') != NULL)
         return false;
     mst_list_names(l, out, n);
-    for (char *at = out; *at != '\0'; at++)
-        if (*at == ',')
-            memmove(at, at + 1, strlen(at)); /* ", " to " " */
+    drop_commas(out);
     return true;
 }
 
@@ -224,8 +229,7 @@ static void bash(const mst_tool *tool)
     }
     fputs("    --list) ", stdout);
     mst_lists_names(tool->lists, names, sizeof names);
-    for (char *at = names; (at = strchr(at, ',')) != NULL;)
-        *at = ' ';
+    drop_commas(names);
     bash_words(names);
     fputs("    *) if [[ $cur == -* ]]; then mapfile -t COMPREPLY < <(compgen -W '", stdout);
     for (const mst_opt *o = tool->opts; o < tool->opts + tool->n_opts; o++)
@@ -281,8 +285,7 @@ static void zsh(const mst_tool *tool)
         puts("' \\");
     }
     mst_lists_names(tool->lists, names, sizeof names);
-    for (char *at = names; (at = strchr(at, ',')) != NULL;)
-        *at = ' ';
+    drop_commas(names);
     printf("  '--list=[what this build knows]:WHAT:(%s)' \\\n  '(-h --help)'{-h,--help}'[print help and exit]' \\\n"
            "  '(-V --version)'{-V,--version}'[%s]' \\\n  '*:file:_files'\n",
            names, with_version);

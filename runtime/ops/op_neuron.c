@@ -74,9 +74,12 @@ static void run_count(op_call *c)
             spikes += c->k->count_same_u32(&of, x + at, c->out + at, c->out_events + at, q->ch.inner);
         }
     }
-    for (size_t i = 0; i < c->node->n && q->digits; i++)
+    if (!q->digits) {
+        c->active += spikes;
+        return;
+    }
+    for (size_t i = 0; i < c->node->n; i++)
         c->active += op_spikes_of(c->out_events[i], true);
-    c->active += q->digits ? 0 : spikes;
 }
 
 /* Membranes to v(0). */
