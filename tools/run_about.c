@@ -182,6 +182,11 @@ static json_t *object_if(bool known, const mst_field *f, size_t n, const mst_run
     return out;
 }
 
+json_t *mst_run_about_energy(const mst_run_about *a)
+{
+    return json_pack("{s:o}", "constants", object_if(true, energy_fields, LENGTH(energy_fields), a));
+}
+
 json_t *mst_run_about_json(const mst_run_about *a)
 {
     json_t *out = json_object(), *names = json_array();
@@ -193,8 +198,7 @@ json_t *mst_run_about_json(const mst_run_about *a)
     mst_json_set(&out, "class_names", names);
     mst_json_set(&out, "neurobench", object_if(true, model_fields, LENGTH(model_fields), a));
     mst_json_set(&out, "shard", object_if(a->shards != 0, shard_fields, LENGTH(shard_fields), a));
-    mst_json_set(&out, "energy",
-                 json_pack("{s:o}", "constants", object_if(true, energy_fields, LENGTH(energy_fields), a)));
+    mst_json_set(&out, "energy", mst_run_about_energy(a));
     return out;
 }
 

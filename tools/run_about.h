@@ -64,6 +64,7 @@ bool mst_run_masked(const mst_run_about *a);
 /* What a run is, with the path of the model and the number of the part; layer k without what it did;
  * as objects. NULL: out of memory. */
 json_t *mst_run_about_json(const mst_run_about *a);
+json_t *mst_run_about_energy(const mst_run_about *a); /* "energy" of that */
 json_t *mst_run_layer_json(const mst_run_layer *l);
 /* What must be the same in all parts; and a hash of that, and of the version. ENOMEM. */
 json_t *mst_run_about_identity(const mst_run_about *a);

@@ -97,8 +97,7 @@ static json_t *json_energy(const mst_run_facts *r, const mst_figures *x)
 
 json_t *mst_run_json_energy(const mst_run_facts *r, const mst_figures *x)
 {
-    json_t *about = mst_run_about_json(&r->about), *all = json_incref(json_object_get(about, "energy"));
-    json_decref(about);
+    json_t *all = mst_run_about_energy(&r->about);
     mst_json_add(&all, json_energy(r, x));
     return all;
 }
