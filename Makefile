@@ -211,13 +211,15 @@ pytest: all mpi-tools $(KIT_BIN) $(VENV)/ok ## test the tools against the oracle
 
 # PyTorch as PyPI has it for Linux does not load without 3 GB of CUDA's libraries; in CI Debian's, for CPUs, is installed (147 MB).
 TRAIN_PYTHON ?= $(if $(filter true,$(CI)),/usr/bin/python3,$(PYTHON))
+# One after the other: examples/mst and the package are of one name.
 .PHONY: train-check
 train-check: all ## test the training code and mst.torch, where TRAIN_PYTHON (PYTHON) has PyTorch
 	@test "$(CI)" != true || sh third_party/deps.sh python3-torch python3-onnx python3-pytest python3-pytest-xdist python3-yaml || \
 	  echo "make: PyTorch could not be installed" >&2
 	@if $(TRAIN_PYTHON) -c 'import torch, yaml, pytest' 2>/dev/null; then \
 	  apart=$$($(TRAIN_PYTHON) -c 'import xdist; print("-n auto")' 2>/dev/null); \
-	  $(TRAIN_PYTHON) -m pytest -q -rs -p no:cacheprovider $$apart examples/train tests/python/test_package_torch.py; \
+	  for tests in examples/train tests/python/test_package_torch.py; do \
+	    $(TRAIN_PYTHON) -m pytest -q -rs -p no:cacheprovider $$apart $$tests || exit 1; done; \
 	else echo "SKIP: tests of the training code: $(TRAIN_PYTHON) lacks PyTorch, PyYAML or pytest (examples/train/requirements.txt)"; fi
 
 # ---- the Python package ----
