@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "runtime/core/utf8.h"
 #include "tests/support/sample_graphs.h"
 #include "tests/support/snn_memory.h"
 #include "tests/support/run_tests.h"
