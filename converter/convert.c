@@ -24,7 +24,7 @@ typedef struct pass {
     const char *about;
 } pass;
 
-/* In this order: lower makes the graph, mst_relus_convert runs relu, mst_convert mask, levels and weights. */
+/* In this order: lower makes the graph, mst_relus_convert runs relu, mst_convert rates to weights. */
 static const pass passes[] = {
     {"lower", NULL, true, "ONNX nodes to nodes of the graph, one by one"},
     {"qdq", NULL, true, "pairs of QuantizeLinear and DequantizeLinear: neurons, roundings, or nothing"},
@@ -41,6 +41,7 @@ static const pass passes[] = {
     {"sites", pass_sites, false, "where each neuron sits: site, stage, block"},
     {"narrow", pass_narrow, true, "float64 constants to float32: without it nothing could be stored or run"},
     {"relu", NULL, false, "ReLUs with thresholds from data to neurons; then layout to narrow again"},
+    {"rates", NULL, false, "max pools of spikes: to those of rates"},
     {"mask", NULL, false, "Random Spike Masking as the policy says"},
     {"levels", NULL, false, "mode, thinning and levels of count and radix runs as the policy says"},
     {"weights", NULL, false, "weights of Linear and Conv to the type asked for"},
@@ -228,12 +229,17 @@ static mst_status check_policy(const mst_policy *p, mst_err *err)
 
 mst_status mst_convert(mst_graph *g, const mst_convert_opts *opts, mst_report *report, mst_err *err)
 {
-    const size_t mask = number_of("mask"), levels = number_of("levels"), weights = number_of("weights");
+    const size_t rates = number_of("rates"), mask = number_of("mask"), levels = number_of("levels"),
+                 weights = number_of("weights");
     mst_convert_opts o = {0};
     if (opts != NULL)
-        MST_TRY(MST_TAKE_OPTS(mst_convert_opts, &o, opts, weights, weights, err));
+        MST_TRY(MST_TAKE_OPTS(mst_convert_opts, &o, opts, weights, max_pool, err));
     MST_TRY(check_policy(o.policy, err));
     MST_TRY(check_batch(g, err));
+    if (!stopped(o.stop_after, rates) && o.max_pool == MST_MAX_OF_RATES) {
+        MST_TRY(pass_rates(g, err));
+        MST_TRY(after_pass(g, o.dump_dir, rates, err));
+    }
     if (!stopped(o.stop_after, mask)) {
         MST_TRY(pass_mask(g, o.policy, err));
         MST_TRY(after_pass(g, o.dump_dir, mask, err));

@@ -34,7 +34,7 @@ static bool is_spiking(const tracer *t, uint32_t i)
     const mst_node *n = &t->g->nodes[i];
     if (mst_node_fires(n))
         return true;
-    return (mst_node_moves_spikes(n) || mst_node_thins(n)) && takes_spikes(t, n);
+    return (mst_node_moves_spikes(n) || mst_node_thins(n) || mst_node_leads(n)) && takes_spikes(t, n);
 }
 
 static mst_status trace(const mst_graph *g, mst_arena *arena, tracer *t, mst_err *err)
@@ -88,8 +88,7 @@ static const char *island_reason(const mst_node *n)
         return qdq_mark(n) != 0 ? "rounding of a pair of QuantizeLinear and DequantizeLinear"
                                 : "a nonlinear function of analog values";
     case MST_OP_BINARY: return "a product, quotient, minimum, maximum or power of analog values";
-    case MST_OP_POOL:
-        return "max pooling takes the maximum of each step, not of rates; train with average pooling";
+    case MST_OP_POOL: return "maximum of each step, not of rates, which only spikes have";
     case MST_OP_REDUCE: return "a maximum of each step, not of rates";
     default: return "an operator that is not known to be linear or to make spikes";
     }
@@ -102,7 +101,7 @@ static const char *analog_reason(const tracer *t, const mst_node *n, bool *linea
 {
     *linear = true;
     bool listed = n->op == MST_OP_CLIP && qdq_mark(n) != 0; /* with the rounding that it bounds */
-    if (has(n, MST_F_SPIKE) || listed)
+    if (has(n, MST_F_SPIKE) || mst_node_leads(n) || listed)
         return NULL;
     if (has(n, MST_F_SYNAPSE))
         return synapse_reason(t, n);

@@ -42,6 +42,12 @@ static bool layout_row(size_t k, const char **cells)
     return cells[0] != NULL;
 }
 
+static bool max_pool_row(size_t k, const char **cells)
+{
+    cells[0] = k < MST_MAX_POOLS ? mst_max_pool_name((int)k) : NULL;
+    return cells[0] != NULL;
+}
+
 mst_dtype mst_weight_type(const char *name)
 {
     for (size_t k = 0; k < N_TYPES && name != NULL; k++)
@@ -54,3 +60,4 @@ const mst_list mst_list_ops = {"ops", 6, {"operator", "folded", "runs", "spiking
 const mst_list mst_list_passes = {"passes", 2, {"pass", "what it does"}, pass_row};
 const mst_list mst_list_weights = {"weights", 1, {"type"}, weight_row};
 const mst_list mst_list_layouts = {"layouts", 1, {"layout"}, layout_row};
+const mst_list mst_list_max_pools = {"max-pools", 1, {"max pool"}, max_pool_row};

@@ -23,7 +23,7 @@
 
 static struct {
     bool dry_run, show_policy, require_spiking, allow_analog, quiet;
-    const char *output, *policy, *report, *dump_dir, *stop_after, *shape, *layout, *classes, *weights, *qdq;
+    const char *output, *policy, *report, *dump_dir, *stop_after, *shape, *layout, *classes, *weights, *qdq, *max_pool;
     mst_opt_uint timesteps, seed;
     mst_prepare_opts prepare;
     mst_mode_opts mode;
@@ -52,6 +52,10 @@ static const mst_opt options[] = {
      "pairs of a quantized model that cannot be neurons: {qdq} (default: the first)", 0, 0},
     {"input-shape", 0, MST_OPT_STRING, &o.shape, "CxHxW",
      "binds symbolic input dimensions, in the model's order", 0, 0},
+    {"max-pool", 0, MST_OPT_STRING, &o.max_pool, "NAME",
+     "of what max pools of spikes take the largest in step mode: {max-pools} (default rates, as the ANN does; "
+     "steps: of each step, as code that runs step by step does)",
+     0, 0},
     {"input-layout", 0, MST_OPT_STRING, &o.layout, "NAME",
      "axes of the model's input: {layouts} (default: what its nodes say, else its shape)", 0, 0},
     {"require-spiking", 0, MST_OPT_FLAG, &o.require_spiking, NULL, "fail if any node does not spike", 0, 0},
@@ -72,8 +76,8 @@ static const mst_opt options[] = {
 };
 
 static const mst_list *const lists[] = {&mst_list_ops, &mst_list_passes, &mst_list_sites, &mst_list_weights,
-                                        &mst_list_qdq, &mst_list_layouts, &mst_list_modes, &mst_list_thinnings,
-                                        MST_PREPARE_LISTS, NULL};
+                                        &mst_list_qdq, &mst_list_layouts, &mst_list_max_pools,
+                                        &mst_list_modes, &mst_list_thinnings, MST_PREPARE_LISTS, NULL};
 
 static const mst_tool tool = {
     "mstconv",
@@ -96,6 +100,7 @@ static int check_names(void)
     } names[] = {{&mst_list_weights, "--weights", o.weights},
                  {&mst_list_qdq, "--qdq", o.qdq},
                  {&mst_list_layouts, "--input-layout", o.layout},
+                 {&mst_list_max_pools, "--max-pool", o.max_pool},
                  {&mst_list_passes, "--stop-after", o.stop_after},
                  {&mst_list_modes, "--mode", o.mode.mode},
                  {&mst_list_thinnings, "--thinning", o.mode.thinning}};
@@ -253,7 +258,9 @@ static mst_status convert(const char *model, const mst_import_opts *iopts, mst_g
 {
     mst_report r = {0};
     uint64_t bytes;
-    mst_convert_opts copts = {.policy = &a->policy,
+    mst_convert_opts copts = {.size = sizeof copts,
+                              .policy = &a->policy,
+                              .max_pool = o.max_pool != NULL ? (size_t)number_of(mst_max_pool_name, o.max_pool) : 0,
                               .require_spiking = o.require_spiking,
                               .allow_analog = o.allow_analog,
                               .dump_dir = o.dump_dir,

@@ -37,6 +37,8 @@ mst_status pass_narrow(mst_graph *g, mst_err *err);
 
 /* pass_relu.c: ReLUs with thresholds from data -> NEURON */
 mst_status pass_relu(mst_graph *g, const mst_threshold *thresholds, size_t n, mst_err *err);
+/* pass_rates.c: maxima of spikes -> RATE_POOL */
+mst_status pass_rates(mst_graph *g, mst_err *err);
 /* pass_mask.c: Random Spike Masking as the policy says (MST paper, Section 3.4) */
 mst_status pass_mask(mst_graph *g, mst_policy *policy, mst_err *err);
 /* pass_levels.c: mode, thinning and levels of count and radix runs as the policy says */

@@ -15,6 +15,7 @@ const char *mst_graph_neuron_kind(const mst_graph *g, const uint32_t *producer, 
         case MST_OP_CONV: return "conv+IF";
         case MST_OP_MATMUL: return "product+IF";
         case MST_OP_POOL:
+        case MST_OP_RATE_POOL:
         case MST_OP_REDUCE: return "pool+IF";
         case MST_OP_NEURON: return "spikes+IF";
         case MST_OP_SOFTMAX: return "softmax+IF";

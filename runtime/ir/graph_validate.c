@@ -332,17 +332,25 @@ mst_status mst_check_BINARY(const mst_check *c)
     return MST_OK;
 }
 
-mst_status mst_check_POOL(const mst_check *c)
+/* window: KERNEL, STRIDE, PAD and DILATION, two of each. */
+static mst_status check_pool(const mst_check *c, const int32_t *window)
 {
-    const int32_t *ip = c->n->ip;
-    if (ip[MST_POOL_FN] != MST_RED_MEAN && ip[MST_POOL_FN] != MST_RED_MAX)
-        return bad(c, "unknown FN");
-    if (ip[MST_POOL_KERNEL] < 1 || ip[MST_POOL_KERNEL + 1] < 1)
+    if (window[0] < 1 || window[1] < 1)
         return bad(c, "kernel out of range");
-    uint32_t kernel[2] = {(uint32_t)ip[MST_POOL_KERNEL], (uint32_t)ip[MST_POOL_KERNEL + 1]};
-    MST_TRY(check_window(c, kernel, &ip[MST_POOL_STRIDE], &ip[MST_POOL_PAD], &ip[MST_POOL_DILATION]));
+    uint32_t kernel[2] = {(uint32_t)window[0], (uint32_t)window[1]};
+    MST_TRY(check_window(c, kernel, window + 2, window + 4, window + 6));
     return in_tensor(c, 0)->dims[3] == out_tensor(c)->dims[3] ? MST_OK : bad(c, "channels change");
 }
+
+mst_status mst_check_POOL(const mst_check *c)
+{
+    int32_t fn = c->n->ip[MST_POOL_FN];
+    if (fn != MST_RED_MEAN && fn != MST_RED_MAX)
+        return bad(c, "unknown FN");
+    return check_pool(c, &c->n->ip[MST_POOL_KERNEL]);
+}
+
+mst_status mst_check_RATE_POOL(const mst_check *c) { return check_pool(c, &c->n->ip[MST_RATE_POOL_KERNEL]); }
 
 mst_status mst_check_REDUCE(const mst_check *c)
 {

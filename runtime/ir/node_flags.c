@@ -35,9 +35,12 @@ bool mst_node_moves_spikes(const mst_node *n)
 
 bool mst_node_picks(const mst_node *n)
 {
-    return (n->op == MST_OP_POOL && n->ip[MST_POOL_FN] == MST_RED_MAX) ||
+    return n->op == MST_OP_RATE_POOL ||
+           (n->op == MST_OP_POOL && n->ip[MST_POOL_FN] == MST_RED_MAX) ||
            (n->op == MST_OP_REDUCE && n->ip[MST_REDUCE_FN] == MST_RED_MAX);
 }
+
+bool mst_node_leads(const mst_node *n) { return n->op == MST_OP_RATE_POOL; }
 
 bool mst_node_fires(const mst_node *n)
 {

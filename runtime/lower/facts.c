@@ -42,7 +42,8 @@ static rt_kind value_of(const lowering *lo, const op_prep *c, const mst_node *n)
         return (rt_kind){.form = MST_FORM_FLOAT};
     if (mst_node_fires(n))
         return op_worth_of(c, n, spikes);
-    bool keeps = mst_node_moves_spikes(n) || mst_node_thins(n) || (spikes == MST_FORM_COUNT && mst_node_picks(n));
+    bool keeps = mst_node_moves_spikes(n) || mst_node_thins(n) || mst_node_leads(n) ||
+                 (spikes == MST_FORM_COUNT && mst_node_picks(n));
     if (keeps && all_have(lo, n, spikes, &v))
         return v;
     return (rt_kind){.form = MST_FORM_FLOAT};

@@ -178,7 +178,8 @@ static op_run pass_of(const mst_node *n)
     case MST_OP_RESHAPE: return NULL; /* their own affair; the input's memory */
     case MST_OP_GATHER: return pass_gather;
     case MST_OP_BINARY: return pass_binary;
-    case MST_OP_POOL: return pass_pool;
+    case MST_OP_POOL:
+    case MST_OP_RATE_POOL: return pass_pool;
     case MST_OP_REDUCE: return pass_reduce;
     case MST_OP_AFFINE:
     case MST_OP_UNARY: return pass_same;

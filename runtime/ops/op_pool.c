@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "runtime/ops/accumulate.h"
-#include "runtime/ops/op.h"
+#include "runtime/ops/pool.h"
 
 /* A window with no tap inside the image gives zeros. */
 static void pool_pixel(const op_call *c, const op_pool *q, const float *x, int64_t oh, int64_t ow, float *y)
@@ -27,7 +27,7 @@ static void pool_pixel(const op_call *c, const op_pool *q, const float *x, int64
         c->k->scale_f32((float)(1.0 / n), y, q->channels);
 }
 
-static void run_pool(op_call *c)
+void op_run_pool(op_call *c)
 {
     const op_pool *q = &c->node->u.pool;
     const float *x = op_in(c, 0);
@@ -38,19 +38,24 @@ static void run_pool(op_call *c)
                 pool_pixel(c, q, x, oh, ow, y);
 }
 
-mst_status op_prepare_POOL(op_prep *c, op_node *op)
+void op_pool_windows(const op_prep *c, op_node *n, const int32_t *window)
 {
     const mst_tensor *x = op_in_tensor(c, 0), *y = op_out_tensor(c);
-    const int32_t *ip = c->node->ip;
-    op_pool *q = &op->u.pool;
+    op_pool *q = &n->u.pool;
     win_axis *axis[2] = {&q->h, &q->w};
-    op->run = run_pool;
     for (int i = 0; i < 2; i++)
-        *axis[i] = win_axis_of(x->dims[1 + i], y->dims[1 + i], (uint32_t)ip[MST_POOL_KERNEL + i],
-                               ip[MST_POOL_STRIDE + i], ip[MST_POOL_PAD + i], ip[MST_POOL_DILATION + i]);
+        *axis[i] = win_axis_of(x->dims[1 + i], y->dims[1 + i], (uint32_t)window[i], window[2 + i], window[4 + i],
+                               window[6 + i]);
     q->batch = x->dims[0];
     q->channels = x->dims[3];
-    q->max = ip[MST_POOL_FN] == MST_RED_MAX;
-    q->count_pad = ip[MST_POOL_COUNT_PAD] != 0;
+}
+
+mst_status op_prepare_POOL(op_prep *c, op_node *op)
+{
+    const int32_t *ip = c->node->ip;
+    op->run = op_run_pool;
+    op_pool_windows(c, op, &ip[MST_POOL_KERNEL]);
+    op->u.pool.max = ip[MST_POOL_FN] == MST_RED_MAX;
+    op->u.pool.count_pad = ip[MST_POOL_COUNT_PAD] != 0;
     return MST_OK;
 }

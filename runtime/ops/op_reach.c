@@ -25,7 +25,8 @@ void op_reach_back(const mst_graph *g, const mst_node *node, const op_node *n, u
     case MST_OP_UNARY: op_ways_same(n->n, add, &r); break;
     case MST_OP_GATHER: op_ways_gather(&n->u.gather, g->tensors[node->in[1]].data, add, &r); break;
     case MST_OP_BINARY: op_ways_binary(&n->u.binary, k, add, &r); break;
-    case MST_OP_POOL: op_ways_pool(&n->u.pool, add, &r); break;
+    case MST_OP_POOL:
+    case MST_OP_RATE_POOL: op_ways_pool(&n->u.pool, add, &r); break;
     case MST_OP_REDUCE: op_ways_reduce(&n->u.reduce, add, &r); break;
     default: op_ways_move(&n->u.move, k, add, &r); break;
     }
@@ -37,7 +38,8 @@ uint32_t op_ways_each(const mst_graph *g, const mst_node *node, uint32_t k)
     switch (node->op) {
     case MST_OP_SLICE: return in == out;
     case MST_OP_GATHER:
-    case MST_OP_POOL: return 0;
+    case MST_OP_POOL:
+    case MST_OP_RATE_POOL: return 0;
     case MST_OP_EXPAND:
     case MST_OP_BINARY: return out / in < UINT32_MAX ? (uint32_t)(out / in) : 0; /* broadcast */
     default: return 1;

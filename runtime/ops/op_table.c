@@ -42,10 +42,11 @@ static mst_status check_state(const op_prep *c, const op_record *r, const op_nod
     return MST_OK;
 }
 
-/* Count and radix mode have one step for all: nothing that may depend on the time, but neurons and masks. */
+/* Count and radix mode have one step for all: nothing that may depend on the time, but neurons, masks, and maxima, for
+ * which counts are what rates are. */
 static mst_status check_time(const op_prep *c, const op_record *r)
 {
-    if (op_counts(c->mode) && (r->flags & (MST_F_PURE | MST_F_SPIKE)) == 0)
+    if (op_counts(c->mode) && (r->flags & (MST_F_PURE | MST_F_SPIKE)) == 0 && !mst_node_picks(c->node))
         return mst_fail(c->err, MST_EUNSUPPORTED, "may give something else at each time step: use step");
     return MST_OK;
 }

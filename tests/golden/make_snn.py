@@ -12,7 +12,7 @@ import zlib
 HERE = pathlib.Path(__file__).resolve().parent
 MAGIC = b"\x89MST\r\n\x1a\n"
 META, STRINGS, TENSORS, NODES, WEIGHTS, TUNE = range(1, 7)
-RESHAPE, PAD, LINEAR, BINARY, REDUCE, CLIP, NEURON, MASK = 0, 5, 7, 11, 13, 14, 18, 19
+RESHAPE, PAD, LINEAR, BINARY, REDUCE, CLIP, NEURON, MASK, RATE_POOL = 0, 5, 7, 11, 13, 14, 18, 19, 20
 NONE = 0xFFFFFFFF
 F16, I8 = 3, 4
 NARROW, LEVELS, TUNED = 1, 2, 4  # required features
@@ -379,7 +379,7 @@ def bad_tensors_and_nodes():
     parts = network().sections()
     parts[WEIGHTS] = parts[WEIGHTS][:-4]
     yield "ECORRUPT-constant-cut", assemble(parts)
-    yield "EVERSION-node-operator", with_node(20, "n", [5], 8)
+    yield "EVERSION-node-operator", with_node(21, "n", [5], 8)
     yield "EVERSION-node-mode", with_node(RESHAPE, "n", [5], 8, mode=1)
     yield "EVERSION-node-more-ints", with_node(RESHAPE, "n", [5], 8, (1,))
     yield "EVERSION-node-more-floats", with_node(CLIP, "n", [5], 8, (), (0.0, 1.0, 2.0))
@@ -424,6 +424,7 @@ def bad_graphs():
     yield "EFORMAT-graph-shape", with_node(RESHAPE, "n", [4], 8)
     yield "EFORMAT-graph-own-input", with_node(RESHAPE, "n", [8], 8)
     yield "EFORMAT-graph-unknown-function", with_node(BINARY, "n", [5, 5], 8, (7,))
+    yield "EFORMAT-graph-rate-pool-kernel", with_node(RATE_POOL, "n", [5], 8, (0, 1, 1, 1, 0, 0, 1, 1))
     yield "EFORMAT-graph-clip-bounds", with_node(CLIP, "n", [5], 8, (), (1.0, 0.0))
     yield "EFORMAT-graph-mask-index", with_node(MASK, "n", [7], 9, (0, 0, 0, 1 << 20), (0.5, -1.0))
     yield "EFORMAT-graph-theta-zero", network(theta=(0.0,)).bytes()

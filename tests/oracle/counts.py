@@ -70,8 +70,11 @@ class CountSimulator(Simulator):
 
     # ---- values ------------------------------------------------------------
 
+    def _has_time(self):
+        return False
+
     def _made_of(self, node):
-        if node.op in MOVES or node.op in ("pool", "reduce"):
+        if node.op in MOVES or ops.takes_largest(node):
             self._move(node)
         if node.out in self.counts:
             return self._spikes(self.counts[node.out].n)
@@ -135,7 +138,7 @@ class CountSimulator(Simulator):
     def _move(self, node):
         if node.op in MOVES and not (node.op == "pad" and node.fp["VALUE"] != 0):
             self._carry(node)
-        elif node.op not in MOVES and node.ip["FN"] == ops.MAX and node.inputs[0] in self.counts:
+        elif ops.takes_largest(node) and node.inputs[0] in self.counts:
             self._largest(node)
 
     def _carry(self, node):
@@ -154,7 +157,7 @@ class CountSimulator(Simulator):
         c, shape = self.counts[node.inputs[0]], self.graph.tensors[node.out].shape
         value = self.values[node.inputs[0]]
         parts = [np.broadcast_to(a, value.shape) for a in (c.n, c.theta, c.levels)]
-        if node.op == "pool":
+        if node.op in ("pool", "rate_pool"):
             def rows(x, fill):
                 taken, _ = ops.windows(x, node.ip["KERNEL"], node, shape[1:3], fill)
                 return np.moveaxis(taken, -1, 4).reshape(taken.shape[:4] + (taken.shape[-1], -1))

@@ -224,6 +224,23 @@ def pool(node, args, shape):
     return np.where((taps == 0)[..., None], F(0), out)
 
 
+def takes_largest(node):
+    return node.op == "rate_pool" or node.op in ("pool", "reduce") and node.ip["FN"] == MAX
+
+
+def rate_pool(node, args, shape, so_far=None):
+    """so_far: how often each element of the input has spiked; without it, the largest value."""
+    rows, inside = windows(args[0], node.ip["KERNEL"], node, shape[1:3], -np.inf)
+    rows = rows.reshape(rows.shape[:4] + (-1, rows.shape[-1]))
+    if so_far is None:
+        return np.where(inside.any((-2, -1))[..., None], rows.max(4), F(0))
+    ranks, _ = windows(so_far, node.ip["KERNEL"], node, shape[1:3], -1)
+    ranks = ranks.reshape(rows.shape)
+    leads = (ranks == ranks.max(4, keepdims=True)) & (ranks >= 0) & (rows != 0)
+    first = leads.argmax(4)[:, :, :, :, None]
+    return np.where(leads.any(4), np.take_along_axis(rows, first, 4)[:, :, :, :, 0], F(0))
+
+
 def reduced_rows(node, x, shape):
     """[samples, shape of the output, reduced elements in their order]"""
     mask = node.ip["AXES"]

@@ -21,7 +21,8 @@ F = np.float32
 def _handlers():
     return {"reshape": ops.reshape, "transpose": ops.transpose, "slice": ops.slice_, "concat": ops.concat,
             "gather": ops.gather, "pad": ops.pad, "expand": ops.expand, "linear": ops.linear, "conv": ops.conv,
-            "affine": ops.affine, "binary": ops.binary, "pool": ops.pool, "reduce": ops.reduce_, "clip": ops.clip,
+            "affine": ops.affine, "binary": ops.binary, "pool": ops.pool, "rate_pool": ops.rate_pool,
+            "reduce": ops.reduce_, "clip": ops.clip,
             "unary": ops.unary, "softmax": ops.softmax, "layernorm": ops.layernorm}
 
 
@@ -41,14 +42,14 @@ class Simulator(Counting):
         self.static, self.spikes, self.trains = set(), {}, set()
         for i, node in enumerate(self.graph.nodes):
             data = [k for k in node.inputs if k is not None]
-            if node.op in ("neuron", "mask") or any(k in dynamic for k in data):
+            if node.op in ("neuron", "mask", "rate_pool") or any(k in dynamic for k in data):
                 dynamic.add(node.out)
             else:
                 self.static.add(i)
             if node.op == "neuron":
                 theta = self.graph.tensors[node.inputs[1]].data.ravel()
                 self.spikes[node.out] = theta[0] if theta.size == 1 else None
-            elif node.op == "mask":
+            elif node.op in ("mask", "rate_pool"):
                 if node.inputs[0] in self.spikes:
                     self.spikes[node.out] = self.spikes[node.inputs[0]]
             elif node.op in MOVES and not (node.op == "pad" and node.fp["VALUE"] != 0):
@@ -60,10 +61,9 @@ class Simulator(Counting):
 
     def _classify_train(self, node, data):
         """Trains: spikes, moved or not, and their maxima."""
-        largest = node.op in ("pool", "reduce") and node.ip["FN"] == ops.MAX
         moved = node.op in MOVES and not (node.op == "pad" and node.fp["VALUE"] != 0)
         sources = data if node.op == "concat" else data[:1]
-        if node.out in self.spikes or ((largest or moved) and all(k in self.trains for k in sources)):
+        if node.out in self.spikes or ((ops.takes_largest(node) or moved) and all(k in self.trains for k in sources)):
             self.trains.add(node.out)
 
     def begin(self, x, first_sample=0):
@@ -75,6 +75,7 @@ class Simulator(Counting):
         self.time = 0
         self.values = {}
         self.potential = {}
+        self.so_far = {}  # node of a RATE_POOL -> spikes of its input
         self.logit_sum = 0.0
         self._begin_counting()
         self.layer = {}  # node of a NEURON -> (fired [samples], spikes [samples]) of the last step
@@ -123,6 +124,8 @@ class Simulator(Counting):
             value = self._mask(i, node, args[0])
         elif node.op == "matmul":
             value = self._matmul(node, args)
+        elif node.op == "rate_pool":
+            value = self._rate_pool(i, node, args, out_shape)
         elif node.op in ("linear", "conv"):
             value = self._sums(node, args, out_shape)
         else:
@@ -175,6 +178,16 @@ class Simulator(Counting):
         source = next(k for k in self.neurons if self.graph.nodes[k].out == node.inputs[0])
         self.layer[source] = (self.layer[source][0], (out != 0).reshape(len(out), -1).sum(1))
         return out
+
+    def _rate_pool(self, i, node, args, shape):
+        if not self._has_time():
+            return ops.rate_pool(node, args, shape)
+        before = self.so_far.get(i, np.zeros(args[0].shape, np.int64))
+        self.so_far[i] = before + (args[0] != 0)
+        return ops.rate_pool(node, args, shape, before)
+
+    def _has_time(self):
+        return self.spiking
 
     def _scale(self, k):
         """The scale of a spike tensor; None where it is not one, or has none."""

@@ -43,6 +43,7 @@ OPS = [
     ("neuron", (("AXIS", 1), ("LEVELS", 1), ("RESET", 1), ("SITE", 1), ("STAGE", 1), ("BLOCK", 1),
                 ("TOP", 1)), ("SHIFT",)),
     ("mask", (("SITE", 1), ("STAGE", 1), ("BLOCK", 1), ("INDEX", 1)), ("RATIO", "TRAINED")),
+    ("rate_pool", (("KERNEL", 2), ("STRIDE", 2), ("PAD", 2), ("DILATION", 2)), ()),
 ]
 INTERPOLATIONS = ["bicubic", "bilinear", "nearest"]
 SITES = ["other", "q", "k", "v", "attn", "av", "proj", "mlp_fc1", "mlp_fc2", "conv"]

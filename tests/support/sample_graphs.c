@@ -154,6 +154,7 @@ static uint32_t every_op_stem(builder *b, uint32_t x)
     set_fp(b, 0.5f, 0);
     t = node(b, MST_OP_MASK, "conv_mask", IDS(t), SHAPE(1, 6, 6, 4), 4, MST_SITE_CONV, 0, 0, 7);
     set_fp(b, 0.25f, -1);
+    t = node(b, MST_OP_RATE_POOL, "rate_pool", IDS(t), SHAPE(1, 6, 6, 4), 8, 3, 3, 1, 1, 1, 1, 1, 1);
     uint32_t w2 = constant(b, "group.w", 0.5f, 0, SHAPE(1, 1, 2, 4));
     t = node(b, MST_OP_CONV, "group_conv", IDS(t, w2), SHAPE(1, 6, 6, 4), 7, 1, 1, 0, 0, 1, 1, 2);
     t = node(b, MST_OP_POOL, "max_pool", IDS(t), SHAPE(1, 3, 3, 4), 9, MST_RED_MAX, 2, 2, 2, 2, 0, 0, 1, 1);

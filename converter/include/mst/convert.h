@@ -183,6 +183,14 @@ typedef struct mst_report {
     uint64_t n_narrow, narrow_bytes; /* values of that type, each once; their bytes with scales */
 } mst_report;
 
+/* What a max pool of spikes takes in step mode. */
+typedef enum mst_max_pool {
+    MST_MAX_OF_RATES, /* RATE_POOL: the train with most spikes so far, as the ANN does */
+    MST_MAX_OF_STEPS, /* POOL with MAX: a spike whenever one arrives, as code that runs step by step has it */
+    MST_MAX_POOLS
+} mst_max_pool;
+MST_API const char *mst_max_pool_name(int which); /* "rates", "steps"; NULL when unknown */
+
 typedef struct mst_convert_opts {
     size_t size;        /* sizeof(mst_convert_opts): mst/status.h */
     mst_policy *policy; /* NULL: no masks but those in the graph, step mode; rule.used is set */
@@ -190,6 +198,7 @@ typedef struct mst_convert_opts {
     bool require_spiking; /* a node that does not spike is an error */
     bool allow_analog;    /* a network in which nothing spikes, or one input stage only, is no error */
     mst_dtype weights;    /* F32, F16 or I8: how weights of LINEAR and CONV are stored */
+    size_t max_pool;      /* an mst_max_pool */
 } mst_convert_opts;
 
 /* Insert masks, set levels and the way of running, store weights in the type asked for, fill the report (released

@@ -315,6 +315,8 @@ MST_API bool mst_node_is_linear(const mst_graph *g, const mst_node *n);
 MST_API bool mst_node_moves_spikes(const mst_node *n);
 /* Each value that it puts out is the largest of some that come in. */
 MST_API bool mst_node_picks(const mst_node *n);
+/* Of several trains of spikes, gives the one that has spiked most: spikes stay spikes (RATE_POOL). */
+MST_API bool mst_node_leads(const mst_node *n);
 /* Makes spikes of whatever comes in (SPIKE with STATE): a layer. Drops some of those that come in (SPIKE alone). */
 MST_API bool mst_node_fires(const mst_node *n);
 MST_API bool mst_node_thins(const mst_node *n);

@@ -66,6 +66,11 @@ static void add_all(one *o, mst_op op, int fn)
         n->ip[MST_POOL_KERNEL] = n->ip[MST_POOL_KERNEL + 1] = n->ip[MST_POOL_STRIDE] = n->ip[MST_POOL_STRIDE + 1] = 2;
         n->ip[MST_POOL_DILATION] = n->ip[MST_POOL_DILATION + 1] = 1;
         break;
+    case MST_OP_RATE_POOL:
+        n = add_node(g, op, INPUTS(o->x), DIMS(1, 1, 2, 3));
+        for (int i = 0; i < 8; i++) /* KERNEL, STRIDE: 2; PAD: 0; DILATION: 1 */
+            n->ip[MST_RATE_POOL_KERNEL + i] = (int32_t[]){2, 2, 0, 1}[i / 2];
+        break;
     case MST_OP_REDUCE:
         n = add_node(g, op, INPUTS(o->x), DIMS(1, 2, 3));
         n->ip[MST_REDUCE_FN] = fn;

@@ -277,22 +277,41 @@ static void case_binary(int seed)
     finish(g, &r);
 }
 
+/* A pool's node, but for FN and COUNT_PAD. In turn of spikes, of one theta or one a channel, or of anything. */
+static mst_node *add_pool(mst_graph **out, rng *r, mst_op op, bool spikes)
+{
+    uint32_t size[2], to[2], kernel[2];
+    int32_t window[8];
+    for (int i = 0; i < 2; i++) {
+        random_axis(r, &size[i], &to[i], &kernel[i], &window[2 + i], &window[4 + i], &window[6 + i]);
+        window[i] = (int32_t)kernel[i];
+    }
+    uint32_t c = rng_in(r, 1, 20);
+    mst_graph *g = *out = graph_with_input(DIMS(rng_in(r, 1, 2), size[0], size[1], c));
+    uint32_t x = g->input;
+    while (x == g->input) {
+        x = maybe_spikes(g, r, x);
+        if (!spikes)
+            break;
+    }
+    mst_node *n = add_node(g, op, INPUTS(x), DIMS(g->tensors[x].dims[0], to[0], to[1], c));
+    memcpy(&n->ip[op == MST_OP_POOL ? MST_POOL_KERNEL : MST_RATE_POOL_KERNEL], window, sizeof window);
+    return n;
+}
+
+static void case_rate_pool(int seed)
+{
+    rng r = {(uint64_t)seed};
+    mst_graph *g;
+    add_pool(&g, &r, MST_OP_RATE_POOL, true);
+    finish(g, &r);
+}
+
 static void case_pool(int seed)
 {
     rng r = {(uint64_t)seed};
-    uint32_t size[2], out[2], kernel[2];
-    int32_t stride[2], pad[2], dilation[2];
-    for (int i = 0; i < 2; i++)
-        random_axis(&r, &size[i], &out[i], &kernel[i], &stride[i], &pad[i], &dilation[i]);
-    uint32_t c = rng_in(&r, 1, 20);
-    mst_graph *g = graph_with_input(DIMS(rng_in(&r, 1, 2), size[0], size[1], c));
-    uint32_t x = maybe_spikes(g, &r, g->input);
-    mst_node *n = add_node(g, MST_OP_POOL, INPUTS(x), DIMS(g->tensors[x].dims[0], out[0], out[1], c));
-    for (int i = 0; i < 2; i++)
-        n->ip[MST_POOL_KERNEL + i] = (int32_t)kernel[i];
-    memcpy(&n->ip[MST_POOL_STRIDE], stride, sizeof stride);
-    memcpy(&n->ip[MST_POOL_PAD], pad, sizeof pad);
-    memcpy(&n->ip[MST_POOL_DILATION], dilation, sizeof dilation);
+    mst_graph *g;
+    mst_node *n = add_pool(&g, &r, MST_OP_POOL, false);
     n->ip[MST_POOL_FN] = rng_below(&r, 2) != 0 ? MST_RED_MEAN : MST_RED_MAX;
     n->ip[MST_POOL_COUNT_PAD] = rng_below(&r, 2) != 0;
     finish(g, &r);
@@ -443,6 +462,7 @@ static const struct {
     {case_affine, 20},
     {case_binary, 6 * MST_BIN_COUNT},
     {case_pool, 40},
+    {case_rate_pool, 40},
     {case_reduce, 12 * MST_RED_COUNT},
     {case_clip, 10},
     {case_unary, MST_UN_COUNT},

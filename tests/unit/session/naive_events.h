@@ -12,7 +12,8 @@ static inline uint32_t naive_data_inputs(const mst_node *n)
 
 static inline bool naive_is_max(const mst_node *n)
 {
-    return (n->op == MST_OP_POOL && n->ip[MST_POOL_FN] == MST_RED_MAX) ||
+    return n->op == MST_OP_RATE_POOL ||
+           (n->op == MST_OP_POOL && n->ip[MST_POOL_FN] == MST_RED_MAX) ||
            (n->op == MST_OP_REDUCE && n->ip[MST_REDUCE_FN] == MST_RED_MAX);
 }
 

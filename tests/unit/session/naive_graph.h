@@ -11,7 +11,7 @@ typedef struct naive {
     uint64_t seed;
     uint32_t time, sample;
     float **val;                  /* per tensor */
-    float **v;                    /* per node: membranes */
+    float **v;                    /* per node: membranes; of RATE_POOL the spikes so far of its input */
     float **spikes;               /* per tensor: how many each element is made of; NULL: analog */
     bool *fixed, *spike, *scaled; /* per tensor */
     bool *reached, *train;        /* per tensor: the input reaches it; one spike where it is not 0 */
@@ -38,7 +38,7 @@ static inline void naive_note(naive *m, const mst_node *n)
     bool moves = (mst_op_get(n->op)->flags & MST_F_MOVE) != 0;
     if (n->op == MST_OP_PAD && n->fp[MST_PAD_VALUE] != 0)
         moves = false;
-    m->fixed[n->out] = n->op != MST_OP_NEURON && n->op != MST_OP_MASK;
+    m->fixed[n->out] = n->op != MST_OP_NEURON && n->op != MST_OP_MASK && n->op != MST_OP_RATE_POOL;
     for (uint32_t k = 0; k < n->n_in; k++)
         if (n->in[k] != MST_NONE && !m->fixed[n->in[k]])
             m->fixed[n->out] = false;
@@ -48,7 +48,7 @@ static inline void naive_note(naive *m, const mst_node *n)
         m->spike[n->out] = true;
         m->scaled[n->out] = count(m, n->in[1]) == 1;
         m->scale[n->out] = ((const float *)m->g->tensors[n->in[1]].data)[0];
-    } else if (moves || n->op == MST_OP_MASK) {
+    } else if (moves || n->op == MST_OP_MASK || n->op == MST_OP_RATE_POOL) {
         uint32_t data = n->op == MST_OP_CONCAT ? n->n_in : 1;
         m->spike[n->out] = m->scaled[n->out] = true;
         m->scale[n->out] = m->scale[n->in[0]];
@@ -123,10 +123,12 @@ static inline void naive_begin(naive *m, const float *x, uint32_t sample)
         const mst_node *n = &m->g->nodes[i];
         const mst_tensor *t = &m->g->tensors[n->out];
         m->ops[i] = m->fired[i] = 0;
-        if (n->op != MST_OP_NEURON)
+        if (n->op != MST_OP_NEURON && n->op != MST_OP_RATE_POOL)
             continue;
         free(m->v[i]);
-        m->v[i] = calloc(count(m, n->out), 4);
+        m->v[i] = calloc(count(m, n->op == MST_OP_NEURON ? n->out : n->in[0]), 4);
+        if (n->op != MST_OP_NEURON)
+            continue;
         for (size_t e = 0; e < count(m, n->out); e++) {
             uint32_t pos[MST_MAX_RANK];
             unravel(t, e, pos);

@@ -151,6 +151,31 @@ static inline float naive_pool(element *q)
     return acc * (float)(1.0 / n);
 }
 
+/* Of the window, an element that has spiked most before this step and spikes now: the first. */
+static inline float naive_rate_pool(element *q)
+{
+    const int32_t *ip = q->n->ip;
+    const float *so_far = q->m->v[q->node];
+    bool rates = q->m->mode == MST_RUN_SPIKING;
+    float most = -INFINITY, y = 0;
+    for (int64_t i = 0; i < ip[MST_RATE_POOL_KERNEL]; i++)
+        for (int64_t j = 0; j < ip[MST_RATE_POOL_KERNEL + 1]; j++) {
+            int64_t h =
+                tap(q, 0, i, &ip[MST_RATE_POOL_STRIDE], &ip[MST_RATE_POOL_PAD], &ip[MST_RATE_POOL_DILATION]);
+            int64_t w =
+                tap(q, 1, j, &ip[MST_RATE_POOL_STRIDE], &ip[MST_RATE_POOL_PAD], &ip[MST_RATE_POOL_DILATION]);
+            if (h < 0 || w < 0 || h >= q->x->dims[1] || w >= q->x->dims[2])
+                continue;
+            uint32_t at[4] = {q->pos[0], (uint32_t)h, (uint32_t)w, q->pos[3]};
+            size_t e = ravel(q->x, at);
+            float rank = rates ? so_far[e] : q->xv[e];
+            if (rank > most || (rates && rank == most && y == 0))
+                y = q->xv[e];
+            most = rank > most ? rank : most;
+        }
+    return y;
+}
+
 static inline float naive_reduce(element *q)
 {
     uint32_t axes = (uint32_t)q->n->ip[MST_REDUCE_AXES];
@@ -281,6 +306,7 @@ static inline float naive_element(element *q)
     }
     case MST_OP_BINARY: return naive_binary(q);
     case MST_OP_POOL: return naive_pool(q);
+    case MST_OP_RATE_POOL: return naive_rate_pool(q);
     case MST_OP_REDUCE: return naive_reduce(q);
     case MST_OP_CLIP: {
         float x = q->xv[q->e], lo = n->fp[MST_CLIP_LO], hi = n->fp[MST_CLIP_HI];
@@ -314,6 +340,8 @@ static inline void naive_node(naive *m, uint32_t i)
         if (n->op == MST_OP_NEURON || n->op == MST_OP_MASK)
             m->fired[i] += m->val[n->out][q.e] != 0;
     }
+    for (size_t e = 0; n->op == MST_OP_RATE_POOL && e < count(m, n->in[0]); e++)
+        m->v[i][e] += m->val[n->in[0]][e] != 0;
     naive_pass_on(m, i);
     naive_add_terms(m, i, q.terms);
 }
