@@ -8,6 +8,7 @@
 #include "tools/calib_relus.h"
 #include "tools/calib_report.h"
 #include "tools/calib_run.h"
+#include "tools/calib_search_tool.h"
 #include "tools/calib_tune_report.h"
 #include "tools/calib_tune_run.h"
 #include "tools/calib_weights.h"
@@ -23,7 +24,7 @@
 #include "tools/tool_range.h"
 
 #define TUNE_SAMPLES 1000
-#define TUNE_HOLDOUT 0.2
+#define HOLDOUT 0.2
 
 static mst_common_opts c;
 static mst_opt_uints steps;
@@ -34,6 +35,7 @@ static const char *qdq;
 static const char *tuned; /* file to write */
 static mst_opt_real holdout;
 static const char *html, *html_layer, *energy_set;
+static mst_search_said search;
 static mst_energy energy;
 
 static const mst_opt options[] = {
@@ -51,7 +53,8 @@ static const mst_opt options[] = {
      "with them, if that is better on samples held out",
      MST_PATH_MODEL, 0},
     {"holdout", 0, MST_OPT_REAL, &holdout, "F",
-     "--tune: share of the N that is held out (default .2; with a second DATA, those are all of it)", 0, 0},
+     "--tune, --search: share of the N that is held out (default .2; with a second DATA, those are all of it)", 0, 0},
+    MST_SEARCH_OPTIONS(search),
     MST_ENERGY_OPTION(energy_set),
     {"html", 0, MST_OPT_OUTPUT, &html, "F.html",
      "write a page for people: accuracy, energy, errors by cause, as charts and tables (docs/REPORT.md)", MST_PATH_PAGE,
@@ -68,7 +71,9 @@ static const mst_tool tool = {
     "mstcalib",
     "compare a spiking network with its ANN, layer by layer",
     "MODEL.onnx MODEL.bin DATA [options]\n"
-    "       mstcalib MODEL.onnx MODEL.bin DATA [DATA] --tune OUT.bin [options]",
+    "       mstcalib MODEL.onnx MODEL.bin DATA [DATA] --tune OUT.bin [options]\n"
+    "       mstcalib MODEL.onnx MODEL.bin DATA [DATA] --search-masks P.yaml [..]\n"
+    "       mstcalib MODEL.onnx MODEL.bin DATA [DATA] --search-levels P.yaml [..]",
     "Runs the ANN of MODEL.onnx and the spiking network of MODEL.bin on the same samples and says,\n"
     "layer by layer, how far the spiking network is off. DATA is as for mstrun.",
     options,
@@ -99,6 +104,34 @@ static int check_files(const char *const *args, size_t n)
                : mst_opts_wrong(&tool, "%s", err.text);
 }
 
+/* --tune or a search, which make something of samples; NULL: neither, the network is compared. */
+static const char *maker(void)
+{
+    return tuned != NULL           ? "--tune"
+           : search.masks != NULL  ? "--search-masks"
+           : search.levels != NULL ? "--search-levels"
+                                   : NULL;
+}
+
+/* Options that go with one of the things that the tool does. */
+static int check_maker(size_t n_args, const char *const *args)
+{
+    mst_err err;
+    if (maker() == NULL && (n_args > 3 || holdout.set))
+        return mst_opts_wrong(&tool, "expected --tune OUT.bin, --search-masks or --search-levels OUT.yaml with %s",
+                              n_args > 3 ? args[3] : "--holdout");
+    if (maker() != NULL && c.skip_bad)
+        return mst_opts_wrong(&tool, "--skip-bad: not with %s", maker());
+    if (maker() != NULL && html != NULL)
+        return mst_opts_wrong(&tool, "--html: not with %s", maker());
+    if (tuned != NULL && mst_search_out(&search) != NULL)
+        return mst_opts_wrong(&tool, "--tune and %s: expected one of them",
+                              search.masks != NULL ? "--search-masks" : "--search-levels");
+    if (ann_masks != NULL && mst_search_out(&search) != NULL)
+        return mst_opts_wrong(&tool, "--ann-masks: not with %s", maker());
+    return mst_search_check(&search, &err) == MST_OK ? -1 : mst_opts_wrong(&tool, "%s", err.text);
+}
+
 static int check_usage(size_t n_args, const char *const *args)
 {
     static const char *const names[] = {"MODEL.onnx", "MODEL.bin", "DATA"};
@@ -106,10 +139,9 @@ static int check_usage(size_t n_args, const char *const *args)
     size_t rule;
     if (n_args < 3)
         return mst_opts_wrong(&tool, "expected MODEL.onnx MODEL.bin DATA, found no %s", names[n_args]);
-    if (tuned == NULL && (n_args > 3 || holdout.set))
-        return mst_opts_wrong(&tool, "expected --tune OUT.bin with %s", n_args > 3 ? args[3] : "--holdout");
-    if (tuned != NULL && c.skip_bad)
-        return mst_opts_wrong(&tool, "--skip-bad: not with --tune");
+    int code = check_maker(n_args, args);
+    if (code >= 0)
+        return code;
     if (n_args > 3 && holdout.set)
         return mst_opts_wrong(&tool, "--holdout: expected one DATA, found '%s' to hold out", args[3]);
     if (holdout.set && !(holdout.value > 0 && holdout.value < 1))
@@ -120,8 +152,6 @@ static int check_usage(size_t n_args, const char *const *args)
         return mst_opts_wrong(&tool, "--html-layer: expected --html with it");
     if (mst_list_take(&mst_list_qdq, "--qdq", qdq, &rule, &err) != MST_OK)
         return mst_opts_wrong(&tool, "%s", err.text);
-    if (tuned != NULL && html != NULL)
-        return mst_opts_wrong(&tool, "--html: not with --tune");
     if (mst_energy_find(energy_set, &energy, &err) != MST_OK || mst_common_check(&c, &err) != MST_OK)
         return mst_opts_wrong(&tool, "%s", err.text);
     return -1;
@@ -198,9 +228,13 @@ static int settle_mode(const mst_graph *g, mst_run_opts *snn)
     if (tuned != NULL && (snn->mode != MST_RUN_SPIKING || steps.n > 1))
         return mst_opts_wrong(&tool, "--tune: expected --mode step and one number of time steps, found %s",
                               steps.n > 1 ? "several" : mst_run_mode_name(snn->mode));
+    if (mst_search_out(&search) != NULL && steps.n > 1)
+        return mst_opts_wrong(&tool, "%s: expected one number of time steps, found several", maker());
+    if (mst_search_check_mode(&search, snn, &err) != MST_OK)
+        return mst_opts_wrong(&tool, "%s", err.text);
     if (mst_mode_counts(snn->mode) && steps.n > 1)
         return mst_opts_wrong(&tool, "-T: count takes one number of levels, found %zu", steps.n);
-    if (steps.n == 0 && tuned != NULL)
+    if (steps.n == 0 && maker() != NULL)
         steps = (mst_opt_uints){1, {g->meta.timesteps}};
     if (steps.n == 0)
         mst_steps_default(&steps, g->meta.timesteps);
@@ -412,7 +446,7 @@ static mst_status tune(const char *const *args, size_t n_args, const networks *n
                         .from = &from,
                         .judge_from = &judge_from,
                         .n = c.pick.limit.set ? c.pick.limit.value : TUNE_SAMPLES,
-                        .holdout = holdout.set ? holdout.value : TUNE_HOLDOUT,
+                        .holdout = holdout.set ? holdout.value : HOLDOUT,
                         .seed = snn->seed,
                         .timesteps = steps.values[0],
                         .threads = mst_thread_count(SIZE_MAX, &c.threads),
@@ -427,6 +461,39 @@ static mst_status tune(const char *const *args, size_t n_args, const networks *n
     mst_data_close(judge);
     mst_data_close(data);
     return st;
+}
+
+/* ---- --search-masks, --search-levels ---- */
+
+/* Nothing is compared with the ANN: it is looked at for whether the .bin is its own. */
+static mst_status run_search(const char *const *args, size_t n_args, networks *n, mst_run_opts *snn, mst_err *err)
+{
+    size_t relus;
+    MST_TRY(import_ann(args[0], n, &n->ann_graph, &relus, err));
+    warn(n, snn);
+    snn->schedule = MST_SCHEDULE_BLOCK;
+    snn->isa = c.isa;
+    snn->frames = mst_graph_frames(n->snn_graph);
+    snn->seed = c.seed.set ? c.seed.value : n->snn_graph->meta.seed;
+    const mst_search_call call = {.said = &search,
+                                  .common = &c,
+                                  .args = args,
+                                  .n_args = n_args,
+                                  .graph = n->snn_graph,
+                                  .run = snn,
+                                  .steps = mst_mode_counts(snn->mode) ? 1 : steps.values[0],
+                                  .holdout = holdout.set ? holdout.value : HOLDOUT,
+                                  .energy = &energy.set};
+    return mst_search_tool(&call, err);
+}
+
+/* What the command line asks for, of a model that is loaded. */
+static mst_status do_it(const char *const *args, size_t n_args, networks *n, mst_run_opts *snn, mst_err *err)
+{
+    if (mst_search_out(&search) != NULL)
+        return run_search(args, n_args, n, snn, err);
+    MST_TRY(load(args, n, snn, err));
+    return tuned != NULL ? tune(args, n_args, n, snn, err) : calibrate(args, n, snn, err);
 }
 
 static int work(int argc, char **argv)
@@ -449,9 +516,7 @@ static int work(int argc, char **argv)
     if (st == MST_OK)
         code = settle_mode(n.snn_graph, &snn);
     if (st == MST_OK && code < 0)
-        st = load(args, &n, &snn, &err);
-    if (st == MST_OK && code < 0)
-        st = tuned != NULL ? tune(args, n_args, &n, &snn, &err) : calibrate(args, &n, &snn, &err);
+        st = do_it(args, n_args, &n, &snn, &err);
     mst_program_destroy(n.snn);
     mst_program_destroy(n.stored);
     mst_program_destroy(n.ann);

@@ -234,6 +234,7 @@ static const struct {
     [MST_PATH_PREDICTIONS] = {0, BYTES("sample,label,t,class,"), "predictions"},
     [MST_PATH_ARRAYS] = {30, BYTES("mstrun.npy"), "arrays"}, /* the first name in a zip */
     [MST_PATH_PAGE] = {0, BYTES(MST_HTML_MARK), "a report"},
+    [MST_PATH_POLICY] = {0, BYTES(MST_POLICY_MARK), "a policy"},
 };
 #undef BYTES
 

@@ -18,7 +18,10 @@ typedef enum mst_path_kind { MST_PATH_MODEL,
                              MST_PATH_PICTURE,
                              MST_PATH_PREDICTIONS, /* as CSV or arrays */
                              MST_PATH_ARRAYS,
-                             MST_PATH_PAGE /* HTML */ } mst_path_kind;
+                             MST_PATH_PAGE, /* HTML */
+                             MST_PATH_POLICY } mst_path_kind;
+
+#define MST_POLICY_MARK "# A policy that mstcalib found" /* how one begins */
 
 extern bool mst_paths_force; /* --force: files of others may be replaced; inputs never */
 

@@ -79,6 +79,9 @@ def reports(made, tmp_path):
                   100, "--json", "-", "--quiet")
     found += [("tune", json.loads(tuning.stdout)), ("info", json.loads(tool("mstrun", "--info", tmp_path / "t.bin", "--json", "-").stdout)),
               ("run", json.loads(tool("mstrun", tmp_path / "t.bin", DIGITS, "-n", 2, "--json", "-", "--quiet").stdout))]
+    for what, mode in (("masks", "step"), ("levels", "radix")):
+        found += [("search", json.loads(tool(*args, "--search-" + what, tmp_path / (what + ".yaml"), "--mode", mode, "-T" if mode == "step"
+                                             else "--seed", 3, "--budget", 90, "--holdout", ".5").stdout))]
     conv = ("mstconv", FIXTURES / "swin_pub-ts.onnx", "--dry-run", "--quiet", "--weights", "int8", "--report", "-")
     found += [("conv", json.loads(tool(*conv).stdout))]
     model, _ = network()

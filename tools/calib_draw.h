@@ -1,0 +1,29 @@
+/* Samples drawn at random, and those of them that are held out. Knows nothing of what they are for. */
+#ifndef MST_CALIB_DRAW_H
+#define MST_CALIB_DRAW_H
+
+#include "mst/data.h"
+#include "tools/tool_pick.h"
+
+typedef struct mst_draw_job {
+    const mst_pick *from;  /* samples of DATA to draw from */
+    const mst_pick *judge; /* those of a second DATA, which are held out; NULL: a share of the first is */
+    size_t n;              /* drawn from each, at most */
+    size_t n_judge;        /* of the second, at most */
+    double holdout;        /* that share */
+    uint64_t seed;
+    const char *what; /* before errors: "tuning" */
+} mst_draw_job;
+
+typedef struct mst_drawn {
+    mst_arena arena;
+    uint32_t *fit, *held; /* [n_fit] numbers of samples of DATA, [n_held] of the second DATA where there is one; ascending
+                             where those drawn from are */
+    size_t n_fit, n_held;
+} mst_drawn;
+
+/* Each set is as likely. EINVAL where not one is left to fit, and two held out; ENOMEM. Release in any case. */
+mst_status mst_draw_samples(const mst_draw_job *job, mst_drawn *out, mst_err *err);
+void mst_drawn_free(mst_drawn *d);
+
+#endif

@@ -1,0 +1,68 @@
+/* A search over data sets and threads: mask ratios or levels for each group of neurons (mst/search.h), and what they
+ * cost on other samples. Knows nothing of printing.
+ */
+#ifndef MST_CALIB_SEARCH_H
+#define MST_CALIB_SEARCH_H
+
+#include "mst/search.h"
+#include "tools/calib_draw.h"
+#include "tools/calib_search_run.h"
+
+typedef enum mst_search_metric { MST_SEARCH_SPIKES,
+                                 MST_SEARCH_ENERGY } mst_search_metric;
+
+typedef struct mst_search_job {
+    mst_graph *graph; /* of the spiking network; left as it was found */
+    mst_search_opts opts;
+    mst_run_opts run; /* levels 0 where levels are searched */
+    uint32_t steps;
+    mst_search_metric metric;
+    const mst_energy_set *energy;
+    double budget;                /* share of top-1 that may be lost */
+    const mst_data *data, *judge; /* judge: samples held out; NULL: of data */
+    mst_draw_job draw;
+    unsigned threads;
+    bool quiet; /* no progress bar */
+} mst_search_job;
+
+/* Networks that are measured on the samples held out. */
+typedef enum mst_search_rival {
+    MST_RIVAL_AS_IS,    /* the network before the search */
+    MST_RIVAL_UNMASKED, /* all ratios 0; not in a search of levels, nor where that is as it was */
+    MST_RIVAL_PAPER,    /* 75 % of q, k and attention, nothing else: the paper's; where the network has attention */
+    MST_RIVAL_UNIFORM,  /* the same value everywhere (ratios: of q, k and attention, or all groups of a network without
+                           attention): what saves the most within the budget on the samples to fit; if anything */
+    MST_RIVAL_SEARCHED,
+    MST_RIVALS
+} mst_search_rival;
+const char *mst_search_rival_name(mst_search_rival r); /* "as_is"; NULL behind the last */
+
+typedef struct mst_search_result {
+    mst_arena arena;
+    mst_search_group *groups; /* [n_groups], points measured */
+    size_t n_groups;
+    double *top1_loss;   /* [all values of all groups, one after another]: of top-1, alone */
+    size_t *value;       /* [n_groups] found: which of its values */
+    size_t runs;         /* networks that were measured on the samples to fit */
+    size_t fit, held;    /* samples */
+    size_t labelled;     /* of those held out */
+    double per_nat;      /* share of top-1 that a nat of divergence costs, by all of these that are not ruined */
+    mst_trial before, after; /* on the samples to fit: as it is, as found */
+    bool found;              /* anything that saves within the budget; else what follows is not measured */
+    double uniform;          /* value of that rival; NaN: none */
+    mst_trial_set judged;    /* the set of those: arrays of the trials lie in its arena */
+    bool has[MST_RIVALS];
+    mst_trial rival[MST_RIVALS];
+} mst_search_result;
+
+/* Measure, decide, judge. EINVAL: nothing to search, ladder, samples; what programs fail with. Release in any case. */
+mst_status mst_search_run(const mst_search_job *job, mst_search_result *out, mst_err *err);
+void mst_search_result_free(mst_search_result *r);
+
+/* Give the graph what was found. */
+void mst_search_take(const mst_search_job *job, const mst_search_result *r);
+
+/* What is saved: spikes of a sample, or pJ of its operations. */
+double mst_search_cost(const mst_search_job *job, const mst_trial *t);
+
+#endif

@@ -1,0 +1,207 @@
+/* See calib_search_tool.h. */
+#include "tools/calib_search_tool.h"
+
+#include <string.h>
+
+#include "mst/convert.h"
+#include "tools/calib_search_policy.h"
+#include "tools/calib_search_report.h"
+#include "tools/tool_mode.h"
+#include "tools/tool_range.h"
+
+#define SAMPLES 2000
+#define MAX_LADDER 16 /* columns of a table */
+#define ANY_RATIO 0.5 /* puts a mask behind each neuron that may have one */
+
+static const double ratios[] = {0.0625, 0.125, 0.1875, 0.25, 0.375, 0.5, 0.625, 0.75, 0.8125, 0.875, 0.95};
+static const double counts[] = {12, 8, 6, 4, 3, 2};
+static const double digits[] = {63, 31, 15, 7, 3}; /* a spike less at most, each */
+
+mst_status mst_search_check(const mst_search_said *s, mst_err *err)
+{
+    bool ladder = s->ladder.n != 0;
+    if (mst_search_out(s) == NULL && (s->budget.set || s->metric != NULL || ladder))
+        return mst_fail(err, MST_EINVAL, "--%s: expected --search-masks or --search-levels with it",
+                        s->budget.set ? "budget" : ladder ? "ladder"
+                                                          : "metric");
+    if (s->masks != NULL && s->levels != NULL)
+        return mst_fail(err, MST_EINVAL, "--search-masks and --search-levels: expected one of them");
+    if (s->ladder.n > MAX_LADDER)
+        return mst_fail(err, MST_EINVAL, "--ladder: expected at most %d values, found %zu", MAX_LADDER, s->ladder.n);
+    if (s->budget.set && s->budget.value > 100)
+        return mst_fail(err, MST_EINVAL, "--budget: expected points of top-1, 0 to 100, found %g", s->budget.value);
+    for (int k = 0; s->metric != NULL; k++) {
+        if (mst_search_metrics[k] == NULL)
+            return mst_fail(err, MST_EINVAL, "--metric: expected spikes or energy, found '%s'", s->metric);
+        if (strcmp(mst_search_metrics[k], s->metric) == 0)
+            break;
+    }
+    return MST_OK;
+}
+
+mst_status mst_search_check_mode(const mst_search_said *s, const mst_run_opts *run, mst_err *err)
+{
+    return s->levels == NULL || mst_mode_counts(run->mode)
+               ? MST_OK
+               : mst_fail(err, MST_EINVAL, "--search-levels: expected --mode count or radix with it, found %s",
+                          mst_run_mode_name((int)run->mode));
+}
+
+/* A mask behind each neuron that may have one, those that are new with a ratio of 0. What was tuned names nodes by
+ * their numbers, and no policy can say it: it goes. */
+static mst_status add_masks(mst_graph *g, mst_err *err)
+{
+    static mst_policy everywhere = {.file = ""};
+    everywhere.rules[0] = (mst_rule){.site = -1, .stage = -1, .block_lo = -1, .block_hi = -1, .ratio = ANY_RATIO};
+    everywhere.n_rules = 1;
+    const mst_convert_opts opts = {.size = sizeof opts, .policy = &everywhere, .allow_analog = true};
+    mst_report report = {0};
+    mst_arena tmp = {0};
+    uint32_t n = 0;
+    float *ratio = mst_arena_array(&tmp, g->n_tensors, sizeof *ratio); /* by what a mask reads */
+    mst_status st = ratio != NULL ? MST_OK : mst_fail(err, MST_ENOMEM, "out of memory for masks");
+    for (uint32_t i = 0; st == MST_OK && i < g->n_nodes; i++)
+        n += g->nodes[i].op == MST_OP_NEURON && mst_is_mask_site(g->nodes[i].ip[MST_NEURON_SITE]);
+    for (uint32_t i = 0; st == MST_OK && i < g->n_nodes; i++)
+        if (g->nodes[i].op == MST_OP_MASK)
+            ratio[g->nodes[i].in[0]] = g->nodes[i].fp[MST_MASK_RATIO];
+    uint32_t tensors = g->n_tensors;
+    g->tuning = (mst_tuning){0};
+    if (st == MST_OK && n != 0) /* a rule that speaks of no neuron is an error */
+        st = mst_convert(g, &opts, &report, err);
+    for (uint32_t i = 0; st == MST_OK && i < g->n_nodes; i++)
+        if (g->nodes[i].op == MST_OP_MASK)
+            g->nodes[i].fp[MST_MASK_RATIO] = g->nodes[i].in[0] < tensors ? ratio[g->nodes[i].in[0]] : 0;
+    mst_report_free(&report);
+    mst_arena_release(&tmp);
+    return st;
+}
+
+/* --levels of all layers, as levels that each layer has. */
+static void spread_levels(mst_graph *g, mst_run_opts *run)
+{
+    for (uint32_t i = 0; run->levels != 0 && i < g->n_nodes; i++)
+        if (g->nodes[i].op == MST_OP_NEURON)
+            g->nodes[i].ip[MST_NEURON_TOP] = (int32_t)run->levels;
+    run->levels = 0;
+}
+
+static mst_status write_policy(const mst_search_facts *facts, mst_err *err)
+{
+    const mst_search_job *job = facts->job;
+    mst_arena tmp = {0};
+    FILE *f = NULL;
+    const char *about = mst_search_about(facts, &tmp);
+    mst_status st = about != NULL ? mst_paths_stream(facts->out, &f, err)
+                                  : mst_fail(err, MST_ENOMEM, "out of memory for the policy");
+    mst_search_take(job, facts->result);
+    if (st == MST_OK)
+        st = mst_policy_write(job->graph, &job->run, job->steps, about, f, err);
+    if (st == MST_OK && ferror(f))
+        st = mst_cannot_write(facts->out, err);
+    mst_arena_release(&tmp);
+    return st;
+}
+
+static mst_status tell(const mst_search_facts *facts, const mst_common_opts *c, mst_err *err)
+{
+    const mst_search_result *r = facts->result;
+    if (r->found)
+        MST_TRY(write_policy(facts, err));
+    if (!c->quiet)
+        MST_TRY(mst_search_print(facts, mst_is_stdout(c->json) || mst_is_stdout(facts->out) ? stderr : stdout, err));
+    if (c->json != NULL)
+        MST_TRY(mst_search_json(facts, c->json, err));
+    const mst_trial *now = &r->rival[MST_RIVAL_SEARCHED];
+    if (r->found && now->loss - 2 * now->loss_se > facts->job->budget)
+        fprintf(stderr, "mstcalib: warning: on the samples held out %.2f +- %.2f points are lost: more than the budget; "
+                        "search with more samples\n",
+                100 * now->loss, 100 * now->loss_se);
+    if (r->found)
+        return MST_OK;
+    mst_paths_keep(); /* the figures */
+    return mst_fail(err, MST_EINVAL, "nothing saves %s within %g points of top-1: %s is not written",
+                    mst_search_metrics[facts->job->metric], 100 * facts->job->budget, facts->out);
+}
+
+static mst_status search(const mst_search_call *call, mst_search_job *job, mst_err *err)
+{
+    mst_search_result r = {0};
+    mst_search_facts facts = {.onnx = call->args[0],
+                              .model = call->args[1],
+                              .data = call->args[2],
+                              .judge = call->n_args > 3 ? call->args[3] : NULL,
+                              .out = mst_search_out(call->said),
+                              .job = job,
+                              .result = &r};
+    mst_status st = mst_search_run(job, &r, err);
+    if (st == MST_OK)
+        st = mst_model_unchanged(err);
+    if (st == MST_OK)
+        st = tell(&facts, call->common, err);
+    mst_search_result_free(&r);
+    return st;
+}
+
+static void take_ladder(const mst_search_call *call, mst_search_opts *o)
+{
+    const mst_opt_reals *said = &call->said->ladder;
+    bool radix = call->run->mode == MST_RUN_RADIX;
+    o->what = call->said->masks != NULL ? MST_SEARCH_RATIOS : MST_SEARCH_LEVELS;
+    o->ladder = said->n != 0 ? said->values : o->what == MST_SEARCH_RATIOS ? ratios
+                                          : radix                          ? digits
+                                                                           : counts;
+    o->n_ladder = said->n != 0 ? said->n : o->what == MST_SEARCH_RATIOS ? sizeof ratios / sizeof *ratios
+                                       : radix                          ? sizeof digits / sizeof *digits
+                                                                        : sizeof counts / sizeof *counts;
+}
+
+mst_status mst_search_tool(const mst_search_call *call, mst_err *err)
+{
+    const mst_common_opts *c = call->common;
+    mst_data *data = NULL, *judge = NULL;
+    mst_pick from = {0}, judge_from = {0};
+    mst_pick_opts whole = c->pick;
+    whole.limit.set = false; /* N are drawn of all others */
+    mst_search_job job = {.graph = call->graph,
+                          .opts = {.size = sizeof job.opts},
+                          .run = *call->run,
+                          .steps = call->steps,
+                          .energy = call->energy,
+                          .metric = call->said->metric != NULL && strcmp(call->said->metric, "energy") == 0
+                                        ? MST_SEARCH_ENERGY
+                                        : MST_SEARCH_SPIKES,
+                          .budget = call->said->budget.set ? call->said->budget.value / 100 : 0.005,
+                          .quiet = c->quiet};
+    take_ladder(call, &job.opts);
+    if (call->said->masks != NULL)
+        MST_TRY(add_masks(call->graph, err));
+    else
+        spread_levels(call->graph, &job.run);
+    mst_status st = mst_data_open_for(call->args[2], call->graph, &data, err);
+    if (st == MST_OK)
+        st = mst_pick_make(&whole, data, &from, err);
+    if (st == MST_OK && call->n_args > 3)
+        st = mst_data_open_for(call->args[3], call->graph, &judge, err);
+    if (st == MST_OK && judge != NULL)
+        st = mst_pick_make(&whole, judge, &judge_from, err);
+    job.data = data;
+    job.judge = judge;
+    job.draw = (mst_draw_job){.from = &from,
+                              .judge = judge != NULL ? &judge_from : NULL,
+                              .n = c->pick.limit.set ? c->pick.limit.value : SAMPLES,
+                              .n_judge = SIZE_MAX,
+                              .holdout = call->holdout,
+                              .seed = job.run.seed,
+                              .what = "search"};
+    job.threads = mst_thread_count(from.n, &c->threads);
+    if (st == MST_OK)
+        mst_range_warn("mstcalib", call->graph, data, &from);
+    if (st == MST_OK)
+        st = search(call, &job, err);
+    mst_pick_free(&judge_from);
+    mst_pick_free(&from);
+    mst_data_close(judge);
+    mst_data_close(data);
+    return st;
+}
