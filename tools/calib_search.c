@@ -6,10 +6,10 @@
 #include <math.h>
 #include <string.h>
 
-#define ROUNDS 3        /* of a path: those behind the first know what values cost in company of the others */
-#define MAX_SCALE 8.0   /* of what a value costs in company, against alone */
-#define RUINED 0.25     /* networks that lose this share of all top-1 say nothing of small losses */
-#define DOUBTS 2.0      /* standard errors by which a network's own top-1 may be beyond the budget */
+#define ROUNDS 3      /* of a path: those behind the first know what values cost in company of the others */
+#define MAX_SCALE 8.0 /* of what a value costs in company, against alone */
+#define RUINED 0.25   /* networks that lose this share of all top-1 say nothing of small losses */
+#define DOUBTS 2.0    /* standard errors by which a network's own top-1 may be beyond the budget */
 #define PAPER_RATIO 0.75
 
 static const char *const rivals[MST_RIVALS] = {[MST_RIVAL_AS_IS] = "as_is",

@@ -41,12 +41,12 @@ typedef struct mst_search_result {
     mst_arena arena;
     mst_search_group *groups; /* [n_groups], points measured */
     size_t n_groups;
-    double *top1_loss;   /* [all values of all groups, one after another]: of top-1, alone */
-    size_t *value;       /* [n_groups] found: which of its values */
-    size_t runs;         /* networks that were measured on the samples to fit */
-    size_t fit, held;    /* samples */
-    size_t labelled;     /* of those held out */
-    double per_nat;      /* share of top-1 that a nat of divergence costs, by all of these that are not ruined */
+    double *top1_loss;       /* [all values of all groups, one after another]: of top-1, alone */
+    size_t *value;           /* [n_groups] found: which of its values */
+    size_t runs;             /* networks that were measured on the samples to fit */
+    size_t fit, held;        /* samples */
+    size_t labelled;         /* of those held out */
+    double per_nat;          /* share of top-1 that a nat of divergence costs, by all of these that are not ruined */
     mst_trial before, after; /* on the samples to fit: as it is, as found */
     bool found;              /* anything that saves within the budget; else what follows is not measured */
     double uniform;          /* value of that rival; NaN: none */

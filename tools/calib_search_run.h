@@ -31,12 +31,12 @@ typedef struct mst_trial_set {
 
 /* Of one run, means over samples; top-1 is of the labels (of the first run's classes where a sample has none). */
 typedef struct mst_trial {
-    bool *right;            /* [n], in the arena of the set */
-    double top1, top1_se;   /* share */
-    double loss, loss_se;   /* of top-1 against the first run, of pairs; above 0 where this run is worse */
-    double kl, kl_se;       /* nats: of the distribution over classes (softmax of the logits) from the first run's */
+    bool *right;          /* [n], in the arena of the set */
+    double top1, top1_se; /* share */
+    double loss, loss_se; /* of top-1 against the first run, of pairs; above 0 where this run is worse */
+    double kl, kl_se;     /* nats: of the distribution over classes (softmax of the logits) from the first run's */
     double spikes, fired, sops, macs;
-    double energy, ann;     /* pJ of the operations of a sample; of its ANN's */
+    double energy, ann; /* pJ of the operations of a sample; of its ANN's */
 } mst_trial;
 
 /* Of a set that is zero but for the fields before the arena. Release with mst_trials_free in any case. ENOMEM. */

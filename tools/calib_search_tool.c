@@ -54,7 +54,10 @@ static mst_status add_masks(mst_graph *g, mst_err *err)
     static mst_policy everywhere = {.file = ""};
     everywhere.rules[0] = (mst_rule){.site = -1, .stage = -1, .block_lo = -1, .block_hi = -1, .ratio = ANY_RATIO};
     everywhere.n_rules = 1;
-    const mst_convert_opts opts = {.size = sizeof opts, .policy = &everywhere, .allow_analog = true};
+    const mst_convert_opts opts = {.size = sizeof opts,
+                                   .policy = &everywhere,
+                                   .allow_analog = true,
+                                   .max_pool = MST_MAX_OF_STEPS}; /* those that the file has stay what they are */
     mst_report report = {0};
     mst_arena tmp = {0};
     uint32_t n = 0;

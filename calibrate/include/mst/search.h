@@ -52,8 +52,8 @@ typedef struct mst_search_group {
     uint32_t n_nodes;
     const uint32_t *nodes; /* MASKs or NEURONs of the graph */
     size_t n_values;
-    const double *values;     /* [n_values]: as it is, then those that save more, ascending in what they save */
-    mst_search_point *points; /* [n_values]: measured alone, by the caller; that of the first stays 0 */
+    const double *values;           /* [n_values]: as it is, then those that save more, ascending in what they save */
+    mst_search_point *points;       /* [n_values]: measured alone, by the caller; that of the first stays 0 */
     double loss_scale, saved_scale; /* what the points are multiplied with: in company of others; 1 at first */
 } mst_search_group;
 

@@ -102,13 +102,13 @@ START_TEST(neurons_that_share_a_rule)
     size_t n;
     neuron("a", MST_SITE_Q, 0, 0, 0.25f);
     neuron("b", MST_SITE_K, 0, 0, 0);
-    neuron("c", MST_SITE_Q, 0, 0, 0.25f);        /* with a */
-    neuron("d", MST_SITE_V, 0, 0, 0);            /* no mask site: by name */
-    neuron("e", MST_SITE_Q, -1, 0, 0.5f);        /* of no block: by name */
-    neuron("f", MST_SITE_CONV, 1, 0, 0);         /* two of a place that differ: by name */
+    neuron("c", MST_SITE_Q, 0, 0, 0.25f); /* with a */
+    neuron("d", MST_SITE_V, 0, 0, 0);     /* no mask site: by name */
+    neuron("e", MST_SITE_Q, -1, 0, 0.5f); /* of no block: by name */
+    neuron("f", MST_SITE_CONV, 1, 0, 0);  /* two of a place that differ: by name */
     neuron("g", MST_SITE_CONV, 1, 0, 0.5f);
-    neuron("h", MST_SITE_CONV, 2, 0, -1);        /* no mask */
-    neuron("", MST_SITE_OTHER, -1, 0, 0);        /* no name */
+    neuron("h", MST_SITE_CONV, 2, 0, -1); /* no mask */
+    neuron("", MST_SITE_OTHER, -1, 0, 0); /* no name */
     ck_assert_int_eq(find(MST_SEARCH_RATIOS, ladder, 4, &arena, &g, &n, NULL), MST_OK);
     ck_assert_uint_eq(n, 6);
     static const char *const names[] = {NULL, NULL, "d", "e", "f", "g"};
