@@ -17,8 +17,8 @@ typedef struct mst_draw_job {
 
 typedef struct mst_drawn {
     mst_arena arena;
-    uint32_t *fit, *held; /* [n_fit] numbers of samples of DATA, [n_held] of the second DATA where there is one; ascending
-                             where those drawn from are */
+    uint32_t *fit, *held; /* [n_fit] numbers of samples of DATA, [n_held] of the second DATA where there is one, in the
+                             order of those drawn from */
     size_t n_fit, n_held;
 } mst_drawn;
 

@@ -1,6 +1,6 @@
-/* See calib_search.h. Divergence ranks, as it is less noisy than top-1. Small losses of top-1 are in proportion to it, so
- * that all networks that were measured say together what a nat costs, and with that how far a path may go: a budget of
- * half a point is less than the error of one network's top-1 on a thousand samples. */
+/* See calib_search.h. Divergence ranks, as it is less noisy than top-1. Small losses of top-1 are in proportion to
+ * it, so that all networks that were measured say together what a nat costs, and with that how far a path may go: a
+ * budget of half a point is less than the error of one network's top-1 on a thousand samples. */
 #include "tools/calib_search.h"
 
 #include <math.h>

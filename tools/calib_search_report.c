@@ -65,8 +65,9 @@ static mst_status print_groups(const mst_search_facts *c, FILE *f, mst_err *err)
         snprintf(text[i], sizeof text[i], ">%g", values[i]);
         heads[3 + i] = text[i];
     }
-    fprintf(f, "Divergence of the classes from those of the network as it is, in thousandths of a nat, of each group alone "
-               "at %s of:\n\n",
+    fprintf(f,
+            "Divergence of the classes from those of the network as it is, in thousandths of a nat, of each group\n"
+            "alone at %s of:\n\n",
             of_ratios(c) ? "a ratio" : "levels");
     mst_table_begin(&t, 3 + n, heads);
     for (size_t k = 0; k < r->n_groups; k++) {
@@ -136,8 +137,9 @@ mst_status mst_search_print(const mst_search_facts *c, FILE *f, mst_err *err)
     MST_TRY(print_groups(c, f, err));
     if (!r->found)
         return MST_OK;
-    fprintf(f, "\nOn the samples to fit: %+.2f +- %.2f points of top-1 (by its divergence, at %.1f points a nat, %+.2f), %.1f "
-               "%% of the spikes.\n",
+    fprintf(f,
+            "\nOn the samples to fit: %+.2f +- %.2f points of top-1 (by its divergence, at %.1f points a nat,\n%+.2f), "
+            "%.1f %% of the spikes.\n",
             0 - 100 * r->after.loss, 100 * r->after.loss_se, 100 * r->per_nat, 0 - 100 * r->per_nat * r->after.kl,
             100 * ratio_to(r->after.spikes, r->before.spikes));
     MST_TRY(print_rivals(c, f, err));
@@ -149,14 +151,15 @@ const char *mst_search_about(const mst_search_facts *c, mst_arena *arena)
 {
     const mst_search_result *r = c->result;
     const mst_trial *was = &r->rival[MST_RIVAL_AS_IS], *now = &r->rival[MST_RIVAL_SEARCHED];
-    return mst_arena_printf(arena,
-                            "# %s for the least %s, %g points of top-1 to lose, %s mode, %zu samples.\n"
-                            "# On %zu others: top-1 %.2f %% (%+.2f +- %.2f against the network as it was), %.1f %% of its "
-                            "spikes,\n# energy of operations %.3f times the ANN's (%.3f).\n",
-                            what(c), mst_search_metrics[c->job->metric], 100 * c->job->budget,
-                            mst_run_mode_name((int)c->job->run.mode), r->fit, r->held, 100 * now->top1, 0 - 100 * now->loss,
-                            100 * now->loss_se, 100 * ratio_to(now->spikes, was->spikes),
-                            ratio_to(now->energy, now->ann), ratio_to(was->energy, was->ann));
+    const char *mode = mst_run_mode_name((int)c->job->run.mode);
+    return mst_arena_printf(
+        arena,
+        "# %s for the least %s, %g points of top-1 to lose, %s mode, %zu samples.\n"
+        "# On %zu others: top-1 %.2f %% (%+.2f +- %.2f against the network as it was), %.1f %% of its spikes,\n"
+        "# energy of operations %.3f times the ANN's (%.3f).\n",
+        what(c), mst_search_metrics[c->job->metric], 100 * c->job->budget, mode, r->fit, r->held, 100 * now->top1,
+        0 - 100 * now->loss, 100 * now->loss_se, 100 * ratio_to(now->spikes, was->spikes),
+        ratio_to(now->energy, now->ann), ratio_to(was->energy, was->ann));
 }
 
 /* ---- for programs ---- */
@@ -191,10 +194,11 @@ static json_t *json_groups(const mst_search_facts *c)
     size_t cell = 0;
     for (size_t k = 0; list != NULL && k < r->n_groups; k++) {
         const mst_search_group *g = &r->groups[k];
+        json_t *node = g->name != NULL ? mst_json_text(g->name) : json_null();
         mst_json_append(&list, json_pack("{s:s, s:i, s:o, s:o, s:o, s:o}", "site", mst_site_name((int)g->site), "block",
-                                         g->block, "node", g->name != NULL ? mst_json_text(g->name) : json_null(), "now",
-                                         mst_json_real(g->values[0]), "found", mst_json_real(g->values[r->value[k]]),
-                                         "alone", json_alone(g, r->top1_loss + cell)));
+                                         g->block, "node", node, "now", mst_json_real(g->values[0]), "found",
+                                         mst_json_real(g->values[r->value[k]]), "alone",
+                                         json_alone(g, r->top1_loss + cell)));
         cell += g->n_values;
     }
     return list;

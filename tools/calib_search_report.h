@@ -1,4 +1,4 @@
-/* What a search found, as a table, as JSON, and in the lines on top of its policy. Knows nothing of how it was found. */
+/* What a search found: a table, JSON, the lines on top of its policy. Knows nothing of how it was found. */
 #ifndef MST_CALIB_SEARCH_REPORT_H
 #define MST_CALIB_SEARCH_REPORT_H
 

@@ -173,7 +173,7 @@ mst_status mst_trials_make(mst_trial_set *s, mst_err *err)
     s->classes = mst_graph_classes(s->graph);
     s->logits = mst_mul_size(s->n, s->classes, &values) ? mst_arena_array(&s->arena, values, sizeof *s->logits) : NULL;
     return s->logits != NULL ? MST_OK
-                             : mst_fail(err, MST_ENOMEM, "out of memory for what the network says of %zu samples", s->n);
+                             : mst_fail(err, MST_ENOMEM, "out of memory for the logits of %zu samples", s->n);
 }
 
 void mst_trials_free(mst_trial_set *s)

@@ -117,8 +117,9 @@ static mst_status tell(const mst_search_facts *facts, const mst_common_opts *c, 
         MST_TRY(mst_search_json(facts, c->json, err));
     const mst_trial *now = &r->rival[MST_RIVAL_SEARCHED];
     if (r->found && now->loss - 2 * now->loss_se > facts->job->budget)
-        fprintf(stderr, "mstcalib: warning: on the samples held out %.2f +- %.2f points are lost: more than the budget; "
-                        "search with more samples\n",
+        fprintf(stderr,
+                "mstcalib: warning: on the samples held out %.2f +- %.2f points are lost: more than the budget; search "
+                "with more samples\n",
                 100 * now->loss, 100 * now->loss_se);
     if (r->found)
         return MST_OK;

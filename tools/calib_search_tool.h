@@ -20,12 +20,15 @@ typedef struct mst_search_said {
      MST_PATH_POLICY, 0}, \
         {"search-levels", 0, MST_OPT_OUTPUT, &(s).levels, "P.yaml", \
          "count, radix: the same for the levels of each layer", MST_PATH_POLICY, 0}, \
-        {"budget", 0, MST_OPT_REAL, &(s).budget, "P", "--search: points of top-1 that may be lost (default .5)", 0, 0}, \
+        {"budget", 0, MST_OPT_REAL, &(s).budget, "P", \
+         "--search: points of top-1 that may be lost (default .5)", 0, 0}, \
         {"metric", 0, MST_OPT_STRING, &(s).metric, "NAME", \
          "--search: what is to be saved: spikes (the default), or energy of operations (--energy-set)", 0, 0}, \
     { \
         "ladder", 0, MST_OPT_REALS, &(s).ladder, "A,B,..", \
-            "--search: ratios or levels to try (default: 11 ratios from .0625 to .95; levels 12,8,6,4,3,2, radix 63,31,15,7,3)", 0, 0 \
+            "--search: ratios or levels to try (default: 11 ratios from .0625 to .95; levels 12,8,6,4,3,2, radix " \
+            "63,31,15,7,3)", \
+            0, 0 \
     }
 
 /* Either of them? */

@@ -1,12 +1,12 @@
 /* Search: mask ratios, or levels in count and radix mode, for each part of a network, that save the most for what they
  * lose. Here is what is decided; who runs the network measures.
  *
- * A group is what one rule of a policy selects: the neurons of a site of a block, or of a name. Its values are what it
- * is set to now and the rungs of a ladder that save more. Each value is measured alone, the others being as they are:
- * what it loses (a divergence from the network as it is, 0 for that) and what it saves (spikes, energy). A path goes from
- * the network as it is to all groups at their last value, by the moves that save the most for what they lose, as if
- * losses added up; how far to go on it, who measures decides. What a value costs in company of others may be measured,
- * too (the scales of a group), for another path.
+ * A group is what one rule of a policy selects: the neurons of a site of a block, or of a name. Its values are what
+ * it is set to now and the rungs of a ladder that save more. Each value is measured alone, the others being as they
+ * are: what it loses (a divergence from the network as it is, 0 for that) and what it saves (spikes, energy). A path
+ * goes from the network as it is to all groups at their last value, by the moves that save the most for what they
+ * lose, as if losses added up; how far to go on it, who measures decides. What a value costs in company of others may
+ * be measured, too (the scales of a group), for another path.
  *
  *     mst_search_groups(graph, &opts, &arena, &groups, &n, &err);
  *     for each group, each value v behind the first:
@@ -57,9 +57,9 @@ typedef struct mst_search_group {
     double loss_scale, saved_scale; /* what the points are multiplied with: in company of others; 1 at first */
 } mst_search_group;
 
-/* The groups of g in execution order: every neuron that has a MASK, or every NEURON. Those of a site and block share one
- * unless their values differ now. Neurons without block and name are left as they are. EINVAL names what is wrong with
- * the ladder; ELIMIT: more groups than that; ENOMEM. */
+/* The groups of g in execution order: every neuron that has a MASK, or every NEURON. Those of a site and block share
+ * one unless their values differ now. Neurons without block and name are left as they are. EINVAL names what is wrong
+ * with the ladder; ELIMIT: more groups than that; ENOMEM. */
 MST_API mst_status mst_search_groups(const mst_graph *g, const mst_search_opts *opts, mst_arena *arena,
                                      mst_search_group **out, size_t *n, mst_err *err);
 
@@ -70,8 +70,9 @@ typedef struct mst_search_move {
     size_t group, value; /* that it goes to */
 } mst_search_move;
 
-/* Moves in order, [sum of n_values - 1] at most; returns how many. Each goes up its group's values, maybe past some, and
- * saves something; of those that there are the one that saves the most for what it loses more, of equals the first. */
+/* Moves in order, [sum of n_values - 1] at most; returns how many. Each goes up its group's values, maybe past some,
+ * and saves something; of those that there are the one that saves the most for what it loses more, of equals the
+ * first. */
 MST_API size_t mst_search_path(const mst_search_group *groups, size_t n, mst_search_move *out);
 
 #ifdef __cplusplus
