@@ -37,6 +37,17 @@ static mst_status copy(ox_import *c, const void *p, size_t n, size_t size, const
     return MST_OK;
 }
 
+static mst_status copy_string(ox_import *c, const ProtobufCBinaryData *p, const char **out)
+{
+    char *s = ox_new(c, 1, p->len + 1); /* ends in a zero */
+    if (s == NULL)
+        return ox_no_memory(c);
+    if (p->len != 0)
+        memcpy(s, p->data, p->len);
+    *out = s;
+    return MST_OK;
+}
+
 static mst_status decode_attr_value(ox_import *c, const Onnx__AttributeProto *p, ox_attr *a)
 {
     const void *block = NULL;
@@ -53,14 +64,17 @@ static mst_status decode_attr_value(ox_import *c, const Onnx__AttributeProto *p,
         MST_TRY(copy(c, p->floats, p->n_floats, sizeof *p->floats, &block));
         a->floats = block;
         break;
-    case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRING: {
+    case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRING:
         a->kind = OX_A_STRING, a->n = p->s.len;
-        char *s = ox_new(c, 1, p->s.len + 1); /* ends in a zero */
-        if (s == NULL)
+        return copy_string(c, &p->s, &a->s);
+    case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRINGS: {
+        a->kind = OX_A_STRINGS, a->n = p->n_strings;
+        const char **list = ox_new(c, p->n_strings + 1, sizeof *list);
+        if (list == NULL)
             return ox_no_memory(c);
-        if (p->s.len != 0)
-            memcpy(s, p->s.data, p->s.len);
-        a->s = s;
+        for (size_t i = 0; i < p->n_strings; i++)
+            MST_TRY(copy_string(c, &p->strings[i], &list[i]));
+        a->strings = list;
         break;
     }
     case ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__TENSOR:
@@ -68,7 +82,7 @@ static mst_status decode_attr_value(ox_import *c, const Onnx__AttributeProto *p,
         if (p->t == NULL)
             return mst_fail(c->err, MST_ECORRUPT, "a tensor attribute without a tensor");
         return ox_decode_tensor(c, p->t, &a->tensor);
-    default: a->kind = OX_A_OTHER; break; /* graphs, lists of strings: refused by who needs them */
+    default: a->kind = OX_A_OTHER; break; /* graphs: refused by who needs them */
     }
     return MST_OK;
 }

@@ -26,6 +26,8 @@ ox_expand_fn ox_expand_resize;
 ox_expand_fn ox_expand_einsum;
 /* onnx_expand_attention.c */
 ox_expand_fn ox_expand_attention;
+/* onnx_expand_recurrent.c */
+ox_expand_fn ox_expand_rnn, ox_expand_gru, ox_expand_lstm;
 /* onnx_expand_mask.c */
 ox_expand_fn ox_expand_infinite;
 /* onnx_expand_ort.c */

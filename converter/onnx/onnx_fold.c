@@ -125,9 +125,6 @@ static const struct {
     {"QGemm", INTEGER_HELP},
     {"MatMulInteger", DYNAMIC_HELP},
     {"ConvInteger", DYNAMIC_HELP},
-    {"LSTM", "recurrent layers are not supported"},
-    {"GRU", "recurrent layers are not supported"},
-    {"RNN", "recurrent layers are not supported"},
     {"Sequence", "sequences are not supported; use tensors in the model"},
     {"ATen", "export with pure ONNX operators"},
 };

@@ -64,6 +64,7 @@ typedef enum ox_attr_kind { OX_A_INT,
                             OX_A_STRING,
                             OX_A_INTS,
                             OX_A_FLOATS,
+                            OX_A_STRINGS,
                             OX_A_TENSOR,
                             OX_A_OTHER } ox_attr_kind;
 typedef struct ox_attr {
@@ -72,9 +73,10 @@ typedef struct ox_attr {
     int64_t i;
     float f;
     const char *s;
-    size_t n; /* of ints, floats, or the string's length */
+    size_t n; /* of ints, floats, strings, or the string's length */
     const int64_t *ints;
     const float *floats;
+    const char *const *strings;
     ox_value tensor; /* OX_A_TENSOR: dtype, dims, data */
 } ox_attr;
 

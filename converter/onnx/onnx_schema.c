@@ -108,6 +108,7 @@ static const char *const kinds[] = {
     [OX_A_STRING] = "a string",
     [OX_A_INTS] = "a list of ints",
     [OX_A_FLOATS] = "a list of floats",
+    [OX_A_STRINGS] = "a list of strings",
     [OX_A_TENSOR] = "a tensor",
     [OX_A_OTHER] = "of another type",
 };

@@ -131,7 +131,8 @@ def conv4d():
 
 def lstm():
     n = Net([5, 1, 3])
-    y = n.op("LSTM", n.x, n.const(np.ones((1, 8, 3))), n.const(np.ones((1, 8, 2))), hidden_size=2, name="the_lstm")
+    y = n.op("LSTM", n.x, n.const(np.ones((1, 8, 3))), n.const(np.ones((1, 8, 2))), hidden_size=2, clip=1.0,
+             name="the_lstm")
     return n.model(y)
 
 
@@ -143,7 +144,7 @@ def lstm():
     (constant_output, ["does not depend on the input"]), (nan_bn, ["BatchNormalization", "nan"]),
     (nan_gamma, ["BatchNormalization"]), (nan_weight, ["bad_matmul"]),
     (negative_variance, ["variance"]), (training_bn, ["training", "eval"]), (live_weight, ["Conv_", "constant"]),
-    (live_clip, ["Clip_", "constant"]), (conv4d, ["Conv_"]), (lstm, ["the_lstm", "LSTM"]),
+    (live_clip, ["Clip_", "constant"]), (conv4d, ["Conv_"]), (lstm, ["the_lstm", "LSTM", "clip"]),
 ], ids=lambda v: getattr(v, "__name__", None))
 def test_refused(make, words, tmp_path):
     text = refused(make(), tmp_path)

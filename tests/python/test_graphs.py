@@ -187,6 +187,18 @@ def argmax(y):
     return y.argmax(keepdims=True).astype("f8")
 
 
+def recurrent(kind, gates, **attributes):
+    """rows as a sequence, their mean over both directions"""
+    def mid(n, y):
+        steps = n.op("Reshape", y, n.const(ints(8, 1, -1), dtype=I64))
+        size = SIDE * SIDE
+        y = n.op(kind, steps, n.const(draw(2, gates * 32, size)), n.const(draw(2, gates * 32, 32)),
+                 n.const(draw(2, gates * 64)), outputs=2, hidden_size=32, direction="bidirectional", **attributes)[0]
+        y = n.op("Transpose", y, perm=[2, 0, 1, 3])
+        return n.op("Reshape", y, n.const(ints(1, 8, SIDE, SIDE), dtype=I64))
+    return mid
+
+
 class Kind:
     """build: a model. becomes: (neurons, analog nodes), or None where it is refused (`says`) but with --allow-analog,
     with which `analog` nodes do not spike. cut: what the cut end of the model does to our output. judge: ONNX Runtime,
@@ -235,6 +247,9 @@ KINDS = {
     "HardSwish": Kind(lambda: network(first=op("HardSwish")), (1, 3)),
     "L2 norm": Kind(lambda: network(mid=normalized), (2, 4)),
     "LeakyRelu": Kind(lambda: network(first=op("LeakyRelu", alpha=.1)), (1, 2)),
+    "RNN": Kind(lambda: network(mid=recurrent("RNN", 1)), (2, 16)),
+    "GRU": Kind(lambda: network(mid=recurrent("GRU", 3, linear_before_reset=1)), (2, 62)),
+    "LSTM": Kind(lambda: network(mid=recurrent("LSTM", 4)), (2, 126)),
     "DepthToSpace": Kind(lambda: network(mid=op("DepthToSpace", blocksize=2, mode="CRD"), channels=2), (2, 0)),
     "reflecting Pad": Kind(lambda: network(mid=op("Pad", ints(0, 0, 1, 1, 0, 0, 1, 1), mode="reflect")), (2, 0)),
     "negative Pad": Kind(lambda: network(mid=op("Pad", ints(0, 0, 0, -1, 0, 0, -1, 2))), (2, 0)),

@@ -208,7 +208,7 @@ def known():
 
 
 FLOATS = {"tensor(float)", "tensor(double)", "tensor(float16)", "tensor(bfloat16)"}
-KINDS = ("INT", "FLOAT", "STRING", "INTS", "FLOATS", "TENSOR")
+KINDS = ("INT", "FLOAT", "STRING", "INTS", "FLOATS", "STRINGS", "TENSOR")
 
 
 def letters(schema):

@@ -90,7 +90,7 @@ END_TEST
 
 START_TEST(test_unknown_operator)
 {
-    refuse_node("LSTM", "", N_, N_, MST_EUNSUPPORTED, "recurrent");
+    refuse_node("Loop", "", N_, N_, MST_EUNSUPPORTED, "export by tracing");
 }
 END_TEST
 
