@@ -1,5 +1,5 @@
-/* Recurrent layers, RNN, GRU and LSTM: the inputs of all steps in one product, then the steps one by one. A sequence is as
- * long as its axis; what is computed is [batch, steps, ..]. */
+/* Recurrent layers, RNN, GRU and LSTM: the inputs of all steps in one product, then the steps one by one. A sequence is
+ * as long as its axis; what is computed is [batch, steps, ..]. */
 #include <string.h>
 
 #include "converter/onnx/onnx_expand.h"

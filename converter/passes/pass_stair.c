@@ -16,8 +16,16 @@
 
 #define MAX_REGION 96 /* nodes */
 #define MAX_ENDS 12   /* nodes behind the one that it was found by */
-/* Pieces of functions that were followed for nothing, of all nodes of a graph; then the rest stays as it is. */
-#define MAX_WORK ((uint64_t)1 << 26)
+/* Some seconds, and some ten; networks of 28 million parameters in the longest spelling need 2^26 in all. */
+static const stair_limits usual = {.vain = (uint64_t)1 << 26, .all = (uint64_t)1 << 30};
+
+/* What a pass over a graph has followed. */
+typedef struct effort {
+    stair_limits limits;
+    uint64_t vain, all;
+} effort;
+
+static bool is_enough(const effort *f) { return f->vain > f->limits.vain || f->all >= f->limits.all; }
 
 /* Nodes that compute tensor `out` from tensor `root` alone. */
 typedef struct region {
@@ -28,7 +36,7 @@ typedef struct region {
     uint32_t n;
     int32_t axis; /* of constants per channel; -1: none */
     uint32_t channels;
-    uint64_t *work; /* pieces of functions made */
+    effort *effort;
 } region;
 
 /* ---- what belongs to a region ---- */
@@ -167,29 +175,6 @@ static stair_fn compute(const region *r, stair_ctx *c, const known *k, const mst
     return stair_binary(c, &a, &b, fn);
 }
 
-/* The function of one channel. */
-static mst_status shape_of(const region *r, uint32_t channel, stair_shape *s)
-{
-    mst_arena arena = {.alloc = r->e->arena.alloc};
-    stair_ctx c = {.arena = &arena, .fits = true};
-    known k = {.n = 0};
-    k.tensor[0] = r->root;
-    k.fn[k.n++] = stair_identity(&c);
-    for (uint32_t i = r->n; i-- > 0 && c.fits;) {
-        const mst_node *n = edit_node(r->e, r->node[i]);
-        k.tensor[k.n] = n->out;
-        k.fn[k.n] = compute(r, &c, &k, n, channel);
-        k.n++;
-    }
-    *s = (stair_shape){.kind = STAIR_OTHER};
-    if (c.fits)
-        *s = stair_classify(&c, &k.fn[k.n - 1]);
-    bool no_memory = c.no_memory;
-    *r->work += c.work;
-    mst_arena_release(&arena);
-    return no_memory ? edit_no_memory(r->e) : MST_OK;
-}
-
 /* Steps whose top is 0 are read from the other side: as steps of -x that start at 0. */
 static void turn(stair_shape *s)
 {
@@ -203,6 +188,31 @@ static void turn(stair_shape *s)
     s->slope = -1;
     s->tie = s->tie == STAIR_UP ? STAIR_DOWN : s->tie == STAIR_DOWN ? STAIR_UP
                                                                     : STAIR_EVEN;
+}
+
+/* The function of one channel, floors followed to so many levels. */
+static mst_status shape_of(const region *r, uint32_t channel, uint32_t levels, stair_shape *s)
+{
+    mst_arena arena = {.alloc = r->e->arena.alloc};
+    stair_ctx c = {.arena = &arena, .fits = true, .levels = levels, .most = r->effort->limits.all - r->effort->all};
+    known k = {.n = 0};
+    k.tensor[0] = r->root;
+    k.fn[k.n++] = stair_identity(&c);
+    for (uint32_t i = r->n; i-- > 0 && c.fits;) {
+        const mst_node *n = edit_node(r->e, r->node[i]);
+        k.tensor[k.n] = n->out;
+        k.fn[k.n] = compute(r, &c, &k, n, channel);
+        k.n++;
+    }
+    *s = (stair_shape){.kind = STAIR_OTHER};
+    if (c.fits)
+        *s = stair_classify(&c, &k.fn[k.n - 1]);
+    bool no_memory = c.no_memory;
+    r->effort->all += c.work;
+    mst_arena_release(&arena);
+    MST_TRY(no_memory ? edit_no_memory(r->e) : MST_OK);
+    turn(s);
+    return MST_OK;
 }
 
 /* ---- writing it anew ---- */
@@ -336,8 +346,19 @@ typedef struct wish {
     uint32_t trigger;
     bool steps_from_0; /* a floor is a staircase already: only one that starts at 0 is better */
     bool turned;       /* steps down, too: taken only where nothing behind makes them steps up */
-    uint64_t *work;
 } wish;
+
+/* Of another channel that may have the same form: as far as that one needs it, else as far as any. */
+static mst_status shape_like(const region *r, uint32_t channel, const stair_shape *first, stair_shape *s)
+{
+    uint32_t levels = first->kind == STAIR_STEPS && !first->open ? 2 * first->n + 8 : STAIR_LEVELS;
+    if (levels < STAIR_LEVELS) {
+        MST_TRY(shape_of(r, channel, levels, s));
+        if (same_form(first, s))
+            return MST_OK;
+    }
+    return shape_of(r, channel, STAIR_LEVELS, s);
+}
 
 /* Shapes of all channels, in the edit's arena; NULL: they are not of one form, or not one that is taken. */
 static mst_status shapes_of(const region *r, const wish *w, stair_shape **out, uint32_t *n)
@@ -345,8 +366,7 @@ static mst_status shapes_of(const region *r, const wish *w, stair_shape **out, u
     stair_shape first;
     *out = NULL;
     *n = r->axis >= 0 ? r->channels : 1;
-    MST_TRY(shape_of(r, 0, &first));
-    turn(&first);
+    MST_TRY(shape_of(r, 0, STAIR_LEVELS, &first));
     bool from_0 = first.kind == STAIR_STEPS && !first.open && fabs(first.base) <= 1e-4 * fabs(first.q);
     if (first.kind == STAIR_OTHER || (w->steps_from_0 && !from_0) || (first.slope < 0 && from_0 && !w->turned))
         return MST_OK;
@@ -355,8 +375,7 @@ static mst_status shapes_of(const region *r, const wish *w, stair_shape **out, u
         return edit_no_memory(r->e);
     s[0] = first;
     for (uint32_t i = 1; i < *n; i++) {
-        MST_TRY(shape_of(r, i, &s[i]));
-        turn(&s[i]);
+        MST_TRY(shape_like(r, i, &first, &s[i]));
         if (!same_form(&s[0], &s[i]))
             return MST_OK;
     }
@@ -403,18 +422,19 @@ static bool contains(const region *r, uint32_t node)
 
 /* All regions that end with tensor out and hold the trigger, the smallest first; of a single jump, which every line in
  * front of it only moves, the largest. */
-static mst_status try_end(mst_edit *e, const uint32_t *rank, const wish *w, uint32_t out, bool *done)
+static mst_status try_end(mst_edit *e, const uint32_t *rank, const wish *w, effort *f, uint32_t out, bool *done)
 {
-    region r = {.e = e, .rank = rank, .out = out, .axis = -1, .work = w->work}, best = {.n = 0};
-    frontier f = {.tensor = {out}, .n = 1};
+    region r = {.e = e, .rank = rank, .out = out, .axis = -1, .effort = f}, best = {.n = 0};
+    frontier up = {.tensor = {out}, .n = 1};
     stair_shape *s = NULL;
     uint32_t n = 0;
-    while (*w->work <= MAX_WORK && step_up(&r, &f)) {
+    while (!is_enough(f) && step_up(&r, &up)) {
         stair_shape *found;
         uint32_t n_found;
-        if (f.n != 1 || !contains(&r, w->trigger))
+        f->all++;
+        if (up.n != 1 || !contains(&r, w->trigger))
             continue;
-        r.root = f.tensor[0];
+        r.root = up.tensor[0];
         MST_TRY(shapes_of(&r, w, &found, &n_found));
         bool jump = found != NULL && found[0].kind == STAIR_STEPS && found[0].n == 1;
         if (found != NULL && (s == NULL || jump)) {
@@ -429,12 +449,12 @@ static mst_status try_end(mst_edit *e, const uint32_t *rank, const wish *w, uint
     return *done ? rewrite(&best, s, n) : MST_OK;
 }
 
-static mst_status try_ends(mst_edit *e, uint32_t *rank, const wish *w, bool *done)
+static mst_status try_ends(mst_edit *e, uint32_t *rank, const wish *w, effort *f, bool *done)
 {
     uint32_t end = w->trigger;
     for (int k = 0; k < MAX_ENDS && end != MST_NONE && !*done; k++) {
         uint32_t before = e->g->n_nodes;
-        MST_TRY(try_end(e, rank, w, edit_node(e, end)->out, done));
+        MST_TRY(try_end(e, rank, w, f, edit_node(e, end)->out, done));
         for (uint32_t fresh = before; fresh < e->g->n_nodes; fresh++)
             rank[fresh] = rank[end];
         end = edit_only_user(e, edit_node(e, end)->out);
@@ -442,10 +462,10 @@ static mst_status try_ends(mst_edit *e, uint32_t *rank, const wish *w, bool *don
     return MST_OK;
 }
 
-static mst_status visit(mst_edit *e, uint32_t *rank, uint32_t i, uint64_t *work)
+static mst_status visit(mst_edit *e, uint32_t *rank, uint32_t i, effort *f)
 {
-    wish w = {.trigger = i, .work = work};
-    const uint64_t before = *work;
+    wish w = {.trigger = i};
+    const uint64_t before = f->all;
     bool done = false, is_qcfs = false;
     if (!is_trigger(e, i, &w.steps_from_0))
         return MST_OK;
@@ -453,19 +473,19 @@ static mst_status visit(mst_edit *e, uint32_t *rank, uint32_t i, uint64_t *work)
         MST_TRY(qcfs_is_found(e, i, &is_qcfs));
     if (is_qcfs)
         return MST_OK;
-    MST_TRY(try_ends(e, rank, &w, &done));
+    MST_TRY(try_ends(e, rank, &w, f, &done));
     w.turned = true;
     if (!done)
-        MST_TRY(try_ends(e, rank, &w, &done));
-    if (done)
-        *work = before;
+        MST_TRY(try_ends(e, rank, &w, f, &done));
+    if (!done)
+        f->vain += f->all - before;
     return MST_OK;
 }
 
-mst_status pass_stair(mst_graph *g, mst_err *err)
+mst_status pass_stair_within(mst_graph *g, stair_limits limits, uint64_t *followed, mst_err *err)
 {
     mst_edit e;
-    uint64_t work = 0;
+    effort f = {.limits = limits};
     mst_status st = edit_begin(&e, g, err);
     uint32_t n = g->n_nodes, *rank = mst_arena_array(&e.arena, 5 * (size_t)n + 1, sizeof *rank);
     if (st == MST_OK && rank == NULL)
@@ -474,6 +494,13 @@ mst_status pass_stair(mst_graph *g, mst_err *err)
         rank[i] = i;
     for (uint32_t i = 0; i < n && st == MST_OK; i++)
         if (!e.dead[i] && e.uses[edit_node(&e, i)->out] != 0)
-            st = visit(&e, rank, i, &work);
+            st = visit(&e, rank, i, &f);
+    *followed = f.all;
     return edit_finish(&e, st);
+}
+
+mst_status pass_stair(mst_graph *g, mst_err *err)
+{
+    uint64_t followed;
+    return pass_stair_within(g, usual, &followed, err);
 }

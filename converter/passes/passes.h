@@ -15,6 +15,11 @@ void qdq_settle(const mst_graph *g, qdq_pairs *pairs);
 mst_status pass_sink(mst_graph *g, mst_err *err);
 /* pass_stair.c: lines, bounds and staircases in other spellings -> affine, bound, floor or ceil or round */
 mst_status pass_stair(mst_graph *g, mst_err *err);
+/* How much is followed at most, in pieces of functions: for nothing, and in all. Then the rest stays as it is. */
+typedef struct stair_limits {
+    uint64_t vain, all;
+} stair_limits;
+mst_status pass_stair_within(mst_graph *g, stair_limits limits, uint64_t *followed, mst_err *err);
 /* pass_qcfs.c: floor/round with its scales and bounds -> NEURON (docs/CONVERSION.md, "QCFS") */
 mst_status pass_qcfs(mst_graph *g, mst_err *err);
 /* pass_qcfs.c: says of the first staircase that is left why it is no QCFS; changes nothing */

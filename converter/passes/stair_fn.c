@@ -15,6 +15,8 @@ static stair_fn no_fit(stair_ctx *c)
 static stair_fn make(stair_ctx *c, uint32_t n)
 {
     stair_fn f = {.n = 0};
+    if ((uint64_t)n + 1 > c->most - c->work)
+        return no_fit(c);
     c->work += (uint64_t)n + 1;
     f.at = mst_arena_array(c->arena, (size_t)n + 1, sizeof *f.at);
     f.value = mst_arena_array(c->arena, (size_t)n + 1, sizeof *f.value);
@@ -68,6 +70,7 @@ stair_fn stair_affine(stair_ctx *c, const stair_fn *f, double g, double h)
 typedef struct action {
     mst_unary_fn fn; /* MST_UN_COUNT: a clip */
     double lo, hi;
+    uint32_t levels; /* that a floor is followed to */
 } action;
 
 /* The value at x exactly, which may be a special one but for rounding. */
@@ -111,8 +114,8 @@ static uint32_t special(const action *a, double lo, double hi, double *out)
     uint32_t n = 0;
     if (is_stair(a)) {
         double half = a->fn == MST_UN_ROUND ? 0.5 : 0;
-        double from = fmax(ceil(lo - half) + half, half - STAIR_LEVELS), to = fmin(hi, half + STAIR_LEVELS);
-        for (double v = from; v <= to && n <= 2 * STAIR_LEVELS; v++)
+        double from = fmax(ceil(lo - half) + half, half - a->levels), to = fmin(hi, half + a->levels);
+        for (double v = from; v <= to && n <= 2 * a->levels; v++)
             if (v > lo && v < hi)
                 out[n++] = v;
         return n;
@@ -175,8 +178,8 @@ static stair_fn apply(stair_ctx *c, const stair_fn *f, const action *a)
     for (uint32_t i = 0; i <= f->n; i++) {
         double v0 = limit(&f->piece[i], left_of(f, i)), v1 = limit(&f->piece[i], right_of(f, i));
         double span = fabs(v1 - v0);
-        cap += is_stair(a) && !(span < 2 * STAIR_LEVELS) ? 2 * STAIR_LEVELS + 2 : is_stair(a) ? (uint32_t)span + 2
-                                                                                              : 2;
+        cap += is_stair(a) && !(span < 2 * a->levels) ? 2 * a->levels + 2 : is_stair(a) ? (uint32_t)span + 2
+                                                                                        : 2;
     }
     stair_fn r = make(c, cap);
     if (cuts == NULL || !c->fits)
@@ -195,12 +198,12 @@ static stair_fn apply(stair_ctx *c, const stair_fn *f, const action *a)
 
 stair_fn stair_clip(stair_ctx *c, const stair_fn *f, double lo, double hi)
 {
-    return apply(c, f, &(action){MST_UN_COUNT, lo, hi});
+    return apply(c, f, &(action){.fn = MST_UN_COUNT, .lo = lo, .hi = hi});
 }
 
 stair_fn stair_unary(stair_ctx *c, const stair_fn *f, mst_unary_fn fn)
 {
-    action a = {.fn = fn};
+    action a = {.fn = fn, .levels = c->levels};
     if (!is_stair(&a) && fn != MST_UN_SIGN && fn != MST_UN_ABS)
         return no_fit(c);
     return apply(c, f, &a);

@@ -19,12 +19,14 @@ typedef struct stair_fn {
 
 typedef struct stair_ctx {
     mst_arena *arena;
-    uint64_t work;  /* pieces made */
-    bool fits;      /* false once a result is not made of straight pieces */
-    bool no_memory; /* then fits is false, too */
+    uint64_t work; /* pieces made, and how many may be; what would need more does not fit */
+    uint64_t most;
+    uint32_t levels; /* a floor is followed to as many on either side of 0: STAIR_LEVELS, or fewer where they do */
+    bool fits;       /* false once a result is not made of straight pieces */
+    bool no_memory;  /* then fits is false, too */
 } stair_ctx;
 
-#define STAIR_LEVELS 300 /* a floor is followed to as many levels on either side of 0 */
+#define STAIR_LEVELS 300
 
 stair_fn stair_identity(stair_ctx *c);
 stair_fn stair_constant(stair_ctx *c, double value);

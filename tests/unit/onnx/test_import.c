@@ -257,7 +257,10 @@ START_TEST(attributes_by_name)
     ck_assert_int_eq(ox_attr_ints(n, "i", ints, 4), -2);
     ck_assert_int_eq(ox_attr_find(n, "t")->kind, OX_A_TENSOR);
     ck_assert_int_eq(ox_attr_find(n, "g")->kind, OX_A_OTHER);
-    ck_assert_int_eq(ox_attr_find(n, "strings")->kind, OX_A_OTHER);
+    const ox_attr *strings = ox_attr_find(n, "strings");
+    ck_assert_int_eq(strings->kind, OX_A_STRINGS);
+    ck_assert_uint_eq(strings->n, 1);
+    ck_assert_str_eq(strings->strings[0], "a");
     ck_assert_uint_eq(ox_dtype_size(OX_BFLOAT16), 2);
     ck_assert_uint_eq(ox_dtype_size(-1), 0);
     ck_assert_str_eq(ox_dtype_name(1000), "unknown");
