@@ -277,7 +277,8 @@ static const char *ann_text(const mst_calib_facts *f)
                                              : "that of the ONNX file";
 }
 
-static mst_status write_page(const mst_calib_facts *f, const mst_calib_job *job, mst_err *err)
+static mst_status write_page(const mst_calib_facts *f, const mst_calib_job *job, const mst_graph *g,
+                             const mst_run_opts *snn, mst_err *err)
 {
     const mst_calib_report *r = f->report;
     mst_look look = {0};
@@ -291,7 +292,18 @@ static mst_status write_page(const mst_calib_facts *f, const mst_calib_job *job,
                           .otherwise = mst_page_worst(r),
                           .outcome = f->outcome};
     bool whole = !mst_outcome_partial(f->outcome); /* one that was stopped is to end */
+    mst_modes modes = {0};
     mst_status st = whole ? mst_look_make(&again, &look, err) : MST_OK;
+    if (st == MST_OK && whole && snn->mode == MST_RUN_SPIKING)
+        st = mst_modes_run(&(mst_modes_job){.graph = g,
+                                            .run = snn,
+                                            .data = job->data,
+                                            .pick = job->pick,
+                                            .energy = &energy,
+                                            .threads = job->threads,
+                                            .skip_bad = job->skip_bad,
+                                            .quiet = job->quiet},
+                           &modes, err);
     mst_page page = {.tool = tool.name,
                      .run = f->run,
                      .outcome = f->outcome,
@@ -299,9 +311,11 @@ static mst_status write_page(const mst_calib_facts *f, const mst_calib_job *job,
                      .versus = f->versus,
                      .ann = ann_text(f),
                      .look = whole ? &look : NULL,
+                     .modes = &modes,
                      .layer_named = html_layer != NULL};
     if (st == MST_OK)
         st = mst_page_write(&page, html, err);
+    mst_modes_free(&modes);
     mst_look_free(&look);
     return st;
 }
@@ -332,7 +346,7 @@ static mst_status report(const char *const *args, const mst_calib_report *r, con
     if (st == MST_OK && c.json != NULL)
         st = mst_calib_json(&facts, c.json, err);
     if (st == MST_OK && html != NULL)
-        st = write_page(&facts, job, err);
+        st = write_page(&facts, job, n->snn_graph, snn, err);
     mst_run_facts_free(&run);
     return st;
 }

@@ -259,13 +259,25 @@ static void warn_of_silence(const mst_run_facts *r)
 static mst_run_facts runs[MST_OPT_MAX_LIST];
 static mst_versus versus; /* --html: the first of them against its ANN */
 
-/* job NULL: of parts that ran elsewhere. */
-static mst_status write_page(const mst_sim_opts *job, mst_err *err)
+/* What is run: a model as it is run, data, files to go on from. */
+typedef struct run_job {
+    const mst_graph *graph;
+    const char *const *args; /* MODEL.bin DATA */
+    mst_run_opts ropts;
+    mst_sim_opts opts;
+    mst_opt_uints levels; /* a run for each; 0: each layer's own */
+    const char *network;
+} run_job;
+
+/* j NULL: of parts that ran elsewhere. */
+static mst_status write_page(const run_job *j, mst_err *err)
 {
+    const mst_sim_opts *job = j != NULL ? &j->opts : NULL;
     const mst_run_facts *r = &runs[0];
     size_t last = r->about.n_layers != 0 ? r->about.n_layers - 1 : 0;
     bool again = job != NULL && job->ann != NULL && !mst_outcome_partial(&r->sums.outcome);
     mst_look look = {0};
+    mst_modes modes = {0};
     mst_status st = MST_OK;
     if (again)
         st = mst_look_make(&(mst_look_job){.ann = job->ann,
@@ -278,20 +290,32 @@ static mst_status write_page(const mst_sim_opts *job, mst_err *err)
                                            .otherwise = last,
                                            .outcome = &r->sums.outcome},
                            &look, err);
+    if (st == MST_OK && again && j->ropts.mode == MST_RUN_SPIKING && mst_ranks() == 1)
+        st = mst_modes_run(&(mst_modes_job){.graph = j->graph,
+                                            .run = &j->ropts,
+                                            .data = job->data,
+                                            .pick = job->pick,
+                                            .energy = &energy,
+                                            .threads = job->threads,
+                                            .skip_bad = job->skip_bad,
+                                            .quiet = job->quiet},
+                           &modes, err);
     mst_page page = {.tool = tool.name,
                      .run = r,
                      .outcome = &r->sums.outcome,
                      .versus = r->versus != NULL && versus.samples != 0 ? &versus : NULL,
                      .ann = "this network without spikes: weights as the model file stores them, masks by their mean",
                      .look = again ? &look : NULL,
+                     .modes = &modes,
                      .layer_named = o.html_layer != NULL};
     if (st == MST_OK)
         st = mst_page_write(&page, o.html, err);
+    mst_modes_free(&modes);
     mst_look_free(&look);
     return st;
 }
 
-static mst_status report(size_t n, json_t *parts, const mst_sim_opts *job, mst_err *err)
+static mst_status report(size_t n, json_t *parts, const run_job *job, mst_err *err)
 {
     if (mst_rank() != 0)
         return MST_OK;
@@ -304,16 +328,6 @@ static mst_status report(size_t n, json_t *parts, const mst_sim_opts *job, mst_e
         MST_TRY(mst_run_json(runs, n, json_incref(parts), c.json, err));
     return o.html != NULL ? write_page(job, err) : MST_OK;
 }
-
-/* What is run: a model as it is run, data, files to go on from. */
-typedef struct run_job {
-    const mst_graph *graph;
-    const char *const *args; /* MODEL.bin DATA */
-    mst_run_opts ropts;
-    mst_sim_opts opts;
-    mst_opt_uints levels; /* a run for each; 0: each layer's own */
-    const char *network;
-} run_job;
 
 /* Is all of what a run is to be found out? Ranks compare it. */
 static bool for_json(void) { return c.json != NULL || mst_ranks() > 1; }
@@ -408,8 +422,8 @@ static mst_status run_picked(run_job *j, mst_err *err)
         st = st == MST_OK ? same : st;
     }
     if (st == MST_OK)
-        st = report(n, NULL, &j->opts, err);
-    else if (n != 0 && report(n, NULL, &j->opts, NULL) == MST_OK)
+        st = report(n, NULL, j, err);
+    else if (n != 0 && report(n, NULL, j, NULL) == MST_OK)
         mst_paths_keep(); /* of the samples before it failed */
     for (size_t k = 0; k < j->levels.n; k++) {
         mst_run_facts_free(&runs[k]);

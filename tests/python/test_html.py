@@ -366,3 +366,46 @@ def test_it_replaces_no_input(made, tmp_path):
     done = tool("mstcalib", ONNX, made / "d.bin", DIGITS, "-n", 2, "-T", 1, "--html", "-")
     check(done.stdout)
     assert "ANN top-1" in done.stderr
+
+
+# ---- other ways of running -----------------------------------------------------------------
+
+
+def in_mode(made, model, *args):
+    done = tool("mstrun", made / model, DIGITS, "-n", 40, "--json", "-", "--quiet", *args)
+    r = json.loads(done.stdout)
+    return r.get("runs", [r])[0]
+
+
+def said(r, k=-1):
+    at = r["at"][k]
+    return [at["top1_percent"], at["spikes_per_sample"], at["sops_per_sample"], at["energy_ratio"], at["energy_total_ratio"]]
+
+
+@pytest.mark.parametrize("model", ["d.bin", "m.bin"])
+@pytest.mark.parametrize("name", ["mstcalib", "mstrun"])
+def test_other_modes_are_those_that_mstrun_runs(made, name, model):
+    """Counts of 4, 8 and the layers' own 16 levels, digits of 7 and of 16, on the same samples."""
+    out = made / "modes.html"
+    first = [ONNX.with_name("digits-swin-sa50.onnx" if model == "m.bin" else ONNX.name)] if name == "mstcalib" else []
+    at = ("-T", "2,8") if name == "mstcalib" else ("-T", 8, "--at", "2,8")
+    steps = json.loads(tool(name, *first, made / model, DIGITS, "-n", 40, *at, "--html", out, "--json", "-", "--quiet",
+                            "--threads", 2).stdout)
+    steps = steps.get("runs", [steps])[0]
+    rows = {row[0]: row[1:] for row in tables(check(out.read_text()))["Modes, a sample"][1:]}
+    ways = {"count, 4 levels": ("--mode", "count", "--levels", 4), "count, 8 levels": ("--mode", "count", "--levels", 8),
+            "count, each layer's levels": ("--mode", "count"), "radix, 7 levels": ("--mode", "radix", "--bits", 3),
+            "radix, each layer's levels": ("--mode", "radix")}
+    assert list(rows) == ["T = 2", "T = 8"] + list(ways)
+    for k, t in enumerate((2, 8)):
+        close([rows["T = %d" % t][i] for i in (0, 3, 4, 5, 6)], said(steps, k))
+        assert rows["T = %d" % t][2] == t
+    for way, args in ways.items():
+        r = in_mode(made, model, *args)
+        close([rows[way][i] for i in (0, 3, 4, 5, 6)], said(r))
+        assert rows[way][2] == r["latency_steps"]
+
+
+def test_other_modes_only_beside_time_steps(made):
+    page, _ = calib(made, "--mode", "count")
+    assert "Modes, a sample" not in tables(page)

@@ -8,6 +8,7 @@
 
 #include "mst/calibrate.h"
 #include "tools/report/report_look.h"
+#include "tools/report/report_modes.h"
 #include "tools/report/report_versus.h"
 #include "tools/run_figures.h"
 
@@ -19,6 +20,7 @@ typedef struct mst_page {
     const mst_versus *versus;      /* its ANN on the same samples; NULL: it was not run */
     const char *ann;               /* which ANN that is, in words */
     const mst_look *look;          /* distributions and pictures; NULL: none */
+    const mst_modes *modes;        /* the same in other modes; NULL: not run */
     bool layer_named;              /* its layer was asked for */
 } mst_page;
 
@@ -30,6 +32,8 @@ mst_status mst_page_write(const mst_page *r, const char *path, mst_err *err);
 void mst_page_words(const mst_page *r, FILE *f);
 void mst_page_accuracy(const mst_page *r, FILE *f);
 void mst_page_energy(const mst_page *r, FILE *f);
+/* A run in time steps beside the other modes. */
+void mst_page_modes(const mst_page *r, FILE *f);
 mst_status mst_page_layers(const mst_page *r, FILE *f, mst_err *err);
 /* Confusions, accuracy of each class. */
 mst_status mst_page_classes(const mst_page *r, FILE *f, mst_err *err);
