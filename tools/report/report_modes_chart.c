@@ -43,6 +43,18 @@ static void stretch(const line *l, mst_svg *s)
     }
 }
 
+/* The time steps, then doubled until the end of the drawing. */
+static void ticks(const mst_svg *s, const line *t)
+{
+    double at[MOST_POINTS + 32];
+    size_t n = t->n;
+    for (size_t k = 0; k < n; k++)
+        at[k] = t->x[k];
+    for (; n < t->n + 32 && 2 * at[n - 1] <= s->x1; n++)
+        at[n] = 2 * at[n - 1];
+    mst_svg_axis_x(s, n, at, "steps from the input to the output");
+}
+
 static void chart(const mst_page *r, const line lines[3], FILE *f)
 {
     static const int colours[] = {0, 1, 2};
@@ -65,7 +77,7 @@ static void chart(const mst_page *r, const line lines[3], FILE *f)
                                           "as counts, as digits"});
     mst_svg_legend(&s, 0, 3, colours, names);
     mst_svg_axis_y(&s, step, "top-1, %");
-    mst_svg_axis_x(&s, t->n, t->x, "steps from the input to the output");
+    ticks(&s, t);
     if (isfinite(ann))
         mst_svg_level(&s, ann, false, "");
     for (int i = 0; i < 3; i++)
