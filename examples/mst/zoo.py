@@ -46,8 +46,9 @@ def calibrate_random(model, channels, side, seed=0):
     return model
 
 
-def save(path, model, name, options, note=""):
-    torch.save({"name": name, "options": options, "note": note, "state": model.state_dict()}, path)
+def save(path, model, name, options, note="", policy=""):
+    """policy: the text (YAML) of the masks that it was trained with."""
+    torch.save({"name": name, "options": options, "note": note, "policy": policy, "state": model.state_dict()}, path)
 
 
 def load(path):

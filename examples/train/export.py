@@ -15,6 +15,7 @@ its simulation in PyTorch, step by step, too, an independent check of the C tool
 import argparse
 import ast
 import pathlib
+import re
 import sys
 import time
 
@@ -25,7 +26,7 @@ import fused  # noqa: E402
 import loop  # noqa: E402
 from data import DataSet, add_options, check_folder, first_line, refuse  # noqa: E402
 from mst import export, files, layers, simulate, thinning, timesteps, zoo  # noqa: E402
-from train import load_checkpoint, mask  # noqa: E402
+from train import load_checkpoint, mask, read_policy  # noqa: E402
 
 SIDE = {"cifar10": 32, "digits": 28, "nmnist": 34}
 
@@ -50,7 +51,8 @@ def parse():
     p.add_argument("--mask-nodes", type=float, default=0.0, metavar="RATIO", help="write masks into the graph")
     p.add_argument("--accuracy", metavar="DATA", help="folder of the data set: print the test accuracy")
     add_options(p)
-    p.add_argument("--policy", help="masks that the checkpoint was trained with: for the metadata, and --accuracy")
+    p.add_argument("--policy", help="masks that the checkpoint was trained with, for the metadata and --accuracy (default: "
+                                    "as the checkpoint says)")
     p.add_argument("--steps", type=int, default=0, help="as of train.py, for --accuracy")
     p.add_argument("--thinning", action="store_true", help="as of train.py, for --accuracy")
     p.add_argument("--draws", type=int, default=3, help="draws of the masks for --accuracy")
@@ -76,18 +78,19 @@ def random_network(args):
         refuse("%s of these options: %s" % (args.network, first_line(error)))
 
 
-def description(args):
-    """What the metadata says: nothing of random weights."""
-    if args.network in zoo.MODELS:
-        return {}
-    try:
-        policy = pathlib.Path(args.policy).read_text() if args.policy else ""
-    except (OSError, UnicodeDecodeError) as error:
-        refuse("%s: %s" % (args.policy, first_line(error)))
-    return dict(files.DESCRIPTION[args.dataset], policy=policy)
+def trained_policy(checkpoint, args):
+    """The text of the policy that a checkpoint was trained with, "" of none."""
+    if args.policy:
+        return read_policy(args.policy)
+    if "policy" in checkpoint:
+        return checkpoint["policy"]
+    named = re.search(r", policy (?!none,)([^,]+),", checkpoint["note"])  # checkpoints of before have its name alone
+    if named:
+        refuse("%s was trained with masks, whose policy it does not hold: --policy %s" % (args.network, named.group(1)))
+    return ""
 
 
-def write(model, shape, args):
+def write(model, shape, description, args):
     layers.set_mask_ratio(model, args.mask_nodes)
     x = zoo.random_images(32, *shape, torch.Generator().manual_seed(0))
     for way in args.way:
@@ -95,7 +98,7 @@ def write(model, shape, args):
             proto = export.export(model, x[:2], way, args.opset)
         except (ImportError, NotImplementedError) as error:
             refuse("--way %s: %s" % (way, error))
-        export.describe(proto, **description(args))
+        export.describe(proto, **description)
         path = args.out if way == args.way[0] else args.out.with_suffix("." + way + ".onnx")
         path.write_bytes(proto.SerializeToString(deterministic=True))
         print("wrote %s (%s): %d bytes, %d nodes" % (path, way, path.stat().st_size, len(proto.graph.node)), flush=True)
@@ -113,9 +116,9 @@ def write(model, shape, args):
             refuse("the exported network differs from the trained one")
 
 
-def measure(model, args):
+def measure(model, policy, args):
     data = DataSet(args.dataset, args.accuracy, 1, args)
-    masked = mask(model, args.policy) if args.policy else 0
+    masked = mask(model, policy, args.policy or args.network) if policy else 0
     x, y = [part[:args.count] for part in data.test()]
     if args.thinning or args.steps:
         fused.install()  # only to draw faster
@@ -148,10 +151,11 @@ def main():
     if args.out:
         check_folder(args.out)
     if args.network in zoo.MODELS:
-        model, side = random_network(args)
+        (model, side), policy, description = random_network(args), read_policy(args.policy), {}
     else:
         model, checkpoint = load_checkpoint(args.network)
-        side = SIDE[args.dataset]
+        side, policy = SIDE[args.dataset], trained_policy(checkpoint, args)
+        description = dict(files.DESCRIPTION[args.dataset], policy=policy)
         print(checkpoint["note"])
     channels = next(m for m in model.modules() if isinstance(m, torch.nn.Conv2d)).in_channels
     wanted = {"cifar10": 3, "digits": 1}.get(args.dataset, channels)
@@ -160,9 +164,9 @@ def main():
     if not args.keep_bn:
         layers.fold_batchnorm(model)
     if args.out:
-        write(model, (channels, side), args)
+        write(model, (channels, side), description, args)
     if args.accuracy:
-        measure(model, args)
+        measure(model, policy, args)
 
 
 if __name__ == "__main__":

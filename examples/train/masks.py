@@ -56,12 +56,6 @@ def parse(text):
     return tree
 
 
-def load(path):
-    """A policy file as a dictionary."""
-    with open(path) as f:
-        return parse(f.read())
-
-
 def span(value):
     """The blocks of `block: N` or `blocks: LO-HI`."""
     first, _, last = str(value).partition("-")

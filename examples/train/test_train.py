@@ -91,7 +91,7 @@ def test_policies_give_ratios():
     model = zoo.build(RECIPES["cifar10"]["swin"][0], **RECIPES["cifar10"]["swin"][1])
     for name, kinds, ratio in (("sa75", ("q", "k", "attn"), 0.75), ("sa75-radix", ("q", "k", "attn"), 0.75),
                                ("mlp50", ("mlp_fc1",), 0.5)):
-        masks.apply(masks.load(POLICIES / (name + ".yaml")), model)
+        masks.apply(masks.parse((POLICIES / (name + ".yaml")).read_text()), model)
         for module, _, kind, _, _ in masks.sites(model):
             assert module.ratio == (ratio if kind in kinds else 0.0)
     assert sorted({row[3] for row in masks.sites(model)}) == [0, 1, 2, 3]
@@ -390,8 +390,22 @@ def test_a_bundled_model_learns_to_be_thinned(folder, tmp_path):
     assert result.returncode == 0, result.stderr
     assert result.stdout.count("13 of 13 sites masked") == 2 and "conv75.yaml, thinned levels" in result.stdout
     assert torch.load(out)["options"]["levels"] == 15
-    result = run(out, "--accuracy", folder, "--policy", POLICIES / "conv75.yaml", "--thinning", program="export.py")
+    result = run(out, "--out", tmp_path / "x.onnx", "--accuracy", folder, "--thinning", program="export.py")
     assert result.returncode == 0 and "test accuracy, 13 masked sites" in result.stdout
+    assert policy_of(tmp_path / "x.onnx") == masks.parse((POLICIES / "conv75.yaml").read_text())
+    result = run(out, "--out", tmp_path / "x.onnx", "--policy", POLICIES / "conv50.yaml", program="export.py")
+    assert result.returncode == 0 and policy_of(tmp_path / "x.onnx")["masks"] == {"sites": {"conv": .5}}
+    older = torch.load(out)
+    del older["policy"]
+    torch.save(older, out)
+    result = run(out, "--out", tmp_path / "y.onnx", program="export.py")
+    assert result.returncode == 1 and "--policy conv75.yaml" in result.stderr and not (tmp_path / "y.onnx").exists()
+
+
+def policy_of(path):
+    import onnx
+    said = {entry.key: entry.value for entry in onnx.load(path).metadata_props}
+    return masks.parse(said["mst.policy"])
 
 
 @pytest.mark.parametrize("arguments, message", [

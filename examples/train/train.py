@@ -121,12 +121,20 @@ def read_model(path, args, few, prepare=lambda model: None):
         refuse("%s: not a file of export.py (%s)" % (path, first_line(error)))
 
 
-def mask(model, path):
-    """Mask a model by a policy file; the number of masked sites."""
+def read_policy(path):
+    """The text of a policy file, "" of none."""
     try:
-        return masks.apply(masks.load(path), model)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        return pathlib.Path(path).read_text(encoding="utf-8") if path else ""
+    except (OSError, UnicodeDecodeError) as error:
         refuse("%s: %s" % (path, getattr(error, "strerror", None) or error))
+
+
+def mask(model, policy, whose):
+    """Mask a model by the text of a policy; the number of masked sites. whose: the file to name where that fails."""
+    try:
+        return masks.apply(masks.parse(policy), model)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        refuse("%s: %s" % (whose, error))
 
 
 def one_ratio(model, policy):
@@ -143,7 +151,7 @@ def start(args, data):
 
     def prepare(model, policy=args.policy):
         if policy:
-            print("%d of %d sites masked" % (mask(model, policy), len(masks.sites(model))), flush=True)
+            print("%d of %d sites masked" % (mask(model, read_policy(policy), policy), len(masks.sites(model))), flush=True)
         if args.thinning:
             thinning.as_counts(model, few[:2])
 
@@ -187,6 +195,7 @@ def work(rank, args, meeting):
                                              world_size=args.workers)
     if rank:
         sys.stdout = open(os.devnull, "w")
+    policy = read_policy(args.policy)  # of the beginning, whatever becomes of the file meanwhile
     if args.device == "cpu" and not fused.install():
         print("no C compiler: training with PyTorch's own operations, slower", flush=True)
     data = DataSet(args.dataset, args.data, args.held, args)
@@ -202,7 +211,7 @@ def work(rank, args, meeting):
             args.task, name, result["accuracy"], result["epoch"], args.epochs,
             (pathlib.Path(args.policy).name if args.policy else "none") + ", thinned levels" * args.thinning, args.seed,
             result["seconds"])
-        zoo.save(args.out, model, name, options, note)
+        zoo.save(args.out, model, name, options, note, policy)
         print("%s\nwrote %s (this call: %.0f s)" % (note, args.out, time.time() - begin), flush=True)
 
 
