@@ -218,7 +218,7 @@ train-check: all ## test the training code and mst.torch, where TRAIN_PYTHON (PY
 	  echo "make: PyTorch could not be installed" >&2
 	@if $(TRAIN_PYTHON) -c 'import torch, yaml, pytest' 2>/dev/null; then \
 	  apart=$$($(TRAIN_PYTHON) -c 'import xdist; print("-n auto")' 2>/dev/null); \
-	  for tests in examples/train tests/python/test_package_torch.py; do \
+	  for tests in examples/train tests/python/test_package_torch.py tests/python/test_exchange.py; do \
 	    $(TRAIN_PYTHON) -m pytest -q -rs -p no:cacheprovider $$apart $$tests || exit 1; done; \
 	else echo "SKIP: tests of the training code: $(TRAIN_PYTHON) lacks PyTorch, PyYAML or pytest (examples/train/requirements.txt)"; fi
 

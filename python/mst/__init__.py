@@ -13,10 +13,12 @@ from . import data
 from .calibration import Calibration, LayerError, Tuning, calibrate, tune
 from .conversion import convert
 from .errors import ArgumentError, Error, Warning  # noqa: A004 - mst.Warning
+from .exchange import from_nir, to_nir
 from .model import Layer, Model, load
 from .policy import Policy, Rule
 from .result import Cost, Energy, Result, energy_sets
 
 __version__ = "0.1.0"
 __all__ = ["ArgumentError", "Calibration", "Cost", "Energy", "Error", "Layer", "LayerError", "Model", "Policy", "Result",
-           "Rule", "Tuning", "Warning", "calibrate", "convert", "data", "energy_sets", "load", "tune"]
+           "Rule", "Tuning", "Warning", "calibrate", "convert", "data", "energy_sets", "from_nir", "load", "to_nir",
+           "tune"]

@@ -42,6 +42,30 @@ class Cost(c.Structure):
     _fields_ = [(name, c.c_double) for name in ("operations", "memory", "updates")]
 
 
+class OpInfo(c.Structure):
+    """mst_op_info of mst/graph.h."""
+    _fields_ = [("name", text), ("min_in", u32), ("max_in", u32), ("flags", u32), ("n_ip", u32), ("n_fp", u32),
+                ("ip_names", text * 16), ("fp_names", text * 2)]
+
+
+class Tensor(c.Structure):
+    """mst_tensor of mst/graph.h."""
+    _fields_ = [("name", text), ("dtype", c.c_int), ("rank", u32), ("dims", u32 * MAX_RANK), ("data", handle)]
+
+
+class Node(c.Structure):
+    """mst_node of mst/graph.h."""
+    _fields_ = [("op", c.c_int), ("mode", c.c_int), ("name", text), ("n_in", u32), ("inputs", pointer(u32)), ("out", u32),
+                ("ip", c.c_int32 * 16), ("fp", c.c_float * 2)]
+
+
+class GraphHead(c.Structure):
+    """How an mst_graph of mst/graph.h begins: its arena (mst/alloc.h), then arrays."""
+    _fields_ = [("alloc", handle), ("limit", size), ("used", size), ("chunk", size), ("head", handle),
+                ("tensors", pointer(Tensor)), ("n_tensors", u32), ("cap_tensors", u32),
+                ("nodes", pointer(Node)), ("n_nodes", u32), ("cap_nodes", u32), ("input", u32), ("output", u32)]
+
+
 TapFunction = c.CFUNCTYPE(None, handle, handle, pointer(Tap))
 
 # name without mst_, result, arguments; those of a function that can fail end in the mst_err
@@ -50,6 +74,7 @@ FUNCTIONS: dict[str, list[tuple[Any, ...]]] = {
         ("version", text),
         ("err_size", size),
         ("err_text", text, handle),
+        ("op_get", pointer(OpInfo), c.c_int),
         ("graph_read", status, text, handle, pointer(handle), handle),
         ("graph_load", status, text, handle, pointer(handle), handle),
         ("graph_save", status, handle, text, handle),

@@ -1,6 +1,9 @@
 """What goes wrong, in the words of the library."""
 from __future__ import annotations
 
+import importlib
+from typing import Any
+
 
 class Error(Exception):
     """A failure. Its text is the library's own line: what was wrong, where, and what would help.
@@ -23,3 +26,11 @@ class ArgumentError(Error, ValueError):
 
 class Warning(UserWarning):  # noqa: A001 - mst.Warning, beside mst.Error
     """Something runs that is probably not meant, such as masks other than those of the training."""
+
+
+def needs(module: str, package: str, what: str) -> Any:
+    """Import a package of PyPI that only some functions need; Error says how to get it."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as why:
+        raise Error("%s needs the package %s (%s): pip install %s" % (what, package, why, package), "EUNSUPPORTED") from why
