@@ -76,6 +76,19 @@ mst_status mst_calib_partner(const mst_program *ann, const mst_program *snn, siz
     return MST_OK;
 }
 
+const mst_node *mst_calib_partner_node(const mst_graph *g, const mst_node *node, uint32_t *from)
+{
+    for (uint32_t i = 0; i < g->n_nodes; i++) {
+        uint32_t k = (*from + i) % g->n_nodes;
+        const mst_node *n = &g->nodes[k];
+        if (n->op == node->op && strcmp(n->name, node->name) == 0) {
+            *from = k + 1;
+            return n;
+        }
+    }
+    return NULL;
+}
+
 static mst_status pair_layer(mst_calib *c, size_t k, mst_err *err)
 {
     uint32_t partner;

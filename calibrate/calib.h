@@ -3,6 +3,7 @@
 #define MST_CALIB_H
 
 #include <gsl/gsl_rstat.h>
+#include <math.h>
 
 #include "mst/calibrate.h"
 
@@ -60,6 +61,16 @@ struct mst_calib {
     double ann_logit_sq, stored_logit_sq; /* stored: of the difference */
 };
 
+/* The staircase as EXECUTION.md has it for NEURON: the roundings are the network's, so that the same current gives the
+ * same value. */
+static inline float calib_stair(float current, float theta, float levels, float shift)
+{
+    float z = current * levels / theta + shift;
+    float n = z >= levels ? levels : z >= 1.0f ? floorf(z)
+                                               : 0.0f;
+    return theta * (n / levels);
+}
+
 /* One neuron's error and its parts (calibrate.h). */
 typedef struct calib_error {
     double e, residual, part[MST_PART_COUNT];
@@ -91,6 +102,17 @@ void mst_calib_reduce_counts(const calib_pair *p, const calib_counts *x, calib_s
 
 /* Do inputs and classes agree? EINVAL. */
 mst_status mst_calib_check_shapes(const mst_program *ann, const mst_program *snn, mst_err *err);
+
+/* A graph, which node makes each tensor (MST_NONE: none), and which tensor it is but for RESHAPE; both [n_tensors]. */
+typedef struct calib_wires {
+    const mst_graph *g;
+    uint32_t *producer, *root;
+} calib_wires;
+/* Fill those of w->g, in the arena. ENOMEM. */
+mst_status mst_calib_wires_read(calib_wires *w, mst_arena *arena, mst_err *err);
+/* pair_of [n_nodes]: layers of NEURONs. mask_of [n_nodes]: the layer whose spikes that node masks, nothing between them
+ * but RESHAPE; masked [layers], false before: has one. The first mask of a layer counts. */
+void mst_calib_find_masks(const calib_wires *w, const uint32_t *pair_of, uint32_t *mask_of, bool *masked);
 
 /* Find where the inputs of neurons come from, and the masks behind them. ENOMEM. */
 mst_status mst_calib_wire(mst_calib *c, mst_err *err);

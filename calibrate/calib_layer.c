@@ -37,19 +37,10 @@ calib_error mst_calib_split(double theta, double levels, double shift, double st
     return split(theta, levels, shift, shift, steps, spikes, a, stored, v_end);
 }
 
-/* As EXECUTION.md has it for NEURON: the roundings are the network's, so that the same current gives the same value. */
-static inline float stair(float current, float theta, float levels, float shift)
-{
-    float z = current * levels / theta + shift;
-    float n = z >= levels ? levels : z >= 1.0f ? floorf(z)
-                                               : 0.0f;
-    return theta * (n / levels);
-}
-
 calib_error mst_calib_split_count(float theta, float levels, float shift, const calib_counted *x)
 {
     calib_error r = {0};
-    double asked = (double)stair(x->current, theta, levels, shift);
+    double asked = (double)calib_stair(x->current, theta, levels, shift);
     double fired = (double)x->fired, left = (double)x->left, a = (double)x->a, kept = (double)x->kept;
     bool clipped = x->current < 0 || x->current > theta;
     r.e = left - kept;

@@ -5,15 +5,7 @@
 
 #include "calibrate/calib.h"
 
-/* A graph, and what is asked of it. */
-typedef struct wires {
-    const mst_graph *g;
-    const uint32_t *pair_of; /* [n_nodes] of NEURONs */
-    uint32_t *producer;      /* [n_tensors] */
-    uint32_t *root;          /* [n_tensors] the tensor that it is but for RESHAPE */
-} wires;
-
-static mst_status read_graph(wires *w, mst_arena *tmp, mst_err *err)
+mst_status mst_calib_wires_read(calib_wires *w, mst_arena *tmp, mst_err *err)
 {
     w->producer = mst_graph_producers(w->g, tmp);
     w->root = mst_arena_array(tmp, w->g->n_tensors, sizeof *w->root);
@@ -30,25 +22,24 @@ static mst_status read_graph(wires *w, mst_arena *tmp, mst_err *err)
 }
 
 /* The pair whose spikes node i masks, nothing between them but RESHAPE. */
-static uint32_t masked_by(const wires *w, uint32_t i)
+static uint32_t masked_by(const calib_wires *w, const uint32_t *pair_of, uint32_t i)
 {
     const mst_node *n = &w->g->nodes[i];
     uint32_t from = n->op == MST_OP_MASK ? w->producer[w->root[n->in[0]]] : MST_NONE;
-    return from != MST_NONE ? w->pair_of[from] : MST_NONE;
+    return from != MST_NONE ? pair_of[from] : MST_NONE;
 }
 
-/* mask_of [n_nodes], masked [n_layers]: the first mask of a pair counts. */
-static void find_masks(const wires *w, uint32_t *mask_of, bool *masked)
+void mst_calib_find_masks(const calib_wires *w, const uint32_t *pair_of, uint32_t *mask_of, bool *masked)
 {
     for (uint32_t i = 0; i < w->g->n_nodes; i++) {
-        uint32_t k = masked_by(w, i);
+        uint32_t k = masked_by(w, pair_of, i);
         mask_of[i] = k != MST_NONE && !masked[k] ? k : MST_NONE;
         if (k != MST_NONE)
             masked[k] = true;
     }
 }
 
-static void find_input(mst_calib *c, const wires *w, uint32_t k)
+static void find_input(mst_calib *c, const calib_wires *w, uint32_t k)
 {
     calib_pair *p = &c->pairs[k];
     const mst_node *n = &w->g->nodes[mst_program_layer(c->snn, p->snn_layer)->node];
@@ -65,14 +56,13 @@ static void find_input(mst_calib *c, const wires *w, uint32_t k)
 mst_status mst_calib_wire(mst_calib *c, mst_err *err)
 {
     mst_arena tmp = {0};
-    wires ann = {.g = mst_program_graph(c->ann), .pair_of = c->ann_of_node};
-    wires snn = {.g = mst_program_graph(c->snn), .pair_of = c->snn_of_node};
-    mst_status st = read_graph(&ann, &tmp, err);
+    calib_wires ann = {.g = mst_program_graph(c->ann)}, snn = {.g = mst_program_graph(c->snn)};
+    mst_status st = mst_calib_wires_read(&ann, &tmp, err);
     if (st == MST_OK)
-        st = read_graph(&snn, &tmp, err);
+        st = mst_calib_wires_read(&snn, &tmp, err);
     if (st == MST_OK) {
-        find_masks(&ann, c->ann_mask_of, c->ann_masked);
-        find_masks(&snn, c->snn_mask_of, c->snn_masked);
+        mst_calib_find_masks(&ann, c->ann_of_node, c->ann_mask_of, c->ann_masked);
+        mst_calib_find_masks(&snn, c->snn_of_node, c->snn_mask_of, c->snn_masked);
         for (uint32_t k = 0; k < c->n_layers; k++)
             find_input(c, &snn, k);
     }

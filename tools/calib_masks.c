@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "tools/calib_weights.h"
+#include "mst/calibrate.h"
 
 bool mst_masks_drop(const mst_graph *g)
 {
@@ -94,7 +94,7 @@ static mst_status give(mst_graph *ann, const mst_graph *snn, mst_arena *tmp, mst
     for (uint32_t i = 0; i < snn->n_nodes; i++) {
         if (snn->nodes[i].op != MST_OP_NEURON)
             continue;
-        const mst_node *partner = mst_partner_of(ann, &snn->nodes[i], &at);
+        const mst_node *partner = mst_calib_partner_node(ann, &snn->nodes[i], &at);
         if (partner == NULL)
             return mst_fail(err, MST_EINVAL,
                             "layer '%s': in the spiking network, not in the ANN: is the model another one?",

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <math.h>
 
+#include "tools/calib_attrib_report.h"
 #include "tools/run_report.h"
 #include "tools/tool_mode.h"
 #include "tools/tool_output.h"
@@ -150,7 +151,7 @@ mst_status mst_calib_print(const mst_calib_facts *c, FILE *f, mst_err *err)
             "! marks the %d layers with the largest relative error. The last five columns are the mean\n"
             "absolute parts of the error: see mstcalib --help.\n",
             WORST);
-    return MST_OK;
+    return c->attrib != NULL ? mst_attrib_print(c->attrib, c->words, f, err) : MST_OK;
 }
 
 /* ---- JSON ---- */
@@ -282,6 +283,8 @@ mst_status mst_calib_json(const mst_calib_facts *c, const char *path, mst_err *e
                  mst_confusion_classes(&c->run->sums.confusion, c->run->about.names, c->run->about.n_names));
     mst_json_set(&root, "confusion", mst_confusion_json(&c->run->sums.confusion));
     mst_json_set(&root, "layers", layers);
+    if (c->attrib != NULL)
+        mst_json_set(&root, "attribution", mst_attrib_json(c->attrib, c->words));
     mst_json_set(&root, "provenance", json_pack("{s:s, s:i}", "isa", c->isa, "threads", (int)c->threads));
     return mst_json_write("mstcalib", root, path, err);
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "mst/calibrate.h"
+#include "tools/calib_attrib_words.h"
 #include "tools/report/report_versus.h"
 #include "tools/run_figures.h"
 
@@ -18,6 +19,8 @@ typedef struct mst_calib_facts {
     uint32_t readout_from;    /* step mode: logits of this step on are averaged */
     const mst_run_facts *run; /* of the spiking network */
     const mst_versus *versus;
+    const mst_attrib_report *attrib; /* --attribute, and what it says; NULL: not asked for, or stopped before */
+    const mst_words *words;
     const char *isa;
     unsigned threads;
 } mst_calib_facts;

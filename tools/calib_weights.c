@@ -4,20 +4,8 @@
 
 #include <string.h>
 
+#include "mst/calibrate.h"
 #include "tools/tool_model.h"
-
-const mst_node *mst_partner_of(const mst_graph *g, const mst_node *node, uint32_t *from)
-{
-    for (uint32_t i = 0; i < g->n_nodes; i++) {
-        uint32_t k = (*from + i) % g->n_nodes;
-        const mst_node *n = &g->nodes[k];
-        if (n->op == node->op && strcmp(n->name, node->name) == 0) {
-            *from = k + 1;
-            return n;
-        }
-    }
-    return NULL;
-}
 
 /* A tensor of g that lends the values of one of another graph. */
 static mst_status lend(mst_graph *g, const mst_tensor *t, uint32_t *id, mst_err *err)
@@ -52,7 +40,7 @@ mst_status mst_weights_take(mst_graph *ann, const mst_graph *snn, mst_err *err)
         mst_node *to = &ann->nodes[i];
         if (!mst_has_weight(to))
             continue;
-        const mst_node *from = mst_partner_of(snn, to, &at);
+        const mst_node *from = mst_calib_partner_node(snn, to, &at);
         if (from == NULL)
             return mst_fail(err, MST_EINVAL,
                             "node '%s': in the ANN, not in the spiking network: is the model another one?",

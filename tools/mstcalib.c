@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "mst/convert.h"
+#include "tools/calib_attrib.h"
+#include "tools/calib_attrib_words.h"
 #include "tools/calib_counts.h"
 #include "tools/calib_masks.h"
 #include "tools/calib_relus.h"
@@ -34,6 +36,7 @@ static const char *ann_masks;
 static const char *qdq;
 static const char *tuned; /* file to write */
 static mst_opt_real holdout;
+static mst_attrib_said attribute;
 static const char *html, *html_layer, *energy_set;
 static mst_search_said search;
 static mst_energy energy;
@@ -55,6 +58,7 @@ static const mst_opt options[] = {
     {"holdout", 0, MST_OPT_REAL, &holdout, "F",
      "--tune, --search: share of the N that is held out (default .2; with a second DATA, those are all of it)", 0, 0},
     MST_SEARCH_OPTIONS(search),
+    MST_ATTRIB_OPTIONS(attribute),
     MST_ENERGY_OPTION(energy_set),
     {"html", 0, MST_OPT_OUTPUT, &html, "F.html",
      "write a page for people: accuracy, energy, errors by cause, as charts and tables (docs/REPORT.md)", MST_PATH_PAGE,
@@ -142,6 +146,10 @@ static int check_usage(size_t n_args, const char *const *args)
     int code = check_maker(n_args, args);
     if (code >= 0)
         return code;
+    if (mst_attrib_check(&attribute, maker() != NULL ? maker() : c.skip_bad ? "--skip-bad"
+                                                                            : NULL,
+                         &err) != MST_OK)
+        return mst_opts_wrong(&tool, "%s", err.text);
     if (n_args > 3 && holdout.set)
         return mst_opts_wrong(&tool, "--holdout: expected one DATA, found '%s' to hold out", args[3]);
     if (holdout.set && !(holdout.value > 0 && holdout.value < 1))
@@ -320,9 +328,11 @@ static mst_status write_page(const mst_calib_facts *f, const mst_calib_job *job,
     return st;
 }
 
-static mst_status report(const char *const *args, const mst_calib_report *r, const mst_outcome *outcome,
-                         const networks *n, const mst_calib_job *job, const mst_run_opts *snn, mst_err *err)
+static mst_status report(const char *const *args, const mst_calib_report *r, const mst_attrib_report *attrib,
+                         const mst_outcome *outcome, const networks *n, const mst_calib_job *job,
+                         const mst_run_opts *snn, mst_err *err)
 {
+    mst_words words = {0};
     mst_run_facts run = {0};
     mst_calib_facts facts = {.onnx = args[0],
                              .model = args[1],
@@ -335,9 +345,13 @@ static mst_status report(const char *const *args, const mst_calib_report *r, con
                              .ann_masks = give_masks() ? "mean" : "none",
                              .lacks_masks = n->ann_lacks_masks,
                              .readout_from = (uint32_t)snn->readout_from,
+                             .attrib = attrib->samples != 0 ? attrib : NULL,
+                             .words = &words,
                              .isa = mst_program_isa(n->snn),
                              .threads = job->threads};
-    mst_status st = mst_calib_counts(job, r, snn, &run, err);
+    mst_status st = attrib->samples != 0 ? mst_words_make(attrib, n->snn_graph, args[0], &words, err) : MST_OK;
+    if (st == MST_OK)
+        st = mst_calib_counts(job, r, snn, &run, err);
     run.about.model = args[1];
     run.about.data = args[2];
     run.about.energy = energy;
@@ -348,13 +362,30 @@ static mst_status report(const char *const *args, const mst_calib_report *r, con
     if (st == MST_OK && html != NULL)
         st = write_page(&facts, job, n->snn_graph, snn, err);
     mst_run_facts_free(&run);
+    mst_words_free(&words);
     return st;
+}
+
+static mst_status attribute_loss(const networks *n, const mst_calib_job *job, const mst_run_opts *snn,
+                                 mst_attrib_report *out, mst_err *err)
+{
+    mst_attrib_job of = {.ann = n->ann,
+                         .snn = n->snn,
+                         .data = job->data,
+                         .pick = job->pick,
+                         .threads = job->threads,
+                         .steps = steps.values[steps.n - 1],
+                         .readout_from = (uint32_t)snn->readout_from,
+                         .layers = attribute.layers.set ? attribute.layers.value : MST_ATTRIB_LAYERS,
+                         .quiet = c.quiet};
+    return mst_attrib_run(&of, out, err);
 }
 
 static mst_status calibrate(const char *const *args, const networks *n, const mst_run_opts *snn, mst_err *err)
 {
     mst_data *data = NULL;
     mst_calib_report r = {0};
+    mst_attrib_report attrib = {0};
     mst_outcome outcome = {0};
     mst_pick pick = {0};
     static mst_versus versus;
@@ -371,19 +402,24 @@ static mst_status calibrate(const char *const *args, const networks *n, const ms
                          .at = &steps,
                          .versus = &versus,
                          .quiet = c.quiet};
+    if (attribute.on && !c.pick.limit.set && !c.pick.first.set)
+        c.pick.limit = (mst_opt_uint){true, MST_ATTRIB_SAMPLES};
     mst_status st = mst_pick_make(&c.pick, data, &pick, err);
     job.threads = mst_thread_count(pick.n, &c.threads);
     if (st == MST_OK) {
         mst_range_warn("mstcalib", n->snn_graph, data, &pick);
         st = mst_calib_run(&job, &r, &outcome, err);
     }
+    if (st == MST_OK && attribute.on)
+        st = attribute_loss(n, &job, snn, &attrib, err);
     if (st == MST_OK)
         st = mst_model_unchanged(err);
     if (st == MST_OK)
-        st = report(args, &r, &outcome, n, &job, snn, err);
+        st = report(args, &r, &attrib, &outcome, n, &job, snn, err);
     else if (r.samples != 0 && mst_model_unchanged(NULL) == MST_OK &&
-             report(args, &r, &outcome, n, &job, snn, NULL) == MST_OK)
+             report(args, &r, &attrib, &outcome, n, &job, snn, NULL) == MST_OK)
         mst_paths_keep(); /* of the samples before it failed */
+    mst_attrib_report_free(&attrib);
     mst_versus_free(&versus);
     mst_calib_report_free(&r);
     mst_outcome_free(&outcome);

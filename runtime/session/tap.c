@@ -18,8 +18,10 @@ void rt_tap_static(const mst_session *s, const op_node *n)
 mst_tap rt_tap_of(const mst_session *s, const rt_op *op, uint32_t steps, tapped *how)
 {
     const rt_fact *f = &s->p->facts[op->tensor];
+    bool analog = op->out.form == MST_FORM_FLOAT && f->value.form == MST_FORM_FLOAT;
     *how = (tapped){.value = &op->out,
                     .data = rt_buf_at(s, op->out.buf),
+                    .analog = analog ? rt_buf_at(s, op->out.buf) : NULL,
                     .counts = rt_is_count(f) && op->events != MST_NONE ? rt_buf_at(s, op->events) : NULL,
                     .piece_at = op->kind == RT_OP_LAYER ? op->fire.piece_at : NULL,
                     .piece = op->kind == RT_OP_LAYER ? op->fire.piece : 0};
@@ -80,6 +82,15 @@ void mst_tap_values(const mst_tap *t, uint32_t i, float *out)
                 for (size_t k = 0; k < EIGHT && j + k < columns_of(v, w); k++)
                     to[k] = (words[r * v->words + w] >> (j + k) & 1) != 0 ? v->scale : 0.0f;
             }
+}
+
+bool mst_tap_put(const mst_tap *t, uint32_t i, const float *values)
+{
+    float *to = ((const tapped *)t->how)->analog;
+    if (to == NULL || i >= t->steps)
+        return false;
+    memcpy(to + i * t->n, values, t->n * sizeof *values);
+    return true;
 }
 
 /* Bit j of a byte to byte j. */

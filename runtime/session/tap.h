@@ -8,6 +8,7 @@
 typedef struct tapped {
     const rt_value *value;    /* NULL: floats, n of them */
     const void *data;         /* of the first step */
+    float *analog;            /* the same, where mst_tap_put may write; NULL: these are no analog values */
     const uint32_t *counts;   /* COUNT, as numbers: n of each; NULL: data has them as bytes */
     const uint32_t *piece_at; /* where each `piece` columns belong; NULL: in order */
     uint32_t piece;

@@ -73,6 +73,7 @@ def reports(made, tmp_path):
     found += [("run", bad), ("info", json.loads(tool("mstrun", "--info", made / "m.bin", "--json", "-").stdout))]
     args = ("mstcalib", FIXTURES / "swin-ts.onnx", made / "m.bin", data(made), "--json", "-", "--quiet")
     found += [("calib", json.loads(tool(*args, "--mode", mode).stdout)) for mode in ("step", "count", "radix")]
+    found += [("calib", json.loads(tool(*args, "--attribute").stdout))]
     found += [("calib", json.loads(tool(*args[:3], made / "nan.npy", *args[4:], "--skip-bad").stdout))]
     tool("mstconv", ONNX, "-o", tmp_path / "d.bin", "--mean", ".1307", "--std", ".3081", "--quiet")
     tuning = tool("mstcalib", ONNX, tmp_path / "d.bin", DIGITS, "--tune", tmp_path / "t.bin", "-T", 16, "--readout-from", "auto", "-n",

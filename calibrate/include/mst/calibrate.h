@@ -155,6 +155,9 @@ MST_API void mst_calib_commit(mst_calib_worker *w);
  * another size. */
 MST_API mst_status mst_calib_partner(const mst_program *ann, const mst_program *snn, size_t k, uint32_t *partner,
                                      mst_err *err);
+/* The node of g with the name and operator of a node of another graph. Both graphs keep the order of the model: the
+ * search goes on behind the last find, *from (0 at first), so that nodes of one name pair in order. NULL: none. */
+MST_API const mst_node *mst_calib_partner_node(const mst_graph *g, const mst_node *node, uint32_t *from);
 /* Of the sample measured last: its label (-1: none), the class that the ANN says, and what the spiking network says at
  * each point, said [n_at]. */
 MST_API void mst_calib_said(const mst_calib_worker *w, int *label, uint32_t *ann, uint32_t *said);

@@ -202,6 +202,10 @@ MST_API void mst_session_tap(mst_session *s, mst_tap_fn fn, void *ctx);
 /* The values of step i (0..steps-1), [n]: theta*s for a NEURON of the step semantics. */
 MST_API void mst_tap_values(const mst_tap *t, uint32_t i, float *out);
 
+/* Give step i other values, [n], before anything reads them: for what-if runs in float mode, where the output of every
+ * node is seen. False, and nothing happens: they are no analog numbers (form FLOAT), or there is no such step. */
+MST_API bool mst_tap_put(const mst_tap *t, uint32_t i, const float *values);
+
 /* Add to count[n] how many of the steps' values are not zero, spikes for a NEURON; for the form COUNT, n. */
 MST_API void mst_tap_count(const mst_tap *t, uint32_t *count);
 

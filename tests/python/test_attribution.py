@@ -1,0 +1,158 @@
+"""mstcalib --attribute: what the accuracy is lost to, by what-if runs; planted faults are named first."""
+import json
+import signal
+import subprocess
+import time
+
+import numpy as np
+import pytest
+
+from built import BUILD, ROOT, lasting, tool
+from support import Net, runtime
+from test_qcfs import qcfs
+
+DIGITS = "idx:%s,%s" % tuple(ROOT / "examples" / "data" / ("digits-test-%s.gz" % part)
+                             for part in ("images.idx3-ubyte", "labels.idx1-ubyte"))
+SWIN = ROOT / "examples" / "models" / "digits-swin.onnx"
+LAYERS, CHANNELS, SIZE, CLASSES, SAMPLES, FAULT = 5, 8, 6, 10, 80, 2
+TRAINED = [16] * LAYERS
+
+
+def network(theta=None, levels=TRAINED):
+    """Convolutions, each with BatchNorm and QCFS; faults in one of them. theta: (layer, factor)."""
+    rng = np.random.default_rng(11)
+    n = Net(["N", 3, SIZE, SIZE], 13)
+    y = n.x
+    for k in range(LAYERS):
+        inputs = 3 if k == 0 else CHANNELS
+        w = rng.normal(size=(CHANNELS, inputs, 3, 3)) * np.sqrt(2 / (9 * inputs))
+        bn = [rng.uniform(0.6, 1.4, CHANNELS), rng.normal(size=CHANNELS) * 0.3, rng.normal(size=CHANNELS) * 0.2,
+              rng.uniform(0.5, 1.5, CHANNELS)]
+        y = n.op("Conv", y, n.const(w), pads=[1, 1, 1, 1], name="conv%d" % k)
+        y = n.op("BatchNormalization", y, *(n.const(v) for v in bn))
+        y = qcfs(n, y, 0.9 * (theta[1] if theta and theta[0] == k else 1), levels[k])
+    y = n.op("Flatten", n.op("GlobalAveragePool", y))
+    return n.model(n.op("MatMul", y, n.const(rng.normal(size=(CHANNELS, CLASSES)))))
+
+
+def without_bn(model, k):
+    """What reads the k-th BatchNormalization reads what it reads."""
+    bn = [node for node in model.graph.node if node.op_type == "BatchNormalization"][k]
+    for node in model.graph.node:
+        for i, name in enumerate(node.input):
+            if name == bn.output[0]:
+                node.input[i] = bn.input[0]
+    model.graph.node.remove(bn)
+    return model
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """good.onnx, good.bin, x.npy and y.npy: the classes that the good ANN says."""
+    where, x = tmp_path_factory.mktemp("attribution"), np.random.default_rng(3).normal(size=(SAMPLES, 3, SIZE, SIZE))
+    model = network()
+    (where / "good.onnx").write_bytes(model.SerializeToString())
+    np.save(where / "x.npy", x.astype("f4"))
+    np.save(where / "y.npy", runtime(model, x.astype("f4")).reshape(SAMPLES, CLASSES).argmax(1))
+    tool("mstconv", where / "good.onnx", "-o", where / "good.bin", "--quiet")
+    return where
+
+
+def convert(folder, model, name, *args):
+    (folder / (name + ".onnx")).write_bytes(model.SerializeToString())
+    tool("mstconv", folder / (name + ".onnx"), "-o", folder / (name + ".bin"), "--quiet", *args)
+    return folder / (name + ".bin")
+
+
+def attribute(folder, model, *args, onnx=None, data=None):
+    data = data or "npy:%s,%s" % (folder / "x.npy", folder / "y.npy")
+    done = tool("mstcalib", onnx or folder / "good.onnx", model, data, "--attribute", "--json", "-", "--quiet", *args)
+    return lasting(json.loads(done.stdout))
+
+
+def layer_name(report, k):
+    return report["layers"][k]["name"]
+
+
+def cause(a, name):
+    return next(c for c in a["causes"] if c["cause"] == name)
+
+
+# ---- faults ----
+
+def first(report):
+    return report["attribution"]["findings"][0]
+
+
+@pytest.mark.parametrize("mode", [("-T", 32), ("--mode", "count"), ("--mode", "radix")], ids=lambda m: m[-1])
+def test_one_theta_halved(folder, mode):
+    r = attribute(folder, convert(folder, network(theta=(FAULT, 0.5)), "theta"), *mode)
+    assert first(r)["kind"] == "network" and first(r)["layer"] == layer_name(r, FAULT)
+    assert "its threshold is 0.5 times the ANN's" in first(r)["text"] and "Convert again" in first(r)["advice"]
+    assert [row["differs"] for row in r["attribution"]["layers"]] == [k == FAULT for k in range(LAYERS + 1)]
+    assert r["attribution"]["parts"][0]["layer"] == layer_name(r, FAULT)
+    assert r["attribution"]["parts"][0]["largest"] == "network"
+
+
+@pytest.mark.parametrize("weights", ["f32", "f16", "int8"])
+@pytest.mark.parametrize("mode", [("-T", 32), ("--mode", "count")], ids=lambda m: m[-1])
+def test_one_batchnorm_skipped(folder, mode, weights):
+    """The node of the convolution has other weights than their type explains."""
+    r = attribute(folder, convert(folder, without_bn(network(), FAULT), "bn", "--weights", weights), *mode)
+    assert first(r)["kind"] == "network" and first(r)["layer"] == layer_name(r, FAULT)
+    assert "what it is computed with" in first(r)["text"]
+    assert [row["differs"] for row in r["attribution"]["layers"]] == [k == FAULT for k in range(LAYERS + 1)]
+    assert r["attribution"]["parts"][0]["layer"] == layer_name(r, FAULT)
+
+
+def test_one_layer_of_four_levels(folder):
+    """In count mode that layer runs with 4; step mode knows no L, and finds nothing."""
+    levels = [4 if k == FAULT else 16 for k in range(LAYERS)]
+    model = convert(folder, network(levels=levels), "levels")
+    r = attribute(folder, model, "--mode", "count")
+    assert first(r)["kind"] == "quantization" and first(r)["layer"] == layer_name(r, FAULT)
+    assert "(4 levels, the ANN has L = 16)" in first(r)["text"] and "--levels 16" in first(r)["advice"]
+    assert [p["layer"] for p in r["attribution"]["parts"]] == [layer_name(r, FAULT)]
+    step = [lasting(json.loads(tool("mstcalib", folder / "good.onnx", m, "npy:%s" % (folder / "x.npy"), "--attribute",
+                                    "--json", "-", "--quiet", "-T", 16).stdout))["attribution"]["causes"]
+            for m in (folder / "good.bin", model)]
+    assert step[0] == step[1]
+
+
+@pytest.mark.parametrize("mode", [("-T", 64), ("--mode", "count")], ids=lambda m: m[-1])
+def test_ratio_in_one_block(folder, mode):
+    policy = folder / "policy.yaml"
+    policy.write_text("version: 1\nmasks:\n  sites: {conv: 0.1}\n  overrides:\n    - blocks: %d\n"
+                      "      sites: {conv: 0.9}\n" % FAULT)
+    r = attribute(folder, convert(folder, network(), "ratio", "--policy", policy), *mode)
+    assert first(r)["kind"] == "masks" and first(r)["layer"] == layer_name(r, FAULT)
+    assert "ratio 0.9, not known to be trained with" in first(r)["text"] and "lower ratio" in first(r)["advice"]
+    assert r["attribution"]["parts"][0]["layer"] == layer_name(r, FAULT)
+
+
+def test_wrong_mean_and_std(tmp_path):
+    """The ANN sees the same wrong inputs: it is no error of the conversion, and is named before those. What it advises to
+    do gives what it says."""
+    model, right = tmp_path / "wrong.bin", tmp_path / "right.bin"
+    tool("mstconv", SWIN, "-o", model, "--mean", ".9", "--std", ".08", "--quiet")
+    r = attribute(tmp_path, model, "-T", 16, "-n", 100, "--attribute-layers", 0, onnx=SWIN, data=DIGITS)
+    found = first(r)
+    assert found["kind"] == "input" and found["worth"]["points"] > 3 * found["worth"]["points_se"] > 0
+    words = found["advice"].split()
+    mean, std = words[words.index("--mean") + 1], words[words.index("--std") + 1].rstrip(");")
+    tool("mstconv", SWIN, "-o", right, "--mean", mean, "--std", std, "--quiet")
+    again = attribute(tmp_path, right, "-T", 16, "-n", 100, "--attribute-layers", 0, onnx=SWIN, data=DIGITS)
+    gained = again["ann_top1_percent"] - r["ann_top1_percent"]
+    assert gained == pytest.approx(found["worth"]["points"], abs=2 * found["worth"]["points_se"])
+    assert all(f["kind"] != "input" for f in again["attribution"]["findings"])
+
+
+def test_no_fault(folder):
+    """Of the same network nothing is said to be another one, and at its own levels nothing at all."""
+    r = attribute(folder, folder / "good.bin", "-T", 32)
+    assert all(f["kind"] not in ("network", "input") for f in r["attribution"]["findings"])
+    assert not any(row["differs"] for row in r["attribution"]["layers"])
+    r = attribute(folder, folder / "good.bin", "--mode", "count")
+    a = r["attribution"]
+    assert a["findings"] == [] and a["causes"] == [] and a["parts"] == [] and a["loss"]["logit_rel_l2"] == 0
+    assert a["summary"].endswith("Nothing in it is worth doing something about.")
