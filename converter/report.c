@@ -151,6 +151,20 @@ static mst_status note_mask(const tracer *t, const mst_node *mask, mst_report *r
                     "node '%s': a random mask that does not follow a QCFS activation; mask spikes only", mask->name);
 }
 
+/* A neuron whose spikes are whole numbers, which a scale follows (qdq_exact.c): its threshold in units of the model. */
+static void note_scale(const tracer *t, const mst_node *n, mst_report *r)
+{
+    bool scales = n->op == MST_OP_BINARY && n->ip[MST_BINARY_FN] == MST_BIN_MUL && qdq_mark(n) != 0;
+    uint32_t at = scales ? t->producer[n->in[0]] : MST_NONE;
+    while (at != MST_NONE && t->g->nodes[at].op != MST_OP_NEURON && mst_node_moves_spikes(&t->g->nodes[at]))
+        at = t->producer[t->g->nodes[at].in[0]];
+    for (uint32_t k = r->n_rows; at != MST_NONE && k-- > 0;)
+        if (r->rows[k].node == at && r->rows[k].spiking && r->rows[k].theta_max == r->rows[k].levels) {
+            r->rows[k].theta_min *= mst_const_at(&t->g->tensors[n->in[1]], 0);
+            r->rows[k].theta_max = r->rows[k].theta_min;
+        }
+}
+
 static mst_status add_rows(const tracer *t, mst_report *r, mst_err *err)
 {
     const mst_graph *g = t->g;
@@ -164,6 +178,7 @@ static mst_status add_rows(const tracer *t, mst_report *r, mst_err *err)
         softmax = softmax || n->op == MST_OP_SOFTMAX;
         if (n->op == MST_OP_MASK)
             MST_TRY(note_mask(t, n, r, err));
+        note_scale(t, n, r);
         if (n->op != MST_OP_NEURON && reason == NULL)
             continue;
         row->name = n->name;

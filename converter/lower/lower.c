@@ -73,11 +73,12 @@ mst_status mst_lower(ox_graph *ox, mst_graph *g, mst_layout layout, const ox_not
     c.map = mst_alloc_array(alloc, ox->n_values, sizeof *c.map);
     c.random = mst_alloc_array(alloc, ox->n_values, sizeof *c.random);
     c.pair_of = mst_alloc_array(alloc, ox->n_values, sizeof *c.pair_of);
+    c.levels = mst_alloc_array(alloc, ox->n_values, sizeof *c.levels);
     mst_status st = MST_OK;
-    if (c.map == NULL || c.random == NULL || c.pair_of == NULL)
+    if (c.map == NULL || c.random == NULL || c.pair_of == NULL || c.levels == NULL)
         st = lower_no_memory(&c);
     for (uint32_t i = 0; i < ox->n_values && st == MST_OK; i++)
-        c.map[i] = c.pair_of[i] = MST_NONE;
+        c.map[i] = c.pair_of[i] = c.levels[i] = MST_NONE;
     if (st == MST_OK)
         st = lower_input(&c, layout, notes);
     if (st == MST_OK)
@@ -85,5 +86,6 @@ mst_status mst_lower(ox_graph *ox, mst_graph *g, mst_layout layout, const ox_not
     mst_free_array(alloc, c.map, ox->n_values, sizeof *c.map);
     mst_free_array(alloc, c.random, ox->n_values, sizeof *c.random);
     mst_free_array(alloc, c.pair_of, ox->n_values, sizeof *c.pair_of);
+    mst_free_array(alloc, c.levels, ox->n_values, sizeof *c.levels);
     return st;
 }

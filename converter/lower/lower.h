@@ -27,6 +27,7 @@ typedef struct lower_ctx {
     uint32_t n_masks;
     qdq_pairs *pairs;
     uint32_t *pair_of; /* [ox values] the pair whose whole numbers it is; MST_NONE: none */
+    uint32_t *levels;  /* [ox values] tensor of those numbers without the zero point */
 } lower_ctx;
 
 typedef mst_status (*lower_fn)(lower_ctx *c);

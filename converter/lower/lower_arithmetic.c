@@ -153,5 +153,7 @@ mst_status lower_clip(lower_ctx *c)
     double lo, hi;
     MST_TRY(lower_tensor(c, 0, &x));
     MST_TRY(ox_clip_bounds(&c->o, &lo, &hi));
+    if (c->pair_of[c->o.n->in[0]] != MST_NONE)
+        return lower_bounded_levels(c, lo > hi ? hi : lo, hi);
     return bind_clip(c, x, lo > hi ? hi : lo, hi); /* ONNX: min(max(x, lo), hi) */
 }

@@ -9,8 +9,10 @@ mst_status lower_alias(lower_ctx *c)
     uint32_t x;
     MST_TRY(lower_tensor(c, 0, &x));
     lower_bind(c, 0, x);
-    if (c->o.n->out[0] != OX_NONE)
+    if (c->o.n->out[0] != OX_NONE) {
         c->pair_of[c->o.n->out[0]] = c->pair_of[c->o.n->in[0]];
+        c->levels[c->o.n->out[0]] = c->levels[c->o.n->in[0]];
+    }
     return MST_OK;
 }
 

@@ -33,6 +33,8 @@ mst_status lower_max(lower_ctx *c);
 mst_status lower_pow(lower_ctx *c);
 mst_status lower_relu(lower_ctx *c);
 mst_status lower_clip(lower_ctx *c);
+/* lower_quant.c: the node bounds whole numbers of a pair to lo..hi */
+mst_status lower_bounded_levels(lower_ctx *c, double lo, double hi);
 /* Of any function; Min and Max of several inputs, one after another. */
 mst_status lower_binary(lower_ctx *c, mst_binary_fn fn);
 

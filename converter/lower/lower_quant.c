@@ -71,6 +71,18 @@ static mst_status new_pair(lower_ctx *c, const ox_quant *q, int64_t zero, qdq_pa
     return (*out)->told.name != NULL ? MST_OK : lower_no_memory(c);
 }
 
+/* The output is whole numbers of a pair: tensor y without its zero point, and with it for whoever else reads it. */
+static mst_status bind_levels(lower_ctx *c, uint32_t pair, uint32_t y)
+{
+    double zero = c->pairs->at[pair].told.zero;
+    c->pair_of[c->o.n->out[0]] = pair;
+    c->levels[c->o.n->out[0]] = y;
+    if (zero != 0)
+        MST_TRY(lower_emit_scale(c, y, 1, zero, &y));
+    lower_bind(c, 0, y);
+    return MST_OK;
+}
+
 mst_status lower_quantize(lower_ctx *c)
 {
     ox_quant q;
@@ -90,11 +102,15 @@ mst_status lower_quantize(lower_ctx *c)
     p->bound = c->g->n_nodes;
     MST_TRY(lower_emit_clip(c, x, p->told.lo, p->told.hi, &y));
     c->g->nodes[p->round].ip[QDQ_MARK] = c->g->nodes[p->bound].ip[QDQ_MARK] = (int32_t)c->pairs->n;
-    c->pair_of[c->o.n->out[0]] = c->pairs->n - 1;
-    if (zero != 0) /* for whoever else reads it */
-        MST_TRY(lower_emit_scale(c, y, 1, (double)zero, &y));
-    lower_bind(c, 0, y);
-    return MST_OK;
+    return bind_levels(c, c->pairs->n - 1, y);
+}
+
+mst_status lower_bounded_levels(lower_ctx *c, double lo, double hi)
+{
+    uint32_t y, pair = c->pair_of[c->o.n->in[0]];
+    double zero = c->pairs->at[pair].told.zero;
+    MST_TRY(lower_emit_clip(c, c->levels[c->o.n->in[0]], lo - zero, hi - zero, &y));
+    return bind_levels(c, pair, y);
 }
 
 mst_status lower_dequantize(lower_ctx *c)
@@ -105,7 +121,7 @@ mst_status lower_dequantize(lower_ctx *c)
     MST_TRY(read_params(c, &q, &zero));
     MST_TRY(lower_tensor(c, 0, &x));
     if (pair != MST_NONE) {
-        x = c->g->nodes[c->pairs->at[pair].bound].out;
+        x = c->levels[c->o.n->in[0]];
         zero -= c->pairs->at[pair].told.zero;
     }
     if (zero != 0)

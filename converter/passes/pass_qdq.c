@@ -28,11 +28,23 @@ static bool is_exit(const mst_edit *e, const qdq_pair *p, uint32_t i)
     return true;
 }
 
+/* The one that reads tensor t, of those that are read themselves; MST_NONE: none, or several. */
+static uint32_t only_reader(mst_edit *e, uint32_t t)
+{
+    for (uint32_t u = e->head[t], next; u != MST_NONE; u = next) {
+        uint32_t i = e->edge[u].node;
+        next = e->edge[u].next;
+        if (e->uses[edit_node(e, i)->out] == 0)
+            edit_kill(e, i);
+    }
+    return edit_only_user(e, t);
+}
+
 /* Bounds of the whole numbers (0..127 of uint8, say) are the pair's. */
 static void join_bounds(mst_edit *e, qdq_pair *p)
 {
     mst_node *bound = edit_node(e, p->bound);
-    for (uint32_t i = edit_only_user(e, bound->out); edit_is(e, i, MST_OP_CLIP); i = edit_only_user(e, bound->out)) {
+    for (uint32_t i = only_reader(e, bound->out); edit_is(e, i, MST_OP_CLIP); i = only_reader(e, bound->out)) {
         const mst_node *next = edit_node(e, i);
         p->told.lo = (int)fmin(fmax(ceil((double)next->fp[MST_CLIP_LO]), p->told.lo), p->told.hi);
         p->told.hi = (int)fmax(fmin(floor((double)next->fp[MST_CLIP_HI]), p->told.hi), p->told.lo);

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from qdq_kit import (SHAPE, Net, assert_close, constants, conv, ended, helper, images, judge, live_pairs, network,
-                     pairs_of, quantized, ran, scalar, static, tool, without_pairs)
-from support import convert, refused, saved
+                     pairs_of, quantization, quantized, ran, scalar, static, tool, without_pairs)
+from support import ROOT, convert, refused, saved
 
 
 KINDS = [("QUInt8", True, {}), ("QUInt8", False, {}), ("QInt8", True, {}),
@@ -28,9 +28,7 @@ def test_static_quantization_is_the_network_in_integers(activations, per_channel
     for row in report["layers"]:
         p = pairs[row["name"]]
         assert row["L"] == p["hi"] and p["lo"] == 0
-        # where values are summed, levels are whole numbers that the scale multiplies as in ONNX Runtime
-        summed = row["name"] == quants[1].name
-        assert row["theta_min"] == pytest.approx(row["L"] if summed else row["L"] * p["scale"], rel=1e-6)
+        assert row["theta_min"] == pytest.approx(row["L"] * p["scale"], rel=1e-6)
     wrong = total = far = 0
     for x in images(24):
         want = judge(model, x[None], [model.graph.output[0].name] + [q.output[0] for q in quants])
@@ -135,6 +133,21 @@ def test_fake_quantize_keeps_float_weights(tmp_path):
     assert [row["L"] for row in report["layers"]] == [127, 255]
     assert [row["theta_min"] for row in report["layers"]] == pytest.approx([127 * .03, 255 * .05], rel=1e-6)
     assert_close(model, tmp_path, quantum=.2)
+
+
+@pytest.mark.parametrize("zero,low,high,top", [(60, 0, 127, 67), (60, 20, 255, 195), (0, 0, 127, 127), (127, 0, 127, None)])
+def test_bounds_between_the_two_are_those_of_the_type(zero, low, high, top, tmp_path):
+    """7 bits of PyTorch's FakeQuantize, the ReLU behind: counted from the zero point."""
+    n = Net(SHAPE, opset=17)
+    bounds = [n.const(k, dtype=np.uint8) for k in (low, high)]
+    y = quantized(n, conv(n, n.x), .04, zero, between=lambda q: n.op("Clip", q, *bounds), name="bounded")
+    model = ended(n, n.op("Conv", n.op("Relu", y), n.const(np.ones((2, 4, 1, 1)))), 128)
+    if top is None:
+        assert "nothing in this network spikes" in refused(model, tmp_path)
+        return
+    report, _ = convert(model, tmp_path)
+    assert [(row["L"], pytest.approx(row["theta_min"])) for row in report["layers"]] == [(top, top * .04)]
+    assert_close(model, tmp_path, .3)
 
 
 @pytest.mark.parametrize("zero,dtype,top", [(0, np.uint8, 255), (-128, np.int8, 255), (0, np.int8, 127),
@@ -256,6 +269,36 @@ def test_pairs_around_a_qcfs_vanish(rounded, tmp_path):
     assert len(plain["layers"]) == len(report["layers"]) == 3
     assert {n.op for n in graph.nodes} <= {"conv", "neuron", "affine", "unary", "clip", "binary", "reduce", "linear",
                                            "transpose", "reshape"}
+
+
+def test_a_quantized_swin_has_the_neurons_of_its_float_file(tmp_path):
+    source = ROOT / "examples" / "models" / "digits-swin-sa75.onnx"
+    reader = iter([{"input": x} for x in np.random.default_rng(1).normal(size=(8, 1, 1, 28, 28)).astype("f4")])
+    samples = type("Samples", (quantization.CalibrationDataReader,), {"get_next": lambda _: next(reader, None)})
+    quantization.quantize_static(str(source), str(tmp_path / "q.onnx"), samples(), per_channel=True,
+                                 quant_format=quantization.QuantFormat.QDQ)
+    float_file, _ = convert(source, tmp_path)
+    report, _ = convert(tmp_path / "q.onnx", tmp_path)
+    for old, new in zip(float_file["layers"], report["layers"]):
+        assert [old[k] for k in ("L", "neurons", "site", "stage", "block", "ratio")] == \
+            [new[k] for k in ("L", "neurons", "site", "stage", "block", "ratio")]
+        assert old["theta_min"] == pytest.approx(new["theta_min"], rel=1e-4)
+    assert len(float_file["layers"]) == len(report["layers"]) == 33
+    assert {p["became"] for p in report["pairs"]} == {"in QCFS", "rounds"} and report["non_spiking_nodes"] == 2
+
+
+@pytest.mark.parametrize("pool", [None, "AveragePool"])
+def test_thetas_of_what_is_summed_or_averaged(pool, tmp_path):
+    """Levels times the scale, however they are computed."""
+    n = Net(SHAPE, opset=17)
+    y = quantized(n, n.op("Relu", conv(n, n.x)), .02, 0, name="a")
+    z = quantized(n, n.op("Relu", conv(n, y, 4)), .03, 0, name="b")
+    z = n.op(pool, z, kernel_shape=[2, 2], strides=[2, 2]) if pool else n.op("Relu", n.op("Add", y, z))
+    z = quantized(n, z, .03, 0, name="c")
+    report, _ = convert(ended(n, conv(n, z, 4), 64 if pool else 256), tmp_path)
+    found = {row["name"]: row["theta_min"] for row in report["layers"]}
+    for name, scale in (("a", .02), ("b", .03)):
+        assert found[name] == pytest.approx(255 * scale, rel=1e-5)
 
 
 # ---- what is refused ----
