@@ -211,6 +211,8 @@ pytest: all mpi-tools $(KIT_BIN) $(VENV)/ok ## test the tools against the oracle
 
 # PyTorch as PyPI has it for Linux does not load without 3 GB of CUDA's libraries; in CI Debian's, for CPUs, is installed (147 MB).
 TRAIN_PYTHON ?= $(if $(filter true,$(CI)),/usr/bin/python3,$(PYTHON))
+# those of other programs' packages are skipped where these are not: pip install nir spikingjelly nirtorch neurobench
+BRIDGES := exchange spikingjelly neurobench
 # One after the other: examples/mst and the package are of one name.
 .PHONY: train-check
 train-check: all ## test the training code and mst.torch, where TRAIN_PYTHON (PYTHON) has PyTorch
@@ -218,7 +220,8 @@ train-check: all ## test the training code and mst.torch, where TRAIN_PYTHON (PY
 	  echo "make: PyTorch could not be installed" >&2
 	@if $(TRAIN_PYTHON) -c 'import torch, yaml, pytest' 2>/dev/null; then \
 	  apart=$$($(TRAIN_PYTHON) -c 'import xdist; print("-n auto")' 2>/dev/null); \
-	  for tests in examples/train tests/python/test_package_torch.py tests/python/test_exchange.py; do \
+	  for tests in examples/train \
+	    "tests/python/test_package_torch.py $(BRIDGES:%=tests/python/test_%.py)"; do \
 	    $(TRAIN_PYTHON) -m pytest -q -rs -p no:cacheprovider $$apart $$tests || exit 1; done; \
 	else echo "SKIP: tests of the training code: $(TRAIN_PYTHON) lacks PyTorch, PyYAML or pytest (examples/train/requirements.txt)"; fi
 

@@ -23,14 +23,18 @@ def is_module(model: Any) -> bool:
     return any(t.__module__.startswith("torch.nn") and t.__name__ == "Module" for t in type(model).__mro__)
 
 
-def export(model: Any, example: Any, path: str | os.PathLike[str]) -> None:
-    """Write a torch.nn.Module as ONNX, with the exporter that traces it in evaluation mode."""
+def export(model: Any, example: Any, path: str | os.PathLike[str], levels: int | None = None) -> None:
+    """Write a torch.nn.Module as ONNX, with the exporter that traces it in evaluation mode. levels: L of SpikingJelly's
+    neurons in it."""
     import inspect
     import warnings
 
     import torch
+
+    from .torch import spikingjelly
     if example is None:
         raise ArgumentError("example: expected an input of the module, as torch.zeros(1, 3, 32, 32), found nothing")
+    model = spikingjelly.rewritten(model, levels)
     example, training = torch.as_tensor(example), model.training
     more = {"dynamo": False} if "dynamo" in inspect.signature(torch.onnx.export).parameters else {}
     with warnings.catch_warnings(), torch.no_grad():
@@ -44,12 +48,12 @@ def export(model: Any, example: Any, path: str | os.PathLike[str]) -> None:
 
 
 @contextlib.contextmanager
-def as_onnx(model: Any, example: Any) -> Iterator[str]:
+def as_onnx(model: Any, example: Any, levels: int | None = None) -> Iterator[str]:
     """The path of an ONNX file: that of one, or of what a module was exported to, which goes when this ends."""
     if is_module(model):
         with tempfile.TemporaryDirectory(prefix="mst-") as folder:
             path = os.path.join(folder, type(model).__name__ + ".onnx")
-            export(model, example, path)
+            export(model, example, path, levels)
             yield path
     elif isinstance(model, (str, os.PathLike)):
         yield os.fspath(model)
@@ -104,7 +108,8 @@ def convert(model: Any, out: str | os.PathLike[str] | None = None, *, example: A
     """The spiking network of an ANN, as mstconv makes it (`mstconv --help`, docs/CONVERSION.md).
 
     model: the path of an ONNX file, an onnx.ModelProto, or a torch.nn.Module with `example`, an input of it
-        [1, C, H, W]; a module is exported in evaluation mode and left as it was.
+        [1, C, H, W]; a module is exported in evaluation mode and left as it was. SpikingJelly's IFNode(v_reset=None) in
+        it, as of ann2snn.Converter, become neurons with the same thresholds (docs/BRIDGES.md); its other neurons are refused.
     out: the model file to write; None: none stays. `force` replaces a file that no tool of ours wrote.
     policy: masks and the way of running, an mst.Policy or the path of one. masks alone: a ratio for all sites, or one
         for each, {"q": .5, "k": .5, "attn": .5}. Default: those that the model's metadata name.
@@ -125,7 +130,7 @@ def convert(model: Any, out: str | os.PathLike[str] | None = None, *, example: A
     if classes is not None and not isinstance(classes, (str, os.PathLike)):
         classes = ",".join(map(str, classes))
     with contextlib.ExitStack() as stack:
-        onnx = stack.enter_context(as_onnx(model, example))
+        onnx = stack.enter_context(as_onnx(model, example, levels))
         spec = stack.enter_context(as_data(calibrate))
         file = stack.enter_context(as_policy(policy, masks))
         folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mst-")))
