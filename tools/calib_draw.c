@@ -4,6 +4,30 @@
 #include <math.h>
 
 #include "runtime/core/philox.h"
+#include "tools/tool_range.h"
+
+mst_status mst_calib_data_open(mst_calib_data *d, const char *const *args, size_t n_args, const mst_graph *g,
+                               const mst_pick_opts *pick, mst_err *err)
+{
+    mst_pick_opts whole = *pick;
+    whole.limit.set = false; /* N are drawn of all others */
+    *d = (mst_calib_data){0};
+    MST_TRY(mst_data_open_for(args[2], g, &d->data, err));
+    MST_TRY(mst_pick_make(&whole, d->data, &d->from, err));
+    mst_range_warn("mstcalib", g, d->data, &d->from);
+    if (n_args < 4)
+        return MST_OK;
+    MST_TRY(mst_data_open_for(args[3], g, &d->judge, err));
+    return mst_pick_make(&whole, d->judge, &d->judge_from, err);
+}
+
+void mst_calib_data_close(mst_calib_data *d)
+{
+    mst_pick_free(&d->judge_from);
+    mst_pick_free(&d->from);
+    mst_data_close(d->judge);
+    mst_data_close(d->data);
+}
 
 /* What is drawn: samples of data, of a second data set, and those of the first that are held out. */
 enum { DRAW_DATA,

@@ -5,6 +5,17 @@
 #include "mst/data.h"
 #include "tools/tool_pick.h"
 
+/* The samples of DATA that the options leave but for --limit, and those of a second DATA. */
+typedef struct mst_calib_data {
+    mst_data *data, *judge;    /* judge NULL: there is no second */
+    mst_pick from, judge_from; /* of these */
+} mst_calib_data;
+
+/* args: MODEL.onnx MODEL.bin DATA [DATA]. Warns where the values of samples do not fit. Close in any case. */
+mst_status mst_calib_data_open(mst_calib_data *d, const char *const *args, size_t n_args, const mst_graph *g,
+                               const mst_pick_opts *pick, mst_err *err);
+void mst_calib_data_close(mst_calib_data *d);
+
 typedef struct mst_draw_job {
     const mst_pick *from;  /* samples of DATA to draw from */
     const mst_pick *judge; /* those of a second DATA, which are held out; NULL: a share of the first is */

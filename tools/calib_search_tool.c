@@ -7,7 +7,6 @@
 #include "tools/calib_search_policy.h"
 #include "tools/calib_search_report.h"
 #include "tools/tool_mode.h"
-#include "tools/tool_range.h"
 
 #define SAMPLES 2000
 #define MAX_LADDER 16 /* columns of a table */
@@ -163,10 +162,7 @@ static void take_ladder(const mst_search_call *call, mst_search_opts *o)
 mst_status mst_search_tool(const mst_search_call *call, mst_err *err)
 {
     const mst_common_opts *c = call->common;
-    mst_data *data = NULL, *judge = NULL;
-    mst_pick from = {0}, judge_from = {0};
-    mst_pick_opts whole = c->pick;
-    whole.limit.set = false; /* N are drawn of all others */
+    mst_calib_data d;
     mst_search_job job = {.graph = call->graph,
                           .opts = {.size = sizeof job.opts},
                           .run = *call->run,
@@ -182,30 +178,19 @@ mst_status mst_search_tool(const mst_search_call *call, mst_err *err)
         MST_TRY(add_masks(call->graph, err));
     else
         spread_levels(call->graph, &job.run);
-    mst_status st = mst_data_open_for(call->args[2], call->graph, &data, err);
-    if (st == MST_OK)
-        st = mst_pick_make(&whole, data, &from, err);
-    if (st == MST_OK && call->n_args > 3)
-        st = mst_data_open_for(call->args[3], call->graph, &judge, err);
-    if (st == MST_OK && judge != NULL)
-        st = mst_pick_make(&whole, judge, &judge_from, err);
-    job.data = data;
-    job.judge = judge;
-    job.draw = (mst_draw_job){.from = &from,
-                              .judge = judge != NULL ? &judge_from : NULL,
+    mst_status st = mst_calib_data_open(&d, call->args, call->n_args, call->graph, &c->pick, err);
+    job.data = d.data;
+    job.judge = d.judge;
+    job.draw = (mst_draw_job){.from = &d.from,
+                              .judge = d.judge != NULL ? &d.judge_from : NULL,
                               .n = c->pick.limit.set ? c->pick.limit.value : SAMPLES,
                               .n_judge = SIZE_MAX,
                               .holdout = call->holdout,
                               .seed = job.run.seed,
                               .what = "search"};
-    job.threads = mst_thread_count(from.n, &c->threads);
-    if (st == MST_OK)
-        mst_range_warn("mstcalib", call->graph, data, &from);
+    job.threads = mst_thread_count(SIZE_MAX, &c->threads);
     if (st == MST_OK)
         st = search(call, &job, err);
-    mst_pick_free(&judge_from);
-    mst_pick_free(&from);
-    mst_data_close(judge);
-    mst_data_close(data);
+    mst_calib_data_close(&d);
     return st;
 }

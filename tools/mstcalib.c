@@ -6,6 +6,7 @@
 #include "tools/calib_attrib.h"
 #include "tools/calib_attrib_words.h"
 #include "tools/calib_counts.h"
+#include "tools/calib_exit.h"
 #include "tools/calib_masks.h"
 #include "tools/calib_relus.h"
 #include "tools/calib_report.h"
@@ -39,6 +40,7 @@ static mst_opt_real holdout;
 static mst_attrib_said attribute;
 static const char *html, *html_layer, *energy_set;
 static mst_search_said search;
+static mst_exit_said early;
 static mst_energy energy;
 
 static const mst_opt options[] = {
@@ -59,6 +61,7 @@ static const mst_opt options[] = {
      "--tune, --search: share of the N that is held out (default .2; with a second DATA, those are all of it)", 0, 0},
     MST_SEARCH_OPTIONS(search),
     MST_ATTRIB_OPTIONS(attribute),
+    MST_EXIT_BUDGET_OPTIONS(early),
     MST_ENERGY_OPTION(energy_set),
     {"html", 0, MST_OPT_OUTPUT, &html, "F.html",
      "write a page for people: accuracy, energy, errors by cause, as charts and tables (docs/REPORT.md)", MST_PATH_PAGE,
@@ -108,12 +111,13 @@ static int check_files(const char *const *args, size_t n)
                : mst_opts_wrong(&tool, "%s", err.text);
 }
 
-/* --tune or a search, which make something of samples; NULL: neither, the network is compared. */
+/* Options that make something of samples; NULL: none was given, the network is compared. */
 static const char *maker(void)
 {
     return tuned != NULL           ? "--tune"
            : search.masks != NULL  ? "--search-masks"
            : search.levels != NULL ? "--search-levels"
+           : early.budget.set      ? "--exit-budget"
                                    : NULL;
 }
 
@@ -121,18 +125,26 @@ static const char *maker(void)
 static int check_maker(size_t n_args, const char *const *args)
 {
     mst_err err;
-    if (maker() == NULL && (n_args > 3 || holdout.set))
-        return mst_opts_wrong(&tool, "expected --tune OUT.bin, --search-masks or --search-levels OUT.yaml with %s",
+    const char *what = maker();
+    int makers = (tuned != NULL) + (mst_search_out(&search) != NULL) + early.budget.set;
+    if (what == NULL && (n_args > 3 || holdout.set))
+        return mst_opts_wrong(&tool, "expected --tune, --search-masks, --search-levels or --exit-budget with %s",
                               n_args > 3 ? args[3] : "--holdout");
-    if (maker() != NULL && c.skip_bad)
-        return mst_opts_wrong(&tool, "--skip-bad: not with %s", maker());
-    if (maker() != NULL && html != NULL)
-        return mst_opts_wrong(&tool, "--html: not with %s", maker());
-    if (tuned != NULL && mst_search_out(&search) != NULL)
-        return mst_opts_wrong(&tool, "--tune and %s: expected one of them",
-                              search.masks != NULL ? "--search-masks" : "--search-levels");
-    if (ann_masks != NULL && mst_search_out(&search) != NULL)
-        return mst_opts_wrong(&tool, "--ann-masks: not with %s", maker());
+    if (makers > 1)
+        return mst_opts_wrong(&tool, "%s and %s: expected one of them", what,
+                              early.budget.set       ? "--exit-budget"
+                              : search.masks != NULL ? "--search-masks"
+                                                     : "--search-levels");
+    if (what != NULL && c.skip_bad)
+        return mst_opts_wrong(&tool, "--skip-bad: not with %s", what);
+    if (what != NULL && html != NULL)
+        return mst_opts_wrong(&tool, "--html: not with %s", what);
+    if (what != NULL && tuned == NULL && ann_masks != NULL)
+        return mst_opts_wrong(&tool, "--ann-masks: not with %s", what);
+    if (early.levels.n != 0 && !early.budget.set)
+        return mst_opts_wrong(&tool, "--exit-levels: expected --exit-budget with it");
+    if (early.budget.set && early.budget.value > 100)
+        return mst_opts_wrong(&tool, "--exit-budget: expected points of top-1, 0 to 100, found %g", early.budget.value);
     return mst_search_check(&search, &err) == MST_OK ? -1 : mst_opts_wrong(&tool, "%s", err.text);
 }
 
@@ -226,6 +238,29 @@ static mst_status load_stored(const char *path, networks *n, const mst_run_opts 
     return mst_program_create(n->stored_graph, ann, &n->stored, err);
 }
 
+/* Stages of an early exit, in *steps: steps, or levels. */
+static int settle_exit(const mst_graph *g, mst_run_opts *snn)
+{
+    mst_err err;
+    bool counts = mst_mode_counts(snn->mode);
+    uint32_t last = steps.n != 0 ? 0 : g->meta.timesteps;
+    for (size_t i = 0; i < steps.n; i++)
+        last = steps.values[i] > last ? steps.values[i] : last;
+    if (counts != (early.levels.n > 1) || (counts && (steps.n != 0 || snn->levels != 0)))
+        return mst_opts_wrong(&tool, "--exit-budget: expected several --exit-levels in count and radix mode and no other "
+                                     "levels, steps of -T in step mode");
+    if (counts)
+        steps = early.levels;
+    else if (steps.n < 2) {
+        steps.n = 0;
+        mst_exit_steps(&steps, last);
+    }
+    mst_steps_sort(&steps);
+    if (mst_readout_take(readout, g, last, snn, &err) != MST_OK)
+        return mst_opts_wrong(&tool, "%s", err.text);
+    return -1;
+}
+
 /* Mode, levels, thinning, readout and the steps to report: the exit status of what is wrong, or -1 to go on. */
 static int settle_mode(const mst_graph *g, mst_run_opts *snn)
 {
@@ -240,6 +275,8 @@ static int settle_mode(const mst_graph *g, mst_run_opts *snn)
         return mst_opts_wrong(&tool, "%s: expected one number of time steps, found several", maker());
     if (mst_search_check_mode(&search, snn, &err) != MST_OK)
         return mst_opts_wrong(&tool, "%s", err.text);
+    if (early.budget.set)
+        return settle_exit(g, snn);
     if (mst_mode_counts(snn->mode) && steps.n > 1)
         return mst_opts_wrong(&tool, "-T: count takes one number of levels, found %zu", steps.n);
     if (steps.n == 0 && maker() != NULL)
@@ -474,27 +511,16 @@ static mst_status report_tuning(const char *const *args, size_t n_args, const ms
 
 static mst_status tune(const char *const *args, size_t n_args, const networks *n, const mst_run_opts *snn, mst_err *err)
 {
-    mst_data *data = NULL, *judge = NULL;
-    mst_pick from = {0}, judge_from = {0};
-    mst_pick_opts whole = c.pick;
+    mst_calib_data d;
     mst_tune *t = NULL;
-    whole.limit.set = false; /* N are drawn of all others */
-    mst_status st = mst_data_open_for(args[2], n->snn_graph, &data, err);
-    if (st == MST_OK)
-        st = mst_pick_make(&whole, data, &from, err);
-    if (st == MST_OK)
-        mst_range_warn("mstcalib", n->snn_graph, data, &from);
-    if (st == MST_OK && n_args > 3)
-        st = mst_data_open_for(args[3], n->snn_graph, &judge, err);
-    if (st == MST_OK && n_args > 3)
-        st = mst_pick_make(&whole, judge, &judge_from, err);
+    mst_status st = mst_calib_data_open(&d, args, n_args, n->snn_graph, &c.pick, err);
     mst_tune_job job = {.ann = n->ann,
                         .graph = n->snn_graph,
                         .run = snn,
-                        .data = data,
-                        .judge = judge,
-                        .from = &from,
-                        .judge_from = &judge_from,
+                        .data = d.data,
+                        .judge = d.judge,
+                        .from = &d.from,
+                        .judge_from = &d.judge_from,
                         .n = c.pick.limit.set ? c.pick.limit.value : TUNE_SAMPLES,
                         .holdout = holdout.set ? holdout.value : HOLDOUT,
                         .seed = snn->seed,
@@ -506,41 +532,50 @@ static mst_status tune(const char *const *args, size_t n_args, const networks *n
     if (st == MST_OK)
         st = report_tuning(args, n_args, t, &job, err);
     mst_tune_destroy(t);
-    mst_pick_free(&judge_from);
-    mst_pick_free(&from);
-    mst_data_close(judge);
-    mst_data_close(data);
+    mst_calib_data_close(&d);
     return st;
 }
 
-/* ---- --search-masks, --search-levels ---- */
+/* ---- --search-masks, --search-levels, --exit-budget ---- */
 
 /* Nothing is compared with the ANN: it is looked at for whether the .bin is its own. */
 static mst_status run_search(const char *const *args, size_t n_args, networks *n, mst_run_opts *snn, mst_err *err)
 {
     size_t relus;
+    double share = holdout.set ? holdout.value : HOLDOUT;
     MST_TRY(import_ann(args[0], n, &n->ann_graph, &relus, err));
     warn(n, snn);
     snn->schedule = MST_SCHEDULE_BLOCK;
     snn->isa = c.isa;
     snn->frames = mst_graph_frames(n->snn_graph);
     snn->seed = c.seed.set ? c.seed.value : n->snn_graph->meta.seed;
-    const mst_search_call call = {.said = &search,
-                                  .common = &c,
-                                  .args = args,
-                                  .n_args = n_args,
-                                  .graph = n->snn_graph,
-                                  .run = snn,
-                                  .steps = mst_mode_counts(snn->mode) ? 1 : steps.values[0],
-                                  .holdout = holdout.set ? holdout.value : HOLDOUT,
-                                  .energy = &energy.set};
-    return mst_search_tool(&call, err);
+    if (early.budget.set)
+        return mst_exit_tool(&(mst_exit_call){.said = &early,
+                                              .common = &c,
+                                              .args = args,
+                                              .n_args = n_args,
+                                              .graph = n->snn_graph,
+                                              .run = snn,
+                                              .at = &steps,
+                                              .holdout = share,
+                                              .energy = &energy.set},
+                             err);
+    return mst_search_tool(&(mst_search_call){.said = &search,
+                                              .common = &c,
+                                              .args = args,
+                                              .n_args = n_args,
+                                              .graph = n->snn_graph,
+                                              .run = snn,
+                                              .steps = mst_mode_counts(snn->mode) ? 1 : steps.values[0],
+                                              .holdout = share,
+                                              .energy = &energy.set},
+                           err);
 }
 
 /* What the command line asks for, of a model that is loaded. */
 static mst_status do_it(const char *const *args, size_t n_args, networks *n, mst_run_opts *snn, mst_err *err)
 {
-    if (mst_search_out(&search) != NULL)
+    if (maker() != NULL && tuned == NULL)
         return run_search(args, n_args, n, snn, err);
     MST_TRY(load(args, n, snn, err));
     return tuned != NULL ? tune(args, n_args, n, snn, err) : calibrate(args, n, snn, err);

@@ -6,6 +6,7 @@
 #include "runtime/data/data_want.h"
 #include "tools/policy_yaml.h"
 #include "tools/report/report_page.h"
+#include "tools/run_exit.h"
 #include "tools/run_journal.h"
 #include "tools/run_lists.h"
 #include "tools/run_merge.h"
@@ -26,11 +27,12 @@ static struct {
     mst_runs_opts mode;
     mst_opt_uints steps, at;
     mst_opt_real alpha, ac, mac;
-    const char *set, *schedule, *trace, *predictions, *raster, *output, *readout, *resume, *html, *html_layer;
+    const char *set, *schedule, *trace, *predictions, *raster, *output, *readout, *resume, *html, *html_layer, *exit;
     mst_opt_list layers;
 } o;
 
 static mst_energy energy;
+static double margin; /* of --exit */
 
 static const mst_opt options[] = {
     {"timesteps", 'T', MST_OPT_UINTS, &o.steps, "N",
@@ -40,6 +42,7 @@ static const mst_opt options[] = {
     {"at", 0, MST_OPT_UINTS, &o.at, "A,B,..", "steps at which accuracy is read (default: 1,2,4,.. and T)", 1,
      MST_MAX_TIMESTEPS},
     MST_READOUT_OPTION(o.readout),
+    MST_EXIT_OPTION(o.exit),
     {"schedule", 0, MST_OPT_STRING, &o.schedule, "NAME",
      "block (layer by layer over blocks of steps, the default) or step; same results", 0, 0},
     {"latency", 0, MST_OPT_FLAG, &o.latency, NULL, "threads share each sample instead of taking one each", 0, 0},
@@ -184,6 +187,8 @@ static int check_usage(size_t n_args, const char *const *args)
         return mst_opts_wrong(&tool, "--html-layer: expected --html with it");
     if (mst_ranks() > 1 && one != NULL)
         return mst_opts_wrong(&tool, "%s: expected one process with it, found %u ranks", one, mst_ranks());
+    if (o.exit != NULL && mst_exit_check(o.exit, &margin, &err) != MST_OK)
+        return mst_opts_wrong(&tool, "%s", err.text);
     if ((o.layers.n != 0) != (o.raster != NULL))
         return mst_opts_wrong(&tool, "--raster and --raster-to: expected both");
     if (o.resume != NULL && c.map)
@@ -207,9 +212,11 @@ static int settle_steps(const mst_graph *g, const mst_run_opts *r, uint32_t *ste
         return -1;
     }
     *steps = o.steps.n != 0 ? o.steps.values[0] : g->meta.timesteps;
-    if (o.at.n == 0)
+    if (o.at.n == 0 && o.exit == NULL)
         mst_steps_default(&o.at, *steps);
     mst_steps_sort(&o.at);
+    if (o.exit != NULL)
+        mst_exit_steps(&o.at, *steps);
     if (o.at.values[o.at.n - 1] > *steps)
         return mst_opts_wrong(&tool, "--at: expected steps up to T = %u, found %u", *steps,
                               o.at.values[o.at.n - 1]);
@@ -222,8 +229,10 @@ static int settle_mode(const mst_graph *g, mst_run_opts *r, mst_opt_uints *level
     mst_err err;
     if (mst_runs_take(&o.mode, g, &o.steps, r, levels, &err) != MST_OK)
         return mst_opts_wrong(&tool, "%s", err.text);
+    if (o.exit != NULL && mst_exit_check_mode(r->mode, levels, &err) != MST_OK)
+        return mst_opts_wrong(&tool, "%s", err.text);
     const char *one = of_one_run();
-    if (levels->n > 1 && one != NULL)
+    if (levels->n > 1 && one != NULL && o.exit == NULL)
         return mst_opts_wrong(&tool, "%s: expected one run with it, found %zu numbers of levels", one, levels->n);
     if (r->mode == MST_RUN_ANN && o.raster != NULL)
         return mst_opts_wrong(&tool, "--raster: expected a spiking mode with it, found ann");
@@ -435,6 +444,14 @@ static mst_status run_picked(run_job *j, mst_err *err)
     return st;
 }
 
+/* Samples stop where they are sure. */
+static mst_status run_exit(const run_job *j, mst_err *err)
+{
+    const mst_run_exit r = {.model = j->args[0], .data = j->args[1], .graph = j->graph, .run = &j->ropts, .opts = &j->opts, .levels = &j->levels, .margin = margin, .energy = &energy.set, .json = c.json};
+    MST_TRY(mst_run_exit_run(&r, err));
+    return mst_model_unchanged(err);
+}
+
 static mst_status run(run_job *j, mst_err *err)
 {
     mst_data *data = NULL;
@@ -453,7 +470,7 @@ static mst_status run(run_job *j, mst_err *err)
     j->opts.threads = o.latency ? 1 : mst_thread_count(pick.n, &c.threads);
     if (st == MST_OK) {
         mst_range_warn("mstrun", j->graph, data, &pick);
-        st = run_picked(j, err);
+        st = o.exit != NULL ? run_exit(j, err) : run_picked(j, err);
     }
     mst_pick_free(&pick);
     mst_data_close(data);
