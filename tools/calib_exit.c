@@ -26,8 +26,8 @@ typedef struct exit_change {
     double change, se, other;
 } exit_change;
 
-static mst_status keep(void *ctx, uint32_t sample, int label, const mst_exit_seen *seen, size_t last, const float *logits,
-                       mst_err *err)
+static mst_status keep(void *ctx, uint32_t sample, int label, const mst_exit_seen *seen, size_t last,
+                       const float *logits, mst_err *err)
 {
     (void)sample;
     (void)logits;
@@ -64,7 +64,8 @@ static exit_change compare(const seen_set *s, double margin)
         squares += d * d;
         other += said(s, i, k) != said(s, i, last);
     }
-    return (exit_change){sum / n, n > 1 ? sqrt(fmax(squares - sum * sum / n, 0) / (n * (n - 1))) : (double)NAN, other / n};
+    double variance = fmax(squares - sum * sum / n, 0) / (n * (n - 1));
+    return (exit_change){sum / n, n > 1 ? sqrt(variance) : (double)NAN, other / n};
 }
 
 /* Of the samples that any stage gives another class than the last, how many more it gets wrong than right, as a share,
@@ -185,7 +186,8 @@ static void print_figures(mst_table *t, const mst_exit_figures *x)
 
 static mst_status print(const mst_exit_call *call, const exit_result *r, FILE *f, mst_err *err)
 {
-    static const char *const heads[] = {"", ">top-1 %", ">latency", ">spikes", ">M SOPs", ">energy/ANN", ">with memory"};
+    static const char *const heads[] = {"", ">top-1 %", ">latency", ">spikes", ">M SOPs",
+                                        ">energy/ANN", ">with memory"};
     bool counts = mst_mode_counts(call->run->mode);
     mst_table t;
     fprintf(f, "%s on %s: early exit, %g points of top-1 to lose, %s mode\n", call->args[1], call->args[2],
@@ -205,7 +207,9 @@ static mst_status print(const mst_exit_call *call, const exit_result *r, FILE *f
     print_figures(&t, &r->early);
     MST_TRY(mst_table_end(&t, f, err));
     const mst_exit_figures *whole = &r->alone[r->facts.n - 1];
-    fprintf(f, "\nOn the samples held out: %+.2f +- %.2f points of top-1 against the last of these (pairs), %.1f %% of its energy.\n",
+    fprintf(f,
+            "\nOn the samples held out: %+.2f +- %.2f points of top-1 against the last of these (pairs), %.1f %% of its "
+            "energy.\n",
             100 * r->on_held.change, 100 * r->on_held.se, 100 * r->early.energy / whole->energy);
     return MST_OK;
 }

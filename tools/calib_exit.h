@@ -13,12 +13,12 @@ typedef struct mst_exit_said {
 
 #define MST_EXIT_BUDGET_OPTIONS(s) \
     {"exit-budget", 0, MST_OPT_REAL, &(s).budget, "P", \
-     "find the margin of mstrun --exit that loses P points of top-1 at most on samples of DATA (-n, default 2000), and " \
-     "judge it on samples held out; step mode: at the steps of -T (default: T in eight)", \
+     "find the margin of mstrun --exit that loses P points of top-1 at most on samples of DATA (-n, default 2000), " \
+     "and judge it on samples held out; step mode: at the steps of -T (default: T in eight)", \
      0, 0}, \
     { \
-        "exit-levels", 0, MST_OPT_UINTS, &(s).levels, "A,B,..", "--exit-budget: levels to try in count and radix mode", \
-            1, MST_MAX_RUN_LEVELS \
+        "exit-levels", 0, MST_OPT_UINTS, &(s).levels, "A,B,..", \
+            "--exit-budget: levels to try in count and radix mode", 1, MST_MAX_RUN_LEVELS \
     }
 
 typedef struct mst_exit_call {

@@ -69,12 +69,15 @@ mst_status mst_exit_print(const mst_exit_sums *s, const mst_exit_facts *f, bool 
 json_t *mst_exit_stages_json(const mst_exit_sums *s, const mst_exit_facts *f, bool counts)
 {
     json_t *list = json_array();
-    for (size_t k = 0; list != NULL && k < f->n; k++)
-        mst_json_append(&list, json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "t", mst_json_whole_if(!counts, f->stage[k].at),
-                                         "levels", mst_json_whole_if(counts, f->stage[k].at), "latency_steps",
-                                         mst_json_real(f->stage[k].latency), "stopped",
-                                         mst_json_whole(s->at[k].samples), "labelled",
-                                         mst_json_whole(s->at[k].labelled), "right", mst_json_whole(s->at[k].right)));
+    for (size_t k = 0; list != NULL && k < f->n; k++) {
+        const mst_exit_stage *at = &f->stage[k];
+        const mst_exit_at *of = &s->at[k];
+        mst_json_append(&list, json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "t", mst_json_whole_if(!counts, at->at),
+                                         "levels", mst_json_whole_if(counts, at->at), "latency_steps",
+                                         mst_json_real(at->latency), "stopped", mst_json_whole(of->samples),
+                                         "labelled", mst_json_whole(of->labelled), "right",
+                                         mst_json_whole(of->right)));
+    }
     return list;
 }
 

@@ -247,8 +247,8 @@ static int settle_exit(const mst_graph *g, mst_run_opts *snn)
     for (size_t i = 0; i < steps.n; i++)
         last = steps.values[i] > last ? steps.values[i] : last;
     if (counts != (early.levels.n > 1) || (counts && (steps.n != 0 || snn->levels != 0)))
-        return mst_opts_wrong(&tool, "--exit-budget: expected several --exit-levels in count and radix mode and no other "
-                                     "levels, steps of -T in step mode");
+        return mst_opts_wrong(&tool, "--exit-budget: expected several --exit-levels in count and radix mode and no "
+                                     "other levels, steps of -T in step mode");
     if (counts)
         steps = early.levels;
     else if (steps.n < 2) {

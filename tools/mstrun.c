@@ -447,7 +447,15 @@ static mst_status run_picked(run_job *j, mst_err *err)
 /* Samples stop where they are sure. */
 static mst_status run_exit(const run_job *j, mst_err *err)
 {
-    const mst_run_exit r = {.model = j->args[0], .data = j->args[1], .graph = j->graph, .run = &j->ropts, .opts = &j->opts, .levels = &j->levels, .margin = margin, .energy = &energy.set, .json = c.json};
+    const mst_run_exit r = {.model = j->args[0],
+                            .data = j->args[1],
+                            .graph = j->graph,
+                            .run = &j->ropts,
+                            .opts = &j->opts,
+                            .levels = &j->levels,
+                            .margin = margin,
+                            .energy = &energy.set,
+                            .json = c.json};
     MST_TRY(mst_run_exit_run(&r, err));
     return mst_model_unchanged(err);
 }

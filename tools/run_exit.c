@@ -41,8 +41,8 @@ mst_status mst_exit_check_mode(mst_run_mode mode, mst_opt_uints *levels, mst_err
     return MST_OK;
 }
 
-static mst_status take(void *ctx, uint32_t sample, int label, const mst_exit_seen *seen, size_t last, const float *logits,
-                       mst_err *err)
+static mst_status take(void *ctx, uint32_t sample, int label, const mst_exit_seen *seen, size_t last,
+                       const float *logits, mst_err *err)
 {
     exit_totals *t = ctx;
     mst_exit_add(&t->sums, last, &seen[last], label);
@@ -54,7 +54,8 @@ static mst_status print(const mst_run_exit *r, const exit_totals *t, const mst_e
 {
     bool counts = mst_mode_counts(r->run->mode);
     mst_exit_figures x = mst_exit_figures_of(&t->sums, facts, r->energy);
-    fprintf(f, "%s on %s: %" PRIu64 " samples, %s mode, stopped where the largest probability is %g above the second\n\n",
+    fprintf(f,
+            "%s on %s: %" PRIu64 " samples, %s mode, stopped where the largest probability is %g above the second\n\n",
             r->model, r->data, x.samples, mst_run_mode_name((int)r->run->mode), r->margin);
     MST_TRY(mst_exit_print(&t->sums, facts, counts, f, err));
     if (x.labelled != 0)

@@ -8,8 +8,8 @@
 #define MST_EXIT_OPTION(said) \
     { \
         "exit", 0, MST_OPT_STRING, &(said), "margin:M", \
-            "a sample stops at the first step of --at (default: T in eight), or of the levels of --levels, at which its " \
-            "largest probability is M above the second (docs/EXECUTION.md, \"Early exit\")", \
+            "a sample stops at the first step of --at (default: T in eight), or of the levels of --levels, at which " \
+            "its largest probability is M above the second (docs/EXECUTION.md, \"Early exit\")", \
             0, 0 \
     }
 

@@ -83,6 +83,10 @@ def reports(made, tmp_path):
     for what, mode in (("masks", "step"), ("levels", "radix")):
         found += [("search", json.loads(tool(*args, "--search-" + what, tmp_path / (what + ".yaml"), "--mode", mode, "-T" if mode == "step"
                                              else "--seed", 3, "--budget", 90, "--holdout", ".5").stdout))]
+    for how, levels in (("step", ()), ("count", ("3,9",))):
+        found += [("exit", run(made, "--mode", how, "--exit", "margin:.5", *(("--levels",) + levels if levels else ()))),
+                  ("margin", json.loads(tool(*args, "--mode", how, "--exit-budget", 5, "--holdout", ".5",
+                                             *(("--exit-levels",) + levels if levels else ())).stdout))]
     conv = ("mstconv", FIXTURES / "swin_pub-ts.onnx", "--dry-run", "--quiet", "--weights", "int8", "--report", "-")
     found += [("conv", json.loads(tool(*conv).stdout))]
     model, _ = network()
@@ -109,7 +113,7 @@ def test_keys_are_those_of_the_document(made, tmp_path):
 
 def test_what_a_report_begins_with(made, tmp_path):
     for kind, report in reports(made, tmp_path):
-        tool_name = {"info": "mstrun", "run": "mstrun", "conv": "mstconv", "policy": "mstconv"}.get(kind, "mstcalib")
+        tool_name = {"info": "mstrun", "run": "mstrun", "exit": "mstrun", "conv": "mstconv", "policy": "mstconv"}.get(kind, "mstcalib")
         assert list(report)[:4] == ["tool", "schema", "provenance", "timing"]
         assert report["tool"] == tool_name and report["schema"] == 1
         said = report["provenance"]
