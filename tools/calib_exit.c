@@ -208,8 +208,8 @@ static mst_status print(const mst_exit_call *call, const exit_result *r, FILE *f
     MST_TRY(mst_table_end(&t, f, err));
     const mst_exit_figures *whole = &r->alone[r->facts.n - 1];
     fprintf(f,
-            "\nOn the samples held out: %+.2f +- %.2f points of top-1 against the last of these (pairs), %.1f %% of its "
-            "energy.\n",
+            "\nOn the samples held out: %+.2f +- %.2f points of top-1 against the last of these (pairs),\n"
+            "%.1f %% of its energy.\n",
             100 * r->on_held.change, 100 * r->on_held.se, 100 * r->early.energy / whole->energy);
     return MST_OK;
 }
