@@ -14,6 +14,34 @@
 #define NEVER 2.0
 #define DOUBTS 2.0 /* standard errors by which top-1 on the samples to fit may be beyond the budget */
 
+mst_status mst_exit_said_check(const mst_exit_said *s, mst_err *err)
+{
+    if (s->levels.n != 0 && !s->budget.set)
+        return mst_fail(err, MST_EINVAL, "--exit-levels: expected --exit-budget with it");
+    if (s->budget.set && s->budget.value > 100)
+        return mst_fail(err, MST_EINVAL, "--exit-budget: expected points of top-1, 0 to 100, found %g",
+                        s->budget.value);
+    return MST_OK;
+}
+
+mst_status mst_exit_stages(const mst_exit_said *s, const mst_graph *g, const char *readout, mst_run_opts *run,
+                           mst_opt_uints *steps, mst_err *err)
+{
+    bool counts = mst_mode_counts(run->mode);
+    if (counts != (s->levels.n > 1) || (counts && (steps->n != 0 || run->levels != 0)))
+        return mst_fail(err, MST_EINVAL, "--exit-budget: expected several --exit-levels in count and radix mode and no "
+                                         "other levels, steps of -T in step mode");
+    uint32_t last = steps->n == 1 ? steps->values[0] : g->meta.timesteps;
+    if (counts) {
+        *steps = s->levels;
+    } else if (steps->n < 2) {
+        steps->n = 0;
+        mst_exit_steps(steps, last);
+    }
+    mst_steps_sort(steps);
+    return mst_readout_take(readout, g, steps->values[steps->n - 1], run, err);
+}
+
 typedef struct seen_set {
     mst_arena arena;
     mst_exit_seen *seen; /* [n][stages] */

@@ -21,6 +21,13 @@ typedef struct mst_exit_said {
             "--exit-budget: levels to try in count and radix mode", 1, MST_MAX_RUN_LEVELS \
     }
 
+/* Options against each other; EINVAL is a usage error. */
+mst_status mst_exit_said_check(const mst_exit_said *s, mst_err *err);
+/* Once the mode of run is known: which steps (what -T says, T in eight for one number or none) or levels are stages, in
+ * *steps, ascending; and the readout of run. EINVAL. */
+mst_status mst_exit_stages(const mst_exit_said *s, const mst_graph *g, const char *readout, mst_run_opts *run,
+                           mst_opt_uints *steps, mst_err *err);
+
 typedef struct mst_exit_call {
     const mst_exit_said *said;
     const mst_common_opts *common;

@@ -141,10 +141,8 @@ static int check_maker(size_t n_args, const char *const *args)
         return mst_opts_wrong(&tool, "--html: not with %s", what);
     if (what != NULL && tuned == NULL && ann_masks != NULL)
         return mst_opts_wrong(&tool, "--ann-masks: not with %s", what);
-    if (early.levels.n != 0 && !early.budget.set)
-        return mst_opts_wrong(&tool, "--exit-levels: expected --exit-budget with it");
-    if (early.budget.set && early.budget.value > 100)
-        return mst_opts_wrong(&tool, "--exit-budget: expected points of top-1, 0 to 100, found %g", early.budget.value);
+    if (mst_exit_said_check(&early, &err) != MST_OK)
+        return mst_opts_wrong(&tool, "%s", err.text);
     return mst_search_check(&search, &err) == MST_OK ? -1 : mst_opts_wrong(&tool, "%s", err.text);
 }
 
@@ -238,29 +236,6 @@ static mst_status load_stored(const char *path, networks *n, const mst_run_opts 
     return mst_program_create(n->stored_graph, ann, &n->stored, err);
 }
 
-/* Stages of an early exit, in *steps: steps, or levels. */
-static int settle_exit(const mst_graph *g, mst_run_opts *snn)
-{
-    mst_err err;
-    bool counts = mst_mode_counts(snn->mode);
-    uint32_t last = steps.n != 0 ? 0 : g->meta.timesteps;
-    for (size_t i = 0; i < steps.n; i++)
-        last = steps.values[i] > last ? steps.values[i] : last;
-    if (counts != (early.levels.n > 1) || (counts && (steps.n != 0 || snn->levels != 0)))
-        return mst_opts_wrong(&tool, "--exit-budget: expected several --exit-levels in count and radix mode and no "
-                                     "other levels, steps of -T in step mode");
-    if (counts)
-        steps = early.levels;
-    else if (steps.n < 2) {
-        steps.n = 0;
-        mst_exit_steps(&steps, last);
-    }
-    mst_steps_sort(&steps);
-    if (mst_readout_take(readout, g, last, snn, &err) != MST_OK)
-        return mst_opts_wrong(&tool, "%s", err.text);
-    return -1;
-}
-
 /* Mode, levels, thinning, readout and the steps to report: the exit status of what is wrong, or -1 to go on. */
 static int settle_mode(const mst_graph *g, mst_run_opts *snn)
 {
@@ -276,7 +251,9 @@ static int settle_mode(const mst_graph *g, mst_run_opts *snn)
     if (mst_search_check_mode(&search, snn, &err) != MST_OK)
         return mst_opts_wrong(&tool, "%s", err.text);
     if (early.budget.set)
-        return settle_exit(g, snn);
+        return mst_exit_stages(&early, g, readout, snn, &steps, &err) == MST_OK
+                   ? -1
+                   : mst_opts_wrong(&tool, "%s", err.text);
     if (mst_mode_counts(snn->mode) && steps.n > 1)
         return mst_opts_wrong(&tool, "-T: count takes one number of levels, found %zu", steps.n);
     if (steps.n == 0 && maker() != NULL)

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "runtime/data/data_want.h"
 #include "tools/policy_yaml.h"
 #include "tools/report/report_page.h"
 #include "tools/run_exit.h"
@@ -510,40 +509,13 @@ static mst_status info(const mst_graph *g, const char *model, const mst_run_opts
     return st;
 }
 
-static mst_status write_shown(const mst_graph *g, const char *spec, const char *number, mst_err *err)
-{
-    mst_data_want want = {.as_is = true};
-    mst_data *data = NULL;
-    uint64_t index = 0;
-    uint32_t shape[3];
-    int label;
-    mst_parse_uint(number, &index);
-    if (g != NULL)
-        MST_TRY(mst_data_want_of(g, &want, err));
-    else
-        mst_prepare_merge(&c.prepare, &want.prepare);
-    MST_TRY(mst_data_open(spec, &want, &data, err));
-    mst_status st = mst_show_write(data, (size_t)index, &want, o.output, shape, &label, err);
-    mst_data_close(data);
-    if (st != MST_OK || c.quiet)
-        return st;
-    FILE *f = mst_is_stdout(o.output) ? stderr : stdout;
-    fprintf(f, "%s, sample %s: %ux%ux%u", spec, number, shape[0], shape[1], shape[2]);
-    if (label >= 0)
-        fprintf(f, ", label %d", label);
-    if (label >= 0 && g != NULL && (uint32_t)label < g->meta.n_classes)
-        fprintf(f, " (%s)", g->meta.class_names[label]);
-    fputc('\n', f);
-    return MST_OK;
-}
-
 static int show(const char *const *args, size_t n_args)
 {
     mst_graph *graph = NULL;
     mst_err err = {0};
     mst_status st = n_args == 3 ? mst_model_load(args[0], &c, &graph, &err) : MST_OK;
     if (st == MST_OK)
-        st = write_shown(graph, args[n_args - 2], args[n_args - 1], &err);
+        st = mst_show_sample(graph, args[n_args - 2], args[n_args - 1], &c.prepare, o.output, c.quiet, &err);
     mst_graph_destroy(graph);
     return st == MST_OK ? MST_EXIT_DONE : mst_opts_failed(&tool, &err);
 }

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "mst/alloc.h"
+#include "runtime/data/data_want.h"
+#include "tools/tool_opts.h"
 #include "tools/tool_paths.h"
 
 #define MAX_VALUES (1u << 28) /* of a sample: a gigabyte */
@@ -121,4 +123,32 @@ mst_status mst_show_write(const mst_data *data, size_t i, const mst_data_want *w
         st = write_png(&im, path, err);
     mst_image_free(&im);
     return st;
+}
+
+mst_status mst_show_sample(const mst_graph *g, const char *spec, const char *number, const mst_prepare_opts *prepare,
+                           const char *path, bool quiet, mst_err *err)
+{
+    mst_data_want want = {.as_is = true};
+    mst_data *data = NULL;
+    uint64_t index = 0;
+    uint32_t shape[3];
+    int label;
+    mst_parse_uint(number, &index);
+    if (g != NULL)
+        MST_TRY(mst_data_want_of(g, &want, err));
+    else
+        mst_prepare_merge(prepare, &want.prepare);
+    MST_TRY(mst_data_open(spec, &want, &data, err));
+    mst_status st = mst_show_write(data, (size_t)index, &want, path, shape, &label, err);
+    mst_data_close(data);
+    if (st != MST_OK || quiet)
+        return st;
+    FILE *f = mst_is_stdout(path) ? stderr : stdout;
+    fprintf(f, "%s, sample %s: %ux%ux%u", spec, number, shape[0], shape[1], shape[2]);
+    if (label >= 0)
+        fprintf(f, ", label %d", label);
+    if (label >= 0 && g != NULL && (uint32_t)label < g->meta.n_classes)
+        fprintf(f, " (%s)", g->meta.class_names[label]);
+    fputc('\n', f);
+    return MST_OK;
 }
