@@ -63,6 +63,11 @@ if clang-format --version 2>/dev/null | grep -q 'version 14\.'; then
 else
     echo "lint: SKIP: layout is not checked: clang-format 14 is not installed"
 fi
+if python3 -m mypy --version >/dev/null 2>&1; then
+    (cd python && python3 -m mypy --no-error-summary) >&2 || fail "types of the Python package"
+else
+    echo "lint: SKIP: types of the Python package are not checked: mypy is not installed (pip install mypy)"
+fi
 long=$(git grep -nE '^.{121}' -- '*.c' '*.h' 2>/dev/null | cut -c1-100)
 [ -z "$long" ] || fail "lines of more than 120 columns: $long"
 [ $bad = 0 ] && echo "lint: ok"

@@ -36,7 +36,7 @@ def export(model: Any, example: Any, path: str | os.PathLike[str], levels: int |
         raise ArgumentError("example: expected an input of the module, as torch.zeros(1, 3, 32, 32), found nothing")
     model = spikingjelly.rewritten(model, levels)
     example, training = torch.as_tensor(example), model.training
-    more = {"dynamo": False} if "dynamo" in inspect.signature(torch.onnx.export).parameters else {}
+    more: dict[str, Any] = {"dynamo": False} if "dynamo" in inspect.signature(torch.onnx.export).parameters else {}
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # of the tracer, on shapes that are constant here
         model.eval()

@@ -189,7 +189,7 @@ def divided(weight: np.ndarray, theta: np.ndarray) -> np.ndarray:
     for near in (np.nextafter(best, np.float32(-np.inf)), np.nextafter(best, np.float32(np.inf))):
         closer = np.abs(near * theta - weight) < np.abs(best * theta - weight)
         best = np.where(closer, near, best)
-    return best.astype(np.float32)
+    return np.asarray(best, np.float32)
 
 
 class Maker:
@@ -200,7 +200,9 @@ class Maker:
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
         self.shape: tuple[int, ...] = ()
-        self.at, self.theta, self.input_shape = "input", None, ()
+        self.at = "input"
+        self.theta: np.ndarray | None = None
+        self.input_shape: tuple[int, ...] = ()
         self.count = 0
         self.known: dict[str, Callable[[str, Any], None]] = {
             "Input": self.input, "Output": self.output, "Affine": self.dense, "Linear": self.dense, "Conv1d": self.conv,
@@ -342,9 +344,8 @@ class Maker:
                 np.ravel(node.r)[0], 1 / self.dt))
         if np.any(np.asarray(node.v_reset) != 0):
             raise self.refuse(name, node, "v_reset is not 0")
-        self.theta = self.thetas(name, node)
-        shape = (-1,) + (1,) * (len(self.shape) - 1)
-        theta = self.constant(self.theta.reshape(shape) if self.theta.size > 1 else self.theta)
+        one = self.theta = self.thetas(name, node)
+        theta = self.constant(one.reshape((-1,) + (1,) * (len(self.shape) - 1)) if one.size > 1 else one)
         many = self.constant(levels)
         self.op("Div", name, theta)
         self.op("Mul", name, many)

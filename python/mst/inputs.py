@@ -36,7 +36,7 @@ class DataSource:
 def byte_table(model: Model) -> np.ndarray:
     """[C, 256]: (x/255 - mean)/std of each byte, each of the three operations rounded to float32."""
     x = np.arange(256, dtype=np.float32) / np.float32(255)
-    return (x[None, :] - model.mean[:, None]) / model.std[:, None]
+    return np.asarray((x[None, :] - model.mean[:, None]) / model.std[:, None])
 
 
 class ArraySource:

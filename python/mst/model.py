@@ -195,12 +195,11 @@ class Model:
                        counts=counts, potentials=potentials)
 
     def _warn(self) -> None:
-        differ = [layer for layer in self.layers if layer.ratio is not None and layer.trained is not None
-                  and abs(layer.ratio - layer.trained) > SAME_RATIO]
+        differ = [(layer.name, layer.ratio, layer.trained) for layer in self.layers if layer.ratio is not None
+                  and layer.trained is not None and abs(layer.ratio - layer.trained) > SAME_RATIO]
         if differ:
             warnings.warn("masks differ from those the weights were trained with: %s %g (trained with %g), %d layers "
-                          "in all" % (differ[0].name, differ[0].ratio, differ[0].trained, len(differ)), Warning,
-                          stacklevel=3)
+                          "in all" % (*differ[0], len(differ)), Warning, stacklevel=3)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model file; what is there is replaced at once, or stays as it was."""

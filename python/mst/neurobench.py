@@ -93,7 +93,7 @@ class NeuroBench(models.NeuroBenchModel):  # type: ignore[misc, name-defined]
         first = next((k for k, unit in enumerate(self.units) if isinstance(unit, chain.Fire)), len(self.units))
         for layer in self.net[:first]:
             x = layer(x)
-        for t in range(result.T):
+        for t in range(result.T or 0):
             for unit, layer in zip(self.units[first:], self.net[first:]):
                 x = layer(self.spikes(unit, result, t) if isinstance(unit, chain.Fire) else x)
 

@@ -103,12 +103,12 @@ class Result:
     @property
     def predictions(self) -> np.ndarray:
         """Class with the largest logit, of equals the first: int64 [n]."""
-        return self.logits[:, -1].argmax(-1)
+        return np.asarray(self.logits[:, -1].argmax(-1))
 
     @property
     def predictions_at(self) -> np.ndarray:
         """The same at each step of `at`: int64 [n, at]."""
-        return self.logits.argmax(-1)
+        return np.asarray(self.logits.argmax(-1))
 
     # ---- of all ----
 
@@ -133,7 +133,7 @@ class Result:
         own = np.take_along_axis(x, label[:, None, None], -1)
         earlier = np.arange(x.shape[-1])[None, None, :] < label[:, None, None]
         before = ((x > own) | ((x == own) & earlier)).sum(-1)
-        return (before < n).sum(0) / labelled
+        return np.asarray((before < n).sum(0) / labelled)
 
     def mean(self, what: str, at: int = -1) -> float:
         """Mean of "spikes", "fired", "sops" or "macs" over samples, at one of the steps; NaN of no samples."""

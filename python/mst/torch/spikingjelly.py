@@ -24,7 +24,7 @@ class Staircase(nn.Module):
         self.theta, self.shift, self.levels = theta, shift, levels
 
     def forward(self, x: Any) -> Any:
-        level = torch.floor(x / self.theta * self.levels + self.shift)
+        level: Any = torch.floor(x / self.theta * self.levels + self.shift)
         y = torch.clamp(level / self.levels, 0, 1) * self.theta
         return y if self.theta == 1 else y / self.theta
 
