@@ -154,7 +154,7 @@ static mst_status crop(lower_ctx *c, const int64_t *before, const int64_t *after
 
 mst_status lower_pad(lower_ctx *c)
 {
-    uint32_t x, y, rank, dims[MST_MAX_RANK];
+    uint32_t x, y, rank, dims[MST_MAX_RANK] = {0};
     int64_t before[MST_MAX_RANK], after[MST_MAX_RANK];
     double value;
     MST_TRY(lower_tensor(c, 0, &x));
@@ -163,10 +163,18 @@ mst_status lower_pad(lower_ctx *c)
     MST_TRY(ox_pad_value(&c->o, &value));
     MST_TRY(crop(c, before, after, &x));
     mst_node *node;
-    MST_TRY(lower_emit(c, MST_OP_PAD, 1, &x, rank, dims, &y, &node));
+    const mst_tensor from = c->g->tensors[x];
+    /* [N,C,L] as the image that a convolution takes it for, of one row, so that it may take the zeros, too */
+    bool line = rank == 3 && from.dims[0] == dims[0] && from.dims[1] == dims[1];
+    const uint32_t image[4] = {dims[0], dims[1], 1, dims[2]}, unpadded[4] = {dims[0], dims[1], 1, from.dims[2]};
+    if (line)
+        MST_TRY(lower_emit_reshape(c, x, 4, unpadded, &x));
+    MST_TRY(lower_emit(c, MST_OP_PAD, 1, &x, line ? 4 : rank, line ? image : dims, &y, &node));
     node->fp[MST_PAD_VALUE] = (float)value;
     for (uint32_t d = 0; d < rank; d++)
-        node->ip[MST_PAD_BEFORE + d] = before[d] > 0 ? (int32_t)before[d] : 0;
+        node->ip[MST_PAD_BEFORE + d + (line && d == 2)] = before[d] > 0 ? (int32_t)before[d] : 0;
+    if (line)
+        MST_TRY(lower_emit_reshape(c, y, rank, dims, &y));
     lower_bind(c, 0, y);
     return MST_OK;
 }

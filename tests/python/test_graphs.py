@@ -311,6 +311,25 @@ def test_masks_of_both_orders_spike(tmp_path):
         assert report["masks"] == 1 and report["layers"][0]["ratio"] == .5
 
 
+@pytest.mark.parametrize("rank", [1, 2])
+def test_padding_written_in_front_is_the_convolutions(rank, tmp_path):
+    found = []
+    for apart in (False, True):
+        n = Net([1, 3] + [9] * rank, 17)
+        y = n.x
+        for channels in (3, 6):
+            w, pads = n.const(draw(6, channels, *[5] * rank)), [2] * rank + [1] * rank
+            if apart:
+                y = n.op("Pad", y, n.const([0, 0] + pads[:rank] + [0, 0] + pads[rank:], dtype=I64))
+            y = plain(n, n.op("Conv", y, w, **({} if apart else {"pads": pads})))
+        model = n.model(n.op("Gemm", n.op("Flatten", n.op("GlobalAveragePool", y)), n.const(draw(6, 4))))
+        _, graph = convert(model, tmp_path)
+        found.append([(node.op, node.ip, tuple(graph.tensors[node.out].shape)) for node in graph.nodes])
+        x = np.random.default_rng(2).normal(size=[1, 3] + [9] * rank).astype("f4")
+        assert error(float_output(tmp_path, x), runtime(model, x)) < TOLERANCE
+    assert found[0] == found[1]
+
+
 def test_a_merged_scale_costs_the_same(tmp_path):
     found = []
     for merged in (False, True):
