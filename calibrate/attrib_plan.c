@@ -110,13 +110,14 @@ mst_status mst_attrib_plan(mst_attrib *a, mst_err *err)
 
 /* ---- the choice ------------------------------------------------------------------------- */
 
-/* Harm of all layers: of those that no run was made for, by their own error. */
+/* Harm of all layers: of those that no run was made for, by their own error. What rounds otherwise does no harm. */
 static void weigh(mst_attrib *a)
 {
-    for (size_t k = 0; k <= a->n_layers; k++)
-        a->harm[k] = a->own[k].error_sq > 0 ? sqrt(a->own[k].error_sq / (a->own[k].ann_sq > 0 ? a->own[k].ann_sq
-                                                                                              : a->own[k].error_sq))
-                                            : 0;
+    for (size_t k = 0; k <= a->n_layers; k++) {
+        const attrib_own *own = &a->own[k];
+        bool none = a->layers[k].causes == 0 || own->error_sq <= 0;
+        a->harm[k] = none ? 0 : sqrt(own->error_sq / (own->ann_sq > 0 ? own->ann_sq : own->error_sq));
+    }
     for (size_t i = ATTRIB_KNOWN; i < a->n_passes; i++)
         a->harm[a->passes[i].part] = sqrt(a->error_sq[i] / a->ann_sq);
 }

@@ -245,7 +245,7 @@ static void say_time(const words_of *of, mst_words *w, mst_finding *f)
                *tune = of->snn->tuning.timesteps == of->report->steps ? "" : ", mstcalib --tune";
     f->effect = of->report->counted;
     f->advice = mst_arena_printf(a,
-                                 "--mode count takes it away: worth %s at the ANN's levels. To stay with steps: more "
+                                 "--mode count takes what comes of time away: worth %s at the ANN's levels. To stay with steps: more "
                                  "of them than T = %u%s%s.",
                                  mst_effect_text(a, &of->report->counted), of->report->steps, late, tune);
 }
@@ -270,12 +270,21 @@ static const rule rules[MST_CAUSE_COUNT] = {
     [MST_CAUSE_READOUT] = say_readout,
 };
 
+static bool matters(const mst_attrib_report *r, const mst_attrib_effect *e)
+{
+    return (certain(e) && e->points > 0) || e->logit > LEAST_SHARE * r->loss.logit;
+}
+
+/* What taking it away is worth; its share, where that is nothing because other causes then do more. */
+static const mst_attrib_effect *value_of(const mst_attrib_report *r, const mst_attrib_cause *c)
+{
+    return matters(r, &c->away) ? &c->away : &c->share;
+}
+
 /* Another network is named whatever it costs; other causes where they matter. */
 static bool worth_saying(const mst_attrib_report *r, const mst_attrib_cause *c)
 {
-    if (c->cause == MST_CAUSE_NETWORK)
-        return true;
-    return (certain(&c->away) && c->away.points > 0) || c->away.logit > LEAST_SHARE * r->loss.logit;
+    return c->cause == MST_CAUSE_NETWORK || matters(r, value_of(r, c));
 }
 
 static void find_causes(const words_of *of, mst_words *w)
@@ -289,14 +298,14 @@ static void find_causes(const words_of *of, mst_words *w)
             if (said[c->cause] || !worth_saying(r, c))
                 continue;
             if (worst == NULL || c->cause == MST_CAUSE_NETWORK ||
-                (worst->cause != MST_CAUSE_NETWORK && weight(&c->away) > weight(&worst->away)))
+                (worst->cause != MST_CAUSE_NETWORK && weight(value_of(r, c)) > weight(value_of(r, worst))))
                 worst = c;
         }
         if (worst == NULL)
             return;
         said[worst->cause] = true;
         mst_finding *f = &w->findings[w->n++];
-        *f = (mst_finding){.kind = mst_cause_name(worst->cause), .block = -1, .effect = worst->away};
+        *f = (mst_finding){.kind = mst_cause_name(worst->cause), .block = -1, .effect = *value_of(r, worst)};
         place(r, worst->cause, f);
         rules[worst->cause](of, w, f);
     }

@@ -156,3 +156,91 @@ def test_no_fault(folder):
     a = r["attribution"]
     assert a["findings"] == [] and a["causes"] == [] and a["parts"] == [] and a["loss"]["logit_rel_l2"] == 0
     assert a["summary"].endswith("Nothing in it is worth doing something about.")
+
+
+# ---- figures ----
+
+@pytest.fixture(scope="module")
+def swin(tmp_path_factory):
+    where = tmp_path_factory.mktemp("swin")
+    tool("mstconv", SWIN, "-o", where / "m.bin", "--quiet")
+    return where
+
+
+def digits(swin, *args):
+    return attribute(swin, swin / "m.bin", "-n", 30, *args, onnx=SWIN, data=DIGITS)
+
+
+def test_shares_add_up_and_rests_are_named(swin):
+    r = digits(swin, "-T", 8, "--readout-from", "auto", "--attribute-layers", 1)
+    a = r["attribution"]
+    assert [c["cause"] for c in a["causes"]] == ["products", "quantization", "clipping", "unevenness", "readout"]
+    for k in ("points", "logit_rel_l2"):
+        assert sum(c["share"][k] for c in a["causes"]) == pytest.approx(a["loss"][k], abs=1e-6)
+        for way in ("away", "alone"):
+            assert a["rest_" + way][k] == pytest.approx(a["loss"][k] - sum(c[way][k] for c in a["causes"]), abs=1e-6)
+    assert a["loss"]["points"] == pytest.approx(r["at"][-1]["loss_percent"], abs=1e-9)
+    assert a["loss"]["points_se"] == pytest.approx(r["at"][-1]["loss_se_percent"], abs=1e-6)
+    assert a["loss"]["logit_rel_l2"] == pytest.approx(r["at"][-1]["logit_rel_l2"], rel=1e-6)
+    assert "causes add up to" in a["summary"]
+
+
+def test_all_causes_are_the_spiking_network(swin):
+    """One cause: without it the network is the ANN, with it alone itself; and what count mode is worth is what it gives."""
+    none = ("--attribute-layers", 0)
+    r = digits(swin, "--mode", "count", "--levels", 5, *none)
+    only, = r["attribution"]["causes"]
+    assert only["cause"] == "quantization" and only["away"] == only["alone"] == only["share"] == r["attribution"]["loss"]
+    step = digits(swin, "-T", 16, *none)
+    count = digits(swin, "--mode", "count", *none)
+    gained = count["at"][0]["top1_percent"] - step["at"][-1]["top1_percent"]
+    assert step["attribution"]["counted"]["points"] == pytest.approx(gained, abs=1e-9) and gained > 20
+
+
+def test_layers_that_do_no_harm_are_not_tried(folder):
+    """The logits of a linear head are what its input is, whatever their last digits are."""
+    a = attribute(folder, folder / "good.bin", "-T", 64, "--attribute-layers", 100)["attribution"]
+    assert a["layers_tried"] == len(a["parts"]) == LAYERS and all(p["layer"] for p in a["parts"])
+
+
+def test_same_at_any_number_of_threads(folder):
+    one, three = (attribute(folder, folder / "good.bin", "-T", 8, "--threads", n)["attribution"] for n in (1, 3))
+    assert one == three
+
+
+def test_without_labels(folder):
+    r = attribute(folder, folder / "good.bin", "-T", 8, data="npy:%s" % (folder / "x.npy"))
+    a = r["attribution"]
+    assert a["labelled"] == 0 and a["loss"]["points"] is None and a["findings"][0]["worth"]["points"] is None
+    assert "samples without labels" in a["summary"] and "nan" not in a["summary"]
+
+
+def test_200_samples_unless_told(folder, tmp_path):
+    np.save(tmp_path / "x.npy", np.tile(np.load(folder / "x.npy"), (3, 1, 1, 1)))
+    r = attribute(folder, folder / "good.bin", "-T", 1, "--attribute-layers", 0, data="npy:%s" % (tmp_path / "x.npy"))
+    assert r["samples"] == r["attribution"]["samples"] == 200 and r["attribution"]["parts"] == []
+
+
+@pytest.mark.parametrize("args,message", [
+    (["--attribute-layers", 3], "--attribute-layers: expected --attribute with it"),
+    (["--attribute", "--skip-bad"], "--attribute: not with --skip-bad"),
+    (["--attribute", "--tune", "o.bin"], "--attribute: not with --tune")])
+def test_usage(folder, args, message):
+    done = tool("mstcalib", folder / "good.onnx", folder / "good.bin", "npy:%s" % (folder / "x.npy"), *args, code=2)
+    assert message in done.stderr
+
+
+def test_stopped_it_gives_what_is_there(folder, tmp_path):
+    np.save(tmp_path / "x.npy", np.tile(np.load(folder / "x.npy"), (80, 1, 1, 1)))
+    run = subprocess.Popen([BUILD / "mstcalib", folder / "good.onnx", folder / "good.bin", "npy:%s" % (tmp_path / "x.npy"),
+                            "-T", "8", "-n", "%d" % (80 * SAMPLES), "--attribute", "--quiet", "--json",
+                            tmp_path / "o.json", "--threads", "1"], stderr=subprocess.PIPE, text=True)
+    time.sleep(10)  # comparing takes a tenth of it
+    run.send_signal(signal.SIGINT)
+    message = run.communicate(timeout=300)[1]
+    assert run.returncode == 1 and "stopped after" in message
+    r = json.loads((tmp_path / "o.json").read_text())
+    assert r["samples"] > 0
+    if "attribution: stopped" in message:
+        assert 0 < r["attribution"]["samples"] < r["samples"] == 80 * SAMPLES
+        assert r["attribution"]["summary"] and r["attribution"]["causes"]
