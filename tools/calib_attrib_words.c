@@ -245,8 +245,8 @@ static void say_time(const words_of *of, mst_words *w, mst_finding *f)
                *tune = of->snn->tuning.timesteps == of->report->steps ? "" : ", mstcalib --tune";
     f->effect = of->report->counted;
     f->advice = mst_arena_printf(a,
-                                 "--mode count takes what comes of time away: worth %s at the ANN's levels. To stay with steps: more "
-                                 "of them than T = %u%s%s.",
+                                 "--mode count takes what comes of time away: worth %s at the ANN's levels. To stay "
+                                 "with steps: more of them than T = %u%s%s.",
                                  mst_effect_text(a, &of->report->counted), of->report->steps, late, tune);
 }
 

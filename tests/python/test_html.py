@@ -409,3 +409,22 @@ def test_other_modes_are_those_that_mstrun_runs(made, name, model):
 def test_other_modes_only_beside_time_steps(made):
     page, _ = calib(made, "--mode", "count")
     assert "Modes, a sample" not in tables(page)
+
+
+def test_where_the_accuracy_goes(made, tmp_path):
+    """The paragraph and the numbers of the JSON's attribution; nothing of it without --attribute."""
+    args = ("mstcalib", ONNX, made / "d.bin", DIGITS, "-n", 6, "-T", 8, "--html", tmp_path / "p.html", "--quiet")
+    tool(*args)
+    assert "Where the accuracy goes" not in (tmp_path / "p.html").read_text()
+    tool(*args, "--attribute", "--attribute-layers", 2, "--json", tmp_path / "r.json")
+    a = json.loads((tmp_path / "r.json").read_text())["attribution"]
+    page = check((tmp_path / "p.html").read_text())
+    assert a["summary"] in text(page.root)
+    rows = tables(page)["What is better without each cause, its cost alone, its share"]
+    numbers = [[c[way][k] for way in ("away", "alone", "share") for k in ("points", "points_se", "logit_rel_l2")]
+               for c in a["causes"]]
+    assert [r[0] for r in rows[1:-1]] == [c["cause"] for c in a["causes"]]
+    np.testing.assert_allclose(np.array([r[1:] for r in rows[1:-1]], float) * ([100, 100, 1] * 3), numbers, atol=1e-6)
+    parts = tables(page)["What is better without a layer's or block's own error, what that costs alone"]
+    assert [r[1] for r in parts[1:]] == [p["largest"] for p in a["parts"]]
+    assert [r[0] for r in parts[1:3]] == [p["layer"] for p in a["parts"][:2]]

@@ -35,6 +35,7 @@ static mst_status write_parts(const mst_page *r, FILE *f, mst_err *err)
 {
     mst_page_words(r, f);
     mst_page_accuracy(r, f);
+    mst_page_attribution(r, f);
     if (r->run->about.mode != MST_RUN_ANN)
         mst_page_energy(r, f);
     mst_page_modes(r, f);

@@ -7,21 +7,24 @@
 #include <stdio.h>
 
 #include "mst/calibrate.h"
+#include "tools/calib_attrib_words.h"
 #include "tools/report/report_look.h"
 #include "tools/report/report_modes.h"
 #include "tools/report/report_versus.h"
 #include "tools/run_figures.h"
 
 typedef struct mst_page {
-    const char *tool;              /* "mstrun" */
-    const mst_run_facts *run;      /* of the network in the mode that it was run in */
-    const mst_outcome *outcome;    /* of its samples */
-    const mst_calib_report *calib; /* errors of its layers; NULL: not measured */
-    const mst_versus *versus;      /* its ANN on the same samples; NULL: it was not run */
-    const char *ann;               /* which ANN that is, in words */
-    const mst_look *look;          /* distributions and pictures; NULL: none */
-    const mst_modes *modes;        /* the same in other modes; NULL: not run */
-    bool layer_named;              /* its layer was asked for */
+    const char *tool;                /* "mstrun" */
+    const mst_run_facts *run;        /* of the network in the mode that it was run in */
+    const mst_outcome *outcome;      /* of its samples */
+    const mst_calib_report *calib;   /* errors of its layers; NULL: not measured */
+    const mst_versus *versus;        /* its ANN on the same samples; NULL: it was not run */
+    const char *ann;                 /* which ANN that is, in words */
+    const mst_look *look;            /* distributions and pictures; NULL: none */
+    const mst_modes *modes;          /* the same in other modes; NULL: not run */
+    const mst_attrib_report *attrib; /* what the loss comes from, and that in words; NULL: not asked for */
+    const mst_words *words;
+    bool layer_named; /* its layer was asked for */
 } mst_page;
 
 /* Write to path, an output of tool_paths.h. EIO, ENOMEM. */
@@ -31,6 +34,8 @@ mst_status mst_page_write(const mst_page *r, const char *path, mst_err *err);
 
 void mst_page_words(const mst_page *r, FILE *f);
 void mst_page_accuracy(const mst_page *r, FILE *f);
+/* What --attribute found. */
+void mst_page_attribution(const mst_page *r, FILE *f);
 void mst_page_energy(const mst_page *r, FILE *f);
 /* A run in time steps beside the other modes. */
 void mst_page_modes(const mst_page *r, FILE *f);
