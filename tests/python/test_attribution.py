@@ -74,10 +74,6 @@ def layer_name(report, k):
     return report["layers"][k]["name"]
 
 
-def cause(a, name):
-    return next(c for c in a["causes"] if c["cause"] == name)
-
-
 # ---- faults ----
 
 def first(report):
@@ -175,6 +171,7 @@ def test_shares_add_up_and_rests_are_named(swin):
     r = digits(swin, "-T", 8, "--readout-from", "auto", "--attribute-layers", 1)
     a = r["attribution"]
     assert [c["cause"] for c in a["causes"]] == ["products", "quantization", "clipping", "unevenness", "readout"]
+    assert all(c["alone"]["logit_rel_l2"] > 0.02 and c["share"]["logit_rel_l2"] != 0 for c in a["causes"])
     for k in ("points", "logit_rel_l2"):
         assert sum(c["share"][k] for c in a["causes"]) == pytest.approx(a["loss"][k], abs=1e-6)
         for way in ("away", "alone"):
