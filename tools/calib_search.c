@@ -108,7 +108,7 @@ static mst_status measure_alone(search *s)
 
 static double scale_of(double company, double alone)
 {
-    return alone > 0 && company > 0 ? fmin(fmax(company / alone, 1 / MAX_SCALE), MAX_SCALE) : 1;
+    return alone > 0 ? fmin(fmax(company / alone, 1 / MAX_SCALE), MAX_SCALE) : 1;
 }
 
 /* What the value of each group costs beside those of the others: what the network gains by giving it back; of a group
@@ -171,6 +171,17 @@ static mst_status walk_path(search *s, size_t moves, mst_trial *out)
     return MST_OK;
 }
 
+/* Of s->at. */
+static bool keep_better(search *s, const mst_trial *t)
+{
+    mst_search_result *r = s->r;
+    if (mst_search_cost(s->job, t) >= mst_search_cost(s->job, &r->after))
+        return false;
+    memcpy(r->value, s->at, r->n_groups * sizeof *r->value);
+    r->after = *t;
+    return r->found = true;
+}
+
 /* What a path leads to is kept where it costs less than what is there. */
 static mst_status search_path(search *s, unsigned round)
 {
@@ -183,11 +194,7 @@ static mst_status search_path(search *s, unsigned round)
     s->set.done = 0;
     MST_TRY(walk_path(s, moves, &best));
     mst_progress_end(&s->progress);
-    if (mst_search_cost(s->job, &best) < mst_search_cost(s->job, &r->after)) {
-        memcpy(r->value, s->at, r->n_groups * sizeof *r->value);
-        r->after = best;
-        r->found = true;
-    }
+    keep_better(s, &best);
     return round + 1 < ROUNDS ? measure_company(s, &best) : MST_OK;
 }
 
@@ -206,41 +213,55 @@ static bool has_attention(const mst_search_result *r)
     return false;
 }
 
-/* One value for all that a uniform rule speaks of; others get `other`, or stay where that is NaN. */
-static void set_uniform(const search *s, double value, double other)
+/* Does a uniform rule speak of it? Of ratios where the network has attention, of that alone. */
+static bool in_uniform(const search *s, const mst_search_group *g)
 {
-    const mst_search_result *r = s->r;
-    bool ratios = s->job->opts.what == MST_SEARCH_RATIOS, some = ratios && has_attention(r);
-    for (size_t k = 0; k < r->n_groups; k++) {
-        mst_search_group one = r->groups[k];
-        double v = !some || is_self_attention(&one) ? value : other;
-        one.values = &v;
-        /* levels never rise: a layer that has fewer keeps them */
-        if (!isnan(v) && (ratios || v < r->groups[k].values[0]))
-            mst_search_set(s->job->graph, &s->job->opts, &one, 0);
-        else
-            mst_search_set(s->job->graph, &s->job->opts, &r->groups[k], 0);
+    return s->job->opts.what == MST_SEARCH_LEVELS || !has_attention(s->r) || is_self_attention(g);
+}
+
+/* One value for all of these, where it saves; others stay. */
+static void uniform_values(const search *s, double value, size_t *out)
+{
+    for (size_t k = 0; k < s->r->n_groups; k++) {
+        const mst_search_group *g = &s->r->groups[k];
+        out[k] = 0;
+        for (size_t v = 1; in_uniform(s, g) && v < g->n_values; v++)
+            if ((float)g->values[v] == (float)value)
+                out[k] = v;
     }
 }
 
-/* The rung that saves the most within the budget, of those of the ladder. */
+/* The rung that saves the most within the budget, of those of the ladder: with that the search begins, and what values
+ * cost in its company is known. */
 static mst_status search_uniform(search *s)
 {
     const mst_search_opts *o = &s->job->opts;
-    double least = mst_search_cost(s->job, &s->r->before);
+    mst_search_result *r = s->r;
     mst_trial t;
     mst_progress_begin(&s->progress, "uniform", o->n_ladder * s->set.n, s->job->quiet);
     s->set.done = 0;
     for (size_t i = 0; i < o->n_ladder; i++) {
-        set_uniform(s, o->ladder[i], NAN);
-        MST_TRY(try_it(s, &t));
-        if (!affords(s, &t) || mst_search_cost(s->job, &t) >= least)
-            continue;
-        least = mst_search_cost(s->job, &t);
-        s->r->uniform = o->ladder[i];
+        uniform_values(s, o->ladder[i], s->at);
+        MST_TRY(try_values(s, s->at, &t));
+        if (affords(s, &t) && keep_better(s, &t))
+            r->uniform = o->ladder[i];
     }
     mst_progress_end(&s->progress);
-    return MST_OK;
+    if (!r->found)
+        return MST_OK;
+    memcpy(s->at, r->value, r->n_groups * sizeof *s->at);
+    return measure_company(s, &r->after);
+}
+
+/* All ratios 0, but for those of self-attention: what the paper has, or none. */
+static void set_paper(const search *s, double ratio)
+{
+    for (size_t k = 0; k < s->r->n_groups; k++) {
+        mst_search_group one = s->r->groups[k];
+        double v = is_self_attention(&one) ? ratio : 0;
+        one.values = &v;
+        mst_search_set(s->job->graph, &s->job->opts, &one, 0);
+    }
 }
 
 static bool has_rival(const mst_search_result *r, bool ratios, mst_search_rival which)
@@ -259,9 +280,12 @@ static bool has_rival(const mst_search_result *r, bool ratios, mst_search_rival 
 static void set_rival(const search *s, mst_search_rival which)
 {
     switch (which) {
-    case MST_RIVAL_UNMASKED: set_uniform(s, 0, 0); return;
-    case MST_RIVAL_PAPER: set_uniform(s, PAPER_RATIO, 0); return;
-    case MST_RIVAL_UNIFORM: set_uniform(s, s->r->uniform, NAN); return;
+    case MST_RIVAL_UNMASKED: set_paper(s, 0); return;
+    case MST_RIVAL_PAPER: set_paper(s, PAPER_RATIO); return;
+    case MST_RIVAL_UNIFORM:
+        uniform_values(s, s->r->uniform, s->at);
+        set_all(s, s->at);
+        return;
     case MST_RIVAL_SEARCHED: set_all(s, s->r->value); return;
     default: set_as_is(s);
     }
@@ -320,9 +344,9 @@ static mst_status run_all(search *s, const mst_drawn *drawn)
     MST_TRY(make_room(s));
     MST_TRY(measure_alone(s));
     s->r->after = s->r->before;
+    MST_TRY(search_uniform(s));
     for (unsigned round = 0; round < ROUNDS; round++)
         MST_TRY(search_path(s, round));
-    MST_TRY(search_uniform(s));
     return s->r->found ? judge(s, drawn) : MST_OK;
 }
 

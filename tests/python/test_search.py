@@ -198,7 +198,7 @@ def test_names_that_are_patterns(tmp_path):
     r = search(tmp_path, "levels", "--mode", "count", "--budget", 10, held=False)
     assert [g["node"] for g in r["groups"]] == ['a*b', 'q["?]', 'back\\slash', 'a*b2'] and {g["block"] for g in r["groups"]} == {-1}
     info = json.loads(tool("mstrun", "--info", converted(tmp_path), "--mode", "count", "--json", "-").stdout)
-    assert [x["levels"] for x in info["layers"]] == found(r) and len(set(found(r))) > 1
+    assert [x["levels"] for x in info["layers"]] == found(r) and max(found(r)) < 16
 
 
 # ---- the same everywhere; nothing left of what fails ----

@@ -303,8 +303,8 @@ def test_out_that_cannot_be_written(digits, tmp_path):
     (("--tune", "o.bin", "--holdout", "0"), "--holdout: expected a share above 0 and below 1, found 0"),
     (("--tune", "o.bin", "--holdout", "1"), "--holdout: expected a share above 0 and below 1, found 1"),
     ((DIGITS, "--tune", "o.bin", "--holdout", "0.2"), "--holdout: expected one DATA"),
-    ((DIGITS,), "expected --tune OUT.bin, --search-masks or --search-levels OUT.yaml with %s" % DIGITS),
-    (("--holdout", "0.2"), "expected --tune OUT.bin, --search-masks or --search-levels OUT.yaml with --holdout"),
+    ((DIGITS,), "expected --tune, --search-masks, --search-levels or --exit-budget with %s" % DIGITS),
+    (("--holdout", "0.2"), "expected --tune, --search-masks, --search-levels or --exit-budget with --holdout"),
     (("--tune", "o.bin", "--skip-bad"), "--skip-bad: not with --tune"),
 ])
 def test_wrong_usage(digits, args, text):
