@@ -32,6 +32,9 @@ static const char *cost(mst_arena *a, const mst_attrib_effect *e)
 {
     if (isnan(e->points) || (certain(e) && e->points > 0))
         return mst_effect_text(a, e);
+    if (certain(e))
+        return mst_arena_printf(a, "no points (a gain of %.2f, standard error %.2f) but %.3f of the logits' error",
+                                -100 * e->points, 100 * e->points_se, e->logit);
     return mst_arena_printf(a, "no points that are certain (%.2f, standard error %.2f) but %.3f of the logits' error",
                             100 * e->points, 100 * e->points_se, e->logit);
 }
@@ -318,10 +321,14 @@ static const char *loss_text(mst_arena *a, const mst_attrib_report *r)
     if (r->labelled == 0)
         return mst_arena_printf(a, "On %zu samples without labels the network's logits are %.3f off (relative L2).",
                                 r->samples, r->loss.logit);
+    mst_attrib_effect size = r->loss;
+    bool gains = size.points < 0;
+    size.points = fabs(size.points);
     return mst_arena_printf(a,
-                            "The network loses %s to its ANN (%.2f %% to %.2f %%) on %zu samples%s; its logits are "
+                            "The network %s %s %s its ANN (%.2f %% to %.2f %%) on %zu samples%s; its logits are "
                             "%.3f off (relative L2).",
-                            mst_effect_text(a, &r->loss), 100 * r->ann_top1, 100 * r->snn_top1, r->labelled,
+                            gains ? "gains" : "loses", mst_effect_text(a, &size), gains ? "over" : "to",
+                            100 * r->ann_top1, 100 * r->snn_top1, r->labelled,
                             certain(&r->loss) ? "" : ", which cannot be told apart from none", r->loss.logit);
 }
 

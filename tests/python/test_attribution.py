@@ -241,3 +241,14 @@ def test_stopped_it_gives_what_is_there(folder, tmp_path):
     if "attribution: stopped" in message:
         assert 0 < r["attribution"]["samples"] < r["samples"] == 80 * SAMPLES
         assert r["attribution"]["summary"] and r["attribution"]["causes"]
+
+
+def test_what_is_better_than_its_ann_gains(folder):
+    """A network that was trained with masks, against its ANN without them."""
+    onnx = SWIN.with_name("digits-swin-sa50.onnx")
+    tool("mstconv", onnx, "-o", folder / "sa50.bin", "--quiet")
+    found = attribute(folder, folder / "sa50.bin", "-n", 60, "-T", 64, "--attribute-layers", 0, onnx=onnx, data=DIGITS)["attribution"]
+    masks = [f["text"] for f in found["findings"] if f["kind"] == "masks"]
+    assert found["loss"]["points"] < -2 * found["loss"]["points_se"]
+    assert "The network gains %.2f points" % -found["loss"]["points"] in found["summary"] and "over its ANN" in found["summary"]
+    assert "loses" not in found["summary"] and masks and all("no points (a gain of" in text for text in masks)
