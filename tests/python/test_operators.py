@@ -201,7 +201,8 @@ def test_the_list_of_operators_says_so():
     for make in SPIKING:
         assert rows[make.__name__.split("-")[0]][3] in ("yes", "QCFS"), make.__name__
     for make in ANALOG:
-        assert rows[make.__name__.split("-")[0]][3:5] == ("-", "yes"), make.__name__
+        name = make.__name__.split("-")[0]
+        assert rows[name][3:5] == ("yes" if name == "MaxPool" else "-", "yes"), make.__name__  # of spikes, it spikes
 
 
 MS = "com.microsoft"
