@@ -56,6 +56,28 @@ static void join_with_maker(mst_edit *e, uint32_t i)
     }
 }
 
+static float clipped(float x, const mst_node *n)
+{
+    return x < n->fp[MST_CLIP_LO] ? n->fp[MST_CLIP_LO] : x > n->fp[MST_CLIP_HI] ? n->fp[MST_CLIP_HI]
+                                                                                : x;
+}
+
+/* A bound of a bound (ReLU, then Min, as trained bounds are often written) is one: the first one's node, which names
+ * the activation. Those of a quantized model's pairs stay with their rounding. */
+static void join_bounds(mst_edit *e, uint32_t i)
+{
+    mst_node *n = edit_node(e, i);
+    uint32_t m = edit_maker(e, i, 0);
+    if (n->op != MST_OP_CLIP || m == MST_NONE || !edit_is(e, m, MST_OP_CLIP) ||
+        edit_only_user(e, edit_node(e, m)->out) != i || qdq_mark(n) != 0 || qdq_mark(edit_node(e, m)) != 0)
+        return;
+    mst_node *first = edit_node(e, m);
+    first->fp[MST_CLIP_LO] = clipped(first->fp[MST_CLIP_LO], n);
+    first->fp[MST_CLIP_HI] = clipped(first->fp[MST_CLIP_HI], n);
+    edit_replace(e, n->out, first->out);
+    edit_kill(e, i);
+}
+
 mst_status pass_clean(mst_graph *g, mst_err *err)
 {
     mst_edit e;
@@ -65,6 +87,9 @@ mst_status pass_clean(mst_graph *g, mst_err *err)
         if (e.dead[i])
             continue;
         join_with_maker(&e, i);
+        join_bounds(&e, i);
+        if (e.dead[i])
+            continue;
         if (n->op == MST_OP_TRANSPOSE && moves_nothing(edit_tensor(&e, n->in[0]), &n->ip[MST_TRANSPOSE_PERM])) {
             n->op = MST_OP_RESHAPE;
             memset(n->ip, 0, sizeof n->ip);

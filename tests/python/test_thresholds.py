@@ -12,14 +12,25 @@ from oracle import snn_reader
 SHAPE, SAMPLES, LEVELS = [1, 3, 8, 8], 300, 16
 
 
-def network(bounds=(None, None, None), third=None, seed=3):
+def network(bounds=(None, None, None), third=None, seed=3, spelling="clip"):
     """Two convolutions and a Linear with ReLUs, a residual sum, a max pool; bounds: of each ReLU, None: none; third:
     bias of the third channel."""
     draw, n, taken = np.random.default_rng(seed), Net(SHAPE), []
 
     def relu(x, bound, name):
-        y = n.op("Relu", x, name=name) if bound is None else \
-            n.op("Clip", x, n.const(np.float32(0)), n.const(np.float32(bound)), name=name)
+        zero, top = n.const(np.float32(0)), None if bound is None else n.const(np.float32(bound))
+        if bound is None:
+            y = n.op("Relu", x, name=name)
+        elif spelling == "clip":
+            y = n.op("Clip", x, zero, top, name=name)
+        elif spelling == "max, min":
+            y = n.op("Min", n.op("Max", x, zero, name=name), top)
+        elif spelling == "min, relu":
+            y = n.op("Relu", n.op("Min", x, top, name=name))
+        elif spelling == "relu, clip":
+            y = n.op("Clip", n.op("Relu", x, name=name), zero, top)
+        else:
+            y = n.op("Min", n.op("Relu", x, name=name), top)
         taken.append(y)
         return y
     w = draw.normal(size=(6, 3, 3, 3)) * .4
@@ -250,6 +261,19 @@ def test_bounds_without_data(tmp_path):
     model, _ = network((.8, None, 2.5))
     done = tool("mstconv", saved(model, tmp_path), "-o", tmp_path / "n.bin", "--theta-method", "bound", code=1)
     assert "'r2': a ReLU without an upper bound" in done.stderr and not (tmp_path / "n.bin").exists()
+
+
+@pytest.mark.parametrize("spelling", ["relu, min", "relu, clip", "max, min", "min, relu"])
+def test_bounds_in_two_nodes_are_bounds(tmp_path, spelling):
+    """As trained bounds are exported (torch.min(relu(x), theta), clamp): the neurons of one Clip, and nothing beside them."""
+    made = {}
+    for how in ("clip", spelling):
+        tool("mstconv", saved(network((.8, 6.0, 2.5), spelling=how)[0], tmp_path), "-o", tmp_path / "m.bin", "--quiet", "--report",
+             tmp_path / "r.json", "--theta-method", "bound", "--levels", "8", "--force")
+        graph, report = snn_reader.load(tmp_path / "m.bin"), json.loads((tmp_path / "r.json").read_text())
+        made[how] = ([(n.op, n.name if n.op == "neuron" else "") for n in graph.nodes],
+                     [row["theta"] for row in report["thresholds"]["layers"]], report["non_spiking_nodes"])
+    assert made[spelling] == made["clip"] and made["clip"][1] == [[pytest.approx(.8)], [6.0], [2.5]]
 
 
 def test_poor_agreement_is_warned_of(tmp_path):
