@@ -6,6 +6,7 @@
 
 #include "mst/energy.h"
 #include "runtime/core/checked.h"
+#include "tools/tool_divergence.h"
 #include "tools/tool_feed.h"
 #include "tools/tool_parallel.h"
 
@@ -27,25 +28,6 @@ typedef struct trial_run {
     double kl, kl_sq, change, change_sq;
     mst_counters counts;
 } trial_run;
-
-/* log of the sum of exp(x): what log-probabilities lack. */
-static double log_sum(const float *x, size_t n)
-{
-    double most = (double)x[mst_argmax(x, n)], sum = 0;
-    for (size_t i = 0; i < n; i++)
-        sum += exp((double)x[i] - most);
-    return most + log(sum);
-}
-
-static double divergence(const float *from, const float *to, size_t n)
-{
-    double a = log_sum(from, n), b = log_sum(to, n), kl = 0;
-    for (size_t i = 0; i < n; i++) {
-        double p = (double)from[i] - a;
-        kl += exp(p) * (p - ((double)to[i] - b));
-    }
-    return fmax(kl, 0); /* rounding may leave less */
-}
 
 static mst_status work(void *ctx, unsigned worker, size_t i, mst_err *err)
 {
@@ -75,7 +57,7 @@ static mst_status commit(void *ctx, unsigned worker, size_t i, mst_err *err)
         s->class[i] = known ? w->label : (int32_t)mst_argmax(base, s->classes);
         s->labelled += known;
     }
-    double kl = divergence(base, w->logits, s->classes);
+    double kl = fmax(mst_divergence(base, w->logits, s->classes), 0);
     bool right = mst_argmax(w->logits, s->classes) == (size_t)s->class[i];
     double lost = (double)(mst_argmax(base, s->classes) == (size_t)s->class[i]) - (double)right;
     mst_counters counts = mst_session_counters(w->session);

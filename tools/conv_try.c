@@ -1,9 +1,9 @@
 /* Tries a calibrated network on samples that its thresholds have not seen. */
-#include <math.h>
 #include <string.h>
 
 #include "mst/data.h"
 #include "tools/conv_thresholds.h"
+#include "tools/tool_divergence.h"
 #include "tools/tool_output.h"
 #include "tools/tool_parallel.h"
 
@@ -27,26 +27,6 @@ typedef struct try_run {
     uint64_t spikes;
 } try_run;
 
-/* log of the sum of exponentials */
-static double log_sum(const float *x, size_t n)
-{
-    double top = (double)x[mst_argmax(x, n)], sum = 0;
-    for (size_t i = 0; i < n; i++)
-        sum += exp((double)x[i] - top);
-    return top + log(sum);
-}
-
-/* KL(softmax(a) || softmax(b)), nats */
-static double divergence(const float *a, const float *b, size_t n)
-{
-    double za = log_sum(a, n), zb = log_sum(b, n), sum = 0;
-    for (size_t i = 0; i < n; i++) {
-        double la = (double)a[i] - za, lb = (double)b[i] - zb;
-        sum += exp(la) * (la - lb);
-    }
-    return sum;
-}
-
 static void pass(mst_session *s, const float *x, size_t sample, float *logits)
 {
     mst_session_begin(s, x, (uint32_t)sample);
@@ -64,7 +44,7 @@ static mst_status compare(void *ctx, unsigned worker, size_t i, mst_err *err)
     pass(w->ann, w->x, sample, w->a);
     pass(w->snn, w->x, sample, w->b);
     w->same = mst_argmax(w->a, r->classes) == mst_argmax(w->b, r->classes);
-    w->divergence = divergence(w->a, w->b, r->classes);
+    w->divergence = mst_divergence(w->a, w->b, r->classes);
     w->spikes = 0;
     for (size_t k = 0; k < mst_program_layers(r->snn); k++)
         w->spikes += mst_session_layer_spikes(w->snn, MST_LAST, k);
