@@ -136,7 +136,9 @@ static json_t *json_prepare(const mst_prepare *p)
     json_t *crop = p->crop_height != 0 ? json_pack("[i, i]", (int)p->crop_height,
                                                    (int)p->crop_width)
                                        : json_null();
-    return json_pack("{s:i, s:s, s:o, s:i, s:s, s:s}", "resize", (int)p->resize, "interpolation",
+    uint32_t height = MST_RESIZE_HEIGHT(p->resize), width = MST_RESIZE_WIDTH(p->resize);
+    json_t *resize = width != 0 ? json_pack("[i, i]", (int)height, (int)width) : json_integer((json_int_t)p->resize);
+    return json_pack("{s:o, s:s, s:o, s:i, s:s, s:s}", "resize", resize, "interpolation",
                      mst_interpolation_name((int)p->interpolation), "crop", crop, "frames", (int)p->frames,
                      "split",
                      mst_split_name((int)p->split), "present", mst_present_name((int)p->present));

@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tools/conv_meta.h"
@@ -35,7 +36,8 @@ const mst_list mst_list_interpolation = {"interpolation", 1, {"filter"}, interpo
 const mst_list mst_list_split = {"split", 1, {"frames of an equal"}, split_row};
 const mst_list mst_list_present = {"present", 1, {"frames as"}, present_row};
 
-static bool parse_crop(const char *text, uint32_t crop[2])
+/* HxW */
+static bool parse_size(const char *text, uint32_t crop[2])
 {
     uint32_t dims[MST_MAX_RANK], rank;
     if (!mst_shape_parse(text, dims, &rank) || rank != 2 || dims[0] > MST_MAX_SIDE || dims[1] > MST_MAX_SIDE)
@@ -43,6 +45,20 @@ static bool parse_crop(const char *text, uint32_t crop[2])
     crop[0] = dims[0];
     crop[1] = dims[1];
     return true;
+}
+
+/* N or HxW, as mst_prepare has it. */
+static bool parse_resize(const char *text, uint32_t *resize)
+{
+    uint32_t size[2] = {0, 0};
+    size_t digits = strspn(text, "0123456789");
+    if (digits > 0 && digits <= 5 && text[digits] == '\0') {
+        *resize = (uint32_t)strtoul(text, NULL, 10);
+        return *resize <= MST_MAX_SIDE;
+    }
+    bool ok = parse_size(text, size) && size[0] != 0 && size[1] != 0;
+    *resize = MST_RESIZE_BOTH(size[0], size[1]);
+    return ok;
 }
 
 static mst_status check_norm(const mst_prepare_opts *p, mst_err *err)
@@ -66,20 +82,24 @@ static mst_status check_norm(const mst_prepare_opts *p, mst_err *err)
 
 mst_status mst_prepare_check(const mst_prepare_opts *p, mst_err *err)
 {
-    uint32_t crop[2];
+    uint32_t crop[2], resize;
     size_t k;
     MST_TRY(check_norm(p, err));
     MST_TRY(mst_list_take(&mst_list_interpolation, "--interpolation", p->interpolation, &k, err));
     MST_TRY(mst_list_take(&mst_list_split, "--split", p->split, &k, err));
     MST_TRY(mst_list_take(&mst_list_present, "--present", p->present, &k, err));
-    if (p->crop != NULL && !parse_crop(p->crop, crop))
+    if (p->resize != NULL && !parse_resize(p->resize, &resize))
+        return mst_fail(err, MST_EINVAL,
+                        "--resize: expected a shorter side of 0..%u pixels, or HxW as in 224x224, found '%s'",
+                        MST_MAX_SIDE, p->resize);
+    if (p->crop != NULL && !parse_size(p->crop, crop))
         return mst_fail(err, MST_EINVAL, "--crop: expected HxW as in 224x224, found '%s'", p->crop);
     return MST_OK;
 }
 
 bool mst_prepare_needs_model(const mst_prepare_opts *p)
 {
-    return p->mean.n != 0 || p->std.n != 0 || p->resize.set || p->interpolation != NULL || p->crop != NULL ||
+    return p->mean.n != 0 || p->std.n != 0 || p->resize != NULL || p->interpolation != NULL || p->crop != NULL ||
            p->present != NULL;
 }
 
@@ -87,7 +107,7 @@ static mst_status apply_crop(const char *text, mst_graph *g, mst_err *err)
 {
     const mst_tensor *x = &g->tensors[g->input];
     uint32_t crop[2] = {0, 0};
-    if (!parse_crop(text, crop) || x->rank != 4 || crop[0] != x->dims[2] || crop[1] != x->dims[3])
+    if (!parse_size(text, crop) || x->rank != 4 || crop[0] != x->dims[2] || crop[1] != x->dims[3])
         return mst_fail(err, MST_EINVAL, "--crop: expected %ux%u, the size of the model's input, found '%s'",
                         x->rank == 4 ? x->dims[2] : 0, x->rank == 4 ? x->dims[3] : 0, text);
     g->meta.prepare.crop_height = crop[0];
@@ -97,8 +117,9 @@ static mst_status apply_crop(const char *text, mst_graph *g, mst_err *err)
 
 void mst_prepare_merge(const mst_prepare_opts *p, mst_prepare *q)
 {
-    if (p->resize.set)
-        q->resize = (uint32_t)p->resize.value;
+    uint32_t resize;
+    if (p->resize != NULL && parse_resize(p->resize, &resize))
+        q->resize = resize;
     if (p->frames.set)
         q->frames = (uint32_t)p->frames.value;
     if (p->interpolation != NULL)
@@ -137,9 +158,12 @@ void mst_prepare_text(const mst_graph *g, char *out, size_t n)
     const mst_tensor *x = &g->tensors[g->input];
     size_t used = 0;
     out[0] = '\0';
-    if (p->resize != 0)
-        used += (size_t)snprintf(out, n, "resize %u %s", p->resize,
-                                 mst_interpolation_name((int)p->interpolation));
+    const char *filter = mst_interpolation_name((int)p->interpolation);
+    if (MST_RESIZE_WIDTH(p->resize) != 0)
+        used += (size_t)snprintf(out, n, "resize %ux%u %s", MST_RESIZE_HEIGHT(p->resize), MST_RESIZE_WIDTH(p->resize),
+                                 filter);
+    else if (p->resize != 0)
+        used += (size_t)snprintf(out, n, "resize %u %s", p->resize, filter);
     if ((p->resize != 0 || p->crop_height != 0) && x->rank == 4 && used < n)
         used += (size_t)snprintf(out + used, n - used, "%scrop %ux%u", used != 0 ? ", " : "", x->dims[2],
                                  x->dims[3]);

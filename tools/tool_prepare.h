@@ -10,16 +10,16 @@
 
 typedef struct mst_prepare_opts {
     mst_opt_reals mean, std;
-    mst_opt_uint resize, frames;
-    const char *interpolation, *crop, *split, *present;
+    mst_opt_uint frames;
+    const char *resize, *interpolation, *crop, *split, *present;
 } mst_prepare_opts;
 
 #define MST_PREPARE_OPTIONS(p) \
     {"mean", 0, MST_OPT_REALS, &(p).mean, "A,B,..", "input is (x/255 - mean)/std, one number a channel", \
      0, 0}, \
         {"std", 0, MST_OPT_REALS, &(p).std, "A,B,..", "goes with --mean", 0, 0}, \
-        {"resize", 0, MST_OPT_UINT, &(p).resize, "N", \
-         "images: shorter side to N pixels; 0: no resizing", 0, MST_MAX_SIDE}, \
+        {"resize", 0, MST_OPT_STRING, &(p).resize, "N|HxW", \
+         "images: shorter side to N pixels, or both sides; 0: no resizing", 0, 0}, \
         {"interpolation", 0, MST_OPT_STRING, &(p).interpolation, "NAME", \
          "of --resize: {interpolation} (default: the first)", 0, 0}, \
         {"crop", 0, MST_OPT_STRING, &(p).crop, "HxW", \

@@ -23,7 +23,8 @@ static bool same_size(const mst_data *d, uint32_t height, uint32_t width)
 static bool fits_as_is(const mst_data *d, uint32_t height, uint32_t width)
 {
     uint32_t shorter = height < width ? height : width, resize = d->want.prepare.resize;
-    return same_size(d, height, width) && (resize == 0 || resize == shorter);
+    return same_size(d, height, width) &&
+           (resize == 0 || resize == shorter || resize == MST_RESIZE_BOTH(height, width));
 }
 
 /* 256 for 224. */

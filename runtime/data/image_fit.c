@@ -1,4 +1,4 @@
-/* Resize and center crop, as torchvision's Resize(N) and CenterCrop compute their
+/* Resize and center crop, as torchvision's Resize(N), Resize((H, W)) and CenterCrop compute their
  * sizes and offsets. Knows no filter.
  */
 #include "runtime/data/image.h"
@@ -21,7 +21,7 @@ static span center(uint32_t n, uint32_t want)
     return (span){half, want, 0};
 }
 
-static mst_status resized(const mst_image *in, uint32_t side, uint32_t *rows, uint32_t *columns, mst_err *err)
+static mst_status shorter_side(const mst_image *in, uint32_t side, uint32_t *rows, uint32_t *columns, mst_err *err)
 {
     uint32_t small = in->width <= in->height ? in->width : in->height;
     uint32_t large = in->width <= in->height ? in->height : in->width;
@@ -41,8 +41,12 @@ mst_status mst_image_fit(const mst_image *in, const mst_prepare *how, uint32_t h
 {
     uint32_t rows = in->height, columns = in->width;
     *out = (mst_image){0};
-    if (how->resize != 0)
-        MST_TRY(resized(in, how->resize, &rows, &columns, err));
+    if (MST_RESIZE_WIDTH(how->resize) != 0) {
+        rows = MST_RESIZE_HEIGHT(how->resize);
+        columns = MST_RESIZE_WIDTH(how->resize);
+    } else if (how->resize != 0) {
+        MST_TRY(shorter_side(in, how->resize, &rows, &columns, err));
+    }
     span x = center(columns, width), y = center(rows, height);
     mst_image_window win = {rows, columns, x.from, y.from, x.n, y.n};
     MST_TRY(mst_image_make(out, width, height, in->channels, "crop", err));

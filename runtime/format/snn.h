@@ -12,10 +12,12 @@
 #define SNN_MAJOR 1u
 #define SNN_MINOR 0u
 /* required features */
-#define SNN_NARROW 1u                                            /* constants of type f16 or int8 */
-#define SNN_LEVELS 2u                                            /* NEURON has TOP, META a way of running */
-#define SNN_TUNED 4u                                             /* there is a section TUNE */
-#define SNN_REQUIRED_KNOWN (SNN_NARROW | SNN_LEVELS | SNN_TUNED) /* bits that this code understands */
+#define SNN_NARROW 1u   /* constants of type f16 or int8 */
+#define SNN_LEVELS 2u   /* NEURON has TOP, META a way of running */
+#define SNN_TUNED 4u    /* there is a section TUNE */
+#define SNN_SQUEEZED 8u /* images are resized in both sides */
+/* bits that this code understands */
+#define SNN_REQUIRED_KNOWN (SNN_NARROW | SNN_LEVELS | SNN_TUNED | SNN_SQUEEZED)
 /* optional features: what a reader may ignore */
 #define SNN_CHANNELS_LAST 1u /* the ONNX model takes [1,H,W,C] */
 #define SNN_HEADER_SIZE 64u

@@ -68,6 +68,9 @@ static mst_status read_prepare(reader *r, const uint8_t *p)
     if (mst_interpolation_name(p[16]) == NULL || mst_split_name(p[17]) == NULL || mst_present_name(p[18]) == NULL)
         return FAIL_AT(c, 4, MST_EVERSION, "unknown interpolation %u, split %u or presentation %u", p[16], p[17],
                        p[18]);
+    if (MST_RESIZE_WIDTH(mst_get_u32(p)) != 0 && (r->features & SNN_SQUEEZED) == 0)
+        return FAIL_AT(c, 18, MST_EFORMAT, "resize width %u without its feature",
+                       (unsigned)MST_RESIZE_WIDTH(mst_get_u32(p)));
     r->g->meta.prepare = (mst_prepare){
         .resize = mst_get_u32(p),
         .crop_height = mst_get_u32(p + 4),

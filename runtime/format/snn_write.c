@@ -262,7 +262,8 @@ mst_status mst_snn_encode(const mst_graph *g, const mst_snn_sink *sink, mst_err 
     MST_TRY(mst_graph_check_values(g, err));
     const mst_allocator *a = g->arena.alloc;
     writer w = {.g = g, .meta.alloc = a, .tensors.alloc = a, .nodes.alloc = a, .tune.alloc = a, .err = err};
-    w.features = (has_levels(g) ? SNN_LEVELS : 0) | (g->tuning.timesteps != 0 ? SNN_TUNED : 0);
+    w.features = (has_levels(g) ? SNN_LEVELS : 0) | (g->tuning.timesteps != 0 ? SNN_TUNED : 0) |
+                 (MST_RESIZE_WIDTH(g->meta.prepare.resize) != 0 ? SNN_SQUEEZED : 0);
     mst_crc32_init(&w.crc);
     mst_status st = encode(&w, sink);
     mst_strings_free(&w.strings);

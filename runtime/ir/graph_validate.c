@@ -516,9 +516,11 @@ static mst_status check_meta(const mst_meta *m, mst_err *err)
         else if (!isfinite((1 + fabsf(m->mean[i])) / m->std[i]))
             return FAIL("std of channel %u is %g: what is divided by it is not finite", (unsigned)i, (double)m->std[i]);
     const mst_prepare *p = &m->prepare;
-    if (p->resize > MST_MAX_SIDE || p->crop_height > MST_MAX_SIDE || p->crop_width > MST_MAX_SIDE ||
+    if (MST_RESIZE_WIDTH(p->resize) != 0 && MST_RESIZE_HEIGHT(p->resize) == 0)
+        return FAIL("resize to a width of %u without a height", (unsigned)MST_RESIZE_WIDTH(p->resize));
+    if (p->crop_height > MST_MAX_SIDE || p->crop_width > MST_MAX_SIDE ||
         (p->crop_height == 0) != (p->crop_width == 0))
-        return FAIL("resize %u or crop %ux%u out of range", (unsigned)p->resize, (unsigned)p->crop_height,
+        return FAIL("crop %ux%u out of range", (unsigned)p->crop_height,
                     (unsigned)p->crop_width);
     if (p->frames > MST_MAX_FRAMES || mst_interpolation_name((int)p->interpolation) == NULL ||
         mst_split_name((int)p->split) == NULL || mst_present_name((int)p->present) == NULL)

@@ -15,7 +15,7 @@ META, STRINGS, TENSORS, NODES, WEIGHTS, TUNE = range(1, 7)
 RESHAPE, PAD, LINEAR, BINARY, REDUCE, CLIP, NEURON, MASK, RATE_POOL = 0, 5, 7, 11, 13, 14, 18, 19, 20
 NONE = 0xFFFFFFFF
 F16, I8 = 3, 4
-NARROW, LEVELS, TUNED = 1, 2, 4  # required features
+NARROW, LEVELS, TUNED, SQUEEZED = 1, 2, 4, 8  # required features
 CODES = {0: "f", 1: "i", 2: "f", F16: "e", I8: "b"}  # of struct; a float64 is never read
 INF = float("inf")
 
@@ -226,6 +226,8 @@ def good():
     m = network()
     m.prepare = (256, 224, 192, 10, 2, 1, 1)
     yield "preprocessing", m.bytes()
+    m.prepare, m.required = (224 << 16 | 192, 0, 0, 0, 1, 0, 0), SQUEEZED
+    yield "resize-both-sides", m.bytes()
     m = network(stop=True)
     m.weights += b"\xff" * 100
     m.tensor("w3", (300, 1), [0.25] * 300, place=256)
@@ -268,7 +270,7 @@ def bad_bytes():
     yield "ECORRUPT-cut-in-section", raw[:-1]
     yield "ECORRUPT-extended", raw + b"\0"
     yield "EVERSION-major", network_with(major=2).bytes()
-    yield "EVERSION-required-feature", network_with(required=8).bytes()
+    yield "EVERSION-required-feature", network_with(required=16).bytes()
     yield "ELIMIT-sections", patch(raw, 12, struct.pack("<I", 65))
     yield "ECORRUPT-header-checksum", patch(raw, 20, b"\1")
     yield "ECORRUPT-section-checksum", patch(raw, len(raw) - 1, b"\x55")
@@ -306,6 +308,7 @@ def bad_records():
     yield "EFORMAT-string-inside-a-text", network_with(classes=[4]).bytes()
     yield "EFORMAT-string-outside", network_with(classes=[1 << 20]).bytes()
     yield "EFORMAT-meta-reserved", network_with(run=1).bytes()
+    yield "EFORMAT-resize-without-feature", network_with(prepare=(0x50005, 0, 0, 0, 0, 0, 0)).bytes()
     yield "EFORMAT-run-without-feature", counting(0x01, required=0)
     yield "EVERSION-run-mode", counting(0x03, (7, 0))
     yield "EVERSION-run-thinning", counting(0x21, (7, 0))
@@ -411,7 +414,8 @@ def bad_graphs():
     yield "EFORMAT-graph-timesteps-many", network_with(timesteps=65537).bytes()
     yield "EFORMAT-graph-std-zero", network_with(norm=[(0.5, 0.0)]).bytes()
     yield "EFORMAT-graph-mean-nan", network_with(norm=[(float("nan"), 1.0)]).bytes()
-    for name, prepare in (("resize", (65536, 0, 0, 0)), ("crop", (8, 65536, 1, 0)), ("crop-half", (8, 4, 0, 0)),
+    yield "EFORMAT-graph-resize", network_with(prepare=(0x50000, 0, 0, 0, 0, 0, 0), required=SQUEEZED).bytes()
+    for name, prepare in (("crop", (8, 65536, 1, 0)), ("crop-half", (8, 4, 0, 0)),
                           ("frames", (0, 0, 0, 4097))):
         yield "EFORMAT-graph-%s" % name, network_with(prepare=prepare + (0, 0, 0)).bytes()
     m = network()

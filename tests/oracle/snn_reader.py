@@ -16,8 +16,9 @@ OPTIONAL = 0x80000000
 NARROW = 1  # required feature: types f16 and int8
 LEVELS = 2  # required feature: TOP of a neuron, run of META
 TUNED = 4   # required feature: section TUNE
+SQUEEZED = 8  # required feature: resize of both sides
 CHANNELS_LAST = 1  # optional feature: layout of the ONNX model's input
-KNOWN = NARROW | LEVELS | TUNED
+KNOWN = NARROW | LEVELS | TUNED | SQUEEZED
 TYPES = {0: np.float32, 1: np.int32, 3: np.float16, 4: np.int8}
 
 # (name, integer parameters as (field, slots), float parameters)
@@ -192,6 +193,7 @@ def read_meta(data, strings, required):
     check(n_norm <= 64 and n_classes <= 65536, "ELIMIT", "META: counts")
     check(interpolation < 3 and split < 2 and present < 2, "EVERSION", "META: preprocessing")
     check(run == 0 or required & LEVELS, "EFORMAT", "META: reserved")
+    check(resize < 65536 or required & SQUEEZED, "EFORMAT", "META: width of the resize")
     check(run & 15 < 3 and run >> 4 < 2, "EVERSION", "META: run")
     mean, std = list(c.take("%df" % n_norm)), list(c.take("%df" % n_norm))
     classes = [strings.get(offset) for offset in c.take("%dI" % n_classes)]
@@ -294,7 +296,8 @@ def check_graph(graph):
     check(graph.input < count and graph.output < count, "EFORMAT", "input or output")
     check(1 <= graph.timesteps <= 65536, "EFORMAT", "timesteps")
     check(all(np.isfinite(v) for v in graph.mean + graph.std) and all(s > 0 for s in graph.std), "EFORMAT", "norm")
-    check(max(graph.resize, *graph.crop) <= 65535 and graph.frames <= 4096, "EFORMAT", "preprocessing")
+    check(graph.resize < 65536 or graph.resize & 65535, "EFORMAT", "preprocessing")
+    check(max(graph.crop) <= 65535 and graph.frames <= 4096, "EFORMAT", "preprocessing")
     check((graph.crop[0] == 0) == (graph.crop[1] == 0), "EFORMAT", "crop")
     check(graph.mode != "radix" or graph.present != "steps" or graph.frames <= 1, "EFORMAT", "radix of frames")
     ready = {i for i, t in enumerate(graph.tensors) if t.data is not None}

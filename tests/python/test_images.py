@@ -77,6 +77,37 @@ def test_torchvision_says_the_same(tmp_path):
         assert_same(got, as_array(want), size)
 
 
+@pytest.mark.parametrize("how", list(FILTERS))
+@pytest.mark.parametrize("size", SIZES, ids=lambda s: "%dx%d" % s)
+def test_resize_of_both_sides(tmp_path, size, how):
+    """torchvision's Resize((H, W)), whatever that makes of the picture."""
+    im = Image.fromarray(picture(*size, seed=size[0]))
+    im.save(tmp_path / "a.png")
+    for rows, columns, h, w in ((224, 224, 224, 224), (60, 40, 60, 40), (40, 61, 31, 48), (20, 90, 24, 90)):
+        bin = model(tmp_path, 3, h, w)
+        got, _ = shown(tmp_path, tmp_path / "a.png", 0, "--resize", "%dx%d" % (rows, columns), "--interpolation", how, bin=bin)
+        assert_same(got, as_array(center_crop(im.resize((columns, rows), FILTERS[how]), h, w)), size)
+
+
+def test_resize_of_both_sides_is_stored(tmp_path):
+    """mstconv keeps it; it is said as height and width; what is no size is refused."""
+    args = (ROOT / "examples/models/digits-swin-sa75.onnx", "-o", tmp_path / "m.bin", "--force")
+    tool("mstconv", *args, "--resize", "28x30")
+    assert snn_reader.load(tmp_path / "m.bin").resize == 30 << 16 | 28
+    info = json.loads(tool("mstrun", "--info", tmp_path / "m.bin", "--json", "-").stdout)
+    assert info["prepare"]["resize"] == [28, 30]
+    assert "resize 28x30 bicubic, crop 28x28" in tool("mstrun", "--info", tmp_path / "m.bin").stdout
+    im = Image.fromarray(picture(50, 70))
+    im.save(tmp_path / "a.png")
+    got, _ = shown(tmp_path, tmp_path / "a.png", 0, bin=tmp_path / "m.bin")
+    assert np.array_equal(got, as_array(center_crop(im.resize((30, 28), FILTERS["bicubic"]), 28, 28).convert("L")))
+    got, _ = shown(tmp_path, tmp_path / "a.png", 0, "--resize", 32, bin=tmp_path / "m.bin")  # later options count
+    assert np.array_equal(got, as_array(center_crop(resize(im, 32, "bicubic"), 28, 28).convert("L")))
+    for text in ("28x", "x28", "0x28", "28x0", "28x28x3", "65536", "65536x4", "-1", "28 ", "a"):
+        done = tool("mstconv", *args, "--resize", text, code=2)
+        assert "--resize: expected a shorter side of 0..65535 pixels, or HxW as in 224x224, found '%s'" % text in done.stderr
+
+
 def test_crop_without_resize_and_grey(tmp_path):
     im = Image.fromarray(picture(61, 84))
     im.save(tmp_path / "a.png")

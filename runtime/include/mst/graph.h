@@ -214,11 +214,16 @@ MST_API const char *mst_run_rule_name(int rule); /* "step", "count", "radix"; NU
 MST_API const char *mst_thinning_name(int rule); /* "binomial" */
 #define MST_MAX_RUN_LEVELS 255                   /* of a neuron in count and radix mode */
 
+/* Of mst_prepare.resize: both sides in pixels, whatever shape that makes of the image. */
+#define MST_RESIZE_BOTH(height, width) ((uint32_t)(width) << 16 | (uint32_t)(height))
+#define MST_RESIZE_HEIGHT(resize) ((resize)&0xffffu)
+#define MST_RESIZE_WIDTH(resize) ((resize) >> 16) /* 0: of the shorter side */
+
 /* How a sample of another size becomes the model's input. Images: resized, then cropped about the
  * center (torchvision's Resize and CenterCrop), where they differ from the input's size. Event
  * recordings: cut into frames of two polarities (MST paper, Section 4.2). */
 typedef struct mst_prepare {
-    uint32_t resize;                  /* pixels of the shorter side; 0: no resizing */
+    uint32_t resize;                  /* pixels of the shorter side, or MST_RESIZE_BOTH; 0: no resizing */
     uint32_t crop_height, crop_width; /* 0: the input's size after a resize, no crop without one */
     uint32_t frames;                  /* of a recording; 0: the model is not for events */
     mst_interpolation interpolation;
