@@ -136,6 +136,21 @@ static void fill_neuron(const tracer *t, const mst_node *n, mst_report_row *row)
     row->ratio = row->trained = -1;
 }
 
+/* What a mask reads that is no neuron, and what to do. */
+static const char *misplaced(const mst_node *n)
+{
+    switch (n != NULL ? n->op : MST_OP_COUNT) {
+    case MST_OP_MASK: return "it masks again what others read with one mask alone; give them one ratio";
+    case MST_OP_SLICE:
+    case MST_OP_GATHER:
+    case MST_OP_EXPAND: return "it masks a part or copies of one; mask all of it in front of that";
+    case MST_OP_CONCAT: return "it masks several that are joined; mask each of them before";
+    case MST_OP_POOL:
+    case MST_OP_RATE_POOL: return "it masks a pool; mask the activation in front of it";
+    default: return "mask spikes only";
+    }
+}
+
 /* A mask's ratio goes to the row of its neuron, which comes before it. */
 static mst_status note_mask(const tracer *t, const mst_node *mask, mst_report *r, mst_err *err)
 {
@@ -147,8 +162,8 @@ static mst_status note_mask(const tracer *t, const mst_node *mask, mst_report *r
             r->n_masks++;
             return MST_OK;
         }
-    return mst_fail(err, MST_EUNSUPPORTED,
-                    "node '%s': a random mask that does not follow a QCFS activation; mask spikes only", mask->name);
+    return mst_fail(err, MST_EUNSUPPORTED, "node '%s': a random mask that does not follow a QCFS activation: %s",
+                    mask->name, misplaced(neuron != MST_NONE ? &t->g->nodes[neuron] : NULL));
 }
 
 /* A neuron whose spikes are whole numbers, which a scale follows (qdq_exact.c): its threshold in units of the model. */

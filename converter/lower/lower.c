@@ -39,6 +39,10 @@ static mst_status lower_node(lower_ctx *c)
     MST_TRY(check_numbers(c));
     if (c->o.n->domain[0] != '\0' && strcmp(c->o.n->domain, "ai.onnx") != 0)
         return lower_refuse(c, "its domain is not ai.onnx", "export with standard ONNX operators only");
+    bool done;
+    MST_TRY(lower_of_random(c, &done));
+    if (done)
+        return MST_OK;
     lower_fn lower = lower_find(c->o.n->op);
     if (lower != NULL)
         return lower(c);
@@ -72,10 +76,13 @@ mst_status mst_lower(ox_graph *ox, mst_graph *g, mst_layout layout, const ox_not
     const mst_allocator *alloc = g->arena.alloc;
     c.map = mst_alloc_array(alloc, ox->n_values, sizeof *c.map);
     c.random = mst_alloc_array(alloc, ox->n_values, sizeof *c.random);
+    c.draw_of = mst_alloc_array(alloc, (size_t)ox->n_nodes + 1, sizeof *c.draw_of);
+    c.reused = mst_alloc_array(alloc, ox->n_values, sizeof *c.reused);
     c.pair_of = mst_alloc_array(alloc, ox->n_values, sizeof *c.pair_of);
     c.levels = mst_alloc_array(alloc, ox->n_values, sizeof *c.levels);
     mst_status st = MST_OK;
-    if (c.map == NULL || c.random == NULL || c.pair_of == NULL || c.levels == NULL)
+    if (c.map == NULL || c.random == NULL || c.draw_of == NULL || c.reused == NULL || c.pair_of == NULL ||
+        c.levels == NULL)
         st = lower_no_memory(&c);
     for (uint32_t i = 0; i < ox->n_values && st == MST_OK; i++)
         c.map[i] = c.pair_of[i] = c.levels[i] = MST_NONE;
@@ -85,6 +92,8 @@ mst_status mst_lower(ox_graph *ox, mst_graph *g, mst_layout layout, const ox_not
         st = lower_all(&c);
     mst_free_array(alloc, c.map, ox->n_values, sizeof *c.map);
     mst_free_array(alloc, c.random, ox->n_values, sizeof *c.random);
+    mst_free_array(alloc, c.draw_of, (size_t)ox->n_nodes + 1, sizeof *c.draw_of);
+    mst_free_array(alloc, c.reused, ox->n_values, sizeof *c.reused);
     mst_free_array(alloc, c.pair_of, ox->n_values, sizeof *c.pair_of);
     mst_free_array(alloc, c.levels, ox->n_values, sizeof *c.levels);
     return st;

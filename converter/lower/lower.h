@@ -10,21 +10,24 @@
 #include "converter/pairs.h"
 #include "mst/convert.h"
 
-/* A random value on its way to a mask: uniform numbers, or survival bits. */
+/* A random value on its way to a mask: uniform numbers, or one of two numbers, drawn for each element. */
 typedef struct lower_random {
     enum { LR_NOT_RANDOM,
            LR_UNIFORM,
-           LR_SURVIVES } kind;
-    double lo, hi;   /* LR_UNIFORM */
-    double survival; /* LR_SURVIVES: probability of 1 */
+           LR_TWO } kind;
+    double lo, hi; /* uniform: lo < hi; of two: the numbers */
+    double p;      /* of two: the probability of hi */
+    uint32_t draw; /* ox value that was drawn: what comes of one is not independent */
+    bool spread;   /* some elements have one draw in common */
 } lower_random;
 
 typedef struct lower_ctx {
     ox_ctx o; /* the ONNX graph and the node being lowered: how folding read it, so does the lowering */
     mst_graph *g;
-    uint32_t *map;        /* [ox values] -> tensor id, MST_NONE: not lowered yet */
-    lower_random *random; /* [ox values] */
-    uint32_t n_masks;
+    uint32_t *map;              /* [ox values] -> tensor id, MST_NONE: not lowered yet */
+    lower_random *random;       /* [ox values] */
+    uint32_t n_masks, *draw_of; /* [masks] the draw of each, by INDEX */
+    uint32_t *reused;           /* [ox values] masks that a draw has made */
     qdq_pairs *pairs;
     uint32_t *pair_of; /* [ox values] the pair whose whole numbers it is; MST_NONE: none */
     uint32_t *levels;  /* [ox values] tensor of those numbers without the zero point */
@@ -41,6 +44,9 @@ mst_status mst_lower(ox_graph *ox, mst_graph *g, mst_layout layout, const ox_not
 
 /* lower_input.c: the graph's input, [1,C,H,W] whatever the layout of the model's. */
 mst_status lower_input(lower_ctx *c, mst_layout layout, const ox_notes *notes);
+
+/* lower_random.c: a node that reads random numbers; *done: it does. */
+mst_status lower_of_random(lower_ctx *c, bool *done);
 
 /* ---- for the operators ---- */
 

@@ -129,6 +129,7 @@ mst_status lower_binary(lower_ctx *c, mst_binary_fn fn)
 
 mst_status lower_add(lower_ctx *c) { return lower_binary(c, MST_BIN_ADD); }
 mst_status lower_sub(lower_ctx *c) { return lower_binary(c, MST_BIN_SUB); }
+mst_status lower_mul(lower_ctx *c) { return lower_binary(c, MST_BIN_MUL); }
 mst_status lower_div(lower_ctx *c)
 {
     const ox_value *y = ox_out(&c->o, 0);

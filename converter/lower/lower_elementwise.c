@@ -1,15 +1,8 @@
-/* ONNX functions of one value, reductions, and what may be a mask: products and choices. */
+/* ONNX functions of one value, reductions, and choices. */
 #include <math.h>
 #include <string.h>
 
 #include "converter/lower/lower_ops.h"
-
-mst_status lower_mul(lower_ctx *c)
-{
-    bool done;
-    MST_TRY(lower_mask_product(c, &done));
-    return done ? MST_OK : lower_binary(c, MST_BIN_MUL);
-}
 
 mst_status lower_unary(lower_ctx *c)
 {
@@ -139,10 +132,6 @@ static mst_status choose_live(lower_ctx *c, const ox_value *cond)
 /* Where with a constant condition: keep x where it holds, a constant elsewhere. */
 mst_status lower_where(lower_ctx *c)
 {
-    bool done;
-    MST_TRY(lower_mask_where(c, &done));
-    if (done)
-        return MST_OK;
     const ox_value *cond = ox_in(&c->o, 0);
     uint32_t live = lower_is_const(c, 1) ? 2 : 1, x, mid, keep, fill, y, rank, dims[MST_MAX_RANK];
     if (cond != NULL && cond->data == NULL)

@@ -78,9 +78,6 @@ mst_status lower_tensor(lower_ctx *c, uint32_t k, uint32_t *id)
     const ox_value *v = ox_in(&c->o, k);
     if (v == NULL)
         return lower_refuse(c, "an input is missing", "re-export the model");
-    if (c->random[c->o.n->in[k]].kind != LR_NOT_RANDOM)
-        return lower_refuse(c, "uses random numbers in a way that is not a spike mask",
-                            "write the mask as x * (rand > ratio)");
     if (v->data == NULL) {
         *id = c->map[c->o.n->in[k]];
         return *id != MST_NONE ? MST_OK : lower_refuse(c, "an input was not computed", "re-export the model");

@@ -6,7 +6,7 @@
 #include "converter/lower/lower_ops.h"
 
 /* a > b is the sign of a - b, bounded to 0..1; a >= b the sign plus 1; for less the sign is turned. */
-mst_status lower_compare_live(lower_ctx *c)
+mst_status lower_compare(lower_ctx *c)
 {
     bool less = strncmp(c->o.n->op, "Less", 4) == 0, equal = strstr(c->o.n->op, "OrEqual") != NULL;
     uint32_t sign, y;
@@ -19,16 +19,15 @@ mst_status lower_compare_live(lower_ctx *c)
     return MST_OK;
 }
 
-mst_status lower_not_live(lower_ctx *c) { return lower_scaled(c, -1, 1); }
+mst_status lower_not(lower_ctx *c) { return lower_scaled(c, -1, 1); }
 
-/* To an integer: towards 0; to a boolean: is it another number than 0? */
-mst_status lower_cast_live(lower_ctx *c)
+/* To a float type the value itself; to an integer: towards 0; to a boolean: is it another number than 0? */
+mst_status lower_cast(lower_ctx *c)
 {
     const ox_value *x = ox_in(&c->o, 0), *y = ox_out(&c->o, 0);
     uint32_t in, sign, size, floor, out;
-    bool whole = x != NULL && x->dtype != OX_FLOAT && x->dtype != OX_DOUBLE && x->dtype != OX_FLOAT16 &&
-                 x->dtype != OX_BFLOAT16;
-    if (whole && (y->dtype != OX_BOOL || x->dtype == OX_BOOL))
+    bool whole = x != NULL && !ox_is_float(x->dtype);
+    if (y == NULL || ox_is_float(y->dtype) || (whole && (y->dtype != OX_BOOL || x->dtype == OX_BOOL)))
         return lower_alias(c);
     MST_TRY(lower_tensor(c, 0, &in));
     MST_TRY(lower_emit_unary(c, MST_UN_SIGN, in, &sign));

@@ -27,6 +27,7 @@ mst_status lower_layer_norm(lower_ctx *c);
 /* lower_arithmetic.c */
 mst_status lower_add(lower_ctx *c);
 mst_status lower_sub(lower_ctx *c);
+mst_status lower_mul(lower_ctx *c);
 mst_status lower_div(lower_ctx *c);
 mst_status lower_min(lower_ctx *c);
 mst_status lower_max(lower_ctx *c);
@@ -39,7 +40,6 @@ mst_status lower_bounded_levels(lower_ctx *c, double lo, double hi);
 mst_status lower_binary(lower_ctx *c, mst_binary_fn fn);
 
 /* lower_elementwise.c */
-mst_status lower_mul(lower_ctx *c);
 mst_status lower_unary(lower_ctx *c);
 mst_status lower_neg(lower_ctx *c);
 mst_status lower_softmax(lower_ctx *c);
@@ -55,20 +55,18 @@ mst_status lower_quantize(lower_ctx *c);
 mst_status lower_dequantize(lower_ctx *c);
 
 /* lower_live.c */
-mst_status lower_compare_live(lower_ctx *c);
-mst_status lower_not_live(lower_ctx *c);
-mst_status lower_cast_live(lower_ctx *c);
+mst_status lower_compare(lower_ctx *c);
+mst_status lower_not(lower_ctx *c);
+mst_status lower_cast(lower_ctx *c);
 mst_status lower_where_live(lower_ctx *c);
 
 /* lower_random.c */
 mst_status lower_random_uniform(lower_ctx *c);
 mst_status lower_bernoulli(lower_ctx *c);
-mst_status lower_compare(lower_ctx *c);
-mst_status lower_not(lower_ctx *c);
-mst_status lower_cast(lower_ctx *c);
+
+/* lower_mask.c */
 mst_status lower_dropout(lower_ctx *c);
-/* x * mask, Where(mask, x, 0): *done says whether it was one */
-mst_status lower_mask_product(lower_ctx *c, bool *done);
-mst_status lower_mask_where(lower_ctx *c, bool *done);
+/* The node is input k_data times lo or hi, as the random numbers r, of two values, say. */
+mst_status lower_mask(lower_ctx *c, const lower_random *r, uint32_t k_data, double lo, double hi);
 
 #endif

@@ -3,6 +3,7 @@
  * next to the layer that it folds into. */
 #include <string.h>
 
+#include "converter/passes/layout_mask.h"
 #include "converter/passes/passes.h"
 
 static uint32_t transpose_behind(const mst_edit *e, uint32_t node, uint32_t k)
@@ -306,16 +307,6 @@ static mst_status sink_unit(mst_edit *e, uint32_t i, bool early)
     return MST_OK;
 }
 
-/* Does an AFFINE map 0 to 0? */
-static bool only_scales(const mst_edit *e, const mst_node *n)
-{
-    const mst_tensor *h = edit_tensor(e, n->in[2]);
-    for (size_t k = 0; k < mst_tensor_elements(h); k++)
-        if (mst_const_at(h, k) != 0)
-            return false;
-    return true;
-}
-
 /* A scale behind masks and movement belongs to the activation in front: put it there. */
 static mst_status raise_scale(mst_edit *e, uint32_t i, bool *done)
 {
@@ -324,7 +315,8 @@ static mst_status raise_scale(mst_edit *e, uint32_t i, bool *done)
     uint32_t t = n->in[0], top = MST_NONE, in[3] = {0, n->in[1], n->in[2]}, node;
     bool uniform = is_uniform(e, n);
     *done = false;
-    for (uint32_t p = e->producer[t]; only_scales(e, n) && p != MST_NONE && e->uses[t] == 1; p = e->producer[t]) {
+    bool scales = layout_only_scales(e, n);
+    for (uint32_t p = e->producer[t]; scales && p != MST_NONE && e->uses[t] == 1; p = e->producer[t]) {
         const mst_node *m = edit_node(e, p);
         if (m->op != MST_OP_MASK && m->op != MST_OP_TRANSPOSE && !(m->op == MST_OP_RESHAPE && uniform))
             break;
@@ -346,37 +338,6 @@ static mst_status raise_scale(mst_edit *e, uint32_t i, bool *done)
     return MST_OK;
 }
 
-/* mask(g*x) is g*mask(x) */
-static mst_status scale_after(mst_edit *e, uint32_t mask, uint32_t scale)
-{
-    const mst_node *s = edit_node(e, scale);
-    uint32_t in[3] = {edit_node(e, mask)->out, s->in[1], s->in[2]}, old = in[0], node;
-    int32_t axis = s->ip[MST_AFFINE_AXIS];
-    const mst_tensor shape = *edit_tensor(e, old);
-    edit_set_input(e, mask, 0, s->in[0]);
-    MST_TRY(edit_add(e, MST_OP_AFFINE, edit_node(e, scale)->name, 3, in, shape.rank, shape.dims, &node));
-    edit_node(e, node)->ip[MST_AFFINE_AXIS] = axis;
-    edit_replace_but(e, old, edit_node(e, node)->out, node);
-    return MST_OK;
-}
-
-/* A mask takes its neuron's shape: it may stand before a reshape or a scale as well as behind. */
-static mst_status sink_below_mask(mst_edit *e, uint32_t i)
-{
-    for (uint32_t m = edit_maker(e, i, 0); m != MST_NONE; m = edit_maker(e, i, 0)) {
-        const mst_node *n = edit_node(e, m);
-        if (n->op == MST_OP_TRANSPOSE)
-            MST_TRY(sink_transpose(e, i, m, -1));
-        else if (n->op == MST_OP_RESHAPE)
-            MST_TRY(reshape_after(e, i, n->in[0]));
-        else if (n->op == MST_OP_AFFINE && only_scales(e, n))
-            MST_TRY(scale_after(e, i, m));
-        else
-            return MST_OK;
-    }
-    return MST_OK;
-}
-
 /* early: no neurons are known yet */
 static mst_status visit(mst_edit *e, uint32_t i, bool early)
 {
@@ -385,7 +346,7 @@ static mst_status visit(mst_edit *e, uint32_t i, bool early)
     if (n->op == MST_OP_BINARY)
         return sink_binary(e, i);
     if (n->op == MST_OP_MASK)
-        return early ? MST_OK : sink_below_mask(e, i);
+        return early ? MST_OK : layout_raise_mask(e, i);
     if (n->op == MST_OP_CONV)
         return early ? MST_OK : take_pad(e, i);
     if (n->op == MST_OP_RESHAPE)
@@ -417,4 +378,10 @@ static mst_status walk(mst_graph *g, bool early, mst_err *err)
 }
 
 mst_status pass_sink(mst_graph *g, mst_err *err) { return walk(g, true, err); }
-mst_status pass_layout(mst_graph *g, mst_err *err) { return walk(g, false, err); }
+
+mst_status pass_layout(mst_graph *g, mst_err *err)
+{
+    MST_TRY(walk(g, false, err));
+    layout_number_masks(g);
+    return MST_OK;
+}

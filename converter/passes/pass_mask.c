@@ -52,6 +52,9 @@ mst_status pass_mask(mst_graph *g, mst_policy *policy, mst_err *err)
     for (uint32_t i = 0, n = g->n_nodes; i < n && st == MST_OK; i++)
         if (edit_node(&e, i)->op == MST_OP_NEURON)
             st = set_mask(&e, i, index++, policy);
+    for (uint32_t i = 0, n = g->n_nodes; i < n && st == MST_OK; i++)
+        if (edit_node(&e, i)->op == MST_OP_MASK && edit_only_user(&e, edit_node(&e, i)->in[0]) != i)
+            edit_node(&e, i)->ip[MST_MASK_INDEX] = index++; /* one of several of a neuron */
     st = edit_finish(&e, st);
     if (st == MST_OK)
         st = rule_check_used(g, policy, &(rule_list){policy->rules, policy->n_rules, true}, err);

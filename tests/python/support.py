@@ -62,13 +62,18 @@ class Net:
         return helper.make_model(graph, opset_imports=opsets, ir_version=self.ir, functions=list(functions))
 
 
-def runtime(model, x):
-    """ONNX Runtime's first output for one input, flat."""
+def runtime_session(model):
+    """A session of ONNX Runtime, of a model or of a file."""
     options = ort.SessionOptions()
     options.log_severity_level = 4
     options.intra_op_num_threads = 1
     raw = model.SerializeToString() if not isinstance(model, (str, os.PathLike)) else str(model)
-    session = ort.InferenceSession(raw, options, providers=["CPUExecutionProvider"])
+    return ort.InferenceSession(raw, options, providers=["CPUExecutionProvider"])
+
+
+def runtime(model, x):
+    """ONNX Runtime's first output for one input, flat."""
+    session = runtime_session(model)
     return session.run(None, {session.get_inputs()[0].name: x})[0].ravel()
 
 

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto
 
-from support import FIXTURES, ROOT, Net, convert, error, float_run, refused, runtime, saved, tool
+from support import FIXTURES, ROOT, Net, convert, error, float_run, refused, runtime, runtime_session, saved, tool
 from test_qcfs import qcfs
 
 POLICIES = ROOT / "examples" / "policies"
@@ -171,6 +171,113 @@ def test_dropout_in_training_mode_is_warned_of(tmp_path):
             assert "node 'left_on'" in done.stderr
 
 
+# ---- masks that are scaled and moved on their own way ----
+
+def keep_bits(n, y, keep, **shape):
+    drawn = n.op("RandomUniform", **shape) if shape else n.op("RandomUniformLike", y)
+    return n.op("Cast", n.op("Less", drawn, n.const(keep)), to=TensorProto.FLOAT)
+
+
+def times(n, a, b):
+    return n.op("Mul", a, b if isinstance(b, str) else n.const(b))
+
+
+def cut(n, y, at, axis):
+    size = SHAPE[axis]
+    return n.op("Split", y, n.const([at, size - at], dtype=np.int64), outputs=2, axis=axis)
+
+
+def rolled(n, y):
+    """As torch.roll is exported, over two axes, and as a Gather."""
+    for axis in (1, 2):
+        a, b = cut(n, y, 2, axis)
+        y = n.op("Concat", b, a, axis=axis)
+    return n.op("Gather", y, n.const([2, 0, 3, 1], dtype=np.int64), axis=1)
+
+
+def interleaved(n, y):
+    parts = [n.op("Slice", y, *(n.const([k], dtype=np.int64) for k in (start, 6, 2, 3))) for start in (1, 0, 2)]
+    return n.op("Concat", *parts, axis=2)
+
+
+def of_layout(n, y, shape, back):
+    return times(n, y, back(keep_bits(n, y, .6, shape=shape)))
+
+
+WAYS = {  # what becomes of the neuron's output y; the ratio, and the factor of what survives
+    "mask * .5": (lambda n, y: times(n, y, times(n, keep_bits(n, y, .6), .5)), .4, .5),
+    "mask / keep": (lambda n, y: times(n, n.op("Div", keep_bits(n, y, .6), n.const(.6)), y), .4, 1 / .6),
+    "-mask": (lambda n, y: times(n, y, n.op("Neg", keep_bits(n, y, .6))), .4, -1),
+    "1 - mask": (lambda n, y: times(n, y, n.op("Sub", n.const(1.0), keep_bits(n, y, .4))), .4, 1),
+    "Where of numbers": (lambda n, y: times(n, y, n.op("Where", n.op("Less", n.op("RandomUniformLike", y), n.const(.4)),
+                                                       n.const(0.0), n.const(2.0))), .4, 2),
+    "floor(keep + rand)": (lambda n, y: times(n, y, n.op("Floor", n.op("Add", n.op("RandomUniformLike", y), n.const(.6)))),
+                           .4, 1),
+    "compared again": (lambda n, y: n.op("Where", n.op("Greater", keep_bits(n, y, .6), n.const(.5)), y, n.const(0.0)), .4, 1),
+    "scaled before it is compared": (lambda n, y: times(n, y, n.op("Cast", n.op("Greater", n.op("Sub", times(
+        n, n.op("RandomUniformLike", y), -2.0), n.const(1.0)), n.const(-2.2)), to=1)), .4, 1),
+    "transposed": (lambda n, y: of_layout(n, y, [1, 6, 4], lambda m: n.op("Transpose", m, perm=[0, 2, 1])), .4, 1),
+    "reshaped": (lambda n, y: of_layout(n, y, [24], lambda m: n.op("Reshape", m, n.const(SHAPE, dtype=np.int64))), .4, 1),
+    "unsqueezed, scaled": (lambda n, y: of_layout(
+        n, y, [4, 6], lambda m: times(n, n.op("Unsqueeze", m, n.const([0], dtype=np.int64)), 3.0)), .4, 3),
+    "a part of a larger draw": (lambda n, y: of_layout(n, y, [1, 4, 9], lambda m: n.op(
+        "Slice", m, *(n.const([k], dtype=np.int64) for k in (2, 8, 2)))), .4, 1),
+    "mask of one more dimension": (lambda n, y: n.op("Squeeze", of_layout(n, y, [1, 1, 4, 6], lambda m: m),
+                                                     n.const([0], dtype=np.int64)), .4, 1),
+    "two masks": (lambda n, y: times(n, times(n, y, keep_bits(n, y, .6)), keep_bits(n, y, .5)), .7, 1),
+    "two masks, a scale between": (lambda n, y: times(n, times(n, times(n, y, keep_bits(n, y, .6)), -2.0),
+                                                      keep_bits(n, y, .5)), .7, -2),
+    "behind Split and Concat": (lambda n, y: times(n, n.op("Concat", *cut(n, y, 2, 2), axis=2), keep_bits(n, y, .6)),
+                                .4, 1),
+    "behind Split and Concat elsewhere": (lambda n, y: n.op("Reshape", n.op("Mul", *(lambda z: (z, keep_bits(n, z, .6)))(
+        n.op("Concat", *cut(n, y, 2, 1), axis=2))), n.const(SHAPE, dtype=np.int64)), .4, 1),
+    "behind rolls": (lambda n, y: (lambda z: times(n, z, keep_bits(n, z, .6)))(rolled(n, y)), .4, 1),
+    "behind parts with steps": (lambda n, y: (lambda z: times(n, z, keep_bits(n, z, .6)))(interleaved(n, y)), .4, 1),
+}
+
+
+def mean_of_runs(model, x, runs=4000):
+    """ONNX Runtime draws anew in each run: mean and standard error."""
+    session = runtime_session(model)
+    found = np.stack([session.run(None, {"x": x})[0].ravel() for _ in range(runs)]).astype("f8")
+    return found.mean(0), found.std(0) / runs ** .5
+
+
+@pytest.mark.parametrize("way", list(WAYS))
+def test_mask_on_its_own_way(way, tmp_path):
+    """The mask of a neuron, with the ratio and the mean that ONNX Runtime's draws have."""
+    write, ratio, factor = WAYS[way]
+    n, y = start(17)
+    model = finish(n, write(n, y))
+    check(model, tmp_path, ratio)
+    x = np.random.default_rng(2).uniform(.2, 2, SHAPE).astype(np.float32)
+    mean, deviation = mean_of_runs(model, x)
+    got = float_run(model, tmp_path, x)
+    assert np.all(np.abs(got - mean) < 5 * deviation), (got, mean, deviation)
+    assert 5 * np.max(deviation) < .25 * np.max(np.abs(mean))  # it could fail
+
+
+@pytest.mark.parametrize("way,warned", [("mask / keep", True), ("mask * .5", False), ("two masks", False)])
+def test_scale_of_a_mask_is_dropouts(way, warned, tmp_path):
+    n, y = start(17)
+    done = tool("mstconv", saved(finish(n, WAYS[way][0](n, y)), tmp_path), "-o", tmp_path / "m.bin", "--quiet")
+    assert ("dropout in training mode" in done.stderr) == warned, done.stderr
+
+
+def test_masks_of_several_readers(tmp_path):
+    """Each reader of a neuron with a mask of its own, among neurons with one: numbers of all masks differ."""
+    n, y = start(17)
+    for width in (6, 6, 6):
+        first, second = keep_bits(n, y, .6), keep_bits(n, y, .3)
+        both = n.op("Add", times(n, y, first), times(n, y, second))
+        y = qcfs(n, n.op("MatMul", both, n.const(np.eye(width))), 2.0, 8)
+        y = times(n, y, keep_bits(n, y, .5))
+        y = qcfs(n, n.op("MatMul", y, n.const(np.eye(width))), 2.0, 8)
+    report, graph = convert(finish(n, y), tmp_path)
+    index = [node.ip["INDEX"] for node in graph.nodes if node.op == "mask"]
+    assert report["masks"] == 9 and len(set(index)) == 9
+
+
 # ---- errors ----
 
 def bad_mask(kind):
@@ -195,6 +302,34 @@ def bad_mask(kind):
     elif kind == "cast_to_int":
         m = n.op("Cast", n.op("Cast", like, to=TensorProto.INT64), to=TensorProto.FLOAT)
         y = n.op("Mul", y, m)
+    elif kind == "spread":
+        u = n.op("Expand", n.op("RandomUniform", shape=[1, 4, 1, 1]), n.const([1, 4, 6, 2], dtype=np.int64))
+        y = n.op("Mul", y, n.op("Cast", n.op("Greater", u, n.const(0.5)), to=TensorProto.FLOAT))
+    elif kind == "same_draw_twice":
+        bits = keep_bits(n, y, .5)
+        y = times(n, times(n, times(n, y, bits), -2.0), bits)
+    elif kind == "one_mask_read_alone":
+        once = times(n, y, keep_bits(n, y, .6))
+        y = n.op("Add", once, times(n, once, keep_bits(n, y, .5)))
+    elif kind == "neither_is_0":
+        y = times(n, y, n.op("Add", keep_bits(n, y, .5), n.const(1.0)))
+    elif kind == "scale_per_channel":
+        y = times(n, y, times(n, keep_bits(n, y, .5), np.array([1.0, 2.0])))
+    elif kind == "product_of_masks":
+        y = times(n, y, times(n, keep_bits(n, y, .5), keep_bits(n, y, .5)))
+    elif kind == "overlapping_parts":
+        parts = [n.op("Slice", y, *(n.const([k], dtype=np.int64) for k in (at, at + 4, 2))) for at in (0, 2)]
+        y = n.op("Concat", *parts, axis=2)
+        y = n.op("ReduceSum", times(n, y, keep_bits(n, y, .5)), n.const([2], dtype=np.int64))
+    elif kind == "parts_of_what_others_read":
+        z = n.op("Concat", *n.op("Split", y, n.const([2, 4], dtype=np.int64), outputs=2, axis=2), axis=2)
+        y = n.op("Add", y, times(n, z, keep_bits(n, z, .5)))
+    elif kind == "behind_a_pool":
+        y = n.op("MaxPool", y, kernel_shape=[2, 1])
+        y = times(n, y, keep_bits(n, y, .5))
+    elif kind == "in_an_order_with_copies":
+        y = n.op("Gather", y, n.const([0, 1, 2, 2], dtype=np.int64), axis=1)
+        y = times(n, y, keep_bits(n, y, .5))
     elif kind == "on_a_slice":
         part = n.op("Slice", y, n.const([0], dtype=np.int64), n.const([2], dtype=np.int64), n.const([1], dtype=np.int64))
         m = n.op("Cast", n.op("Greater", n.op("RandomUniformLike", part), n.const(0.5)), to=TensorProto.FLOAT)
@@ -205,8 +340,11 @@ def bad_mask(kind):
 @pytest.mark.parametrize("kind,words", [
     ("not_behind_qcfs", ["Mul_", "does not follow a QCFS"]), ("one_draw_for_many", ["mask", "element"]),
     ("noise", ["random numbers"]), ("product_of_noise", ["random numbers"]), ("ratio_per_channel", ["rand > ratio"]),
-    ("where_fill", ["random choice"]), ("cast_to_int", ["random numbers"]),
-    ("on_a_slice", ["QCFS"])])
+    ("where_fill", ["random choice"]), ("cast_to_int", ["random numbers"]), ("spread", ["element"]),
+    ("same_draw_twice", ["that the value was masked with"]), ("one_mask_read_alone", ["masks again"]),
+    ("neither_is_0", ["none is 0"]), ("scale_per_channel", ["from place to place"]),
+    ("product_of_masks", ["two random values"]), ("overlapping_parts", ["joined"]), ("parts_of_what_others_read", ["joined"]), ("behind_a_pool", ["pool"]),
+    ("in_an_order_with_copies", ["copies"]), ("on_a_slice", ["QCFS", "part"])])
 def test_refused_masks(kind, words, tmp_path):
     text = refused(bad_mask(kind), tmp_path)
     for word in words + ["node '"]:
