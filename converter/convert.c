@@ -148,8 +148,11 @@ mst_status mst_pipeline_run(ox_graph *ox, const char *path, const mst_import_opt
     if (ox->n_renamed != 0)
         ox_note(&notes, "%u nodes have the name of another; the second '%.100s' is now called '%.100s'%s",
                 ox->n_renamed, ox->renamed, ox->renamed_to, ox->n_renamed > 1 ? ", and so on" : "");
-    ox_cut_heads(ox, &notes);
-    mst_status st = ox_fold(ox, opts->input_dims, opts->input_rank, err);
+    mst_status st = ox_cut_heads(ox, &notes, err);
+    if (st == MST_OK)
+        st = ox_fold(ox, opts->input_dims, opts->input_rank, err);
+    if (st == MST_OK)
+        st = ox_cut_heads(ox, &notes, err);
     if (st == MST_OK && ox->batch > 1)
         ox_note(&notes, "the model's fixed batch of %lld is bound to 1", (long long)ox->batch);
     if (st == MST_OK)

@@ -284,7 +284,7 @@ static void count_uses(const ox_graph *g, uint32_t *uses)
 }
 
 /* Backwards: a node lives if an output of it reaches a graph output. */
-static mst_status mark_dead(ox_graph *g, mst_err *err)
+mst_status ox_mark_dead(ox_graph *g, mst_err *err)
 {
     bool *needed = mst_alloc_array(g->arena.alloc, g->n_values, sizeof *needed);
     if (needed == NULL)
@@ -351,5 +351,5 @@ mst_status ox_fold(ox_graph *g, const uint32_t *input_dims, uint32_t input_rank,
         s = check_declared(g, err);
     if (s == MST_OK)
         s = ox_check_infinite(g, err);
-    return s == MST_OK ? mark_dead(g, err) : s;
+    return s == MST_OK ? ox_mark_dead(g, err) : s;
 }

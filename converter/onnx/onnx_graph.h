@@ -155,12 +155,15 @@ typedef struct ox_notes {
 } ox_notes;
 void ox_note(const ox_notes *notes, const char *fmt, ...) MST_PRINTF(2, 3);
 
-/* onnx_head.c: outputs become what softmax, argmax and top-k behind them read */
-void ox_cut_heads(ox_graph *g, const ox_notes *notes);
+/* onnx_head.c: outputs become what softmax, argmax and top-k behind them read; of a folded graph those, too, that are
+ * written out, or stand behind numbers that only folding knows */
+mst_status ox_cut_heads(ox_graph *g, const ox_notes *notes, mst_err *err);
 
 /* onnx_fold.c: bind symbolic dimensions (batch = 1), infer every shape and dtype in
  * one walk, evaluate what is constant. Afterwards each live node's outputs have shapes, nodes whose
  * outputs are all constant are dead, and no live node computes shapes. */
 mst_status ox_fold(ox_graph *g, const uint32_t *input_dims, uint32_t input_rank, mst_err *err);
+/* Nodes that no output needs are dead. */
+mst_status ox_mark_dead(ox_graph *g, mst_err *err);
 
 #endif

@@ -1,4 +1,6 @@
 """What mstconv refuses, and how it says so."""
+import json
+
 import numpy as np
 import pytest
 from onnx import TensorProto
@@ -321,6 +323,98 @@ def test_heads_behind_the_logits_are_cut(kind, tmp_path):
     assert error(float_run(model, tmp_path, x), runtime(plain, x)) < 1e-6
     done = tool("mstconv", tmp_path / "model.onnx", "-o", tmp_path / "m.bin")
     assert "warning: node 'head' (%s) behind the logits is cut" % kind.split(", ")[-1] in done.stderr
+
+
+def over(n, kind, y):
+    return n.op(kind, y, axes=[1], keepdims=1)
+
+
+def log_sum(n, y):
+    return n.op("Log", n.op("ReduceSum", n.op("Exp", y), n.const([1], dtype=np.int64), keepdims=1))
+
+
+def sum_of(n, e):
+    return n.op("ReduceSum", e, n.const([-1], dtype=np.int64), keepdims=1)
+
+
+def below_max(n, y):
+    return n.op("Sub", y, over(n, "ReduceMax", y))
+
+
+def pairs(n, y):
+    scale, zero = n.const(1 / 256), n.const(0, dtype=np.uint8)
+    return n.op("DequantizeLinear", n.op("QuantizeLinear", y, scale, zero), scale, zero)
+
+
+def softmax_of(write):
+    def make(n, y):
+        e = n.op("Exp", y)
+        return write(n, e, sum_of(n, e))
+    return make
+
+
+WRITTEN = {  # heads that are written out, or stand behind a softmax; what is left is y
+    "log(softmax)": lambda n, y: n.op("Log", n.op("Softmax", y, axis=-1)),
+    "log(clip(softmax))": lambda n, y: n.op("Log", n.op("Clip", n.op("Softmax", y), n.const(1e-7), n.const(1.0))),
+    "log(softmax + eps)": lambda n, y: n.op("Log", n.op("Add", n.const(1e-7), n.op("Softmax", y))),
+    "100 softmax": lambda n, y: n.op("Mul", n.op("Softmax", y), n.const(100.0, "constant")),
+    "softmax / .01": lambda n, y: n.op("Div", n.op("Softmax", y), n.const([.01])),
+    "exp(logsoftmax)": lambda n, y: n.op("Exp", n.op("LogSoftmax", y)),
+    "softmax, reshaped": lambda n, y: n.op("Reshape", n.op("Softmax", y), n.const([4], dtype=np.int64)),
+    "softmax, quantized": lambda n, y: pairs(n, n.op("Softmax", y)),
+    "exp / sum": softmax_of(lambda n, e, s: n.op("Div", e, s)),
+    "exp / expanded sum": softmax_of(lambda n, e, s: n.op("Div", e, n.op("Expand", s, n.const([1, 4], dtype=np.int64)))),
+    "exp * (1 / sum)": softmax_of(lambda n, e, s: n.op("Mul", n.op("Reciprocal", s), e)),
+    "exp(x - max) / sum": lambda n, y: softmax_of(lambda n, e, s: n.op("Div", e, s))(n, below_max(n, y)),
+    "x - log(sum(exp))": lambda n, y: n.op("Sub", y, log_sum(n, y)),
+    "x - logsumexp": lambda n, y: n.op("Sub", y, over(n, "ReduceLogSumExp", y)),
+    "x - logsumexp, squeezed": lambda n, y: n.op("Sub", y, n.op("Unsqueeze", n.op("ReduceLogSumExp", y, axes=[1], keepdims=0),
+                                                                n.const([1], dtype=np.int64))),
+    "x - max - log(sum(exp(x - max)))": lambda n, y: (lambda s: n.op("Sub", s, log_sum(n, s)))(below_max(n, y)),
+    "x - (max + log(sum(exp(x - max))))": lambda n, y: n.op("Sub", y, n.op("Add", over(n, "ReduceMax", y),
+                                                                           log_sum(n, below_max(n, y)))),
+    "argmax(log(softmax))": lambda n, y: n.op("ArgMax", n.op("Log", n.op("Softmax", y)), axis=1),
+}
+
+
+@pytest.mark.parametrize("head", list(WRITTEN))
+def test_written_heads_are_cut(head, tmp_path):
+    """What is left are the logits, whose largest is the model's."""
+    n = Net([1, 6])
+    y = linear(n, qcfs(n, n.x, 1.0, 8), 6)
+    plain, model = n.model(y), n.model(WRITTEN[head](n, y))
+    for seed in range(8):
+        x = np.random.default_rng(seed).normal(size=(1, 6)).astype("f4")
+        got, expected = float_run(model, tmp_path, x), runtime(plain, x)
+        assert error(got, expected) < 1e-6
+        if "argmax" not in head and "quantized" not in head:
+            assert np.argmax(runtime(model, x)) == np.argmax(got)
+    done = tool("mstconv", tmp_path / "model.onnx", "-o", tmp_path / "m.bin", "--report", tmp_path / "r.json")
+    assert "behind the logits is cut" in done.stderr
+    assert json.loads((tmp_path / "r.json").read_text())["non_spiking_nodes"] == 0
+
+
+STAYS = {  # what is no head, or turns the order of classes
+    "-softmax": lambda n, y: n.op("Mul", n.op("Softmax", y), n.const(-1.0)),
+    "1 - softmax": lambda n, y: n.op("Sub", n.const(1.0), n.op("Softmax", y)),
+    "softmax by class": lambda n, y: n.op("Mul", n.op("Softmax", y), n.const(np.linspace(.5, 2, 4))),
+    "exp": lambda n, y: n.op("Exp", y),
+    "log(exp + 1)": lambda n, y: n.op("Log", n.op("Add", n.op("Exp", y), n.const(1.0))),
+    "2 x": lambda n, y: n.op("Mul", y, n.const(2.0)),
+    "x - mean": lambda n, y: n.op("Sub", y, over(n, "ReduceMean", y)),
+    "x - max": lambda n, y: below_max(n, y),
+    "log(sum) - x": lambda n, y: n.op("Sub", log_sum(n, y), y),
+    "exp / another sum": lambda n, y: n.op("Div", n.op("Exp", y), sum_of(n, n.op("Exp", n.op("Neg", y)))),
+    "x - log of each": lambda n, y: n.op("Sub", y, n.op("Log", n.op("Add", n.op("Exp", y), n.const(1.0)))),
+}
+
+
+@pytest.mark.parametrize("head", list(STAYS))
+def test_other_ends_stay(head, tmp_path):
+    n = Net([1, 6])
+    model = n.model(STAYS[head](n, linear(n, qcfs(n, n.x, 1.0, 8), 6)))
+    assert_same(model, tmp_path, np.random.default_rng(1).normal(size=(1, 6)).astype("f4"), 1e-6)
+    assert "cut" not in tool("mstconv", tmp_path / "model.onnx", "-o", tmp_path / "m.bin", "--allow-analog").stderr
 
 
 def test_softmax_inside_stays(tmp_path):
