@@ -1,5 +1,5 @@
 /* IDX, the format of MNIST: big-endian header, then bytes. Images
- * [n,H,W] and, in a second file, labels [n]; either may be gzip. PATH is the file of
+ * [n,H,W], which may be gzip, and, in a second file, labels [n] (label_file.h). PATH is the file of
  * images, or a folder with both of MNIST's test files. Format:
  * yann.lecun.com/exdb/mnist.
  */
@@ -10,10 +10,10 @@
 #include "runtime/core/bytes.h"
 #include "runtime/core/checked.h"
 #include "runtime/data/data_source.h"
+#include "runtime/data/label_file.h"
 
 #define MAGIC_IMAGES 0x00000803u /* unsigned bytes, three dimensions */
-#define MAGIC_LABELS 0x00000801u
-#define HEADER 16u /* bytes before the first image */
+#define HEADER 16u               /* bytes before the first image */
 #define MAX_PATH 8192u
 #define TEST_IMAGES "t10k-images-idx3-ubyte"
 #define TEST_LABELS "t10k-labels-idx1-ubyte"
@@ -23,7 +23,7 @@ typedef struct idx_state {
     mst_data_source images; /* [n][H][W] behind the header */
     size_t image_bytes;     /* of one */
     uint32_t shape[3];
-    uint8_t *labels; /* [n], NULL: none */
+    int32_t *labels; /* [n], NULL: none */
 } idx_state;
 
 /* name in a folder, or in raw/ below it as torchvision puts it; packed or not. */
@@ -48,13 +48,13 @@ static bool idx_sniff(const char *path)
     return mst_data_file_peek(path, head, sizeof head) && mst_get_u32_be(head) == MAGIC_IMAGES;
 }
 
-static mst_status read_magic(mst_data_file *f, uint32_t magic, const char *what, mst_err *err)
+static mst_status read_magic(mst_data_file *f, mst_err *err)
 {
     uint8_t head[4];
     MST_TRY(mst_data_file_read(f, head, sizeof head, "magic", err));
-    if (mst_get_u32_be(head) != magic)
-        return mst_fail(err, MST_EFORMAT, "%s: offset 0: magic of IDX %s: expected 0x%08x, found 0x%08x",
-                        f->path, what, magic, mst_get_u32_be(head));
+    if (mst_get_u32_be(head) != MAGIC_IMAGES)
+        return mst_fail(err, MST_EFORMAT, "%s: offset 0: magic of IDX images: expected 0x%08x, found 0x%08x", f->path,
+                        MAGIC_IMAGES, mst_get_u32_be(head));
     return MST_OK;
 }
 
@@ -63,7 +63,7 @@ static mst_status check_images(mst_data *d, mst_err *err)
     idx_state *s = d->state;
     mst_data_file *f = &s->images.f;
     uint8_t head[12];
-    MST_TRY(read_magic(f, MAGIC_IMAGES, "images", err));
+    MST_TRY(read_magic(f, err));
     MST_TRY(mst_data_file_read(f, head, sizeof head, "image count and size", err));
     uint32_t n = mst_get_u32_be(head), h = mst_get_u32_be(head + 4), w = mst_get_u32_be(head + 8);
     if (n == 0)
@@ -78,25 +78,6 @@ static mst_status check_images(mst_data *d, mst_err *err)
     return mst_data_source_check(&s->images, bytes, "images", err);
 }
 
-static mst_status read_labels(mst_data *d, mst_data_file *f, mst_err *err)
-{
-    idx_state *s = d->state;
-    uint8_t head[4];
-    MST_TRY(read_magic(f, MAGIC_LABELS, "labels", err));
-    MST_TRY(mst_data_file_read(f, head, sizeof head, "label count", err));
-    if (mst_get_u32_be(head) != s->n)
-        return mst_fail(err, MST_EINVAL,
-                        "%s: offset 4: label count: expected %zu as there are images, found %u", f->path,
-                        s->n, mst_get_u32_be(head));
-    MST_TRY(mst_data_file_expect(f, s->n, "labels", err));
-    if ((s->labels = mst_alloc(NULL, s->n)) == NULL)
-        return mst_fail(err, MST_ENOMEM, "%s: no memory for %zu labels", f->path, s->n);
-    MST_TRY(mst_data_file_read(f, s->labels, s->n, "labels", err));
-    for (size_t i = 0; i < s->n; i++)
-        MST_TRY(mst_data_check_label(d, f->path, i, 8 + i, s->labels[i], err));
-    return mst_data_file_end(f, err);
-}
-
 static mst_status open_files(mst_data *d, const char *path, const char *labels, mst_err *err)
 {
     if ((d->state = mst_alloc(NULL, sizeof(idx_state))) == NULL)
@@ -104,14 +85,7 @@ static mst_status open_files(mst_data *d, const char *path, const char *labels, 
     idx_state *s = d->state;
     MST_TRY(mst_data_source_open(&s->images, path, err));
     MST_TRY(check_images(d, err));
-    if (labels == NULL)
-        return MST_OK;
-    mst_data_file f = {0};
-    mst_status st = mst_data_file_open(&f, labels, err);
-    if (st == MST_OK)
-        st = read_labels(d, &f, err);
-    mst_data_file_close(&f);
-    return st;
+    return labels != NULL ? mst_label_file_read(d, labels, s->n, &s->labels, err) : MST_OK;
 }
 
 static mst_status idx_open(mst_data *d, const char *path, const char *labels, mst_err *err)
@@ -166,12 +140,12 @@ static void idx_close(mst_data *d)
     if (s == NULL)
         return;
     mst_data_source_close(&s->images);
-    mst_free(NULL, s->labels, s->n);
+    mst_free_array(NULL, s->labels, s->n, sizeof *s->labels);
     mst_free(NULL, s, sizeof *s);
 }
 
 const mst_data_reader mst_data_idx = {
-    {"idx", "IDX images, .gz too; or the folder of MNIST's test files", ",LABELS: IDX, .gz too; or beside the images",
+    {"idx", "IDX images, .gz too; or the folder of MNIST's test files", ",LABELS: IDX (.gz too), .npy, text, CSV; or beside the images",
      false},
     idx_sniff,
     idx_open,

@@ -91,7 +91,7 @@ static void image_close(mst_data *d)
 }
 
 const mst_data_reader mst_data_image = {{"image", "JPEG and PNG: class folders, one folder, or a file",
-                                         "the class folders; or ,LABELS: \"name label\" lines", false},
+                                         "the class folders; or ,LABELS: text or CSV", false},
                                         image_sniff,
                                         image_open,
                                         image_count,

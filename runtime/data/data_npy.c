@@ -1,9 +1,9 @@
-/* NumPy arrays: samples X and integer labels Y [n] (int64, int32 or uint8), from two
- * .npy files or from the x and y of an .npz. X is float32 [n,C,H,W] in the model's
- * shape ([n,H,W,C], too, of a model with channels last), already normalized, or bytes: [n,C,H,W], [n,H,W,C] or
- * [n,H,W]. Little-endian,
- * C order, versions 1 to 3. Format: NEP 1 (numpy.lib.format).
+/* NumPy arrays: samples X and integer labels Y [n] (label_file.h), from two files or from the x and y of an .npz.
+ * Floats are [n,C,H,W] in the model's shape ([n,H,W,C], too, of a model with channels last), already normalized;
+ * integers are pixels of 0..255, bools black and white: [n,C,H,W], [n,H,W,C] or [n,H,W]. Either byte order, either
+ * order of indices, versions 1 to 3. Format: NEP 1 (numpy.lib.format).
  */
+#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -11,11 +11,14 @@
 #include <string.h>
 
 #include "mst/alloc.h"
-#include "runtime/core/checked.h"
+#include "runtime/core/bytes.h"
 #include "runtime/data/data_format.h"
+#include "runtime/data/events/event_stream.h"
+#include "runtime/data/label_file.h"
 #include "runtime/data/npy_array.h"
 #include "runtime/data/npz_file.h"
-#include "runtime/data/events/event_stream.h"
+
+#define CHUNK 16384 /* bytes of an array at once */
 
 static const char *const x_names[] = {"x.npy", "X.npy", "images.npy", NULL};
 static const char *const y_names[] = {"y.npy", "Y.npy", "labels.npy", NULL};
@@ -25,7 +28,7 @@ typedef struct npy_state {
     size_t n;
     uint32_t shape[3];
     size_t sample;   /* bytes of one */
-    bool real;       /* float32; else bytes */
+    bool real;       /* floats; else pixels */
     bool last;       /* channels come last */
     int32_t *labels; /* [n], NULL: none */
 } npy_state;
@@ -82,30 +85,15 @@ static mst_status set_shape(const mst_data *d, npy_state *s, mst_err *err)
     return MST_OK;
 }
 
-/* The command that makes a type that is read of another. */
-static const char *conversion(const char *name, const char *type, char *out, size_t n)
-{
-    snprintf(out, n, "python3 -c \"import numpy as np; f='%.100s'; np.save(f, np.load(f).astype('%s'))\"", name, type);
-    return strlen(name) > 100 || strcspn(name, "'\"\\$`") != strlen(name) || !mst_data_ends_with(name, ".npy")
-               ? "numpy's astype()"
-               : out;
-}
-
 static mst_status use_images(mst_data *d, mst_err *err)
 {
     npy_state *s = d->state;
     const mst_npy_header *h = &s->x.header;
-    char how[240];
     if (h->n_fields != 0)
         return mst_fail(err, MST_EINVAL,
                         "%s: offset 10: descr: expected numbers, found records; event recordings: npyevents:%s",
                         s->x.name, s->x.name);
-    s->real = strcmp(h->descr, "<f4") == 0;
-    if (!s->real && strcmp(h->descr, "|u1") != 0)
-        return mst_fail(err, MST_EINVAL,
-                        "%s: offset 10: descr: expected '<f4' (little-endian float32) or '|u1' (bytes), "
-                        "found '%s'; to convert: %s",
-                        s->x.name, h->descr, conversion(s->x.name, "<f4", how, sizeof how));
+    s->real = h->type.kind == 'f';
     MST_TRY(set_shape(d, s, err));
     const uint32_t *shape = s->shape;
     bool same = shape[0] == d->want.channels && shape[1] == d->want.height && shape[2] == d->want.width;
@@ -121,56 +109,6 @@ static mst_status use_images(mst_data *d, mst_err *err)
     s->n = (size_t)h->dims[0]; /* all of it is in the file or in memory, so its size does not overflow */
     s->sample = (size_t)shape[0] * shape[1] * shape[2] * h->item_size;
     return MST_OK;
-}
-
-static int64_t label_at(const uint8_t *p, uint32_t item_size)
-{
-    uint64_t v = 0;
-    for (uint32_t i = 0; i < item_size; i++)
-        v |= (uint64_t)p[i] << (8 * i);
-    return item_size == 4 ? (int32_t)(uint32_t)v : (int64_t)v;
-}
-
-static mst_status read_labels(mst_data *d, const mst_npy_array *y, mst_err *err)
-{
-    npy_state *s = d->state;
-    uint8_t chunk[4096];
-    uint32_t item = y->header.item_size;
-    size_t per_chunk = sizeof chunk / item;
-    for (size_t i = 0; i < s->n; i += per_chunk) {
-        size_t n = s->n - i < per_chunk ? s->n - i : per_chunk;
-        MST_TRY(mst_npy_array_read(y, (uint64_t)i * item, chunk, n * item, err));
-        for (size_t k = 0; k < n; k++) {
-            int64_t label = label_at(chunk + k * item, item);
-            MST_TRY(mst_data_check_label(d, y->name, i + k, y->header.size + (uint64_t)(i + k) * item, label,
-                                         err));
-            s->labels[i + k] = (int32_t)label;
-        }
-    }
-    return MST_OK;
-}
-
-static mst_status use_labels(mst_data *d, const mst_npy_array *y, mst_err *err)
-{
-    npy_state *s = d->state;
-    const mst_npy_header *h = &y->header;
-    char how[240];
-    if (strcmp(h->descr, "<i8") != 0 && strcmp(h->descr, "<i4") != 0 && strcmp(h->descr, "|u1") != 0)
-        return mst_fail(err, MST_EINVAL,
-                        "%s: offset 10: descr: expected '<i8', '<i4' or '|u1' (integer labels), found '%s'; to "
-                        "convert: %s",
-                        y->name, h->descr, conversion(y->name, "<i4", how, sizeof how));
-    bool column = h->rank == 2 && h->dims[1] == 1;
-    if ((h->rank != 1 && !column) || h->dims[0] != s->n) {
-        char found[128];
-        mst_npy_shape_text(h, found, sizeof found);
-        return mst_fail(err, MST_EINVAL,
-                        "%s: offset 10: shape: expected (%zu,) as there are samples, found %s",
-                        y->name, s->n, found);
-    }
-    if ((s->labels = mst_alloc_array(NULL, s->n, sizeof *s->labels)) == NULL)
-        return mst_fail(err, MST_ENOMEM, "%s: no memory for %zu labels", y->name, s->n);
-    return read_labels(d, y, err);
 }
 
 static npy_state *make_state(mst_data *d)
@@ -189,14 +127,7 @@ static mst_status npy_open(mst_data *d, const char *path, const char *labels, ms
         return mst_fail(err, MST_ENOMEM, "out of memory");
     MST_TRY(mst_npy_array_open(&s->x, path, err));
     MST_TRY(use_images(d, err));
-    if (labels == NULL)
-        return MST_OK;
-    mst_npy_array y;
-    mst_status st = mst_npy_array_open(&y, labels, err);
-    if (st == MST_OK)
-        st = use_labels(d, &y, err);
-    mst_npy_array_close(&y);
-    return st;
+    return labels != NULL ? mst_label_file_read(d, labels, s->n, &s->labels, err) : MST_OK;
 }
 
 static mst_status unpack_both(mst_data *d, mst_npz *z, mst_err *err)
@@ -210,7 +141,7 @@ static mst_status unpack_both(mst_data *d, mst_npz *z, mst_err *err)
     MST_TRY(use_images(d, err));
     mst_status st = mst_npz_array(z, y_names, &found, &y, err);
     if (st == MST_OK && found)
-        st = use_labels(d, &y, err);
+        st = mst_label_array_read(d, &y, s->n, &s->labels, err);
     mst_npy_array_close(&y);
     return st;
 }
@@ -240,52 +171,123 @@ static size_t npy_count(const mst_data *d)
 static mst_status put_channels_first(const npy_state *s, float *x, mst_err *err)
 {
     const size_t channels = s->shape[0], pixels = (size_t)s->shape[1] * s->shape[2];
-    float *last = mst_alloc(NULL, s->sample);
+    const size_t bytes = channels * pixels * sizeof *x;
+    float *last = mst_alloc(NULL, bytes);
     if (last == NULL)
-        return mst_fail(err, MST_ENOMEM, "%s: no memory for %zu bytes", s->x.name, s->sample);
-    memcpy(last, x, s->sample);
+        return mst_fail(err, MST_ENOMEM, "%s: no memory for %zu bytes", s->x.name, bytes);
+    memcpy(last, x, bytes);
     for (size_t p = 0; p < pixels; p++)
         for (size_t c = 0; c < channels; c++)
             x[c * pixels + p] = last[p * channels + c];
-    mst_free(NULL, last, s->sample);
+    mst_free(NULL, last, bytes);
+    return MST_OK;
+}
+
+/* Values first..first+n-1 of sample i, as they lie in the file. */
+static mst_status read_values(const npy_state *s, size_t i, size_t first, size_t n, void *out, mst_err *err)
+{
+    uint32_t item = s->x.header.item_size;
+    return mst_npy_array_read(&s->x, (uint64_t)i * s->sample + first * item, out, n * item, err);
+}
+
+static uint64_t offset_of(const npy_state *s, size_t i, size_t k)
+{
+    return s->x.header.size + (uint64_t)i * s->sample + k * s->x.header.item_size;
+}
+
+static mst_status not_finite(const npy_state *s, size_t i, size_t k, double found, mst_err *err)
+{
+    return mst_fail(err, MST_ECORRUPT, "%s: offset %" PRIu64 ": sample %zu: expected a finite value%s, found %g", s->x.name,
+                    offset_of(s, i, k), i, isfinite(found) ? " of float32" : "", found);
+}
+
+/* Float32 of the usual order, in place. */
+static mst_status read_floats(const npy_state *s, size_t i, size_t n, float *x, mst_err *err)
+{
+    MST_TRY(read_values(s, i, 0, n, x, err));
+    const uint8_t *bytes = (const uint8_t *)x;
+    for (size_t k = 0; k < n; k++) { /* byte k*4 is read before x[k] is written */
+        uint32_t v = mst_get_u32(bytes + 4 * k);
+        memcpy(&x[k], &v, sizeof v);
+        if (!isfinite(x[k]))
+            return not_finite(s, i, k, (double)x[k], err);
+    }
+    return MST_OK;
+}
+
+/* Floats of any other kind. */
+static mst_status read_reals(const npy_state *s, size_t i, size_t n, float *x, mst_err *err)
+{
+    uint8_t chunk[CHUNK];
+    const size_t item = s->x.header.item_size, room = sizeof chunk / item;
+    for (size_t k = 0; k < n; k += room) {
+        size_t part = n - k < room ? n - k : room;
+        MST_TRY(read_values(s, i, k, part, chunk, err));
+        for (size_t v = 0; v < part; v++) {
+            double value = mst_npy_real(s->x.header.type, chunk + v * item);
+            if (!(fabs(value) <= (double)FLT_MAX))
+                return not_finite(s, i, k + v, value, err);
+            x[k + v] = (float)value;
+        }
+    }
     return MST_OK;
 }
 
 static mst_status get_reals(const mst_data *d, size_t i, float *x, mst_err *err)
 {
     const npy_state *s = d->state;
-    MST_TRY(mst_npy_array_read(&s->x, (uint64_t)i * s->sample, x, s->sample, err));
-    const uint8_t *bytes = (const uint8_t *)x;
-    for (size_t k = 0; k < d->pixels; k++) { /* in place: byte k*4 is read before x[k] is written */
-        uint32_t v = (uint32_t)label_at(bytes + 4 * k, 4);
-        memcpy(&x[k], &v, sizeof v);
-        if (!isfinite(x[k]))
-            return mst_fail(err, MST_ECORRUPT,
-                            "%s: offset %" PRIu64 ": sample %zu: expected a finite value, found %f",
-                            s->x.name, s->x.header.size + (uint64_t)i * s->sample + 4 * k, i, (double)x[k]);
-    }
+    bool usual = s->x.header.type.size == 4 && !s->x.header.type.big;
+    MST_TRY(usual ? read_floats(s, i, d->pixels, x, err) : read_reals(s, i, d->pixels, x, err));
     return s->last ? put_channels_first(s, x, err) : MST_OK;
 }
 
-static mst_status get_bytes(const mst_data *d, size_t i, float *x, mst_err *err)
+/* The n pixels of sample i: integers of any width, or bools, of which true is white. */
+static mst_status read_pixels(const npy_state *s, size_t i, size_t n, uint8_t *bytes, mst_err *err)
+{
+    const mst_npy_type type = s->x.header.type;
+    uint8_t chunk[CHUNK];
+    char how[240];
+    if (type.kind == 'u' && type.size == 1)
+        return read_values(s, i, 0, n, bytes, err);
+    const size_t room = sizeof chunk / type.size;
+    for (size_t k = 0; k < n; k += room) {
+        size_t part = n - k < room ? n - k : room;
+        MST_TRY(read_values(s, i, k, part, chunk, err));
+        for (size_t v = 0; v < part; v++) {
+            int64_t pixel = -1;
+            if (!mst_npy_integer(type, chunk + v * type.size, &pixel) || pixel < 0 || pixel > UINT8_MAX)
+                return mst_fail(err, MST_EINVAL,
+                                "%s: offset %" PRIu64 ": sample %zu: expected a pixel of 0..255 in an array of '%s', found "
+                                "%.17g; if these are normalized values: %s",
+                                s->x.name, offset_of(s, i, k + v), i, s->x.header.descr,
+                                mst_npy_real(type, chunk + v * type.size),
+                                mst_npy_conversion(s->x.name, "<f4", how, sizeof how));
+            bytes[k + v] = type.kind == 'b' ? (uint8_t)(pixel * UINT8_MAX) : (uint8_t)pixel;
+        }
+    }
+    return MST_OK;
+}
+
+static mst_status get_pixels(const mst_data *d, size_t i, float *x, mst_err *err)
 {
     const npy_state *s = d->state;
-    uint8_t *bytes = mst_alloc(NULL, s->sample);
+    const size_t n = (size_t)s->shape[0] * s->shape[1] * s->shape[2];
+    uint8_t *bytes = mst_alloc(NULL, n);
     if (bytes == NULL)
-        return mst_fail(err, MST_ENOMEM, "%s: no memory for %zu bytes", s->x.name, s->sample);
+        return mst_fail(err, MST_ENOMEM, "%s: no memory for %zu bytes", s->x.name, n);
     mst_image im = {.width = s->shape[2], .height = s->shape[1], .channels = s->shape[0], .pixels = bytes};
-    mst_status st = mst_npy_array_read(&s->x, (uint64_t)i * s->sample, bytes, s->sample, err);
+    mst_status st = read_pixels(s, i, n, bytes, err);
     if (st == MST_OK)
         st = s->last ? mst_data_put_image(d, &im, s->x.name, x, err)
                      : mst_data_put_planes(d, bytes, s->shape, s->x.name, x, err);
-    mst_free(NULL, bytes, s->sample);
+    mst_free(NULL, bytes, n);
     return st;
 }
 
 static mst_status npy_get(const mst_data *d, size_t i, float *x, int *label, mst_err *err)
 {
     const npy_state *s = d->state;
-    MST_TRY(s->real ? get_reals(d, i, x, err) : get_bytes(d, i, x, err));
+    MST_TRY(s->real ? get_reals(d, i, x, err) : get_pixels(d, i, x, err));
     *label = s->labels != NULL ? s->labels[i] : -1;
     return MST_OK;
 }
@@ -309,7 +311,7 @@ static void npy_close(mst_data *d)
 }
 
 const mst_data_reader mst_data_npy = {
-    {"npy", "float32, or uint8 pixels, [N,C,H,W]", ",Y.npy: integers [N]", true},
+    {"npy", "floats, or integers (pixels), [N,C,H,W]", ",LABELS: .npy of integers [N], text, CSV, IDX", true},
     npy_sniff,
     npy_open,
     npy_count,
@@ -319,7 +321,7 @@ const mst_data_reader mst_data_npy = {
     npy_label,
     NULL};
 const mst_data_reader mst_data_npz = {
-    {"npz", "member x: float32, or uint8 pixels, [N,C,H,W]", "member y: integers [N]", true},
+    {"npz", "member x: floats, or integers (pixels), [N,C,H,W]", "member y: integers [N]", true},
     npz_sniff,
     npz_open,
     npy_count,

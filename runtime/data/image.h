@@ -41,6 +41,8 @@ void mst_image_file_free(mst_image_file *f); /* zero-initialised allowed */
  * on? */
 bool mst_image_sniff(const uint8_t *head, size_t n);
 bool mst_image_suffix(const char *dot);
+/* Suffix k of these, ".jpg"; NULL behind the last. */
+const char *mst_image_suffix_at(size_t k);
 
 /* Decode a JPEG, PNG, BMP, PGM, PPM, TIFF or WebP to what Pillow's Image.open(path).convert("RGB") gives, but grey
  * ones stay one channel. EXIF orientation, profiles and gamma are ignored. EIO, EFORMAT for another format, ECORRUPT

@@ -85,6 +85,15 @@ bool mst_image_suffix(const char *dot)
     return false;
 }
 
+const char *mst_image_suffix_at(size_t k)
+{
+    for (size_t c = 0; c < N_CODECS; c++)
+        for (size_t i = 0; i < 3 && codecs[c].suffixes[i] != NULL; i++)
+            if (k-- == 0)
+                return codecs[c].suffixes[i];
+    return NULL;
+}
+
 mst_status mst_image_decode(const mst_image_file *f, mst_image *out, mst_err *err)
 {
     *out = (mst_image){0};

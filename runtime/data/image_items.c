@@ -79,6 +79,11 @@ static const char *text_at(const mst_image_list *list, uint32_t at)
     return (const char *)list->texts.p[at / TEXT_PAGE] + at % TEXT_PAGE;
 }
 
+void mst_image_list_label(mst_image_list *list, size_t i, int32_t label)
+{
+    ((mst_image_item *)list->items.p[i / ITEMS_IN_PAGE])[i % ITEMS_IN_PAGE].label = label;
+}
+
 mst_status mst_image_list_get(const mst_image_list *list, size_t i, char path[MST_IMAGE_PATH], int *label,
                               mst_err *err)
 {

@@ -1,9 +1,8 @@
-/* Folders of images and label files. */
+/* Folders of images. */
 #include "runtime/data/image_list.h"
 
 #include <dirent.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -159,7 +158,7 @@ static mst_status walk_folder(mst_image_list *list, char *folder, int32_t label,
     return st;
 }
 
-static mst_status add_folder(mst_image_list *list, char *folder, int32_t label, mst_err *err)
+mst_status mst_image_list_folder(mst_image_list *list, char *folder, int32_t label, mst_err *err)
 {
     size_t before = list->n;
     MST_TRY(walk_folder(list, folder, label, err));
@@ -180,7 +179,7 @@ static mst_status add_classes(mst_image_list *list, const mst_data *d, const cha
         names[i] = subs->p[i]->d_name;
     MST_TRY(mst_data_folder_labels(d, path, names, (size_t)subs->n, labels, err));
     for (int i = 0; i < subs->n; i++)
-        MST_TRY(add_folder(list, mst_arena_printf(&list->paths, "%s/%s", path, names[i]), labels[i], err));
+        MST_TRY(mst_image_list_folder(list, mst_arena_printf(&list->paths, "%s/%s", path, names[i]), labels[i], err));
     return MST_OK;
 }
 
@@ -190,160 +189,8 @@ static mst_status add_tree(mst_image_list *list, const mst_data *d, const char *
     MST_TRY(list_folder(path, may_be_folder, &subs, err));
     keep_folders(path, &subs);
     mst_status st = subs.n != 0 ? add_classes(list, d, path, &subs, err)
-                                : add_folder(list, mst_arena_printf(&list->paths, "%s", path), -1, err);
+                                : mst_image_list_folder(list, mst_arena_printf(&list->paths, "%s", path), -1, err);
     free_entries(&subs);
-    return st;
-}
-
-/* ---- label files ---- */
-
-/* Digits and nothing else; false past an int32. */
-static bool take_label(const char *text, int64_t *label)
-{
-    *label = 0;
-    if (*text == '\0')
-        return false;
-    for (; *text != '\0'; text++) {
-        if (*text < '0' || *text > '9' || *label > INT32_MAX)
-            return false;
-        *label = *label * 10 + (*text - '0');
-    }
-    return true;
-}
-
-/* A name that stays inside the folder. */
-static bool is_inside(const char *name)
-{
-    if (name[0] == '/' || name[0] == '\0')
-        return false;
-    for (const char *p = name; p != NULL; p = strchr(p, '/')) {
-        p += *p == '/';
-        if (strncmp(p, "..", 2) == 0 && (p[2] == '/' || p[2] == '\0'))
-            return false;
-    }
-    return true;
-}
-
-/* A text that is read line by line. */
-typedef struct lines {
-    const char *path;
-    FILE *f;
-    uint64_t offset, next;     /* of the line, and of the one behind it */
-    char line[MST_IMAGE_PATH]; /* without its end */
-    char dir[MST_IMAGE_PATH];  /* of the line before, up to its last '/' */
-    uint32_t dir_at;           /* where folder/dir is kept */
-    bool dir_kept;
-} lines;
-
-static mst_status next_line(lines *l, bool *got, mst_err *err)
-{
-    size_t n = 0;
-    int c;
-    l->offset = l->next;
-    while ((c = getc(l->f)) != EOF && c != '\n') {
-        if (c == '\0')
-            return mst_fail(err, MST_EFORMAT, "%s: offset %" PRIu64 ": expected text, found a zero byte", l->path,
-                            l->offset + n);
-        if (n == sizeof l->line - 1)
-            return mst_fail(err, MST_EFORMAT,
-                            "%s: offset %" PRIu64 ": expected a line of at most %zu bytes, found more", l->path,
-                            l->offset, n);
-        l->line[n++] = (char)c;
-    }
-    if (c == EOF && ferror(l->f))
-        return mst_fail(err, MST_EIO, "%s: offset %" PRIu64 ": cannot be read: %s", l->path,
-                        l->offset + n, strerror(errno));
-    l->line[n] = '\0';
-    l->next = l->offset + n + 1;
-    *got = c != EOF || n != 0;
-    return MST_OK;
-}
-
-/* Lines of one subfolder that follow each other share its text. */
-static mst_status add_name(mst_image_list *list, const char *folder, uint32_t kept, lines *l, int32_t label,
-                           mst_err *err)
-{
-    char path[MST_IMAGE_PATH];
-    const char *slash = strrchr(l->line, '/');
-    size_t n = slash != NULL ? (size_t)(slash - l->line) : 0;
-    if (n == 0 || strlen(l->dir) != n || memcmp(l->dir, l->line, n) != 0) {
-        memcpy(l->dir, l->line, n);
-        l->dir[n] = '\0';
-        l->dir_kept = false;
-        return mst_image_list_add(list, kept, l->line, label, err);
-    }
-    if (!l->dir_kept) {
-        if (snprintf(path, sizeof path, "%s/%s", folder, l->dir) >= (int)sizeof path)
-            return mst_fail(err, MST_ELIMIT, "%s: offset %" PRIu64 ": the path is too long", l->path, l->offset);
-        MST_TRY(mst_image_list_keep(list, path, &l->dir_at, err));
-        l->dir_kept = true;
-    }
-    return mst_image_list_add(list, l->dir_at, slash + 1, label, err);
-}
-
-/* "name label" in place; the label is the last word, so names may have spaces. Empty lines are none. */
-static mst_status add_line(mst_image_list *list, const mst_data *d, const char *folder, uint32_t kept,
-                           lines *l, mst_err *err)
-{
-    int64_t label = -1;
-    char *line = l->line, path[MST_IMAGE_PATH], found[101];
-    size_t n = strlen(line);
-    while (n > 0 && strchr(" \t\r", line[n - 1]) != NULL)
-        line[--n] = '\0';
-    if (n == 0)
-        return MST_OK;
-    char *end = line + n;
-    while (end > line && end[-1] != ' ' && end[-1] != '\t')
-        end--;
-    bool ok = end > line && take_label(end, &label);
-    snprintf(found, sizeof found, "%.100s", line);
-    while (end > line && (end[-1] == ' ' || end[-1] == '\t'))
-        *--end = '\0';
-    if (!ok || !is_inside(line))
-        return mst_fail(err, MST_EFORMAT,
-                        "%s: offset %" PRIu64
-                        ": expected \"name label\", a path in the folder and a number, found '%s'",
-                        l->path, l->offset, found);
-    MST_TRY(mst_data_check_label(d, l->path, list->n, l->offset, label, err));
-    MST_TRY(add_name(list, folder, kept, l, (int32_t)label, err));
-    uint64_t size;
-    int kept_label;
-    mst_status st = mst_image_list_get(list, list->n - 1, path, &kept_label, err);
-    if (st == MST_OK)
-        st = mst_data_file_size(path, &size, err);
-    return st == MST_OK ? st : mst_fail_in(err, st, "%s: offset %" PRIu64 ": ", l->path, l->offset);
-}
-
-static mst_status add_lines(mst_image_list *list, const mst_data *d, const char *folder, lines *l, mst_err *err)
-{
-    uint32_t kept;
-    bool got = true;
-    MST_TRY(mst_image_list_keep(list, folder, &kept, err));
-    while (got) {
-        MST_TRY(next_line(l, &got, err));
-        if (got)
-            MST_TRY(add_line(list, d, folder, kept, l, err));
-    }
-    if (list->n == 0)
-        return mst_fail(err, MST_EFORMAT, "%s: expected lines of \"name label\", found none", l->path);
-    return MST_OK;
-}
-
-static mst_status add_labelled(mst_image_list *list, const mst_data *d, const char *folder,
-                               const char *labels, mst_err *err)
-{
-    uint64_t size;
-    const char *inside = mst_arena_printf(&list->paths, "%s/%s", folder, labels);
-    if (inside == NULL)
-        return mst_fail(err, MST_ENOMEM, "out of memory");
-    bool here = mst_data_file_size(labels, &size, NULL) != MST_OK &&
-                mst_data_file_size(inside, &size, NULL) == MST_OK;
-    lines l = {.path = here ? inside : labels};
-    MST_TRY(mst_data_file_size(l.path, &size, err));
-    if ((l.f = fopen(l.path, "rb")) == NULL)
-        return mst_fail(err, MST_EIO, "%s: %s", l.path, strerror(errno));
-    mst_status st = add_lines(list, d, folder, &l, err);
-    fclose(l.f);
     return st;
 }
 
@@ -352,7 +199,7 @@ mst_status mst_image_list_read(mst_image_list *list, const mst_data *d, const ch
 {
     uint64_t size;
     if (mst_data_is_dir(path))
-        return labels != NULL ? add_labelled(list, d, path, labels, err) : add_tree(list, d, path, err);
+        return labels != NULL ? mst_image_list_labelled(list, d, path, labels, err) : add_tree(list, d, path, err);
     MST_TRY(mst_data_file_size(path, &size, err));
     if (labels != NULL)
         return mst_fail(err, MST_EINVAL, "image:%s: expected no label file for a single image, found '%s'",

@@ -45,6 +45,14 @@ mst_status mst_image_list_add(mst_image_list *list, uint32_t folder, const char 
 mst_status mst_image_list_get(const mst_image_list *list, size_t i, char path[MST_IMAGE_PATH], int *label,
                               mst_err *err);
 
+/* All images in a folder, in ImageFolder's order. EFORMAT: there are none. */
+mst_status mst_image_list_folder(mst_image_list *list, char *folder, int32_t label, mst_err *err);
+/* Those of a folder that a file of labels says: "name label" lines, or a label for each in that order. */
+mst_status mst_image_list_labelled(mst_image_list *list, const mst_data *d, const char *folder, const char *labels,
+                                   mst_err *err);
+/* Of item i. */
+void mst_image_list_label(mst_image_list *list, size_t i, int32_t label);
+
 /* Is there an image in this folder, or in its first subfolder that has any? */
 bool mst_image_list_any(const char *folder);
 

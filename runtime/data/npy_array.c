@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -54,7 +55,7 @@ static mst_status read_header(mst_npy_array *a, uint64_t size, mst_err *err)
         return mst_fail(err, MST_ECORRUPT,
                         "%s: offset %zu: values: the header expects %" PRIu64 " bytes, found %" PRIu64,
                         a->name, h->size, bytes, size - h->size);
-    return MST_OK;
+    return h->fortran && h->rank > 1 ? mst_npy_array_to_c(a, err) : MST_OK;
 }
 
 mst_status mst_npy_array_open(mst_npy_array *a, const char *path, mst_err *err)
@@ -87,4 +88,18 @@ void mst_npy_array_close(mst_npy_array *a)
 mst_status mst_npy_array_read(const mst_npy_array *a, uint64_t offset, void *out, size_t n, mst_err *err)
 {
     return read_at(a, out, n, a->header.size + offset, err);
+}
+
+const char *mst_npy_conversion(const char *name, const char *type, char *out, size_t n)
+{
+    uint64_t size; /* "set.npz: x.npy" is no file */
+    bool plain = strlen(name) <= 100 && strcspn(name, "'\"\\$`") == strlen(name) && mst_data_ends_with(name, ".npy") &&
+                 mst_data_file_size(name, &size, NULL) == MST_OK;
+    if (!plain)
+        return type != NULL ? "numpy's astype()" : "numpy.ascontiguousarray()";
+    if (type != NULL)
+        snprintf(out, n, "python3 -c \"import numpy as np; f='%s'; np.save(f, np.load(f).astype('%s'))\"", name, type);
+    else
+        snprintf(out, n, "python3 -c \"import numpy as np; f='%s'; np.save(f, np.ascontiguousarray(np.load(f)))\"", name);
+    return out;
 }

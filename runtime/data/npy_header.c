@@ -155,13 +155,9 @@ static mst_status take_entry(cursor *c, mst_npy_header *h, unsigned *seen, mst_e
         MST_TRY(take(c, '[') ? take_fields(c, h, err) : take_string(c, h->descr, sizeof h->descr, err));
     } else if (strcmp(key, "fortran_order") == 0) {
         bit = 2;
-        if (take_word(c, "True"))
-            return mst_fail(err, MST_EUNSUPPORTED,
-                            "%s: offset %zu: npy header: expected C order, found Fortran order "
-                            "(save numpy.ascontiguousarray(x))",
-                            c->path, c->offset);
-        if (!take_word(c, "False"))
-            return bad(c, "False", err);
+        h->fortran = take_word(c, "True");
+        if (!h->fortran && !take_word(c, "False"))
+            return bad(c, "True or False", err);
     } else if (strcmp(key, "shape") == 0) {
         bit = 4;
         MST_TRY(take_shape(c, h, err));

@@ -26,12 +26,13 @@ typedef struct mst_npy_header {
     uint32_t n_fields; /* of a record; 0: a plain array */
     mst_npy_field fields[MST_NPY_MAX_FIELDS];
     uint32_t item_size; /* bytes of one value or record */
+    bool fortran;       /* the first index runs fastest */
     uint32_t rank;
     uint64_t dims[MST_NPY_MAX_RANK];
     size_t size; /* of the header: where the values begin */
 } mst_npy_header;
 
-/* Parse the first n bytes of path. EFORMAT, EVERSION, EUNSUPPORTED for Fortran order, ELIMIT, ECORRUPT. */
+/* Parse the first n bytes of path. EFORMAT, EVERSION, EUNSUPPORTED for other types, ELIMIT, ECORRUPT. */
 mst_status mst_npy_parse(const uint8_t *bytes, size_t n, const char *path, mst_npy_header *h, mst_err *err);
 
 /* "(1000, 3, 32, 32)" */

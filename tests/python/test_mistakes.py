@@ -59,12 +59,12 @@ def test_swapped_arguments(here):
         assert subprocess.run([str(BUILD / command.split()[0])] + shlex.split(command)[1:], stdout=subprocess.DEVNULL, check=False).returncode == 0
 
 
-@pytest.mark.parametrize("kind", ["<f8", "<f2", ">f4", "<i8"])
+@pytest.mark.parametrize("kind", ["<i2", "<i8"])
 def test_other_arrays(here, kind):
-    np.save(here / "other.npy", np.zeros((2, 3, 16, 16), kind))
+    np.save(here / "other.npy", np.full((2, 3, 16, 16), -1, kind))
     np.save(here / "labels.npy", np.zeros(2, "<f4"))
     line = said("mstrun", here / "m.bin", here / "other.npy")
-    command = re.search(r"to convert: python3 (-c \".*\")", line).group(1)
+    command = re.search(r"if these are normalized values: python3 (-c \".*\")", line).group(1)
     subprocess.run([sys.executable] + shlex.split(command), check=True)
     assert tool("mstrun", here / "m.bin", here / "other.npy", "-q")
     line = said("mstrun", here / "m.bin", "npy:%s,%s" % (here / "other.npy", here / "labels.npy"))
