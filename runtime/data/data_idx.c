@@ -145,7 +145,8 @@ static void idx_close(mst_data *d)
 }
 
 const mst_data_reader mst_data_idx = {
-    {"idx", "IDX images, .gz too; or the folder of MNIST's test files", ",LABELS: IDX (.gz too), .npy, text, CSV; or beside the images",
+    {"idx", "IDX images, .gz too; or the folder of MNIST's test files",
+     ",LABELS: IDX (.gz too), .npy, text, CSV; or beside the images",
      false},
     idx_sniff,
     idx_open,

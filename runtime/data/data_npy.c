@@ -197,7 +197,8 @@ static uint64_t offset_of(const npy_state *s, size_t i, size_t k)
 
 static mst_status not_finite(const npy_state *s, size_t i, size_t k, double found, mst_err *err)
 {
-    return mst_fail(err, MST_ECORRUPT, "%s: offset %" PRIu64 ": sample %zu: expected a finite value%s, found %g", s->x.name,
+    return mst_fail(err, MST_ECORRUPT, "%s: offset %" PRIu64 ": sample %zu: expected a finite value%s, found %g",
+                    s->x.name,
                     offset_of(s, i, k), i, isfinite(found) ? " of float32" : "", found);
 }
 
@@ -257,8 +258,8 @@ static mst_status read_pixels(const npy_state *s, size_t i, size_t n, uint8_t *b
             int64_t pixel = -1;
             if (!mst_npy_integer(type, chunk + v * type.size, &pixel) || pixel < 0 || pixel > UINT8_MAX)
                 return mst_fail(err, MST_EINVAL,
-                                "%s: offset %" PRIu64 ": sample %zu: expected a pixel of 0..255 in an array of '%s', found "
-                                "%.17g; if these are normalized values: %s",
+                                "%s: offset %" PRIu64 ": sample %zu: expected a pixel of 0..255 in an array of "
+                                "'%s', found %.17g; if these are normalized values: %s",
                                 s->x.name, offset_of(s, i, k + v), i, s->x.header.descr,
                                 mst_npy_real(type, chunk + v * type.size),
                                 mst_npy_conversion(s->x.name, "<f4", how, sizeof how));

@@ -92,7 +92,8 @@ static mst_status put_label(labelled *s, mst_err *err)
     if (l->name != NULL)
         return mst_label_lines_wrong(l, ALONE, err);
     if (l->given > s->list->n)
-        return mst_fail(err, MST_EINVAL, "%s: offset %" PRIu64 ": expected %zu labels as there are images, found more", l->path,
+        return mst_fail(err, MST_EINVAL,
+                        "%s: offset %" PRIu64 ": expected %zu labels as there are images, found more", l->path,
                         l->offset, s->list->n);
     mst_image_list_label(s->list, l->given - 1, l->label);
     return MST_OK;
@@ -116,8 +117,8 @@ static mst_status read_lines(labelled *s, mst_err *err)
     if (l->given == 0)
         return mst_fail(err, MST_EFORMAT, "%s: expected lines of %s, found none", l->path, NAMED);
     if (!named && l->given != s->list->n)
-        return mst_fail(err, MST_EINVAL, "%s: expected %zu labels as there are images, found %zu", l->path, s->list->n,
-                        l->given);
+        return mst_fail(err, MST_EINVAL, "%s: expected %zu labels as there are images, found %zu", l->path,
+                        s->list->n, l->given);
     return MST_OK;
 }
 
@@ -131,8 +132,8 @@ mst_status mst_image_list_labelled(mst_image_list *list, const mst_data *d, cons
         mst_free(NULL, s, sizeof *s);
         return mst_fail(err, MST_ENOMEM, "out of memory");
     }
-    bool here = mst_data_file_size(labels, &size, NULL) != MST_OK &&
-                mst_data_file_size(inside, &size, NULL) == MST_OK;
+    bool here =
+        mst_data_file_size(labels, &size, NULL) != MST_OK && mst_data_file_size(inside, &size, NULL) == MST_OK;
     s->list = list;
     s->d = d;
     s->folder = folder;

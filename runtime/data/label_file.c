@@ -28,9 +28,8 @@ static mst_status read_idx(const mst_data *d, mst_data_file *f, size_t n, int32_
         return mst_fail(err, MST_EFORMAT, "%s: offset 0: magic of IDX labels: expected 0x%08x, found 0x%08x", f->path,
                         MAGIC_IDX, mst_get_u32_be(head));
     if (mst_get_u32_be(head + 4) != n)
-        return mst_fail(err, MST_EINVAL,
-                        "%s: offset 4: label count: expected %zu as there are images, found %u", f->path, n,
-                        mst_get_u32_be(head + 4));
+        return mst_fail(err, MST_EINVAL, "%s: offset 4: label count: expected %zu as there are images, found %u",
+                        f->path, n, mst_get_u32_be(head + 4));
     MST_TRY(mst_data_file_expect(f, n, "labels", err));
     MST_TRY(make(labels, f->path, n, err));
     for (size_t i = 0; i < n; i += sizeof chunk) {
@@ -80,14 +79,15 @@ mst_status mst_label_array_read(const mst_data *d, const mst_npy_array *y, size_
     const mst_npy_header *h = &y->header;
     char how[240], found[128];
     if (h->n_fields != 0 || h->type.kind == 'f')
-        return mst_fail(err, MST_EINVAL,
-                        "%s: offset 10: descr: expected integers (labels) as '<i8' or '|u1', found '%s'; to convert: %s",
-                        y->name, h->descr, mst_npy_conversion(y->name, "<i8", how, sizeof how));
+        return mst_fail(
+            err, MST_EINVAL,
+            "%s: offset 10: descr: expected integers (labels) as '<i8' or '|u1', found '%s'; to convert: %s", y->name,
+            h->descr, mst_npy_conversion(y->name, "<i8", how, sizeof how));
     bool column = h->rank == 2 && h->dims[1] == 1;
     if ((h->rank != 1 && !column) || h->dims[0] != n) {
         mst_npy_shape_text(h, found, sizeof found);
-        return mst_fail(err, MST_EINVAL, "%s: offset 10: shape: expected (%zu,) as there are samples, found %s", y->name,
-                        n, found);
+        return mst_fail(err, MST_EINVAL, "%s: offset 10: shape: expected (%zu,) as there are samples, found %s",
+                        y->name, n, found);
     }
     MST_TRY(make(labels, y->name, n, err));
     return read_array(d, y, n, *labels, err);
@@ -114,13 +114,16 @@ static mst_status put(const mst_label_lines *l, bool indexed, size_t n, int32_t 
     if (indexed != (l->name != NULL) || (indexed && !mst_label_number(l->name, &at)))
         return mst_label_lines_wrong(l, indexed ? "\"index,label\"" : "a label alone as in the lines before", err);
     if (!indexed && (uint64_t)at >= n)
-        return mst_fail(err, MST_EINVAL, "%s: offset %" PRIu64 ": expected %zu labels as there are samples, found more",
-                        l->path, l->offset, n);
+        return mst_fail(err, MST_EINVAL,
+                        "%s: offset %" PRIu64 ": expected %zu labels as there are samples, found more", l->path,
+                        l->offset, n);
     if ((uint64_t)at > n)
-        return mst_fail(err, MST_EINVAL, "%s: offset %" PRIu64 ": index: expected 0..%zu as there are samples, found %" PRId64,
+        return mst_fail(err, MST_EINVAL,
+                        "%s: offset %" PRIu64 ": index: expected 0..%zu as there are samples, found %" PRId64,
                         l->path, l->offset, n, at);
     if (places[at] != -1)
-        return mst_fail(err, MST_EINVAL, "%s: offset %" PRIu64 ": index %" PRId64 " is there twice", l->path, l->offset, at);
+        return mst_fail(err, MST_EINVAL, "%s: offset %" PRIu64 ": index %" PRId64 " is there twice", l->path,
+                        l->offset, at);
     places[at] = l->label;
     return MST_OK;
 }
@@ -140,11 +143,12 @@ static mst_status read_lines(mst_label_lines *l, const mst_data *d, size_t n, in
             MST_TRY(put(l, indexed, n, places, err));
     }
     if (l->given != n)
-        return mst_fail(err, MST_EINVAL, "%s: expected %zu labels as there are samples, found %zu", l->path, n, l->given);
+        return mst_fail(err, MST_EINVAL, "%s: expected %zu labels as there are samples, found %zu", l->path, n,
+                        l->given);
     *first = places[0] == -1;
     if (places[n] != -1 && *first == 0) /* n of n + 1 places: which one between is free? */
-        return mst_fail(err, MST_EINVAL, "%s: index: expected 0..%zu or 1..%zu, each once, found 0 and %zu", l->path, n - 1,
-                        n, n);
+        return mst_fail(err, MST_EINVAL, "%s: index: expected 0..%zu or 1..%zu, each once, found 0 and %zu", l->path,
+                        n - 1, n, n);
     return MST_OK;
 }
 
@@ -153,9 +157,8 @@ static mst_status open_lines(const mst_data *d, const char *path, size_t n, int3
     size_t first = 0;
     mst_label_lines *l = mst_alloc(NULL, sizeof *l);
     int32_t *places = mst_alloc_array(NULL, n + 1, sizeof *places);
-    mst_status st = l != NULL && places != NULL
-                        ? mst_label_lines_open(l, path, err)
-                        : mst_fail(err, MST_ENOMEM, "%s: no memory for %zu labels", path, n);
+    mst_status st = l != NULL && places != NULL ? mst_label_lines_open(l, path, err)
+                                                : mst_fail(err, MST_ENOMEM, "%s: no memory for %zu labels", path, n);
     if (st == MST_OK)
         st = read_lines(l, d, n, places, &first, err);
     if (st == MST_OK)

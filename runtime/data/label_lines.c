@@ -43,8 +43,8 @@ static mst_status take_line(mst_label_lines *l, bool *got, mst_err *err)
         l->line[n++] = (char)c;
     }
     if (c == EOF && ferror(l->f))
-        return mst_fail(err, MST_EIO, "%s: offset %" PRIu64 ": cannot be read: %s", l->path,
-                        l->offset + n, strerror(errno));
+        return mst_fail(err, MST_EIO, "%s: offset %" PRIu64 ": cannot be read: %s", l->path, l->offset + n,
+                        strerror(errno));
     l->line[n] = '\0';
     l->next = l->offset + n + 1;
     *got = c != EOF || n != 0;
@@ -53,10 +53,7 @@ static mst_status take_line(mst_label_lines *l, bool *got, mst_err *err)
     return MST_OK;
 }
 
-static bool is_space(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r';
-}
+static bool is_space(char c) { return c == ' ' || c == '\t' || c == '\r'; }
 
 /* Without spaces around it, in place. */
 static char *trimmed(char *text)
@@ -138,7 +135,8 @@ static bool split(mst_label_lines *l, const mst_data *d, char *line, int64_t *la
 /* The title of a column of labels. */
 static bool is_title(char *line)
 {
-    static const char *const words[] = {"label", "labels", "class", "class_id", "class_index", "category", "target", "y"};
+    static const char *const words[] = {"label", "labels", "class", "class_id",
+                                        "class_index", "category", "target", "y"};
     const char *separator = last_of(line, ",;\t ");
     const char *word = separator != NULL ? separator + 1 : line;
     size_t n = strlen(word);

@@ -24,9 +24,9 @@ typedef struct mst_label_lines {
 mst_status mst_label_lines_open(mst_label_lines *l, const char *path, mst_err *err);
 void mst_label_lines_close(mst_label_lines *l); /* zero-initialised allowed */
 
-/* The next label, and what is named by it. Passed over are a byte order mark, empty lines, and a first line that ends in
- * "label" or another word for it. A label is a number or the name of one of d's classes, and checked against these. *got
- * false: there is none left. `what` says in an error what a line may be. EFORMAT, EINVAL, EIO. */
+/* The next label, and what is named by it. Passed over are a byte order mark, empty lines, and a first line that ends
+ * in "label" or another word for it. A label is a number or the name of one of d's classes, and checked against these.
+ * *got false: there is none left. `what` says in an error what a line may be. EFORMAT, EINVAL, EIO. */
 mst_status mst_label_lines_next(mst_label_lines *l, const mst_data *d, const char *what, bool *got, mst_err *err);
 
 /* EFORMAT: the line that was read last is none that is expected here. */

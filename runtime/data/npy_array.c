@@ -100,6 +100,7 @@ const char *mst_npy_conversion(const char *name, const char *type, char *out, si
     if (type != NULL)
         snprintf(out, n, "python3 -c \"import numpy as np; f='%s'; np.save(f, np.load(f).astype('%s'))\"", name, type);
     else
-        snprintf(out, n, "python3 -c \"import numpy as np; f='%s'; np.save(f, np.ascontiguousarray(np.load(f)))\"", name);
+        snprintf(out, n, "python3 -c \"import numpy as np; f='%s'; np.save(f, np.ascontiguousarray(np.load(f)))\"",
+                 name);
     return out;
 }

@@ -23,7 +23,7 @@ void mst_npy_array_close(mst_npy_array *a);
 /* n bytes of the values from byte offset on. Thread safe. ECORRUPT: the file has shrunk meanwhile. */
 mst_status mst_npy_array_read(const mst_npy_array *a, uint64_t offset, void *out, size_t n, mst_err *err);
 
-/* Of an array that is open: put its values into C's order, behind a file without a name. ELIMIT where that takes long. */
+/* Of an array that is open: put its values into C's order, in a file without a name. ELIMIT where that takes long. */
 mst_status mst_npy_array_to_c(mst_npy_array *a, mst_err *err);
 
 /* The command that makes an array of that type (NULL: in C order) of the one of that name, in out, or a word for it. */

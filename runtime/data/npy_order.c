@@ -10,7 +10,7 @@
 #include "runtime/data/data_format.h"
 #include "runtime/data/npy_array.h"
 
-#define ROOM ((uint64_t)32 << 20)   /* bytes of samples in memory at once */
+#define ROOM ((uint64_t)32 << 20)     /* bytes of samples in memory at once */
 #define MAX_READS ((uint64_t)1 << 22) /* some seconds of them */
 
 /* An array as [n] samples of m values: value k of sample i lies at k*n + i. */
@@ -26,8 +26,8 @@ typedef struct order {
 
 static mst_status no_room(const order *o, mst_err *err)
 {
-    return mst_fail(err, MST_EIO, "%s: cannot be put into C order through a temporary file in %s: %s", o->a->name, P_tmpdir,
-                    strerror(errno));
+    return mst_fail(err, MST_EIO, "%s: cannot be put into C order through a temporary file in %s: %s", o->a->name,
+                    P_tmpdir, strerror(errno));
 }
 
 /* Samples first..first+n-1, value by value; where these are all, their values follow each other. */
@@ -76,7 +76,8 @@ static mst_status through_file(order *o, int *fd, mst_err *err)
     size_t sample = (size_t)(o->m * o->item);
     o->in = mst_alloc(NULL, sample * o->block);
     o->value = mst_alloc(NULL, sample);
-    mst_status st = o->in != NULL && o->value != NULL ? MST_OK : mst_fail(err, MST_ENOMEM, "%s: out of memory", o->a->name);
+    mst_status st =
+        o->in != NULL && o->value != NULL ? MST_OK : mst_fail(err, MST_ENOMEM, "%s: out of memory", o->a->name);
     if (st == MST_OK && (o->out = tmpfile()) == NULL)
         st = no_room(o, err);
     if (st == MST_OK)
@@ -103,9 +104,10 @@ mst_status mst_npy_array_to_c(mst_npy_array *a, mst_err *err)
     uint64_t sample = o.m * o.item, block = sample <= ROOM ? ROOM / sample : 0;
     o.block = (size_t)(block < o.n ? block : o.n);
     if (block == 0 || (block < o.n && (o.n / block + 1) * o.m > MAX_READS))
-        return mst_fail(err, MST_ELIMIT,
-                        "%s: offset 10: expected C order in an array of this size, found Fortran order; to convert: %s",
-                        a->name, mst_npy_conversion(a->name, NULL, how, sizeof how));
+        return mst_fail(
+            err, MST_ELIMIT,
+            "%s: offset 10: expected C order in an array of this size, found Fortran order; to convert: %s", a->name,
+            mst_npy_conversion(a->name, NULL, how, sizeof how));
     MST_TRY(through_file(&o, &fd, err));
     close(a->fd);
     a->fd = fd;

@@ -320,7 +320,7 @@ START_TEST(cifar_reads_and_refuses)
     w.classes = 3;
     assert_fails(spec2("cifar10:", "test_batch.bin", NULL), &w, MST_EINVAL, "expected 0..2, found 3");
     unlink(in_dir("test_batch.bin"));
-    assert_fails(spec2("cifar10:", ".", NULL), &w, MST_EIO, "found neither");
+    assert_fails(spec2("cifar10:", ".", NULL), &w, MST_EIO, "found none of the kind");
 }
 END_TEST
 
