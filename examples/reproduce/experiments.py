@@ -1,35 +1,46 @@
 """Which measurements each table and figure needs."""
+import collections
 import pathlib
 
 import probes
 
 POLICIES = pathlib.Path(__file__).resolve().parents[1] / "policies"
-# name: (file, policy or None, title, masked share in %)
+MODES = ("step", "count", "radix")
+WINDOW = {"count": ("--mode", "count"), "radix": ("--mode", "radix", "--levels", 15)}  # count: at each layer's L
+
+# A network: its file, policy or None, title, family, masked share in %, and the modes that it was trained for
+Run = collections.namedtuple("Run", "file policy title family share modes")
 RUNS = {
-    "swin": ("cifar10-swin.onnx", None, "Swin", 0),
-    "swin-sa50": ("cifar10-swin-sa50.onnx", "sa50.yaml", "Swin, SA 50 %", 50),
-    "swin-sa75": ("cifar10-swin-sa75.onnx", "sa75.yaml", "Swin, SA 75 %", 75),
-    "swin-mlp50": ("cifar10-swin-mlp50.onnx", "mlp50.yaml", "Swin, MLP 50 %", 50),
-    "swin-ln": ("cifar10-swin-ln.onnx", None, "Swin, LayerNorm", 0),
-    "resnet18": ("cifar10-resnet18.onnx", None, "ResNet-18", 0),
-    "resnet18-50": ("cifar10-resnet18-50.onnx", "conv50.yaml", "ResNet-18, 50 %", 50),
-    "resnet18-75": ("cifar10-resnet18-75.onnx", "conv75.yaml", "ResNet-18, 75 %", 75),
-    "vgg16": ("cifar10-vgg16.onnx", None, "VGG-16", 0),
-    "vgg16-50": ("cifar10-vgg16-50.onnx", "conv50.yaml", "VGG-16, 50 %", 50),
-    "vgg16-75": ("cifar10-vgg16-75.onnx", "conv75.yaml", "VGG-16, 75 %", 75),
+    "swin": Run("cifar10-swin.onnx", None, "Swin", "swin", 0, MODES),
+    "swin-sa50": Run("cifar10-swin-sa50.onnx", "sa50.yaml", "Swin, SA 50 %", "swin", 50, MODES),
+    "swin-sa75": Run("cifar10-swin-sa75.onnx", "sa75.yaml", "Swin, SA 75 %", "swin", 75, MODES),
+    "swin-mlp50": Run("cifar10-swin-mlp50.onnx", "mlp50.yaml", "Swin, MLP 50 %", "swin", 50, MODES),
+    "swin-ln": Run("cifar10-swin-ln.onnx", None, "Swin, LayerNorm", None, 0, MODES),
+    "resnet18": Run("cifar10-resnet18.onnx", None, "ResNet-18", "resnet18", 0, MODES),
+    "resnet18-50": Run("cifar10-resnet18-50.onnx", "conv50.yaml", "ResNet-18, 50 %", "resnet18", 50, ("step",)),
+    "resnet18-75": Run("cifar10-resnet18-75.onnx", "conv75.yaml", "ResNet-18, 75 %", "resnet18", 75, ("step",)),
+    "resnet18-t50": Run("cifar10-resnet18-t50.onnx", "conv50.yaml", "ResNet-18, 50 %", "resnet18", 50, MODES[1:]),
+    "resnet18-t75": Run("cifar10-resnet18-t75.onnx", "conv75.yaml", "ResNet-18, 75 %", "resnet18", 75, MODES[1:]),
+    "vgg16": Run("cifar10-vgg16.onnx", None, "VGG-16", "vgg16", 0, MODES),
+    "vgg16-50": Run("cifar10-vgg16-50.onnx", "conv50.yaml", "VGG-16, 50 %", "vgg16", 50, ("step",)),
+    "vgg16-75": Run("cifar10-vgg16-75.onnx", "conv75.yaml", "VGG-16, 75 %", "vgg16", 75, ("step",)),
+    "vgg16-t50": Run("cifar10-vgg16-t50.onnx", "conv50.yaml", "VGG-16, 50 %", "vgg16", 50, MODES[1:]),
+    "vgg16-t75": Run("cifar10-vgg16-t75.onnx", "conv75.yaml", "VGG-16, 75 %", "vgg16", 75, MODES[1:]),
 }
-FAMILIES = {"swin": ("swin", "swin-sa50", "swin-sa75", "swin-mlp50"),
-            "resnet18": ("resnet18", "resnet18-50", "resnet18-75"), "vgg16": ("vgg16", "vgg16-50", "vgg16-75")}
-SITES = {"SA": ("q", "k", "attn"), "MLP": ("mlp_fc1",)}
-POLICY_OF = {"SA": "sa75.yaml", "MLP": "mlp50.yaml"}
+FAMILIES = ("swin", "resnet18", "vgg16")
+SITES = {"SA": ("q", "k", "attn"), "MLP": ("mlp_fc1",), "resnet18": ("conv",), "vgg16": ("conv",)}
 RATIOS = (0.25, 0.5, 0.75)
-# which models are run over ratios, and the ratio that each was trained with
-CURVES = {"SA": {"swin": 0.0, "swin-sa50": 0.5, "swin-sa75": 0.75}, "MLP": {"swin": 0.0, "swin-mlp50": 0.5}}
+POLICY_OF = {"SA": "sa75.yaml", "MLP": "mlp50.yaml", "resnet18": "conv75.yaml", "vgg16": "conv75.yaml"}
+# Fig. 5, panel by panel: the network that was trained unmasked goes over all ratios, another runs at its own
+CURVES = {"SA": ("swin", {50: "swin-sa50", 75: "swin-sa75"}), "MLP": ("swin", {50: "swin-mlp50"}),
+          "resnet18": ("resnet18", {50: "resnet18-%s50", 75: "resnet18-%s75"}),
+          "vgg16": ("vgg16", {50: "vgg16-%s50", 75: "vgg16-%s75"})}
 BLOCK_MODELS, BLOCK_RATIO = ("swin", "swin-sa75"), 0.75
-LONGER, LONGER_COUNT = 4, 1000  # masked CNNs once more: so many times as many steps, at most so many images
-CNN_WEIGHT = 1.5     # time of an image-step against the Swin's
 MAP_MODELS = ("swin", "swin-sa50", "swin-sa75")
 SHOWN = (1, 4, 12)   # test images whose spike activation maps are drawn
+# time of an image-step against the Swin's, and of a window in image-steps; for "about .. min left" only
+WEIGHT = {"swin": 1.0, "resnet18": 1.5, "vgg16": 1.0, None: 1.0}
+WINDOW_COST = {"count": 3, "radix": 4, "ann": 6}
 
 
 def shown(images):
@@ -37,10 +48,27 @@ def shown(images):
     return [i for i in SHOWN if i < images] or [0]
 
 
-def first_blocks(n):
-    """A policy that masks self-attention in the first n blocks only, as first5-sa75.yaml does."""
-    sites = ", ".join("%s: %g" % (site, BLOCK_RATIO) for site in SITES["SA"])
-    return "version: 1\nseed: 1\nmasks:\n  overrides:\n    - blocks: 0-%d\n      sites: {%s}\n" % (n - 1, sites)
+def row_of(family, share, mode):
+    """The network of a family for a masked share of self-attention (Swin) or of every block (CNN), in a mode."""
+    return next(name for name, run in RUNS.items()
+                if run.family == family and run.share == share and mode in run.modes and "mlp" not in name)
+
+
+def fine_tuned(part, share, mode):
+    """The network of a panel of Fig. 5 that was trained for that share."""
+    name = CURVES[part][1][share]
+    return name % ("" if mode == "step" else "t") if "%s" in name else name
+
+
+def first_blocks(n, blocks):
+    """A policy that masks self-attention in the first n of so many blocks only; where it said nothing of the others, a
+    network's own masks, those that it was trained with, would act."""
+    lines = "version: 1\nseed: 1\nmasks:\n  overrides:\n"
+    for first, last, ratio in ((0, n - 1, BLOCK_RATIO), (n, blocks - 1, 0)):
+        if first <= last:
+            sites = ", ".join("%s: %g" % (site, ratio) for site in SITES["SA"])
+            lines += "    - blocks: %d-%d\n      sites: {%s}\n" % (first, last, sites)
+    return lines
 
 
 class Plan:
@@ -48,67 +76,97 @@ class Plan:
 
     def __init__(self, lab, names):
         self.lab, self.args, self.jobs, self.networks, self.info = lab, lab.args, {}, {}, {}
-        self.models = {name: self.args.models / RUNS[name][0] for name in names}
+        self.models = {name: self.args.models / RUNS[name].file for name in names}
         self.models = {name: path for name, path in self.models.items() if path.exists()}
         for name, model in self.models.items():
-            policy = RUNS[name][1]
-            self.networks[name] = lab.network(name, model, POLICIES / policy if policy else None)
+            self.networks[name] = lab.network(name, model, self.policy(name))
             self.info[name] = lab.info(self.networks[name])
         self.tables()
         self.over_ratios()
         self.over_blocks()
         self.distributions()
         self.maps()
+        self.recordings()
+
+    @staticmethod
+    def policy(name):
+        return POLICIES / RUNS[name].policy if RUNS[name].policy else None
+
+    def window(self, network, mode, images, *options):
+        return self.lab.run(network, images, *WINDOW.get(mode, ("--mode", mode)), *options,
+                            cost=WINDOW_COST[mode] * images)
+
+    def steps(self, name, network, steps, images, *options):
+        return self.lab.run(network, images, "-T", steps, *options,
+                            cost=WEIGHT[RUNS[name].family] * steps * images)
 
     def tables(self):
-        count, steps = self.args.count, max(self.args.steps)
-        at = sorted(set(self.args.steps) | {2 ** i for i in range(20) if 2 ** i <= steps})
-        if "swin" in self.networks:
-            self.jobs["table1"] = self.lab.run(self.networks["swin"], count, steps, "--at", ",".join(map(str, at)))
-        for family, names in FAMILIES.items():
-            if family in self.networks:
-                self.jobs["ann", family] = self.lab.probe("%s as an ANN, %d images" % (family, count), probes.ann,
-                                                          [self.networks[family]], count, cost=16 * count)
-            weight = CNN_WEIGHT if family != "swin" else 1.0
-            for name in names:
-                if name in self.networks:
-                    self.jobs["table3", name] = self.lab.run(self.networks[name], count, self.args.at, weight=weight)
-                if name in self.networks and family != "swin" and name != family:
-                    at = self.args.at
-                    self.jobs["longer", name] = self.lab.run(self.networks[name], min(count, LONGER_COUNT), LONGER * at,
-                                                             "--at", "%d,%d" % (at, LONGER * at), weight=weight)
+        """Tables 1 and 3, Fig. 1: every network in the modes that it was trained for; the ANN of the unmasked."""
+        for name, network in self.networks.items():
+            run = RUNS[name]
+            if run.family is None:
+                continue
+            longest = max(self.args.steps) if name == "swin" else self.args.at
+            steps = sorted({2 ** i for i in range(20) if 2 ** i <= longest} | {self.args.at}
+                           | (set(self.args.steps) if name == "swin" else set()))
+            if "step" in run.modes:
+                self.jobs["table", name, "step"] = self.steps(name, network, longest, self.args.count, "--at",
+                                                              ",".join(map(str, steps)))
+            for mode in WINDOW:
+                if mode in run.modes:
+                    self.jobs["table", name, mode] = self.window(network, mode, self.args.count)
+            if run.policy is None:
+                self.jobs["table", name, "ann"] = self.window(network, "ann", self.args.count)
 
-    def seeds(self, key, network, *options):
-        for seed in range(1, self.args.seeds + 1):
-            self.jobs[key + (seed,)] = self.lab.run(network, self.args.figure_count, self.args.at,
-                                                    *options, "--seed", seed)
+    def seeds(self, key, name, networks, *options):
+        """One run a seed and mode; key + (mode, seed). networks: {weights: path}"""
+        for mode in MODES:
+            if mode not in RUNS[name].modes:
+                continue
+            for seed in range(1, 1 + (self.args.seeds if mode != "radix" else min(self.args.seeds,
+                                                                                self.args.radix_seeds))):
+                masks = ("--seed", seed) + options
+                if mode == "step":
+                    job = self.steps(name, networks["f32"], self.args.at, self.args.figure_count, *masks)
+                else:
+                    job = self.window(networks["int8"], mode, self.args.count, *masks)
+                self.jobs[key + (mode, seed)] = job
+                if "--no-mask" in options:
+                    break
+
+    def both(self, name, model, policy):
+        """A network with float32 weights for step mode, with int8 for the many runs of windows on all images."""
+        return {weights: self.lab.network("%s-%s" % (name, weights), model, policy, "--weights", weights)
+                for weights in ("f32", "int8")}
 
     def over_ratios(self):
-        for part, curves in CURVES.items():
-            for name in curves:
-                if name not in self.models:
-                    continue
-                network = self.lab.network("%s-over-%s" % (name, part), self.models[name],
-                                           POLICIES / POLICY_OF[part])
-                self.jobs["ratio", part, name, 0.0, 1] = self.lab.run(network, self.args.figure_count, self.args.at,
-                                                                      "--no-mask")
+        for part, (plain, tuned) in CURVES.items():
+            if plain in self.models:
+                networks = self.both("%s-over-%s" % (plain, part), self.models[plain], POLICIES / POLICY_OF[part])
+                self.seeds(("fig5", part, plain, 0), plain, networks, "--no-mask")
                 for ratio in RATIOS:
                     masks = [word for site in SITES[part] for word in ("--mask", "%s=%g" % (site, ratio))]
-                    self.seeds(("ratio", part, name, ratio), network, *masks)
+                    self.seeds(("fig5", part, plain, round(100 * ratio)), plain, networks, *masks)
+            for share in tuned:
+                for name in {fine_tuned(part, share, mode) for mode in MODES} & self.models.keys():
+                    self.seeds(("fig5", part, name, share), name,
+                               self.both(name, self.models[name], self.policy(name)))
 
     def over_blocks(self):
         for name in BLOCK_MODELS:
             if name not in self.models:
                 continue
             blocks = {layer["block"] for layer in self.info[name]["layers"] if layer["block"] >= 0}
+            self.seeds(("fig6", name, 0), name, self.both(name + "-no-blocks", self.models[name],
+                                                          POLICIES / "sa75.yaml"), "--no-mask")
             for n in range(1, 1 + len(blocks)):
-                network = self.lab.network("%s-%d-blocks" % (name, n), self.models[name], first_blocks(n))
-                self.seeds(("blocks", name, n), network)
+                self.seeds(("fig6", name, n), name,
+                           self.both("%s-%d-blocks" % (name, n), self.models[name], first_blocks(n, len(blocks))))
 
     def distributions(self):
+        images = self.args.probe_count
         for name in ("swin", "swin-ln"):
             if name in self.networks:
-                images = self.args.probe_count
                 self.jobs["fig3", name] = self.lab.probe(
                     "%s, distributions over %d images" % (name, images), probes.distributions,
                     [self.networks[name]], images, self.args.at, cost=10 * images * self.args.at)
@@ -121,3 +179,16 @@ class Plan:
             self.jobs["fig7"] = self.lab.probe(
                 "spike activation maps of %d images" % images, probes.activation_maps,
                 [self.networks[name] for name in names], images, steps, shown(images), cost=12 * images * at * len(names))
+
+    def recordings(self):
+        """Table 2: the event network in all modes, on the recordings that are there."""
+        model = self.args.models / "nmnist-swin.onnx"
+        if self.args.only or not model.exists():
+            return
+        network = self.lab.network("nmnist", model, None, "--frames", 3, "--split", "time", normalize=False)
+        data = "nmnist:%s" % self.args.recordings
+        steps = [t for t in (32, 64, 128, 256, 512) if t <= self.args.event_steps]
+        self.jobs["table2", "step"] = self.lab.run(network, 0, "-T", max(steps), "--at", ",".join(map(str, steps)),
+                                                   data=data, cost=50 * max(steps))
+        for mode in ("count", "radix", "ann"):
+            self.jobs["table2", mode] = self.lab.run(network, 0, *WINDOW.get(mode, ("--mode", mode)), data=data, cost=500)

@@ -1,8 +1,8 @@
 """The pictures, from the numbers of page.py."""
 import probes
 
-COLORS = {"swin": "#1f77b4", "swin-sa50": "#ff7f0e", "swin-sa75": "#d62728", "swin-mlp50": "#9467bd",
-          "swin-ln": "#2ca02c"}
+COLORS = {"swin": "#1f77b4", "swin-ln": "#2ca02c"}
+MODE_COLORS = {"step": "#1f77b4", "count": "#d62728", "radix": "#2ca02c"}
 
 
 def pyplot():
@@ -25,23 +25,24 @@ def save(plt, figure, out, name, kinds=("svg", "png")):
     plt.close(figure)
 
 
-def label_of(titles, name, trained=True):
-    return titles[name] + (", trained unmasked" if trained and name == "swin" else "")
-
-
-def over_time(plt, out, curves):
-    """curves: {title: {t: accuracy}}"""
-    figure, axes = plt.subplots(figsize=(6.4, 3.8), layout="constrained")
+def over_time(plt, out, curves, dots, paper_curve, others):
+    """Fig. 1. curves: {title: {t: accuracy}}; dots: {title: (latency, accuracy)}; others: [(name, network, accuracy, t)]"""
+    figure, axes = plt.subplots(figsize=(7.2, 4.2), layout="constrained")
+    palette = plt.get_cmap("tab10")
     for i, (title, points) in enumerate(curves.items()):
-        axes.plot(list(points), list(points.values()), marker="o", markersize=3, label=title,
-                  color=plt.get_cmap("tab20")(i))
+        axes.plot(list(points), list(points.values()), marker=".", label="%s, step" % title, color=palette(i))
+        for k, (name, (t, accuracy)) in enumerate((n, d) for n, d in dots.items() if n.startswith(title + ", ")):
+            axes.plot([t], [accuracy], marker="oD"[k % 2], markersize=7, linestyle="none", color=palette(i), label=name)
+    axes.plot(list(paper_curve), list(paper_curve.values()), marker="*", color="k", label="the paper's MST (Swin-T)")
+    for name, _, accuracy, t in others:
+        axes.plot([t], [accuracy], marker="s", markersize=4, color="0.5")
+        axes.annotate(name, (t, accuracy), fontsize=6, color="0.35", xytext=(3, -7), textcoords="offset points")
     axes.set_xscale("log", base=2)
-    ticks = sorted({t for points in curves.values() for t in points})
-    axes.set_xticks(ticks, [str(t) for t in ticks])
-    axes.set(xlabel="time steps T", ylabel="SNN accuracy, %")
+    axes.set(xlabel="time steps till the answer", ylabel="CIFAR-10 accuracy, %", ylim=(10, 100))
+    axes.xaxis.set_major_formatter(plt.FuncFormatter(lambda t, _: "%g" % t))
     axes.grid(alpha=0.3)
     axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.01, 0.5))
-    save(plt, figure, out, "accuracy")
+    save(plt, figure, out, "fig1")
 
 
 def distributions(plt, out, found, titles, steps):
@@ -78,56 +79,56 @@ def distributions(plt, out, found, titles, steps):
     save(plt, figure, out, "fig3")
 
 
-def over_ratios(plt, out, found, titles):
-    """Fig. 5. found: {part: {name: {"trained": r, "points": {ratio: (mean, deviation or None)}}}}"""
-    parts = list(found)
-    figure, axes = plt.subplots(1, len(parts), figsize=(4.3 * len(parts), 3.6), sharey=True, layout="constrained",
-                                squeeze=False)
-    names = {"SA": "self-attention (Q, K, attention map)", "MLP": "MLP (behind its first layer)"}
-    for panel, part in zip(axes[0], parts):
-        own = {}
-        for name, curve in found[part].items():
-            ratios = list(curve["points"])
-            means, deviations = zip(*((mean, deviation or 0) for mean, deviation in curve["points"].values()))
-            panel.errorbar([100 * r for r in ratios], means, deviations, marker="o", markersize=3, capsize=3,
-                           color=COLORS[name], label=label_of(titles, name), linewidth=1.2)
-            if curve["trained"] in curve["points"]:
-                own[curve["trained"]] = curve["points"][curve["trained"]][0]
-        if len(own) > 1:
-            panel.plot([100 * r for r in sorted(own)], [own[r] for r in sorted(own)], color="k", linestyle="--",
-                       marker="s", markersize=6, markerfacecolor="none", linewidth=1,
-                       label="each ratio by the model trained for it")
-        panel.set(title=names[part], xlabel="masked spikes, %")
-        panel.set_xticks([0, 25, 50, 75])
-        panel.grid(alpha=0.3)
-        panel.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=2)
-    axes[0, 0].set_ylabel("SNN accuracy, %")
+def over_ratios(plt, out, curves, panels):
+    """Fig. 5. curves: {(part, mode, kind): {share: (mean, deviation or None, ..)}}; the lower row: the deviations."""
+    parts = [part for part in panels if any(key[0] == part for key in curves)]
+    figure, axes = plt.subplots(2, len(parts), figsize=(3.5 * len(parts), 5.2), layout="constrained", squeeze=False,
+                                height_ratios=(3, 1), sharex=True)
+    for column, part in enumerate(parts):
+        upper, lower = axes[0, column], axes[1, column]
+        for (_, mode, kind), points in ((k, p) for k, p in curves.items() if k[0] == part):
+            own = kind == "trained for it"
+            style = {"color": MODE_COLORS[mode], "linestyle": "-" if own else ":", "marker": "o" if own else ".",
+                     "label": "%s, %s" % (mode, kind)}
+            upper.plot(list(points), [p[0] for p in points.values()], **style)
+            spread = {share: p[1] for share, p in points.items() if p[1] is not None}
+            lower.plot(list(spread), list(spread.values()), **style)
+        upper.set_title("(%s) %s" % ("abcd"[column], panels[part]), fontsize=9)
+        lower.set_xlabel("masked spikes, %")
+        lower.set_ylim(bottom=0)
+        for panel in (upper, lower):
+            panel.grid(alpha=0.3)
+    axes[0, 0].set_ylabel("accuracy, %")
+    axes[1, 0].set_ylabel("deviation, points")
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, fontsize=7, loc="outside lower center", ncols=3)
     save(plt, figure, out, "fig5")
 
 
-def over_blocks(plt, out, found, titles):
-    """Fig. 6. found: {name: {blocks: (accuracy mean, deviation or None, spikes against none, %)}}"""
-    figure, axes = plt.subplots(1, 2, figsize=(8.6, 3.6), layout="constrained")
-    for name, points in found.items():
-        mean, deviation, spikes = zip(*((m, d or 0, s) for m, d, s in points.values()))
-        axes[0].errorbar(list(points), mean, deviation, marker="o", markersize=3, capsize=3, color=COLORS[name],
-                         label=label_of(titles, name), linewidth=1.2)
-        axes[1].plot(list(points), spikes, marker="o", markersize=3, color=COLORS[name], linewidth=1.2,
-                     label=label_of(titles, name))
-    axes[0].set_ylabel("SNN accuracy, %")
+def over_blocks(plt, out, curves, titles):
+    """Fig. 6. curves: {(name, mode): {blocks: (mean, deviation or None, images, seeds, spikes)}}"""
+    figure, axes = plt.subplots(1, 2, figsize=(8.6, 3.8), layout="constrained")
+    for (name, mode), points in curves.items():
+        style = {"color": MODE_COLORS[mode], "marker": "o", "markersize": 3, "linestyle": "-" if name == "swin" else "--",
+                 "label": "%s, %s" % (titles[name], mode)}
+        axes[0].errorbar(list(points), [p[0] for p in points.values()], [p[1] or 0 for p in points.values()], capsize=3, **style)
+        if 0 in points:
+            axes[1].plot(list(points), [100 * p[4] / points[0][4] for p in points.values()], **style)
+    axes[0].set_ylabel("accuracy, %")
     axes[1].set_ylabel("spikes of the network, % of none masked")
     for panel in axes:
         panel.set_xlabel("first blocks whose self-attention is masked, 75 %")
-        panel.set_xticks(sorted({n for points in found.values() for n in points}))
+        panel.set_xticks(sorted({n for points in curves.values() for n in points}))
         panel.grid(alpha=0.3)
-        panel.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=2)
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, fontsize=7, loc="outside lower center", ncols=3)
     save(plt, figure, out, "fig6")
 
 
 def maps(plt, out, result, names, titles, pictures, classes, shown):
-    """Fig. 7: a row for each picture and model, the picture and its maps. PNG only: it shows test images."""
+    """Fig. 7: a row for each picture and model, the picture, its maps, Score-CAM of the ANN. PNG only: it shows test images."""
     import numpy as np
-    rows, columns = len(pictures) * len(names), 1 + len(result["at"])
+    rows, columns = len(pictures) * len(names), 2 + len(result["at"])
     figure, axes = plt.subplots(rows, columns, figsize=(1.15 * columns, 1.22 * rows), squeeze=False,
                                 layout="constrained")
     for p, picture in enumerate(pictures):
@@ -140,12 +141,14 @@ def maps(plt, out, result, names, titles, pictures, classes, shown):
             row[0].set_ylabel(titles[name].replace(", ", "\n"), fontsize=8)
             row[0].set_xlabel("%s -> %s" % (classes[result["labels"][shown[p]]],
                                             classes[result["said"][m][shown[p]]]), fontsize=7)
-            for t, panel in enumerate(row[1:]):
-                values = np.array(result["maps"][m][p][t]).reshape(result["side"], result["side"])
+            layers = [(result["maps"][m][p][t], "t = %d" % at) for t, at in enumerate(result["at"])]
+            layers += [(result["cam"][p], "ANN, Score-CAM")] if p < len(result["cam"]) else []
+            for panel, (values, title) in zip(row[1:], layers):
+                values = np.array(values).reshape(result["side"], result["side"])
                 values = (values - values.min()) / max(np.ptp(values), 1e-9)
                 panel.imshow(values, extent=(0, 1, 1, 0), cmap="jet", alpha=0.5, interpolation="bilinear", vmin=0,
                              vmax=1)
                 if p == 0 and m == 0:
-                    panel.set_title("t = %d" % result["at"][t], fontsize=9)
+                    panel.set_title(title, fontsize=9)
     axes[0, 0].set_title("image", fontsize=9)
     save(plt, figure, out, "fig7", ("png",))

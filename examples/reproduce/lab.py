@@ -10,6 +10,10 @@ import tempfile
 import time
 
 import libmst
+import numpy as np
+
+
+KEPT = 1  # of what run() keeps; another number where that changes
 
 
 def sha256(path):
@@ -18,6 +22,11 @@ def sha256(path):
 
 def fail(text):
     sys.exit("error: " + text)
+
+
+def text_of(classes):
+    """One character a sample, of at most ten classes."""
+    return "".join("%d" % c for c in classes)
 
 
 class Job:
@@ -42,13 +51,21 @@ class Lab:
         self.hashes = {}
         self.lib = libmst.load((args.build / "libmst.so").resolve())
         self.threads = args.threads or os.cpu_count()
-        here = pathlib.Path(__file__).parent
+        here = pathlib.Path(__file__).parent  # what a kept result of a probe depends on
         self.code = "".join(sha256(here / name) for name in ("libmst.py", "probes.py", "../mst/files.py"))
 
     def hash(self, path):
         if path not in self.hashes:
             self.hashes[path] = sha256(path)
         return self.hashes[path]
+
+    def hash_of_data(self, source):
+        """Of what FORMAT:PATH names: a file, or all files of a folder with their paths."""
+        path = pathlib.Path(source.split(":", 1)[1])
+        if path.is_dir():
+            files = sorted(p for p in path.rglob("*") if p.is_file())
+            return [[str(p.relative_to(path)), self.hash(p)] for p in files]
+        return self.hash(path)
 
     def call(self, tool, *arguments):
         result = subprocess.run([str(self.args.build / tool)] + [str(a) for a in arguments], capture_output=True,
@@ -57,17 +74,17 @@ class Lab:
             lines = result.stderr.strip().splitlines() or ["exit status %d" % result.returncode]
             fail(lines[-1].replace(": error: ", ": ", 1))  # it begins with the tool's name
 
-    def network(self, name, model, policy=None):
-        """Convert; the path of the network. policy: a path, or the text of one."""
+    def network(self, name, model, policy=None, *options, normalize=True):
+        """Convert; the path of the network. policy: a path, or the text of one; normalize: CIFAR-10's mean and deviation."""
         path = pathlib.Path(self.scratch.name) / (name + ".bin")
-        options = []
         if policy is not None:
             if not isinstance(policy, pathlib.Path):
                 text, policy = policy, path.with_suffix(".yaml")
                 policy.write_text(text)
-            options = ["--policy", policy]
-        self.call("mstconv", model, "-o", path, "--mean", ".4914,.4822,.4465", "--std", ".2470,.2435,.2616",
-                  "--quiet", *options)
+            options += ("--policy", policy)
+        if normalize:
+            options += ("--mean", ".4914,.4822,.4465", "--std", ".2470,.2435,.2616")
+        self.call("mstconv", model, "-o", path, "--quiet", *options)
         return path
 
     def info(self, network):
@@ -76,19 +93,25 @@ class Lab:
         self.call("mstrun", "--info", network, "--json", path)
         return json.loads(path.read_text())
 
-    def run(self, network, images, steps, *options, weight=1.0):
-        """A Job of mstrun; its result is the tool's own JSON."""
-        options = ["-T", steps, "-n", images] + list(options)
+    def run(self, network, images, *options, data=None, cost):
+        """A Job of mstrun; its result is the tool's own JSON, and of each sample the label and the class said at each t
+        asked for, one character a sample. images: so many of the first, 0: all; data: CIFAR-10's test images, or FORMAT:PATH."""
+        source = data or "cifar10:%s" % self.data
+        options = [str(o) for o in (("--first", images) if images else ()) + options]
 
         def measure():
-            path = pathlib.Path(self.scratch.name) / "run.json"
-            self.call("mstrun", network, "cifar10:%s" % self.data, "--quiet", "--json", path, "--threads",
+            path, classes = (pathlib.Path(self.scratch.name) / name for name in ("run.json", "run.npz"))
+            self.call("mstrun", network, source, "--quiet", "--json", path, "--predictions", classes, "--threads",
                       self.threads, *options)
-            return json.loads(path.read_text())
-        label = "%s, %d images, %d steps %s" % (network.stem, images, steps, " ".join(map(str, options[4:])))
-        return Job(label.strip(), ["mstrun", self.hash(self.args.build / "mstrun"), self.hash(network),
-                                   self.hash(self.data), [str(o) for o in options]], measure,
-                   weight * images * steps)
+            result = json.loads(path.read_text())
+            with np.load(classes) as said:
+                result["labels"] = text_of(said["label"])
+                result["predicted"] = {str(at["t"]): text_of(column)
+                                       for at, column in zip(result["at"], said["class"].T, strict=True)}
+            return result
+        label = "%s, %s" % (network.stem, " ".join(options))
+        return Job(label, ["mstrun", KEPT, self.hash(self.args.build / "mstrun"), self.hash(network),
+                           self.hash_of_data(source), options], measure, cost)
 
     def probe(self, label, function, networks, images, *options, cost):
         """A Job of a function of probes.py, function(lib, networks, data, images, threads, *options)."""

@@ -1,11 +1,11 @@
 """libmst (mst/facts.h and mst/session.h) through ctypes: what the tools do not print, such as which neuron
 fired when, membrane potentials, and the activations of the ANN. Mirrors no struct of the library."""
-import concurrent.futures
 import ctypes as c
 
 import numpy as np
 
-SPIKING, FLOAT = "step", "float"
+SPIKING, COUNT, FLOAT = "step", "count", "float"
+
 
 class Tap(c.Structure):
     _fields_ = [("node", c.c_uint32), ("layer", c.c_uint32), ("first", c.c_uint32), ("steps", c.c_uint32),
@@ -134,18 +134,3 @@ class Session:
     def potential(self, k):
         n = self.lib.mst_program_layer_neurons(self.network.program, k)
         return np.ctypeslib.as_array(self.lib.mst_session_potential(self.handle, k), (n,)).copy()
-
-
-def ann_accuracy(lib, path, images, labels, threads):
-    """Share of the images that the network in float mode, the quantized ANN, classifies right."""
-    with Network(lib, path, FLOAT) as network:
-        def work(first):
-            right = 0
-            with Session(network) as session:
-                for i in range(first, len(images), threads):
-                    session.begin(images[i], i)
-                    session.step()
-                    right += int(session.logits().argmax() == labels[i])
-            return right
-        with concurrent.futures.ThreadPoolExecutor(threads) as pool:
-            return sum(pool.map(work, range(threads))) / len(images)

@@ -37,18 +37,26 @@ def parse():
     p.add_argument("--data", required=True, type=pathlib.Path, help="folder with CIFAR-10's test_batch.bin")
     p.add_argument("--models", type=pathlib.Path, default=EXAMPLES / "models")
     p.add_argument("--out", type=pathlib.Path, default=pathlib.Path("results/reproduce"))
-    p.add_argument("--count", type=positive, default=10000, help="test images of Tables 1 and 3 (default: all 10000)")
-    p.add_argument("--figure-count", type=positive, default=200, help="test images of Fig. 5 and 6 (default 200)")
+    p.add_argument("--count", type=positive, default=10000, help="test images of the tables and of all in count and radix "
+                   "(default: all 10000)")
+    p.add_argument("--figure-count", type=positive, default=100, help="test images of Fig. 5 and 6 in step mode (default "
+                   "100); in count and radix they have those of the tables")
     p.add_argument("--probe-count", type=positive, default=20, help="test images of Fig. 3 (default 20)")
     p.add_argument("--map-count", type=positive, default=100, help="test images of Fig. 7 (default 100)")
     p.add_argument("--seeds", type=positive, default=10, help="mask seeds of Fig. 5 and 6 (default 10)")
-    p.add_argument("--steps", type=positive, nargs="+", default=[16, 32, 64, 128, 256], help="T of Table 1")
+    p.add_argument("--radix-seeds", type=positive, default=3, help="of these in radix (default 3)")
+    p.add_argument("--recordings", type=pathlib.Path, help="folder of N-MNIST recordings for Table 2 (default: the 20 "
+                   "simulated ones of examples/data)")
+    p.add_argument("--event-steps", type=positive, default=512, help="largest T of Table 2 (default 512)")
+    p.add_argument("--steps", type=positive, nargs="+", default=[64, 128, 256], help="T of Table 1 (default: the paper's)")
     p.add_argument("--at", type=positive, default=64, help="T of everything else (default 64)")
     p.add_argument("--threads", type=int, default=0, help="0: all processors")
     p.add_argument("--no-pictures", action="store_true", help="csv and the page only")
     p.add_argument("--only", nargs="+", choices=sorted(experiments.RUNS), help="only these models")
     args = p.parse_args()
     args.steps = sorted(set(args.steps))
+    args.recordings_name = args.recordings.name if args.recordings else "of a simulated camera, examples/data"
+    args.recordings = args.recordings or EXAMPLES / "data" / "event-digits"
     return args
 
 
@@ -67,7 +75,7 @@ def main():
     missing = [experiments.RUNS[name][0] for name in names if name not in plan.models]
     for file in missing:
         print("%s is not there: left out" % file)
-    if not plan.models:
+    if not plan.jobs:
         lab.fail("none of the models is in %s" % args.models)
     page.write(args, plan.info, missing, bench.results(plan.jobs))
     print("wrote %s" % (args.out / "README.md"))
