@@ -309,17 +309,22 @@ demo: deps-build ## build, convert the bundled digits model, run and validate it
 	@$(MAKE) --no-print-directory all
 	@sh examples/demo.sh $(B)
 
-# CIFAR10 is the folder of the official binary files. numpy and matplotlib come from PYTHON where it has
-# them, otherwise into a virtual environment of their own.
+# CIFAR10 is the folder of the official binary files, NMNIST one of N-MNIST recordings (its Test). numpy and matplotlib
+# come from PYTHON where it has them, otherwise into a virtual environment of their own. What was measured is kept under
+# results/, so that a run that was stopped goes on; the quick look keeps its own.
 REPRODUCE_VENV := build/reproduce-venv
 REPRODUCE_ARGS ?=
-.PHONY: reproduce
-reproduce: all ## the paper's tables and figures from the committed models: make reproduce CIFAR10=cifar-10-batches-bin
-	@test -n "$(CIFAR10)" || { echo "make: reproduce needs CIFAR10=FOLDER (of test_batch.bin)" >&2; exit 1; }
+REPRODUCE_QUICK := --count 250 --figure-count 10 --seeds 3 --radix-seeds 2 --probe-count 4 --map-count 10 --event-steps 128
+.PHONY: reproduce reproduce-quick
+reproduce: all ## the paper's tables and figures from the committed models: make reproduce CIFAR10=cifar-10-batches-bin [NMNIST=Test]
+reproduce-quick: all ## the same from few images, within minutes
+reproduce reproduce-quick:
+	@test -n "$(CIFAR10)" || { echo "make: $@ needs CIFAR10=FOLDER (of test_batch.bin)" >&2; exit 1; }
 	@python=$(PYTHON); $$python -c 'import numpy, matplotlib' 2>/dev/null || { python=$(REPRODUCE_VENV)/bin/python; \
 	  test -e $(REPRODUCE_VENV)/ok || { rm -rf $(REPRODUCE_VENV); $(PYTHON) -m venv $(REPRODUCE_VENV) && \
 	    $$python -m pip install -q -r examples/reproduce/requirements.txt && touch $(REPRODUCE_VENV)/ok; }; } && \
-	  $$python examples/reproduce/reproduce.py --build $(B) --data "$(CIFAR10)" --out results/reproduce $(REPRODUCE_ARGS)
+	  $$python examples/reproduce/reproduce.py --build $(B) --data "$(CIFAR10)" $(if $(NMNIST),--recordings "$(NMNIST)") \
+	    --out results/$@ $(if $(filter %-quick,$@),$(REPRODUCE_QUICK)) $(REPRODUCE_ARGS)
 
 # What is installed, each from its list: INSTALLED are the paths under PREFIX, and all that uninstall removes.
 HEADERS := $(wildcard $(addsuffix /include/mst/*,runtime runtime/data converter calibrate))

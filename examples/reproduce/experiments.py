@@ -8,13 +8,15 @@ POLICIES = pathlib.Path(__file__).resolve().parents[1] / "policies"
 MODES = ("step", "count", "radix")
 WINDOW = {"count": ("--mode", "count"), "radix": ("--mode", "radix", "--levels", 15)}  # count: at each layer's L
 
-# A network: its file, policy or None, title, family, masked share in %, and the modes that it was trained for
+# A network: its file, policy or None, title, family (few: trained for few steps), masked share in %, the modes that it
+# was trained for
 Run = collections.namedtuple("Run", "file policy title family share modes")
 RUNS = {
     "swin": Run("cifar10-swin.onnx", None, "Swin", "swin", 0, MODES),
     "swin-sa50": Run("cifar10-swin-sa50.onnx", "sa50.yaml", "Swin, SA 50 %", "swin", 50, MODES),
     "swin-sa75": Run("cifar10-swin-sa75.onnx", "sa75.yaml", "Swin, SA 75 %", "swin", 75, MODES),
     "swin-mlp50": Run("cifar10-swin-mlp50.onnx", "mlp50.yaml", "Swin, MLP 50 %", "swin", 50, MODES),
+    "swin-l4": Run("cifar10-swin-l4-sa75.onnx", "sa75.yaml", "Swin, L = 4, SA 75 %", "few", 75, ("count",)),
     "swin-ln": Run("cifar10-swin-ln.onnx", None, "Swin, LayerNorm", None, 0, MODES),
     "resnet18": Run("cifar10-resnet18.onnx", None, "ResNet-18", "resnet18", 0, MODES),
     "resnet18-50": Run("cifar10-resnet18-50.onnx", "conv50.yaml", "ResNet-18, 50 %", "resnet18", 50, ("step",)),
@@ -39,7 +41,7 @@ BLOCK_MODELS, BLOCK_RATIO = ("swin", "swin-sa75"), 0.75
 MAP_MODELS = ("swin", "swin-sa50", "swin-sa75")
 SHOWN = (1, 4, 12)   # test images whose spike activation maps are drawn
 # time of an image-step against the Swin's, and of a window in image-steps; for "about .. min left" only
-WEIGHT = {"swin": 1.0, "resnet18": 1.5, "vgg16": 1.0, None: 1.0}
+WEIGHT = {"swin": 1.0, "few": 1.0, "resnet18": 1.5, "vgg16": 1.0, None: 1.0}
 WINDOW_COST = {"count": 3, "radix": 4, "ann": 6}
 
 

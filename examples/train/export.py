@@ -48,6 +48,7 @@ def parse():
                    help="exporters (default tsdyn); the second and third write NAME.WAY.onnx beside --out")
     p.add_argument("--opset", type=int, help="default 13 (ts, tsdyn) or 18 (dynamo)")
     p.add_argument("--keep-bn", action="store_true", help="do not fold BatchNorm into the linear layer before it")
+    p.add_argument("--half", action="store_true", help="store large weights as float16: half the file, weights of 11 bits")
     p.add_argument("--mask-nodes", type=float, default=0.0, metavar="RATIO", help="write masks into the graph")
     p.add_argument("--accuracy", metavar="DATA", help="folder of the data set: print the test accuracy")
     add_options(p)
@@ -100,8 +101,9 @@ def write(model, shape, description, args):
             refuse("--way %s: %s" % (way, error))
         export.describe(proto, **description)
         path = args.out if way == args.way[0] else args.out.with_suffix("." + way + ".onnx")
-        path.write_bytes(proto.SerializeToString(deterministic=True))
-        print("wrote %s (%s): %d bytes, %d nodes" % (path, way, path.stat().st_size, len(proto.graph.node)), flush=True)
+        stored = export.halved(proto) if args.half else proto
+        path.write_bytes(stored.SerializeToString(deterministic=True))
+        print("wrote %s (%s): %d bytes, %d nodes" % (path, way, path.stat().st_size, len(stored.graph.node)), flush=True)
         if args.mask_nodes:
             continue
         try:

@@ -164,6 +164,16 @@ def test_table3(folder):
     assert one["holds"] == (ratio <= 0.745 and one["ours"] >= one["paper"] - 2 * one["error"] - 0.005)
 
 
+def test_few_steps(folder):
+    reproduce(folder, "few-steps", "--only", "swin-l4", "--count", str(COUNT), "--no-pictures")
+    tool("mstconv", EXAMPLES / "models" / "cifar10-swin-l4-sa75.onnx", "-o", folder / "l4.bin", "--quiet", *NORMALIZED,
+         "--policy", EXAMPLES / "policies" / "sa75.yaml")
+    result, said = run(folder, "l4", COUNT, "--mode", "count"), claims(folder, "few-steps")
+    one = next(c for c in said if c["claim"] == "few steps")
+    assert (one["levels"], one["spikes"], one["accuracy"]) == (4, result["spikes_per_sample"], accuracy(result))
+    assert "in count mode with T = 4;" in one["text"]
+
+
 def test_windows(folder):
     """The rows that the paper does not have: masked CNNs of level training, and what step mode takes for as much."""
     masks = EXAMPLES / "policies" / "conv75.yaml"
