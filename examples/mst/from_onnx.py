@@ -17,6 +17,9 @@ def tables(path):
 
     graph = onnx.load(str(path)).graph
     values = {i.name: torch.from_numpy(numpy_helper.to_array(i).copy()) for i in graph.initializer}
+    for node in graph.node:  # weights stored as float16 (export.halved)
+        if node.op_type == "Cast" and node.input[0] in values:
+            values[node.output[0]] = values.pop(node.input[0]).float()
     state = {name: value for name, value in values.items() if "::" not in name}
     levels, producer = {}, {name: node for node in graph.node for name in node.output}
     for node in graph.node:

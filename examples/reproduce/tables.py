@@ -137,18 +137,23 @@ def table3(page):
                 row += ["%.2f" % change[0], "%.2f" % runs.top1(run, args.at), with_error(*change[1:])]
             rows.append(row + ["%g M" % (power / 1e6), "%.2f" % ratio if share else "", "%.2f" % accuracy,
                                points(accuracy - paper.TABLE3[family][0][2]) if share else ""])
-    if not rows:
-        return page.absent(*experiments.FAMILIES)
+    if rows:
+        paper_rows(page, rows, changes)
+    else:
+        page.absent(*experiments.FAMILIES)
+    windows(page)
+
+
+def paper_rows(page, rows, changes):
+    """The table beside the paper's, and a sentence for each masked row."""
     page.table("table3", ["", "ours: power by Eq. 10, mW", "ours: of unmasked", "ours: accuracy, %", "ours: against unmasked, points",
                           "paper: power, alpha W", "paper: of unmasked", "paper: accuracy, %", "paper: against unmasked, points"], rows)
     one = next(r for k, r in page.found.items() if k[0] == "table" and k[2] == "step")
     page.add("%d test images, step mode, T = %d (the paper does not state the T of its CNN rows; its Swin's is 256). Power is that of Eq. 10, spikes / 1 ms "
              "* alpha, with alpha = %g J, which scales all rows alike. Behind ± the standard error of the difference, of pairs on the same images, one seed of the masks.\n"
-             % (one["samples"], args.at, alpha(one)))
+             % (one["samples"], page.args.at, alpha(one)))
     for name, (ratio, change, error) in changes.items():
         row_claims(page, name, ratio, change, error)
-    windows(page)
-    return None
 
 
 def spikes(run, t=None):
@@ -192,6 +197,8 @@ def windows(page):
                          with_error(*runs.paired(one, t, base, None)) if base else "",
                          "%.0f" % (entry["spikes_per_sample"] / 1e3), "%.1f" % (entry["sops_per_sample"] / 1e6),
                          "%.1f" % (entry["energy_pj"] / 1e6), "%.3f" % entry["energy_ratio"]])
+    if not rows:
+        return few_steps(page)
     page.add("### The same in count and radix\n")
     page.table("table3-modes", ["", "mode", "accuracy, %", "against the unmasked ANN, points", "spikes per image, thousands",
                                 "SOPs per image, millions", "energy, uJ", "of the ANN's"], rows)
@@ -201,7 +208,7 @@ def windows(page):
         page.add("What step mode takes for the same accuracy, the steps asked for being powers of two:\n")
         page.table("table3-equal", ["", "mode", "accuracy, %", "step mode has that at T", "its accuracy there, %", "its spikes, times", "its energy, times"], rows)
     kept(page)
-    few_steps(page)
+    return few_steps(page)
 
 
 def equal_accuracy(page, family, share):

@@ -303,6 +303,23 @@ def test_random_networks_are_exported(tmp_path):
     assert len(result.stderr.splitlines()) == 1
 
 
+def test_halved_weights_are_those_of_the_network_rounded(tmp_path):
+    onnx = pytest.importorskip("onnx")
+    whole, half = tmp_path / "whole.onnx", tmp_path / "half.onnx"
+    for out, more in ((whole, []), (half, ["--half"])):
+        result = run("resnet18", "--set", "width=8", "--out", out, *more, program="export.py")
+        assert result.returncode == 0, result.stderr
+    assert half.stat().st_size < 0.7 * whole.stat().st_size
+    onnx.checker.check_model(onnx.load(half), full_check=True)
+    a, b = from_onnx.tables(whole), from_onnx.tables(half)
+    for x, y in zip(a, b):
+        assert x.keys() == y.keys()
+    for name, value in a[0].items():
+        value = np.asarray(value)
+        stored = value.astype(np.float16).astype(np.float32) if value.size >= 1000 else value
+        assert np.array_equal(np.asarray(b[0][name]), stored), name
+
+
 @pytest.mark.parametrize("name", ["resnet18", "vgg16"])
 def test_a_network_begins_under_other_masks(name):
     """By mean masks that keep half are a factor of one half: what is made up for gives the logits of before."""
