@@ -25,6 +25,7 @@ static attrib_neuron neuron_of(const mst_graph *g, const mst_node *n)
                        .inner = 1,
                        .levels = (float)n->ip[MST_NEURON_LEVELS],
                        .shift = n->fp[MST_NEURON_SHIFT],
+                       .even = n->ip[MST_NEURON_EVEN] != 0,
                        .kept = 1};
     for (uint32_t d = (uint32_t)n->ip[MST_NEURON_AXIS] + 1; d < y->rank; d++)
         q.inner *= y->dims[d];
@@ -63,6 +64,7 @@ static mst_status pair_layer(mst_attrib *a, size_t k, mst_err *err)
     l->ann = neuron_of(ga, &ga->nodes[ann->node]);
     l->snn = neuron_of(gs, &gs->nodes[snn->node]);
     l->run_levels = (float)(a->counts ? (uint32_t)snn->levels : a->steps);
+    l->run_even = a->counts && l->snn.even;
     a->block_of[k] = snn->block;
     a->ann_wires.layer_of[ann->node] = (uint32_t)k;
     a->snn_wires.layer_of[snn->node] = (uint32_t)k;

@@ -13,6 +13,7 @@ typedef struct attrib_neuron {
     const float *theta, *gain, *bias;    /* [thetas], [gains], [biases] along the axis; gain, bias NULL: none */
     size_t thetas, gains, biases, inner; /* neuron i has theta[i / inner % thetas] */
     float levels, shift;
+    bool even;  /* right between two levels the even one */
     float kept; /* what float mode leaves of a value behind the mask: 1 without one */
 } attrib_neuron;
 
@@ -21,6 +22,7 @@ typedef struct attrib_layer {
     size_t neurons;
     attrib_neuron ann, snn;
     float run_levels;   /* T, or l */
+    bool run_even;      /* the run, too, takes the even level: counts do, step by step none */
     const float *first; /* [neurons] v(0)/theta, where it is tuned; NULL: shift */
     uint32_t causes;    /* that it can have */
     uint32_t current;   /* bit of what B - A is: network or weights; 0: they are the same */

@@ -25,7 +25,7 @@ static inline float stair(const attrib_layer *l, uint32_t on, size_t i, float cu
     const attrib_neuron *n = (on & ATTRIB_BIT(MST_CAUSE_NETWORK)) != 0 ? &l->snn : &l->ann;
     bool run = (on & ATTRIB_BIT(MST_CAUSE_QUANTIZATION)) != 0;
     return calib_stair(current, theta_of(n, i), run ? l->run_levels : l->ann.levels,
-                       run && l->first != NULL ? l->first[i] : n->shift);
+                       run && l->first != NULL ? l->first[i] : n->shift, run ? l->run_even : n->even);
 }
 
 /* How the network itself has it: its own constants, its run's levels. */

@@ -59,6 +59,7 @@ static void set_threshold(calib_pair *p, const mst_graph *g, const mst_node *nod
         p->inner *= x->dims[d];
     p->levels = node->ip[MST_NEURON_LEVELS];
     p->shift = (double)node->fp[MST_NEURON_SHIFT];
+    p->even = node->ip[MST_NEURON_EVEN] != 0;
 }
 
 mst_status mst_calib_partner(const mst_program *ann, const mst_program *snn, size_t k, uint32_t *partner, mst_err *err)

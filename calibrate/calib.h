@@ -14,6 +14,7 @@ typedef struct calib_pair {
     const float *theta;     /* [channels] */
     size_t channels, inner; /* neuron i has theta[(i / inner) % channels] */
     double levels, shift;
+    bool even;          /* count and radix mode: right between two levels the even one */
     const float *first; /* [neurons] v(0) in step mode, where it is tuned; NULL: shift * theta */
     /* count and radix mode */
     int run_levels;
@@ -63,9 +64,10 @@ struct mst_calib {
 
 /* The staircase as EXECUTION.md has it for NEURON: the roundings are the network's, so that the same current gives the
  * same value. */
-static inline float calib_stair(float current, float theta, float levels, float shift)
+static inline float calib_stair(float current, float theta, float levels, float shift, bool even)
 {
-    float z = current * levels / theta + shift;
+    float z = current * levels / theta;
+    z = even ? rintf(z) : z + shift;
     float n = z >= levels ? levels : z >= 1.0f ? floorf(z)
                                                : 0.0f;
     return theta * (n / levels);
@@ -82,7 +84,7 @@ calib_error mst_calib_split(double theta, double levels, double shift, double st
 typedef struct calib_counted {
     float current, fired, left, a, stored, kept;
 } calib_counted;
-calib_error mst_calib_split_count(float theta, float levels, float shift, const calib_counted *x);
+calib_error mst_calib_split_count(float theta, float levels, float shift, bool even, const calib_counted *x);
 
 /* What one sample gave in a layer, each [neurons]: spikes, activations of the ANN and of the ANN with
  * the stored weights, v(T). */

@@ -37,10 +37,10 @@ calib_error mst_calib_split(double theta, double levels, double shift, double st
     return split(theta, levels, shift, shift, steps, spikes, a, stored, v_end);
 }
 
-calib_error mst_calib_split_count(float theta, float levels, float shift, const calib_counted *x)
+calib_error mst_calib_split_count(float theta, float levels, float shift, bool even, const calib_counted *x)
 {
     calib_error r = {0};
-    double asked = (double)calib_stair(x->current, theta, levels, shift);
+    double asked = (double)calib_stair(x->current, theta, levels, shift, even);
     double fired = (double)x->fired, left = (double)x->left, a = (double)x->a, kept = (double)x->kept;
     bool clipped = x->current < 0 || x->current > theta;
     r.e = left - kept;
@@ -113,7 +113,7 @@ void mst_calib_reduce_counts(const calib_pair *p, const calib_counts *in, calib_
         if (p->gain != NULL)
             current = p->gain[i / p->inner % p->gains] * current + p->bias[i / p->inner % p->biases];
         calib_counted x = {current, in->fired[i], in->left[i], in->a[i], in->stored[i], in->kept[i]};
-        calib_error e = mst_calib_split_count(theta, (float)p->levels, (float)p->shift, &x);
+        calib_error e = mst_calib_split_count(theta, (float)p->levels, (float)p->shift, p->even, &x);
         add_error(&e, (double)x.kept, (double)theta / (2 * p->levels), &sum);
     }
     *out = sum;

@@ -34,6 +34,7 @@ static const pass passes[] = {
     {"stair", pass_stair, false, "lines, bounds and staircases in other spellings: to affine, bound and floor"},
     {"qcfs", pass_qcfs, false, "QCFS activations to neurons"},
     {"fits", pass_fits, false, "is a staircase left that is no QCFS? An error, but with --allow-analog"},
+    {"bound", pass_bound, false, "bounds from 0 in several nodes: to a clip, and a minimum where channels differ"},
     {"layout", pass_layout, false, "transposes down until they cancel, masks up to their neurons"},
     {"affine", pass_affine, false, "BatchNorm and scales into their neighbours"},
     {"matmul", pass_matmul, false, "transposed second factors, read in place"},
@@ -174,6 +175,8 @@ mst_status mst_pipeline_run(ox_graph *ox, const char *path, const mst_import_opt
         st = run_passes(g, opts, "clean", err);
     if (st == MST_OK)
         st = tell_pairs(g, &pairs, opts, err);
+    if (st == MST_OK)
+        st = mst_warn_ties(g, opts, err);
     mst_arena_release(&pairs.arena);
     if (st != MST_OK) {
         mst_graph_destroy(g);

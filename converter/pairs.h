@@ -22,8 +22,12 @@ typedef struct qdq_pairs {
 /* In ip[] of UNARY, CLIP and NEURON, behind their parameters and so in no file: k is of pair k - 1, -k too, but of a
  * rounding that stays; 0 is of none. In BINARY not 0: the scale of an average that is rounded. */
 #define QDQ_MARK (MST_MAX_IP - 1)
-_Static_assert(MST_UNARY_IP_COUNT <= QDQ_MARK && MST_CLIP_IP_COUNT <= QDQ_MARK && MST_NEURON_IP_COUNT <= QDQ_MARK,
+_Static_assert(MST_UNARY_IP_COUNT < QDQ_MARK && MST_CLIP_IP_COUNT <= QDQ_MARK && MST_NEURON_IP_COUNT <= QDQ_MARK,
                "the mark is behind the parameters");
+
+/* In ip[] of a UNARY sign, too: 1 where it is the model's own Sign, a staircase; 0 where a condition is written with
+ * it. */
+#define SIGN_MARK (MST_MAX_IP - 2)
 
 static inline int32_t qdq_mark(const mst_node *n)
 {

@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "converter/pairs.h"
 
@@ -12,9 +13,18 @@ enum { OF_INPUT,
        OF_SYNAPSES,  /* reads a synapse that reads a neuron */
        OF_ISLANDS }; /* reads an analog activation of that */
 
+/* Maxima of pools are none: they only choose. */
 static bool is_activation(const mst_graph *g, const mst_node *n)
 {
-    return (n->op == MST_OP_CLIP || n->op == MST_OP_UNARY) && !mst_node_is_linear(g, n);
+    switch (n->op) {
+    case MST_OP_SOFTMAX:
+    case MST_OP_LAYERNORM:
+    case MST_OP_MATMUL: return true; /* a product of live values */
+    case MST_OP_CLIP:
+    case MST_OP_UNARY:
+    case MST_OP_BINARY: return !mst_node_is_linear(g, n);
+    default: return false;
+    }
 }
 
 static uint8_t made_of(const mst_graph *g, const mst_node *n, const uint8_t *of)
@@ -26,7 +36,7 @@ static uint8_t made_of(const mst_graph *g, const mst_node *n, const uint8_t *of)
     if (n->op == MST_OP_NEURON)
         return OF_SPIKES; /* one that reads more than that ends the search */
     if ((mst_op_get(n->op)->flags & MST_F_SYNAPSE) != 0 && most == OF_SPIKES)
-        return OF_SYNAPSES;
+        return OF_SYNAPSES; /* products of spikes, too */
     return most == OF_SYNAPSES && is_activation(g, n) ? OF_ISLANDS : most;
 }
 
@@ -45,12 +55,19 @@ static bool one_stage_only(const mst_graph *g, uint8_t *of)
     return analog;
 }
 
-/* Those that --calibrate would take. */
-static mst_status count_relus(mst_graph *g, size_t *n, mst_err *err)
+/* Those that --calibrate would take. A LeakyRelu or PRelu is written with two, which have its name. */
+static mst_status count_relus(mst_graph *g, size_t *relus, size_t *leaky, mst_err *err)
 {
     mst_arena arena = {.alloc = g->arena.alloc};
-    mst_relu *relus;
-    mst_status st = mst_relus_find(g, &arena, &relus, n, err);
+    mst_relu *found;
+    size_t n;
+    *relus = *leaky = 0;
+    mst_status st = mst_relus_find(g, &arena, &found, &n, err);
+    for (size_t k = 0; k < n && st == MST_OK; k++) {
+        bool two = k + 1 < n && strcmp(found[k].name, found[k + 1].name) == 0;
+        *(two ? leaky : relus) += 1;
+        k += two;
+    }
     mst_arena_release(&arena);
     return st;
 }
@@ -76,15 +93,20 @@ mst_status mst_check_spikes(mst_graph *g, const mst_report *r, mst_err *err)
     }
     if (!none && !stage)
         return MST_OK;
-    char relus[128] = "", roundings[160] = "";
-    size_t n, pairs = count_roundings(g);
-    MST_TRY(count_relus(g, &n, err));
+    char relus[192] = "", roundings[160] = "", text[96] = "";
+    size_t n, leaky, pairs = count_roundings(g);
+    MST_TRY(count_relus(g, &n, &leaky, err));
     if (pairs != 0)
         snprintf(roundings, sizeof roundings,
                  " (%zu pairs of QuantizeLinear and DequantizeLinear are no neurons: signed ones are not there yet)",
                  pairs);
+    if (leaky != 0)
+        snprintf(text, sizeof text, "%s%zu LeakyRelus or PRelus, two layers of neurons each,", n != 0 ? " and " : "",
+                 leaky);
     if (n != 0)
-        snprintf(relus, sizeof relus, ", or take thresholds for its %zu ReLUs from data (--calibrate DATA)", n);
+        snprintf(relus, sizeof relus, ", or take thresholds for its %zu ReLUs%s from data (--calibrate DATA)", n, text);
+    else if (leaky != 0)
+        snprintf(relus, sizeof relus, ", or take thresholds for its %s from data (--calibrate DATA)", text);
     return mst_fail(err, MST_EUNSUPPORTED,
                     "%s%s: train the model with QCFS activations, theta*clip(floor(x*L/theta+1/2)/L, 0, 1)%s; "
                     "--allow-analog converts it as it is",

@@ -126,15 +126,35 @@ static mst_status fit_sites(const mst_threshold_opts *o, const mst_graph *g, boo
     return st;
 }
 
+/* Of a channel: what was found, but no more than its own bound (bounds NULL: it has none). */
+static float theta_of(const mst_theta_result *r, const float *bounds, bool fixed, size_t c)
+{
+    float found = r->theta[r->n == 1 ? 0 : c];
+    return bounds == NULL ? found : fixed ? bounds[c]
+                                          : fminf(found, bounds[c]);
+}
+
 /* Keep what the fit lends. */
-static mst_status keep(mst_thresholds *out, const mst_theta_fit *fit, mst_threshold *thresholds, mst_err *err)
+static mst_status keep(mst_thresholds *out, const mst_theta_fit *fit, const mst_relu *relus,
+                       mst_threshold *thresholds, mst_err *err)
 {
     for (size_t k = 0; k < out->n; k++) {
         mst_theta_result *r = &out->rows[k].result;
         *r = *mst_theta_result_at(fit, k);
-        r->theta = mst_arena_copy(&out->arena, r->theta, r->n * sizeof *r->theta);
-        if (r->theta == NULL)
-            return mst_fail(err, MST_ENOMEM, "out of memory for %zu thresholds", r->n);
+        const float *bounds = out->rows[k].fixed || strcmp(out->grain, "layer") != 0 ? relus[k].bounds : NULL;
+        size_t n = bounds != NULL ? relus[k].channels : r->n;
+        float *theta = mst_arena_array(&out->arena, n, sizeof *theta);
+        if (theta == NULL)
+            return mst_fail(err, MST_ENOMEM, "out of memory for %zu thresholds", n);
+        for (size_t c = 0; c < n; c++)
+            theta[c] = theta_of(r, bounds, out->rows[k].fixed, c);
+        r->theta = theta;
+        r->n = n;
+        r->theta_min = r->theta_max = (double)theta[0];
+        for (size_t c = 1; c < r->n; c++) {
+            r->theta_min = fmin(r->theta_min, (double)theta[c]);
+            r->theta_max = fmax(r->theta_max, (double)theta[c]);
+        }
         thresholds[k] = (mst_threshold){.node = r->node, .levels = out->levels, .theta = r->theta, .n = r->n};
     }
     return MST_OK;
@@ -180,7 +200,7 @@ mst_status mst_thresholds_set(const mst_threshold_opts *o, int levels, const mst
     if (st == MST_OK)
         st = fit_sites(o, g, quiet, sites, out, &fit, &ann, err);
     if (st == MST_OK)
-        st = keep(out, fit, thresholds, err);
+        st = keep(out, fit, relus, thresholds, err);
     mst_theta_fit_destroy(fit);
     mst_program_destroy(ann);
     return st == MST_OK ? mst_relus_convert(g, thresholds, out->n, iopts, err) : st;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "converter/lower/lower_ops.h"
+#include "converter/pairs.h"
 
 mst_status lower_unary(lower_ctx *c)
 {
@@ -33,6 +34,8 @@ mst_status lower_unary(lower_ctx *c)
         fn = strcmp(ox_attr_string(c->o.n, "approximate", "none"), "tanh") == 0 ? MST_UN_GELU_TANH : MST_UN_GELU;
     MST_TRY(lower_tensor(c, 0, &x));
     MST_TRY(lower_emit_unary(c, (mst_unary_fn)fn, x, &y));
+    if (fn == MST_UN_SIGN)
+        c->g->nodes[c->g->n_nodes - 1].ip[SIGN_MARK] = 1;
     lower_bind(c, 0, y);
     return MST_OK;
 }

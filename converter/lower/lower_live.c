@@ -21,6 +21,44 @@ mst_status lower_compare(lower_ctx *c)
 
 mst_status lower_not(lower_ctx *c) { return lower_scaled(c, -1, 1); }
 
+#define LOOKS_BACK 256 /* nodes: what rounds is near */
+
+static bool is_whole_number(float x)
+{
+    return floorf(x) == x;
+} /* or infinite */
+
+static bool all_whole(const mst_tensor *t)
+{
+    for (size_t i = 0, n = mst_tensor_elements(t); i < n; i++)
+        if (floor(mst_const_at(t, i)) != mst_const_at(t, i))
+            return false;
+    return true;
+}
+
+/* Is a value a whole number already: what Floor, Ceil or Round give, moved, shifted or bounded by whole numbers? */
+static bool is_whole(const lower_ctx *c, uint32_t tensor)
+{
+    const mst_graph *g = c->g;
+    for (uint32_t k = 0; k < LOOKS_BACK && k < g->n_nodes; k++) {
+        const mst_node *n = &g->nodes[g->n_nodes - 1 - k];
+        if (n->out != tensor)
+            continue;
+        if (n->op == MST_OP_UNARY)
+            return n->ip[MST_UNARY_FN] == MST_UN_FLOOR || n->ip[MST_UNARY_FN] == MST_UN_CEIL ||
+                   n->ip[MST_UNARY_FN] == MST_UN_ROUND || n->ip[MST_UNARY_FN] == MST_UN_SIGN;
+        bool whole = n->op == MST_OP_RESHAPE || n->op == MST_OP_TRANSPOSE;
+        if (n->op == MST_OP_CLIP)
+            whole = is_whole_number(n->fp[MST_CLIP_LO]) && is_whole_number(n->fp[MST_CLIP_HI]);
+        else if (n->op == MST_OP_AFFINE)
+            whole = all_whole(&g->tensors[n->in[1]]) && all_whole(&g->tensors[n->in[2]]);
+        if (!whole)
+            return false;
+        tensor = n->in[0];
+    }
+    return false;
+}
+
 /* To a float type the value itself; to an integer: towards 0; to a boolean: is it another number than 0? */
 mst_status lower_cast(lower_ctx *c)
 {
@@ -30,6 +68,8 @@ mst_status lower_cast(lower_ctx *c)
     if (y == NULL || ox_is_float(y->dtype) || (whole && (y->dtype != OX_BOOL || x->dtype == OX_BOOL)))
         return lower_alias(c);
     MST_TRY(lower_tensor(c, 0, &in));
+    if (y->dtype != OX_BOOL && is_whole(c, in))
+        return lower_alias(c);
     MST_TRY(lower_emit_unary(c, MST_UN_SIGN, in, &sign));
     if (y->dtype == OX_BOOL) {
         MST_TRY(lower_emit_unary(c, MST_UN_ABS, sign, &out));

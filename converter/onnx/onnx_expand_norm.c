@@ -112,6 +112,7 @@ void ox_expand_lp_norm(ox_build *b)
     if (b->st != MST_OK)
         return;
     uint32_t norm = ob_reduce(b, p == 1 ? "ReduceL1" : "ReduceL2", x, 1u << axis, true);
-    uint32_t is_zero = ob_shift(b, ob_1(b, "Neg", ob_1(b, "Sign", norm)), 1);
+    uint32_t is_not = ob_cast(b, ob_cast(b, norm, OX_BOOL), (int)ob_value(b, norm).dtype);
+    uint32_t is_zero = ob_shift(b, ob_1(b, "Neg", is_not), 1);
     ob_return(b, 0, ob_2(b, "Div", x, ob_2(b, "Add", norm, is_zero)));
 }

@@ -66,7 +66,15 @@ int32_t fold_axis_across(const fold *f, uint32_t i, int32_t axis, bool up)
     case MST_OP_SLICE:
         return f->scalar ? 0 : x->dims[axis] == y->dims[axis] && n->ip[MST_SLICE_STEP + axis] == 1 ? axis
                                                                                                    : -1;
-    case MST_OP_GATHER: return f->scalar && !up ? 0 : -1;
+    case MST_OP_GATHER: {
+        int32_t at = n->ip[MST_GATHER_AXIS], more = (int32_t)edit_tensor(f->e, n->in[1])->rank - 1;
+        if (f->scalar)
+            return up ? -1 : 0;
+        if (axis < at)
+            return axis;
+        return axis <= (up ? at + more : at) ? -1 : up ? axis - more
+                                                       : axis + more;
+    }
     case MST_OP_PAD: /* a scale leaves zeros zeros */
         return !f->no_offset || n->fp[MST_PAD_VALUE] != 0                            ? -1
                : f->scalar                                                           ? 0

@@ -329,6 +329,95 @@ static mst_status fold_down(fold *f, bool *done)
     return MST_OK;
 }
 
+/* A node that picks channels of its input, along axis: those that index (a Gather) or its start and step (a Slice)
+ * say. */
+typedef struct pick {
+    uint32_t node;
+    int32_t axis;
+    const int32_t *index; /* NULL: a Slice */
+} pick;
+
+/* Is node p->node one, or does it only move values to one? */
+static bool find_pick(const fold *f, pick *p)
+{
+    const mst_edit *e = f->e;
+    for (int moves = 0; moves < MAX_MOVES && p->node != MST_NONE; moves++) {
+        const mst_node *n = edit_node(e, p->node);
+        if (n->op == MST_OP_SLICE)
+            return true;
+        if (n->op == MST_OP_GATHER && n->ip[MST_GATHER_AXIS] == p->axis) {
+            p->index = edit_tensor(e, n->in[1])->data;
+            return edit_tensor(e, n->in[1])->rank == 1;
+        }
+        p->axis = fold_axis_across(f, p->node, p->axis, false);
+        if (p->axis < 0)
+            return false;
+        p->node = edit_only_user(e, n->out);
+    }
+    return false;
+}
+
+/* The AFFINE once more, behind a pick, of the channels that are left there. */
+static mst_status behind_pick(fold *f, const pick *p, uint32_t *affine)
+{
+    mst_edit *e = f->e;
+    const mst_node *n = edit_node(e, p->node);
+    const mst_tensor y = *edit_tensor(e, n->out);
+    uint32_t count = y.dims[p->axis], in[3] = {n->out};
+    const int32_t start = n->ip[MST_SLICE_START + p->axis], step = n->ip[MST_SLICE_STEP + p->axis];
+    double *g, *h;
+    MST_TRY(edit_new_const(e, 1, &count, &g, &in[1]));
+    MST_TRY(edit_new_const(e, 1, &count, &h, &in[2]));
+    fold_refresh(f);
+    for (uint32_t k = 0; k < count; k++) {
+        size_t from = p->index != NULL ? (size_t)p->index[k] : (size_t)(start + (int32_t)k * step);
+        g[k] = fold_g(f, from);
+        h[k] = fold_h(f, from);
+    }
+    MST_TRY(edit_add(e, MST_OP_AFFINE, edit_node(e, f->node)->name, 3, in, y.rank, y.dims, affine));
+    edit_node(e, *affine)->ip[MST_AFFINE_AXIS] = p->axis;
+    edit_replace_but(e, in[0], edit_node(e, *affine)->out, *affine);
+    return MST_OK;
+}
+
+static bool can_go_down(mst_edit *e, uint32_t affine)
+{
+    fold f = fold_open(e, affine);
+    reader readers[MAX_READERS];
+    uint32_t n;
+    return collect_readers(&f, edit_node(e, affine)->out, edit_node(e, affine)->ip[MST_AFFINE_AXIS], readers, &n);
+}
+
+/* Where all that reads it picks channels (Gather, Split), and what reads these can take their part of it. */
+static mst_status fold_past_picks(fold *f, bool *done, retry *again)
+{
+    mst_edit *e = f->e;
+    const uint32_t t = edit_node(e, f->node)->out;
+    const int32_t axis = edit_node(e, f->node)->ip[MST_AFFINE_AXIS];
+    uint32_t made[MAX_RETRY], n = 0;
+    pick picks[MAX_RETRY];
+    bool all = !f->scalar && t != e->g->output && e->uses[t] + again->n <= MAX_RETRY && e->uses[t] != 0;
+    for (uint32_t k = e->head[t]; k != MST_NONE && all; k = e->edge[k].next) {
+        picks[n] = (pick){.node = e->edge[k].node, .axis = axis};
+        all = e->edge[k].slot == 0 && find_pick(f, &picks[n++]);
+    }
+    const uint32_t n_picks = all ? n : 0;
+    for (n = 0; n < n_picks && all; n++) {
+        MST_TRY(behind_pick(f, &picks[n], &made[n]));
+        all = can_go_down(e, made[n]);
+    }
+    for (uint32_t k = 0; k < n; k++) {
+        if (all) {
+            retry_add(again, made[k]);
+            continue;
+        }
+        edit_replace(e, edit_node(e, made[k])->out, edit_node(e, made[k])->in[0]);
+        edit_kill(e, made[k]);
+    }
+    *done = all && n_picks != 0;
+    return MST_OK;
+}
+
 /* ---- the neuron in front ---- */
 
 /* The neuron whose spikes, moved or masked, are all that f reads; *axis becomes that of its output. */
@@ -451,6 +540,8 @@ static mst_status visit(mst_edit *e, uint32_t i, bool into_neurons, retry *again
         MST_TRY(fold_up(&f, &done, again));
     if (!done)
         MST_TRY(fold_down(&f, &done));
+    if (!done)
+        MST_TRY(fold_past_picks(&f, &done, again));
     if (!done && into_neurons)
         MST_TRY(into_neuron_above(&f, &done, again));
     if (done) {

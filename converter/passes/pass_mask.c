@@ -61,8 +61,10 @@ mst_status pass_mask(mst_graph *g, mst_policy *policy, mst_err *err)
     if (st == MST_OK)
         st = rule_check_used(g, policy, &(rule_list){policy->trained, policy->n_trained, true}, err);
     for (uint32_t i = 0; i < g->n_nodes && st == MST_OK && policy->has_shift; i++)
-        if (g->nodes[i].op == MST_OP_NEURON)
+        if (g->nodes[i].op == MST_OP_NEURON) {
             g->nodes[i].fp[MST_NEURON_SHIFT] = (float)policy->shift;
+            g->nodes[i].ip[MST_NEURON_EVEN] = g->nodes[i].ip[MST_NEURON_EVEN] != 0 && policy->shift == 0.5;
+        }
     if (policy->has_seed)
         g->meta.seed = policy->seed;
     if (policy->has_timesteps)

@@ -20,7 +20,8 @@
 #include "converter/passes/qcfs_chain.h"
 
 #define MAX_LEVELS 65535
-#define TOLERANCE 1e-4 /* of constants that an exporter rounded to float32 */
+#define TOLERANCE 1e-4 /* of a level: constants that an exporter rounded to float32 */
+#define ROUNDING 4e-7  /* of a bound that is made of several */
 
 /* What was chosen. */
 typedef struct choice {
@@ -37,9 +38,10 @@ static void bounds_of(const qcfs_cut *pre, const qcfs_cut *post, uint32_t i, dou
     *hi = fmin(isfinite(pre_hi) ? floor(pre_hi + TOLERANCE) : pre_hi, qcfs_at(&post->hi, i));
 }
 
+/* Of many levels float32 does not tell a bound that exactly. */
 static bool is_level(double hi)
 {
-    return hi >= 0.5 && hi <= MAX_LEVELS && fabs(hi - round(hi)) <= 0.01;
+    return hi >= 0.5 && hi <= MAX_LEVELS && fabs(hi - round(hi)) <= fmax(TOLERANCE, ROUNDING * hi);
 }
 
 /* Levels from the bounds of both chains; 0: none, or not the same everywhere. */
@@ -232,11 +234,6 @@ static mst_status emit_neuron(qcfs_match *m, const choice *c)
         floor->ip[QDQ_MARK] = -floor->ip[QDQ_MARK]; /* stays a rounding */
         return MST_OK;
     }
-    if (up && down)
-        return mst_fail(e->err, MST_EUNSUPPORTED,
-                        "node '%s': it reads another quantizer, some of whose levels are right between two of its own, "
-                        "and Round takes the even ones: use floor(x + 1/2), or other thresholds",
-                        edit_node(e, m->floor)->name);
     MST_TRY(qcfs_vec_new(m, n, 0, &theta));
     for (uint32_t i = 0; i < n; i++)
         theta.v[i] = (double)c->levels * fabs(c->post->slope.v[i]);
@@ -251,9 +248,10 @@ static mst_status emit_neuron(qcfs_match *m, const choice *c)
     neuron->ip[MST_NEURON_LEVELS] = c->levels;
     neuron->ip[MST_NEURON_STAGE] = neuron->ip[MST_NEURON_BLOCK] = -1;
     neuron->ip[QDQ_MARK] = edit_node(e, m->floor)->ip[QDQ_MARK];
-    neuron->fp[MST_NEURON_SHIFT] = (float)shift_of(m, c, down || m->fn == MST_UN_CEIL);
+    neuron->fp[MST_NEURON_SHIFT] = (float)shift_of(m, c, (down && !up) || m->fn == MST_UN_CEIL);
+    neuron->ip[MST_NEURON_EVEN] = m->fn == MST_UN_ROUND && up == down && neuron->fp[MST_NEURON_SHIFT] == 0.5f;
     if (neuron->ip[QDQ_MARK] != 0)
-        MST_TRY(qcfs_sum_shift(m, c->pre, &c->post[0], c->levels, &neuron->fp[MST_NEURON_SHIFT]));
+        MST_TRY(qcfs_sum_shift(m, c->pre, &c->post[0], c->levels, neuron));
     uint32_t y = neuron->out;
     MST_TRY(emit_sign(m, &c->post->slope, &y));
     edit_replace(e, c->post->outer, y);
@@ -268,6 +266,11 @@ static mst_status refuse(const qcfs_match *m)
     const char *name = edit_node(m->e, m->floor)->name;
     double lo, hi;
     bounds_of(&m->pre[m->n_pre - 1], &m->post[m->n_post - 1], 0, &lo, &hi);
+    if (m->fn == MST_UN_SIGN)
+        return mst_fail(m->e->err, MST_EUNSUPPORTED,
+                        "node '%s': a Sign, which is 0 at 0, halfway between two levels: no neuron does that; write a "
+                        "step as x >= 0 or x > 0; --allow-analog keeps it as an analog function",
+                        name);
     if (m->zero_level)
         return mst_fail(m->e->err, MST_EUNSUPPORTED,
                         "node '%s': the QCFS activation around it has a theta that is 0 or not finite", name);
@@ -304,16 +307,6 @@ static mst_status match(qcfs_match *m, choice *c, bool *found)
     return MST_OK;
 }
 
-/* A sign is a staircase where it is what a layer reads; as a part of other functions it is none. */
-static bool is_activation(const mst_edit *e, uint32_t i)
-{
-    uint32_t user = edit_only_user(e, edit_node(e, i)->out);
-    while (edit_is(e, user, MST_OP_AFFINE) || edit_is(e, user, MST_OP_CLIP) || edit_is(e, user, MST_OP_RESHAPE) ||
-           edit_is(e, user, MST_OP_TRANSPOSE))
-        user = edit_only_user(e, edit_node(e, user)->out);
-    return user == MST_NONE || edit_node(e, user)->op != MST_OP_BINARY;
-}
-
 /* what is left, or what can be one */
 static bool is_stair(const mst_edit *e, uint32_t i, bool left)
 {
@@ -322,7 +315,7 @@ static bool is_stair(const mst_edit *e, uint32_t i, bool left)
     if (qdq_mark(n) < 0 || (qdq_mark(n) > 0 && left))
         return false;
     return fn == MST_UN_FLOOR || fn == MST_UN_ROUND || fn == MST_UN_CEIL ||
-           (left && fn == MST_UN_SIGN && is_activation(e, i));
+           (left && fn == MST_UN_SIGN && n->ip[SIGN_MARK] != 0);
 }
 
 enum { LOOK,      /* is it one? */

@@ -252,11 +252,25 @@ static bool is_mean(const mst_node *n)
            (n->op == MST_OP_REDUCE && n->ip[MST_REDUCE_FN] != MST_RED_MAX);
 }
 
+static bool is_of_pairs(const qdq *q, const mst_node *n)
+{
+    bool live = false, elementwise = n->op == MST_OP_AFFINE || n->op == MST_OP_CLIP || n->op == MST_OP_UNARY ||
+                                     n->op == MST_OP_BINARY || (mst_op_get(n->op)->flags & MST_F_MOVE) != 0;
+    for (uint32_t k = 0; k < n->n_in && elementwise; k++) {
+        if (n->in[k] == MST_NONE || mst_is_const(q->e->g, n->in[k]))
+            continue;
+        live = true;
+        elementwise = q->of_pairs[n->in[k]];
+    }
+    return live && elementwise;
+}
+
 /* What is known of the result of a node that is of no pair. */
 static void follow(qdq *q, const mst_node *n)
 {
     uint32_t x = n->in[0], y = n->out;
     q->of_qcfs[y] = is_stair(n) || is_of_qcfs(q, n);
+    q->of_pairs[y] = is_of_pairs(q, n);
     bool mean = is_mean(n), has = (mst_op_get(n->op)->flags & MST_F_MOVE) != 0 || n->op == MST_OP_MASK;
     if (has || n->op == MST_OP_POOL || n->op == MST_OP_REDUCE) {
         bool zero = n->op != MST_OP_PAD || n->fp[MST_PAD_VALUE] == 0;
@@ -398,6 +412,7 @@ static void visit_all(qdq *q, bool drop_analog)
             continue;
         if (pair != MST_NONE) {
             q->grid[n->out] = pair;
+            q->of_pairs[n->out] = true;
             q->from_0[n->out] = q->pairs->at[pair].told.lo >= 0 || q->from_0[qdq_source(q, &q->pairs->at[pair])];
         } else if (q->pair_in[i] != MST_NONE) {
             visit_pair(q, q->pair_in[i], drop_analog);
@@ -428,10 +443,11 @@ static mst_status begin(qdq *q)
     q->averaged = mst_arena_array(&e->arena, t, sizeof *q->averaged);
     q->from_0 = mst_arena_array(&e->arena, t, sizeof *q->from_0);
     q->of_qcfs = mst_arena_array(&e->arena, t, sizeof *q->of_qcfs);
+    q->of_pairs = mst_arena_array(&e->arena, t, sizeof *q->of_pairs);
     q->seen_up = mst_arena_array(&e->arena, t, sizeof *q->seen_up);
     q->seen_down = mst_arena_array(&e->arena, t, sizeof *q->seen_down);
     bool ok = q->pair_in != NULL && q->stack != NULL && q->pair_out != NULL && q->grid != NULL && q->before != NULL;
-    ok = ok && q->averaged != NULL && q->from_0 != NULL && q->of_qcfs != NULL;
+    ok = ok && q->averaged != NULL && q->from_0 != NULL && q->of_qcfs != NULL && q->of_pairs != NULL;
     ok = ok && q->seen_up != NULL && q->seen_down != NULL;
     return ok ? MST_OK : edit_no_memory(e);
 }

@@ -26,6 +26,8 @@ mst_status pass_qcfs(mst_graph *g, mst_err *err);
 mst_status pass_fits(mst_graph *g, mst_err *err);
 /* Would pass_qcfs make a neuron of node i, a floor, ceil or round? */
 mst_status qcfs_is_found(mst_edit *e, uint32_t i, bool *found);
+/* pass_bound.c: bounds from 0 that take several nodes -> affine, clip, and a minimum where channels differ */
+mst_status pass_bound(mst_graph *g, mst_err *err);
 /* pass_layernorm.c: LayerNorm written out in elementary operators -> LAYERNORM; RMSNorm -> one form of it */
 mst_status pass_layernorm(mst_graph *g, mst_err *err);
 /* pass_layout.c: move transposes past elementwise nodes until they cancel */

@@ -45,9 +45,10 @@ mst_status qcfs_read_pre(qcfs_match *m);
 mst_status qcfs_read_post(qcfs_match *m);
 /* Of a Round that reads a neuron, scaled: do values arrive that are right between two levels and go up, or down? */
 void qcfs_round_ties(const qcfs_match *m, const qcfs_cut *pre, int levels, bool *up, bool *down);
-/* Of a pair's Round that reads a sum of two other pairs: *shift, 1/2, becomes the one near it with which most of all
- * values that can arrive go where Round takes them. ENOMEM. */
-mst_status qcfs_sum_shift(const qcfs_match *m, const qcfs_cut *pre, const qcfs_cut *post, int levels, float *shift);
+/* Of a pair's Round that reads a sum of two other pairs: the shift of its neuron becomes the one near 1/2 with which
+ * most of all values that can arrive go where Round takes them, if more do so than with the even level at ties.
+ * ENOMEM. */
+mst_status qcfs_sum_shift(const qcfs_match *m, const qcfs_cut *pre, const qcfs_cut *post, int levels, mst_node *neuron);
 /* The pre chain may end at a neuron, whose values lie in 0 to theta: add those bounds. */
 mst_status qcfs_bound_by_neuron(qcfs_match *m);
 

@@ -1,6 +1,7 @@
 /* A pair that rounds the sum of two others' values: all that can arrive is known, a value for each two levels, and some
- * are right between two of its levels in float32. Round takes the even one there, which no neuron does at all of them;
- * but they are few, and v(0), moved by some units in the last place, is chosen so that the fewest go elsewhere. */
+ * are right between two of its levels in float32, where Round takes the even one, or would be but for what float32
+ * rounds off otherwise here. They are few, and v(0), moved by some units in the last place where that is better than
+ * the even level, is chosen so that the fewest go elsewhere. */
 #include <math.h>
 
 #include "converter/pairs.h"
@@ -73,18 +74,18 @@ static size_t find_near(const summand *a, const summand *b, float scale, const c
     return n;
 }
 
-/* Those that a neuron puts elsewhere. */
-static size_t count_wrong(const near_tie *near, size_t n, float shift)
+/* Those that a neuron puts elsewhere. even: it rounds half to even. */
+static size_t count_wrong(const near_tie *near, size_t n, float shift, bool even)
 {
     size_t wrong = 0;
     for (size_t i = 0; i < n; i++)
-        wrong += floorf(near[i].z + shift) != near[i].level;
+        wrong += (even ? rintf(near[i].z) : floorf(near[i].z + shift)) != near[i].level;
     return wrong;
 }
 
-mst_status qcfs_sum_shift(const qcfs_match *m, const qcfs_cut *pre, const qcfs_cut *post, int levels, float *shift)
+mst_status qcfs_sum_shift(const qcfs_match *m, const qcfs_cut *pre, const qcfs_cut *post, int levels, mst_node *neuron)
 {
-    static const int units[] = {-17, 17, -33, 33, -49, 49, -65, 65};
+    static const int units[] = {0, -17, 17, -33, 33, -49, 49, -65, 65};
     const mst_edit *e = m->e;
     uint32_t i = e->producer[pre->outer];
     summand a, b;
@@ -104,13 +105,14 @@ mst_status qcfs_sum_shift(const qcfs_match *m, const qcfs_cut *pre, const qcfs_c
     near_tie *near = mst_arena_array(&arena, MOST_NEAR, sizeof *near);
     if (near == NULL)
         return edit_no_memory(m->e);
-    size_t n = find_near(&a, &b, (float)(1 / slope), &c, near), least = count_wrong(near, n, 0.5f);
+    size_t n = find_near(&a, &b, (float)(1 / slope), &c, near), least = count_wrong(near, n, 0.5f, true);
     for (size_t k = 0; k < sizeof units / sizeof units[0]; k++) {
         float other = 0.5f + ldexpf((float)units[k], -22);
-        size_t wrong = count_wrong(near, n, other);
+        size_t wrong = count_wrong(near, n, other, false);
         if (wrong < least) {
             least = wrong;
-            *shift = other;
+            neuron->fp[MST_NEURON_SHIFT] = other;
+            neuron->ip[MST_NEURON_EVEN] = 0;
         }
     }
     mst_arena_release(&arena);

@@ -98,6 +98,18 @@ static mst_status follow_average(qdq *q, uint32_t pair)
     return MST_OK;
 }
 
+/* Functions of pairs' values (LeakyRelu, say), which another pair rounds: divided by its scale, not multiplied. */
+static mst_status follow_function(qdq *q, uint32_t pair)
+{
+    const qdq_pair *p = &q->pairs->at[pair];
+    uint32_t x = qdq_source(q, p), y;
+    if (!p->one_scale || x >= q->n_tensors || !q->of_pairs[x] || q->averaged[x])
+        return MST_OK;
+    MST_TRY(emit_scaled(q->e, MST_BIN_DIV, x, p->told.scale, p->told.name, &y));
+    edit_set_input(q->e, p->round, 0, y);
+    return MST_OK;
+}
+
 /* Sums of two pairs' values, which a third one rounds: some are right between two levels, too (qcfs_sum.c). */
 static mst_status follow_sum(qdq *q, uint32_t pair)
 {
@@ -120,5 +132,8 @@ mst_status qdq_compute_exactly(qdq *q)
     for (uint32_t k = 0; k < q->pairs->n; k++)
         if (q->pairs->at[k].told.fate == MST_PAIR_ROUNDS || q->pairs->at[k].told.fate == MST_PAIR_NEURON)
             MST_TRY(follow_sum(q, k));
+    for (uint32_t k = 0; k < q->pairs->n; k++)
+        if (q->pairs->at[k].told.fate == MST_PAIR_ROUNDS)
+            MST_TRY(follow_function(q, k));
     return MST_OK;
 }

@@ -14,6 +14,7 @@ typedef struct qdq {
     uint32_t *grid;     /* [tensors] a pair on whose levels all its values are; MST_NONE: not known */
     bool *averaged;     /* [tensors] means of such values, whose ties are common */
     bool *from_0;       /* [tensors] not below 0 */
+    bool *of_pairs;     /* [tensors] functions and sums of pairs' values: all that there are are known */
     bool *of_qcfs;      /* [tensors] made of results of QCFS activations by movement, scales, sums and means alone */
     bool *seen_up;      /* [tensors] by a walk from a staircase */
     bool *seen_down;

@@ -5,6 +5,7 @@
 
 #define SAME 1e-9      /* of places: two nodes that compute one jump */
 #define TOLERANCE 1e-4 /* of constants that an exporter rounded to float32 */
+#define ROUNDING 4e-7  /* of a value that is made of several */
 
 static stair_fn no_fit(stair_ctx *c)
 {
@@ -261,7 +262,7 @@ stair_fn stair_binary(stair_ctx *c, const stair_fn *a, const stair_fn *b, mst_bi
 
 /* ---- what it is ---- */
 
-static bool near(double a, double b, double scale) { return fabs(a - b) <= 1e-6 * scale; }
+static bool near(double a, double b, double scale) { return fabs(a - b) <= ROUNDING * scale; }
 
 static double size_of(const stair_fn *f)
 {

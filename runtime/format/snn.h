@@ -16,8 +16,9 @@
 #define SNN_LEVELS 2u   /* NEURON has TOP, META a way of running */
 #define SNN_TUNED 4u    /* there is a section TUNE */
 #define SNN_SQUEEZED 8u /* images are resized in both sides */
+#define SNN_EVEN 16u    /* NEURON has EVEN */
 /* bits that this code understands */
-#define SNN_REQUIRED_KNOWN (SNN_NARROW | SNN_LEVELS | SNN_TUNED | SNN_SQUEEZED)
+#define SNN_REQUIRED_KNOWN (SNN_NARROW | SNN_LEVELS | SNN_TUNED | SNN_SQUEEZED | SNN_EVEN)
 /* optional features: what a reader may ignore */
 #define SNN_CHANNELS_LAST 1u /* the ONNX model takes [1,H,W,C] */
 #define SNN_HEADER_SIZE 64u
@@ -54,7 +55,9 @@ static inline bool mst_snn_host_fits(void)
 /* Integer parameters that a record of op may have in a file with these required features. */
 static inline uint32_t mst_snn_ints_of(mst_op op, uint32_t features)
 {
-    return op == MST_OP_NEURON && (features & SNN_LEVELS) == 0 ? MST_NEURON_TOP : mst_op_get(op)->n_ip;
+    if (op != MST_OP_NEURON || (features & SNN_EVEN) != 0)
+        return mst_op_get(op)->n_ip;
+    return (features & SNN_LEVELS) != 0 ? MST_NEURON_EVEN : MST_NEURON_TOP;
 }
 
 static inline size_t mst_snn_align_of(size_t bytes)

@@ -40,6 +40,14 @@ static bool has_levels(const mst_graph *g)
     return found;
 }
 
+static bool has_even(const mst_graph *g)
+{
+    bool found = false;
+    for (uint32_t i = 0; i < g->n_nodes && !found; i++)
+        found = g->nodes[i].op == MST_OP_NEURON && g->nodes[i].ip[MST_NEURON_EVEN] != 0;
+    return found;
+}
+
 static mst_status encode_meta(writer *w)
 {
     const mst_graph *g = w->g;
@@ -263,7 +271,8 @@ mst_status mst_snn_encode(const mst_graph *g, const mst_snn_sink *sink, mst_err 
     const mst_allocator *a = g->arena.alloc;
     writer w = {.g = g, .meta.alloc = a, .tensors.alloc = a, .nodes.alloc = a, .tune.alloc = a, .err = err};
     w.features = (has_levels(g) ? SNN_LEVELS : 0) | (g->tuning.timesteps != 0 ? SNN_TUNED : 0) |
-                 (MST_RESIZE_WIDTH(g->meta.prepare.resize) != 0 ? SNN_SQUEEZED : 0);
+                 (MST_RESIZE_WIDTH(g->meta.prepare.resize) != 0 ? SNN_SQUEEZED : 0) |
+                 (has_even(g) ? SNN_EVEN : 0);
     mst_crc32_init(&w.crc);
     mst_status st = encode(&w, sink);
     mst_strings_free(&w.strings);

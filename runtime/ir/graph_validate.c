@@ -429,6 +429,9 @@ mst_status mst_check_NEURON(const mst_check *c)
         return bad(c, "unknown RESET");
     if (!isfinite(c->n->fp[MST_NEURON_SHIFT]))
         return bad(c, "SHIFT is not finite");
+    if (ip[MST_NEURON_EVEN] < 0 || ip[MST_NEURON_EVEN] > 1 ||
+        (ip[MST_NEURON_EVEN] == 1 && c->n->fp[MST_NEURON_SHIFT] != 0.5f))
+        return bad(c, "EVEN is not 0, or 1 with a SHIFT of 1/2");
     return check_place(c, ip[MST_NEURON_SITE], ip[MST_NEURON_STAGE], ip[MST_NEURON_BLOCK]);
 }
 

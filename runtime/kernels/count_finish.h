@@ -25,12 +25,12 @@ typedef void finish_fn(const job *j, const place *at, const int32_t *sums);
 
 /* The constants of VW neurons. */
 typedef struct neurons {
-    VF levels, shift, theta, gain, bias;
+    VF levels, shift, back, theta, gain, bias;
 } neurons;
 
 ALWAYS neurons load_neurons(const mstc_neuron *q, size_t o, VM live, const int gain)
 {
-    return (neurons){v_set(q->levels), v_set(q->shift), v_load(q->theta + o, live),
+    return (neurons){v_set(q->levels), v_set(q->shift), v_set(-q->back), v_load(q->theta + o, live),
                      gain ? v_load(q->gain + o, live) : v_set(0), gain ? v_load(q->bias + o, live) : v_set(0)};
 }
 
@@ -39,7 +39,7 @@ ALWAYS VI fire_vec(const neurons *q, VF x, const int gain)
 {
     if (gain)
         x = v_add(v_mul(q->gain, x), q->bias);
-    x = v_add(v_div(v_mul(x, q->levels), q->theta), q->shift);
+    x = v_add(v_add(v_div(v_mul(x, q->levels), q->theta), q->shift), q->back);
     return v_trunc(v_min(v_max(x, v_set(0)), q->levels)); /* NaN: 0; within 0..levels truncating is floor */
 }
 

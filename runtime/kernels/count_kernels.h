@@ -8,7 +8,7 @@
  * Each operation below is rounded to float32, nothing is contracted:
  *   f = (float)s;  x = c[o]*f;  x = x + b[r*b_step + o];  x = x + more (mstc_more), where there is
  *   fire: if there is a gain: x = gain[o]*x, x = x + bias[o];
- *         y = floor((x*levels)/theta[o] + shift), clipped to 0..levels, NaN gives 0; or, where quick_k is
+ *         y = floor((x*levels)/theta[o] + shift - back), clipped to 0..levels, NaN gives 0; or, where quick_k is
  *         there, y = floor(quick_k[o]*f + quick_d[o]), clipped likewise: the caller knows that all sums that
  *         there are give the same, and that no number that is clipped reaches 2^31
  *
@@ -95,7 +95,7 @@ typedef struct mstc_affine {
 
 typedef struct mstc_neuron {
     const float *theta, *gain, *bias; /* [n]; gain and bias: both NULL or neither */
-    float levels, shift;              /* levels: a whole number, 1..255 */
+    float levels, shift, back;        /* levels: a whole number, 1..255; back: as in mstk_neuron (kernels.h) */
 } mstc_neuron;
 
 /* Where row r of a result goes: y + ld*index[r], or y + ld*r without index. */

@@ -21,9 +21,9 @@
  *           returns the sum of the counts
  * fire      integrate and fire: u = v + I, out theta where u >= theta, v = u - out;
  *           returns how many fired. I = gain*x + bias, or x without gain.
- * stair     QCFS: theta * (clip(floor(I*levels/theta + shift), 0, levels) / levels);
+ * stair     QCFS: theta * (clip(floor(I*levels/theta + shift - back), 0, levels) / levels);
  *           returns how many are not zero
- * level     the same staircase as counts: how many of 1..levels are <= I*levels/theta + shift;
+ * level     the same staircase as counts: how many of 1..levels are <= I*levels/theta + shift - back;
  *           levels at most 255, 0 for NaN
  * count     the same as numbers, and y: what they are worth; returns their sum
  * worth     y = theta*(x/levels) of counts x; add_worth: y += that
@@ -78,9 +78,13 @@ typedef struct mstk_bits {
     size_t words, lda, n;
 } mstk_bits;
 
+/* Levels that round half to even have this added and taken away again: of numbers from 0 to 2^23 nothing but a whole
+ * number is left, and what is below 0 does not become 1. */
+#define MSTK_EVEN 0x1p23f
+
 typedef struct mstk_neuron {
     const float *theta, *gain, *bias; /* gain and bias NULL: none */
-    float levels, shift;
+    float levels, shift, back;        /* back: 0; or MSTK_EVEN, as shift then is */
 } mstk_neuron;
 
 typedef struct mstk_norm {

@@ -264,12 +264,12 @@ static inline size_t stair_loop(const mstk_neuron *p, const float *restrict x, f
                                 size_t step, int gain)
 {
     const float *theta = p->theta, *g = p->gain, *h = p->bias;
-    const float levels = p->levels, shift = p->shift;
+    const float levels = p->levels, shift = p->shift, back = p->back;
     uint32_t on = 0;
     for (size_t i = 0; i < n; i++) {
         float current = gain ? g[i * step] * x[i] + h[i * step] : x[i];
         float th = theta[i * step];
-        float q = floorf(current * levels / th + shift);
+        float q = floorf(current * levels / th + shift - back);
         q = q < 0.0f ? 0.0f : q > levels ? levels
                                          : q;
         float out = th * (q / levels);
@@ -292,7 +292,7 @@ static size_t FN(stair_same_f32)(const mstk_neuron *p, const float *x, float *y,
 static inline float level_of(const mstk_neuron *p, float x, size_t i, int gain)
 {
     float current = gain ? p->gain[i] * x + p->bias[i] : x;
-    float z = current * p->levels / p->theta[i] + p->shift;
+    float z = current * p->levels / p->theta[i] + p->shift - p->back;
     z = z < p->levels ? z : p->levels; /* NaN becomes levels here */
     return current == current && z >= 1.0f ? z : 0.0f;
 }

@@ -125,7 +125,8 @@ mst_status low_compile_neuron(lowering *lo, uint32_t node)
     uint32_t cols = rt_last_dim(&lo->g->tensors[n->out]), base;
     rt_fire fire = {.rule = rt_is_count(fact) ? RT_FIRE_COUNT : RT_FIRE_IF,
                     .levels = pre->u.neuron.k.levels,
-                    .shift = pre->u.neuron.k.shift};
+                    .shift = pre->u.neuron.k.shift,
+                    .back = pre->u.neuron.k.back};
     rt_value out;
     rt_expr *e;
     rt_op *op;

@@ -92,7 +92,7 @@ typedef struct rt_fire {
                                          it is what the operator's reset writes */
     rt_each each;
     size_t channels, per_channel; /* EACH_ROW: row r has the constants of r/per_channel%channels */
-    float levels, shift;          /* FIRE_COUNT */
+    float levels, shift, back;    /* FIRE_COUNT */
     const uint32_t *piece_at;     /* neuron of each `piece` columns of the sum; NULL: in order */
     uint32_t piece;
 } rt_fire;

@@ -177,8 +177,9 @@ mst_status op_prepare_NEURON(op_prep *c, op_node *op)
                         MST_MAX_RUN_LEVELS);
     q->digits = c->mode == MST_RUN_RADIX;
     MST_TRY(op_channels_of(c, c->node->ip[MST_NEURON_AXIS], 1, 3, &q->ch, values));
+    bool even = c->node->ip[MST_NEURON_EVEN] != 0 && c->mode != MST_RUN_SPIKING;
     q->k = (mstk_neuron){values[0], values[1], values[2], (float)levels,
-                         c->node->fp[MST_NEURON_SHIFT]};
+                         even ? MSTK_EVEN : c->node->fp[MST_NEURON_SHIFT], even ? MSTK_EVEN : 0.0f};
     op->layer = c->facts[c->node->out].layer;
     if (c->mode == MST_RUN_SPIKING) {
         size_t at;

@@ -15,7 +15,7 @@ META, STRINGS, TENSORS, NODES, WEIGHTS, TUNE = range(1, 7)
 RESHAPE, PAD, LINEAR, BINARY, REDUCE, CLIP, NEURON, MASK, RATE_POOL = 0, 5, 7, 11, 13, 14, 18, 19, 20
 NONE = 0xFFFFFFFF
 F16, I8 = 3, 4
-NARROW, LEVELS, TUNED, SQUEEZED = 1, 2, 4, 8  # required features
+NARROW, LEVELS, TUNED, SQUEEZED, EVEN = 1, 2, 4, 8, 16  # required features
 CODES = {0: "f", 1: "i", 2: "f", F16: "e", I8: "b"}  # of struct; a float64 is never read
 INF = float("inf")
 
@@ -174,8 +174,8 @@ def narrow(dtype, values, scales=(0.5, 0.25, 1.0), required=NARROW, scale_type=0
     return m.bytes()
 
 
-def counting(run, top=(), required=LEVELS, levels=8, prepare=(0, 0, 0, 0, 0, 0, 0)):
-    """A network with two neurons; top: their TOPs, if any."""
+def counting(run, top=(), required=LEVELS, levels=8, prepare=(0, 0, 0, 0, 0, 0, 0), shift=0.5):
+    """A network with two neurons; top: their TOPs, if any; of the second its EVEN, too."""
     m = Model()
     m.required, m.run, m.prepare = required, run, prepare
     m.tensor("x", (1, 1, 2, 2))
@@ -190,7 +190,7 @@ def counting(run, top=(), required=LEVELS, levels=8, prepare=(0, 0, 0, 0, 0, 0, 
     m.node(RESHAPE, "flat", [0], 4)
     m.node(NEURON, "if0", [4, 2], 8, (1, 8, 0, 0, -1, -1) + top[:1], (0.5,))
     m.node(LINEAR, "fc1", [8, 1], 6)
-    m.node(NEURON, "if1", [6, 2], 7, (1, levels, 0, 0, -1, -1) + top[1:], (0.5,))
+    m.node(NEURON, "if1", [6, 2], 7, (1, levels, 0, 0, -1, -1) + top[1:], (shift,))
     m.node(LINEAR, "fc2", [7, 3], 5)
     return m.bytes()
 
@@ -244,6 +244,8 @@ def good():
     yield "radix-systematic", counting(0x12, (15, 15), levels=300)
     yield "count-levels-step", counting(0x00, (4, 0), levels=300)
     yield "step-systematic", counting(0x10, (0, 0))
+    yield "even", counting(0x00, (0, 0, 1), required=EVEN)
+    yield "even-levels", counting(0x01, (4, 7, 1), required=LEVELS | EVEN)
     yield "tuned", tuned()
     yield "tuned-all-alike", tuned(((2, 0, (0.75,)),), steps=(1, 1))
     yield "tuned-nothing", tuned(())
@@ -270,7 +272,7 @@ def bad_bytes():
     yield "ECORRUPT-cut-in-section", raw[:-1]
     yield "ECORRUPT-extended", raw + b"\0"
     yield "EVERSION-major", network_with(major=2).bytes()
-    yield "EVERSION-required-feature", network_with(required=16).bytes()
+    yield "EVERSION-required-feature", network_with(required=32).bytes()
     yield "ELIMIT-sections", patch(raw, 12, struct.pack("<I", 65))
     yield "ECORRUPT-header-checksum", patch(raw, 20, b"\1")
     yield "ECORRUPT-section-checksum", patch(raw, len(raw) - 1, b"\x55")
@@ -387,7 +389,8 @@ def bad_tensors_and_nodes():
     yield "EVERSION-node-more-ints", with_node(RESHAPE, "n", [5], 8, (1,))
     yield "EVERSION-node-more-floats", with_node(CLIP, "n", [5], 8, (), (0.0, 1.0, 2.0))
     yield "EVERSION-neuron-top-without-feature", counting(0x00, (0, 0), required=NARROW)
-    yield "EVERSION-neuron-more-ints", counting(0x00, (0, 0, 0))
+    yield "EVERSION-neuron-even-without-feature", counting(0x00, (0, 0, 0))
+    yield "EVERSION-neuron-more-ints", counting(0x00, (0, 0, 0, 0), required=LEVELS | EVEN)
     parts = network().sections()
     parts[NODES] = parts[NODES][:-4]
     yield "ECORRUPT-node-cut", assemble(parts)
@@ -465,6 +468,8 @@ def bad_graphs():
     yield "EFORMAT-graph-levels-zero", network(levels=0).bytes()
     yield "EFORMAT-graph-top-256", counting(0x00, (7, 256))
     yield "EFORMAT-graph-top-negative", counting(0x00, (-1, 7))
+    yield "EFORMAT-graph-even-2", counting(0x00, (0, 0, 2), required=EVEN)
+    yield "EFORMAT-graph-even-shift", counting(0x00, (0, 0, 1), required=EVEN, shift=0.25)
     yield "EFORMAT-graph-levels-many-for-count", counting(0x01, (7, 0), levels=300)
     yield "EFORMAT-graph-radix-frames", counting(0x02, (7, 7), prepare=(0, 0, 0, 10, 0, 0, 1))
     yield "EFORMAT-graph-reset", network(ip=(1, 8, 1, 0, -1, -1)).bytes()

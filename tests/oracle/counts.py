@@ -89,8 +89,9 @@ class CountSimulator(Simulator):
             gain, bias = (ops.along(a, node.ip["AXIS"], x.ndim) for a in args[2:4])
             x = gain * x + bias
         l = F(self.levels[i])
-        z = (x * l) / theta + node.fp["SHIFT"]
-        n = np.where(z >= 1, np.minimum(np.floor(z), l), F(0)).astype(F)
+        z = (x * l) / theta
+        z = np.rint(z) if node.ip["EVEN"] else np.floor(z + node.fp["SHIFT"])
+        n = np.where(z >= 1, np.minimum(z, l), F(0)).astype(F)
         unit = (args[1].tobytes(), self.levels[i]) if args[1].size == 1 else None
         along = np.broadcast_to(theta, (1,) + n.shape[1:])
         fired = self._sum(self._spikes(n))

@@ -149,7 +149,8 @@ class Simulator(Counting):
             current = gain * x + bias
         shift, levels = node.fp["SHIFT"], F(node.ip["LEVELS"])
         if not self.spiking:
-            q = np.floor((current * levels) / theta + shift)
+            ratio = (current * levels) / theta
+            q = np.rint(ratio) + F(0) if node.ip["EVEN"] else np.floor(ratio + shift)
             return theta * (np.minimum(np.maximum(q, F(0)), levels) / levels)
         v = self.potential.get(i)
         if v is None:

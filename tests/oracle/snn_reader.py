@@ -17,8 +17,9 @@ NARROW = 1  # required feature: types f16 and int8
 LEVELS = 2  # required feature: TOP of a neuron, run of META
 TUNED = 4   # required feature: section TUNE
 SQUEEZED = 8  # required feature: resize of both sides
+EVEN = 16  # required feature: EVEN of a neuron
 CHANNELS_LAST = 1  # optional feature: layout of the ONNX model's input
-KNOWN = NARROW | LEVELS | TUNED | SQUEEZED
+KNOWN = NARROW | LEVELS | TUNED | SQUEEZED | EVEN
 TYPES = {0: np.float32, 1: np.int32, 3: np.float16, 4: np.int8}
 
 # (name, integer parameters as (field, slots), float parameters)
@@ -42,7 +43,7 @@ OPS = [
     ("softmax", (("AXIS", 1),), ()),
     ("layernorm", (), ("EPS",)),
     ("neuron", (("AXIS", 1), ("LEVELS", 1), ("RESET", 1), ("SITE", 1), ("STAGE", 1), ("BLOCK", 1),
-                ("TOP", 1)), ("SHIFT",)),
+                ("TOP", 1), ("EVEN", 1)), ("SHIFT",)),
     ("mask", (("SITE", 1), ("STAGE", 1), ("BLOCK", 1), ("INDEX", 1)), ("RATIO", "TRAINED")),
     ("rate_pool", (("KERNEL", 2), ("STRIDE", 2), ("PAD", 2), ("DILATION", 2)), ()),
 ]
@@ -251,7 +252,8 @@ def read_nodes(data, strings, required):
         kind, int_fields, float_fields = OPS[op]
         slots = sum(n for _, n in int_fields)
         check(n_ip <= slots and n_fp <= len(float_fields), "EVERSION", "node %d: parameters" % i)
-        check(kind != "neuron" or n_ip < 7 or required & LEVELS, "EVERSION", "node %d: TOP without its feature" % i)
+        check(kind != "neuron" or n_ip < 7 or required & (LEVELS | EVEN), "EVERSION", "node %d: TOP without its feature" % i)
+        check(kind != "neuron" or n_ip < 8 or required & EVEN, "EVERSION", "node %d: EVEN without its feature" % i)
         inputs = [None if k == NONE else k for k in c.take("%dI" % n_in)]
         ints = list(c.take("%di" % n_ip)) + [0] * (slots - n_ip)
         floats = list(c.take("%df" % n_fp)) + [0.0] * (len(float_fields) - n_fp)
@@ -309,6 +311,8 @@ def check_graph(graph):
         if node.op == "neuron":
             top = node.ip["TOP"]
             check(0 <= top <= 255, "EFORMAT", "node '%s': TOP" % node.name)
+            check(node.ip["EVEN"] == 0 or node.ip["EVEN"] == 1 and node.fp["SHIFT"] == 0.5, "EFORMAT",
+                  "node '%s': EVEN" % node.name)
             check(graph.mode == "step" or (top or node.ip["LEVELS"]) <= 255, "EFORMAT", "node '%s': levels" % node.name)
         ready.add(node.out)
     check(graph.output in ready, "EFORMAT", "the output is not made")

@@ -177,7 +177,8 @@ class Stepper:
         else:
             unit = counts.theta.astype(np.float64) / l
             v = x + float(node.fp["SHIFT"]) * unit
-        fired = self._fire_digits(v, unit, l) if self.radix else self._fire(v, unit, l)
+        even = node.ip["EVEN"] != 0
+        fired = self._fire_digits(v, unit, l, even) if self.radix else self._fire(v, unit, l, even)
         off = np.broadcast_to(fired, counts.n.shape) != counts.n
         self.report.neurons += off.size
         self.report.counts_off += int(off.sum())
@@ -185,23 +186,28 @@ class Stepper:
             z = np.broadcast_to(v / unit, off.shape)[off]
             self.report.farthest = max(self.report.farthest, float(np.abs(z - np.rint(z)).max()))
 
-    def _fire(self, v, unit, l):
+    def _fire(self, v, unit, l, even):
+        """even: an odd spike needs more than the threshold."""
         n = np.zeros(v.shape, F)
         for _ in range(l):
-            s = v >= unit
+            s = (v > unit) | (v >= unit) & ((n % 2 == 1) | (not even))
             v = np.where(s, v - unit, v)
             n += s
         return n
 
-    def _fire_digits(self, v, unit, l):
+    def _fire_digits(self, v, unit, l, even):
         k = l.bit_length()
+        if l == 1 and even:
+            return self._fire(v, unit, l, even)
         if l == 2 ** (k - 1):
             v = np.minimum(v, l * unit)
         elif l != 2 ** k - 1:
-            return self._fire(v, unit, l)  # n is formed first
+            return self._fire(v, unit, l, even)  # n is formed first
         n = np.zeros(v.shape, F)
-        for _ in range(k):
+        for digit in range(k):
             s = v >= 2 ** (k - 1) * unit
+            if even and digit == k - 1:
+                s &= v != 2 ** (k - 1) * unit
             v = 2 * np.where(s, v - 2 ** (k - 1) * unit, v)
             n = 2 * n + s
         return n

@@ -81,7 +81,7 @@ class Graph:
     def neuron(self, x, theta=1.0, levels=16, shift=0.5, **more):
         shape = self.tensors[x].shape
         return self.node("neuron", [x, self.const(np.atleast_1d(theta))], shape, {"SHIFT": shift},
-                         AXIS=len(shape) - 1, LEVELS=levels, **more)
+                         AXIS=len(shape) - 1, LEVELS=levels, **dict({"EVEN": 0}, **more))
 
     def mask(self, x, ratio):
         return self.node("mask", [x], self.tensors[x].shape, {"RATIO": ratio}, INDEX=len(self.nodes))
@@ -122,11 +122,14 @@ def image(shape, seed=1, samples=2):
 
 def test_ties_and_limits_of_a_neuron():
     """A membrane at a level reaches it; NaN fires nothing."""
-    g = Graph([1, 8])
-    g = g.done(g.neuron(0, 1.0, 4, 0.5))
-    x = np.array([[0.125, 0.12499, 0.375, 5, -1, 0, np.nan, np.inf]], F)
-    assert run(g, x).counts[g.output].n.ravel().tolist() == [1, 0, 2, 4, 0, 0, 0, 4]
-    assert run(g, x, levels=1).counts[g.output].n.ravel().tolist() == [0, 0, 0, 1, 0, 0, 0, 1]
+    nan, inf = np.nan, np.inf
+    for even, x, four, one in (
+            (0, [0.125, 0.12499, 0.375, 5, -1, 0, nan, inf], [1, 0, 2, 4, 0, 0, 0, 4], [0, 0, 0, 1, 0, 0, 0, 1]),
+            (1, [0.125, 0.12501, 0.375, 0.625, 5, -1, nan, 0.875], [0, 1, 2, 2, 4, 0, 0, 4], [0, 0, 0, 1, 1, 0, 0, 1])):
+        g = Graph([1, 8])
+        g = g.done(g.neuron(0, 1.0, 4, EVEN=even))
+        for levels, n in ((4, four), (1, one)):
+            assert run(g, np.array([x], F), levels=levels).counts[g.output].n.ravel().tolist() == n
 
 
 @pytest.mark.parametrize("levels", [7, 15, 16, 200])

@@ -79,6 +79,8 @@ def test_defaults_of_the_golden_files():
                      "radix-systematic": ("radix", "systematic", [15, 15]),
                      "count-levels-step": ("step", "binomial", [4, 0]),
                      "step-systematic": ("step", "systematic", [0, 0])}
+    assert [[n.ip["EVEN"] for n in graphs[name].nodes if n.op == "neuron"] for name in ("plain", "even", "even-levels")] \
+        == [[0], [0, 1], [0, 1]]
 
 
 def test_a_reader_without_the_feature_refuses(monkeypatch):
@@ -88,10 +90,11 @@ def test_a_reader_without_the_feature_refuses(monkeypatch):
         try:
             snn_reader.load(path)
         except snn_reader.FormatError as error:
-            assert error.status == "EVERSION" and re.search("required features [248]$", str(error))
+            assert error.status == "EVERSION" and re.search("required features ([248]|10|12)$", str(error))
             refused.append(path.stem)
-    assert sorted(refused) == ["count-levels-step", "count-mode", "count-without-parameters", "radix-systematic",
-                               "resize-both-sides", "step-systematic", "tuned", "tuned-all-alike", "tuned-nothing"]
+    assert sorted(refused) == ["count-levels-step", "count-mode", "count-without-parameters", "even", "even-levels",
+                               "radix-systematic", "resize-both-sides", "step-systematic", "tuned", "tuned-all-alike",
+                               "tuned-nothing"]
 
 
 @pytest.mark.parametrize("path", BAD, ids=lambda p: p.stem)

@@ -233,7 +233,7 @@ KINDS = {
     "com.microsoft SkipLayerNormalization": Kind(lambda: network(mid=skip_norm, domain=MS), (2, 1)),
     "ReLUs alone": Kind(relus, None, "nothing in this network spikes", analog=(0, 1)),
     "one ReLU between QCFS": Kind(lambda: network(first=op("Relu")), (1, 1)),
-    "sign": Kind(lambda: network(first=op("Sign")), None, "not part of a QCFS", analog=(1, 1)),
+    "sign": Kind(lambda: network(first=op("Sign")), None, "a Sign, which is 0 at 0", analog=(1, 1)),
     "channels last (tf2onnx, Keras, JAX)": Kind(channels_last, (2, 0), nhwc=True),
     "ArgMax at the end": Kind(lambda: network(head=op("ArgMax", axis=1), kind_of_output=TensorProto.INT64), (2, 0), "cut", cut=argmax),
     "LogSoftmax at the end": Kind(lambda: network(head=op("LogSoftmax", axis=1)), (2, 0), "cut", cut=log_softmax),

@@ -72,6 +72,33 @@ def test_averages_follow_the_order_of_onnx_runtime(kernel, stride, dtype, zero, 
     assert ties > 0 or kernel != 2 or stride != 2
 
 
+FUNCTIONS = {
+    "LeakyRelu": lambda n, y: n.op("LeakyRelu", y, alpha=.1),
+    "LeakyRelu, a quarter": lambda n, y: n.op("LeakyRelu", y, alpha=.25),
+    "PRelu": lambda n, y: n.op("PRelu", y, n.const([[[.1]], [[.3]]])),
+    "half": lambda n, y: n.op("Mul", y, n.const(.5)),
+    "difference": lambda n, y: n.op("Mul", n.op("Sub", y, n.op("Transpose", y, perm=[0, 1, 3, 2])), n.const(.5)),
+    "Elu": lambda n, y: n.op("Elu", y),
+}
+
+
+@pytest.mark.parametrize("name", list(FUNCTIONS), ids=lambda name: name.replace(" ", "-"))
+def test_functions_of_levels_are_rounded_as_onnx_runtime_does(name, tmp_path):
+    """Between two signed pairs of one scale all values are known, and many are right between two levels but for what
+    float32 rounds off."""
+    for scale in np.random.default_rng(1).uniform(.01, .2, 8):
+        n = Net([1, 2, 16, 16], 17)
+        y = quantized(n, FUNCTIONS[name](n, quantized(n, n.x, scale, 0, np.int8)), scale, 0, np.int8)
+        model = n.model(n.op("Gemm", n.op("Flatten", y), n.const(np.eye(512))))
+        report, _ = convert(model, tmp_path, "--allow-analog")
+        assert [p["became"] for p in report["pairs"]] == ["rounds", "rounds"]
+        k = np.random.default_rng(2).integers(-128, 128, (1, 2, 16, 16))
+        x = (k * np.float32(scale)).astype("f4")
+        out, _ = ran(tmp_path / "model.bin", x[0], tmp_path)
+        want = judge(model, x)[0].ravel()
+        assert np.array_equal(np.rint(out / np.float32(scale)), np.rint(want / np.float32(scale)))
+
+
 def levels_of_sum(s1, s2, s3, shift):
     """(what Round makes of all sums of two pairs, what a neuron makes of them)"""
     f = np.float32

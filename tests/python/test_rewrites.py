@@ -138,3 +138,34 @@ def test_scale_of_one_level_behind(scale, output, theta, tmp_path):
         assert error(float_run(model, tmp_path, x), runtime(model, x)) < 2e-6
         found.append(last_output(graph, tmp_path, x, "spiking", 9))
     np.testing.assert_allclose(found[0], found[1], rtol=1e-5)
+
+
+PICKS = {
+    "gather": lambda n, y: n.op("Gather", y, n.const([5, 3, 4, 1, 0, 2], dtype=np.int64), axis=1),
+    "gather some": lambda n, y: n.op("Gather", y, n.const([5, 3, 3, 1], dtype=np.int64), axis=1),
+    "slice": lambda n, y: n.op("Slice", y, *[n.const(k, dtype=np.int64) for k in ([4], [0], [1], [-1])]),
+    "pool, gather": lambda n, y: n.op("AveragePool", PICKS["gather"](n, y), kernel_shape=[2, 2]),
+    "gather pixels": lambda n, y: n.op("Gather", y, n.const([3, 0, 1], dtype=np.int64), axis=3),
+}
+
+
+@pytest.mark.parametrize("name", list(PICKS), ids=lambda name: name.replace(" ", "-"))
+def test_scales_of_channels_go_past_what_picks_channels(name, tmp_path):
+    """Powers of two and signs behind the neurons: the layer behind the pick takes them, theta stays as trained."""
+    rng = np.random.default_rng(6)
+    k = np.float32([1, -2, .5, 4, -.25, 8]).reshape(6, 1, 1)
+    probe = Net([1, 6, 4, 5], 17)
+    order = runtime(probe.model(PICKS[name](probe, probe.x)), np.broadcast_to(k, (1, 6, 4, 5)).astype("f4"))
+    channels = order.size // (3 * 4 if "pool" in name else 4 * 3 if "pixels" in name else 4 * 5)
+    order = order.reshape(channels, -1)[:, 0]
+    w, v = rng.normal(size=(6, 3, 1, 1)), rng.normal(size=(4, channels, 2, 2)).astype("f4")
+    x, found = rng.normal(size=(2, 3, 4, 5)).astype("f4"), []
+    for scaled in (False, True):
+        n = Net([1, 3, 4, 5], 17)
+        y = qcfs(n, n.op("Conv", n.x, n.const(w)), .9, 8)
+        y = PICKS[name](n, n.op("Mul", y, n.const(k)) if scaled else y)
+        y = n.op("Conv", y, n.const(v / order.reshape(1, -1, 1, 1) if scaled else v))
+        y = qcfs(n, y, .5, 4)
+        found.append(measure(n.model(n.op("ReduceMean", y, axes=[2, 3], keepdims=0)), tmp_path, x))
+        assert found[-1]["thetas"][0] == pytest.approx((.9, .9), rel=1e-6) and found[-1]["affines"] == 0
+    assert found[0] == found[1]

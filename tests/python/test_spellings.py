@@ -83,6 +83,28 @@ def integers_of_bounded(n, x, t, L):
     return n.op("Mul", n.op("Div", n.op("Cast", whole, to=TensorProto.FLOAT), n.const(L)), n.const(t))
 
 
+def bounded_integers(n, y, t, L, to=TensorProto.INT64, clip=True):
+    """whole numbers y as integers, bounded as integers"""
+    dtype = np.int64 if to == TensorProto.INT64 else np.int32
+    low, high = n.const(0, dtype=dtype), n.const(int(L), dtype=dtype)
+    y = n.op("Cast", y, to=to)
+    y = n.op("Clip", y, low, high) if clip else n.op("Min", n.op("Max", y, low), high)
+    return n.op("Mul", n.op("Cast", y, to=TensorProto.FLOAT), n.const(np.float32(t) / np.float32(L)))
+
+
+def floor_integers(n, x, t, L):
+    return bounded_integers(n, n.op("Floor", levels_of(n, x, t, L, 0.5)), t, L)
+
+
+def floor_integers_min_max(n, x, t, L):
+    return bounded_integers(n, n.op("Floor", levels_of(n, x, t, L, 0.5)), t, L, TensorProto.INT32, False)
+
+
+def minus_floor_integers(n, x, t, L):
+    y = n.op("Neg", n.op("Floor", n.op("Neg", levels_of(n, x, t, L, 0.5))))  # ceil(z + 1/2)
+    return bounded_integers(n, n.op("Sub", y, n.const(1.0)), t, L)
+
+
 def steps(n, x, t, L, compare="GreaterOrEqual"):
     total = None
     for k in range(1, L + 1):
@@ -103,8 +125,8 @@ def two_relus(n, x, t, L):
 
 
 UP = [straight_through, straight_through_unit, pact_abs, pact_where, where_bounds, minus_ceil, integers,
-      integers_of_bounded, steps, two_relus]
-DOWN = [minus_floor, ceil, steps_above]
+      integers_of_bounded, floor_integers, floor_integers_min_max, steps, two_relus]
+DOWN = [minus_floor, ceil, minus_floor_integers, steps_above]
 THETAS = {"scalar": np.float32(1.7), "channels": np.linspace(0.6, 2.9, 6, dtype=np.float32).reshape(6, 1, 1)}
 
 
@@ -247,19 +269,50 @@ def rounded(n, x, t, L):
     ((6, 4), (8, 8)),  # at 3/2 and 9/2: both
 ])
 def test_round_of_another_quantizer(first, second, tmp_path):
-    """Round takes the even level right between two. Where that is up at all values that arrive, or down at all, a
-    neuron does it, too; else it is refused."""
+    """Round takes the even level right between two: at all values that arrive up, at all down, or at some up."""
     n = Net([1, 40], 17)
     y = plain(n, n.x, np.float32(first[0]), np.float32(first[1]))
     model = n.model(rounded(n, y, np.float32(second[0]), np.float32(second[1])))
     levels = np.arange(first[1] + 1) * first[0] / first[1] * second[1] / second[0]
-    ties = [k for k in levels if abs(k % 1 - 0.5) < 1e-9 and k < second[1]]
-    sides = {np.round(k) > k for k in ties}
-    if len(sides) == 2:
-        assert "even" in refused(model, tmp_path)
-        return
+    ties = {np.round(k) > k for k in levels if abs(k % 1 - 0.5) < 1e-9 and k < second[1]}
+    _, graph = convert(model, tmp_path)
+    assert [node.ip["EVEN"] for node in graph.nodes if node.op == "neuron"] == [0, len(ties) != 1]
     x = np.linspace(-1, first[0] + 1, 40, dtype=np.float32)[None]
     np.testing.assert_allclose(float_run(model, tmp_path, x), runtime(model, x), rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("to,clip", [(TensorProto.INT64, True), (TensorProto.INT32, True), (TensorProto.INT32, False)])
+@pytest.mark.parametrize("L", [1, 4, 15])
+def test_rounds_to_integers(to, clip, L, tmp_path):
+    """Round, cast, bounded as integers, cast back; at the ties and right beside them."""
+    n, t = Net([1, 4 * L + 40], 17), np.float32(L / 4)
+    model = n.model(bounded_integers(n, n.op("Round", levels_of(n, n.x, t, np.float32(L))), t, L, to, clip))
+    report, graph = convert(model, tmp_path)
+    neuron, theta = neuron_of(graph)
+    assert (neuron.ip["LEVELS"], neuron.ip["EVEN"], report["non_spiking_nodes"]) == (L, 1, 0) and theta == t
+    x = (np.arange(-19, 4 * L + 21) / 16).astype(np.float32).reshape(1, -1)
+    for beside in (0, 1e-4, -1e-4):
+        got, expected = float_run(model, tmp_path, x + np.float32(beside)), runtime(model, x + np.float32(beside))
+        np.testing.assert_allclose(got, expected, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("L,off,fits", [(8, 5e-5, True), (8, 2e-4, False), (8, 1e-3, False), (8, 8e-3, False),
+                                        (8, -2e-4, False), (8, -8e-3, False), (1, 2e-4, False), (255, 2e-4, False),
+                                        (4095, 0, True), (65535, 0, True)])
+@pytest.mark.parametrize("unit", [True, False], ids=["theta", "levels"])
+def test_upper_bounds_are_whole_levels(L, off, fits, unit, tmp_path):
+    """To 1e-4 of a level, and what float32 rounds off where there are many."""
+    n, t = Net([1, 40], 17), np.float32(1.7)
+    y = n.op("Floor", levels_of(n, n.x, t, np.float32(L), 0.5))
+    if unit:
+        y = n.op("Clip", n.op("Mul", y, n.const(t / np.float32(L))), n.const(0.0), n.const(t * np.float32(1 + off / L)))
+    else:
+        y = n.op("Mul", n.op("Clip", y, n.const(0.0), n.const(np.float32(L + off))), n.const(t / np.float32(L)))
+    model = n.model(y)
+    if not fits:
+        assert "its upper bound is L = " in refused(model, tmp_path)
+        return
+    assert neuron_of(convert(model, tmp_path)[1])[0].ip["LEVELS"] == L
 
 
 def test_signed_levels_are_refused(tmp_path):

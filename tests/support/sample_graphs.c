@@ -255,8 +255,8 @@ static uint32_t random_node(builder *b, uint32_t t, uint32_t *n, uint32_t *c, in
     }
     case 2: {
         uint32_t theta = constant(b, "", 0, 0.5f + (float)below(b, 8), SHAPE(1));
-        t = node(b, MST_OP_NEURON, name, IDS(t, theta), SHAPE(1, *n, *c), 6, 2, 1 + (int)below(b, 32), 0,
-                 (int)below(b, MST_SITE_COUNT), (int)below(b, 4) - 1, (int)below(b, 9) - 1);
+        t = node(b, MST_OP_NEURON, name, IDS(t, theta), SHAPE(1, *n, *c), 8, 2, 1 + (int)below(b, 32), 0,
+                 (int)below(b, MST_SITE_COUNT), (int)below(b, 4) - 1, (int)below(b, 9) - 1, 0, index % 2);
         set_fp(b, 0.5f, 0);
         t = node(b, MST_OP_MASK, name, IDS(t), SHAPE(1, *n, *c), 4, 0, -1, -1, index);
         set_fp(b, (float)below(b, 4) / 4, below(b, 2) != 0 ? -1 : 0.5f);

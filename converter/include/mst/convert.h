@@ -121,12 +121,13 @@ MST_API mst_status mst_onnx_import(const char *path, const mst_import_opts *opts
  */
 
 /* A bound of 0 from below that is the activation of a layer: ReLU, ReLU6, clipped ReLU. (Not one whose result
- * multiplies another live value: a gate stays analog.) */
+ * multiplies another live value: a gate stays analog; nor one that an exponential function reads, as in Elu.) */
 typedef struct mst_relu {
-    uint32_t node;     /* of the graph */
-    const char *name;  /* lent by the graph */
-    uint32_t channels; /* of the last axis */
-    double bound;      /* its upper bound; infinite: none */
+    uint32_t node;       /* of the graph */
+    const char *name;    /* lent by the graph */
+    uint32_t channels;   /* of the last axis */
+    double bound;        /* its upper bound; infinite: none */
+    const float *bounds; /* [channels] where each has its own, the largest of which is bound; NULL: they have not */
 } mst_relu;
 /* The ReLUs of an imported graph in execution order, in the arena; g is not changed. ENOMEM. */
 MST_API mst_status mst_relus_find(mst_graph *g, mst_arena *arena, mst_relu **out, size_t *n, mst_err *err);

@@ -96,7 +96,7 @@ static inline size_t cpu_count_column(const rt_op *op, size_t row) { return cpu_
 static inline mstc_neuron cpu_count_neuron(const rt_fire *f, size_t column)
 {
     return (mstc_neuron){f->theta + column, f->gain != NULL ? f->gain + column : NULL,
-                         f->gain != NULL ? f->bias + column : NULL, f->levels, f->shift};
+                         f->gain != NULL ? f->bias + column : NULL, f->levels, f->shift, f->back};
 }
 
 static inline uint8_t *cpu_counts_at(const mst_session *s, const rt_value *v) { return rt_buf_at(s, v->buf); }

@@ -11,7 +11,7 @@
 
 /* One output. */
 typedef struct stairs {
-    float c, b, theta, gain, bias, levels, shift;
+    float c, b, theta, gain, bias, levels, shift, back;
     bool gains;
     int64_t most; /* no sum is larger, or less than -most */
 } stairs;
@@ -38,7 +38,8 @@ static float fires(const stairs *q, int64_t s)
 {
     float z = current(q, s) * q->levels;
     z = z / q->theta;
-    return within(q, z + q->shift);
+    z = z + q->shift;
+    return within(q, z - q->back);
 }
 
 static float quickly(const stairs *q, float k, float d, int64_t s)
@@ -50,7 +51,8 @@ static float quickly(const stairs *q, float k, float d, int64_t s)
 /* The least sum that fires n, most + 1 where none does; false: it is not near where it should be. */
 static bool find_step(const stairs *q, float n, int64_t *at)
 {
-    double x = ((double)n - (double)q->shift) * (double)q->theta / (double)q->levels;
+    double shift = q->back != 0 ? 0.5 : (double)q->shift;
+    double x = ((double)n - shift) * (double)q->theta / (double)q->levels;
     if (q->gains)
         x = (x - (double)q->bias) / (double)q->gain;
     x = ceil((x - (double)q->b) / (double)q->c);
@@ -141,6 +143,7 @@ mst_status cpu_count_find_quick(lowering *lo, rt_op *op)
                     .bias = f->gain != NULL ? f->bias[o] : 0,
                     .levels = f->levels,
                     .shift = f->shift,
+                    .back = f->back,
                     .gains = f->gain != NULL,
                     .most = most};
         if (!find_line(&q, &k[o], &d[o]))

@@ -93,7 +93,7 @@ static void fire_row(const cpu_job *job, size_t row, const float *x, uint8_t *y)
                     : f->each == RT_EACH_ROW  ? row / f->per_channel % f->channels * RT_COLS
                                               : 0;
     mstk_neuron q = {f->theta + column, f->gain != NULL ? f->gain + column : NULL,
-                     f->gain != NULL ? f->bias + column : NULL, f->levels, f->shift};
+                     f->gain != NULL ? f->bias + column : NULL, f->levels, f->shift, f->back};
     (f->each == RT_EACH_COLUMN ? k->level_each_u8 : k->level_same_u8)(&q, x, y, op->expr->cols);
 }
 

@@ -43,7 +43,7 @@ START_TEST(parts_add_up)
         x.a = theta * random_level(&state);
         x.kept = x.a * random_level(&state);
         x.stored = theta * random_level(&state);
-        calib_error e = mst_calib_split_count(theta, levels, shift, &x);
+        calib_error e = mst_calib_split_count(theta, levels, shift, false, &x);
         assert_near(sum_of(e.part), e.e);
         assert_near(e.e, (double)x.left - (double)x.kept);
         assert_near(e.residual, (double)x.current - (double)x.fired);
@@ -62,39 +62,39 @@ START_TEST(known_cases)
 {
     /* the ANN's levels, no masks: nothing, to the bit */
     calib_counted x = {.current = 0.6f, .fired = 0.5f, .left = 0.5f, .a = 0.5f, .stored = 0.5f, .kept = 0.5f};
-    calib_error e = mst_calib_split_count(1, 4, 0.5f, &x);
+    calib_error e = mst_calib_split_count(1, 4, 0.5f, false, &x);
     ck_assert(e.e == 0 && sum_of(e.part) == 0 && e.residual == (double)0.6f - 0.5);
     /* a current of 0.375: 3 of 8 levels, 2 of 4 */
     x = (calib_counted){.current = 0.375f, .fired = 0.375f, .left = 0.375f, .a = 0.5f, .stored = 0.5f, .kept = 0.5f};
-    e = mst_calib_split_count(1, 4, 0.5f, &x);
+    e = mst_calib_split_count(1, 4, 0.5f, false, &x);
     ck_assert(e.part[MST_PART_QUANTIZATION] == -0.125 && e.e == -0.125 && e.residual == 0);
     /* far above theta both are theta, below 0 both are 0 */
     x = (calib_counted){.current = 1.7f, .fired = 1, .left = 1, .a = 1, .stored = 1, .kept = 1};
-    e = mst_calib_split_count(1, 4, 0.5f, &x);
+    e = mst_calib_split_count(1, 4, 0.5f, false, &x);
     ck_assert(e.e == 0 && e.part[MST_PART_CLIPPING] == 0);
     x = (calib_counted){.current = -0.25f};
-    e = mst_calib_split_count(1, 4, 0.5f, &x);
+    e = mst_calib_split_count(1, 4, 0.5f, false, &x);
     ck_assert(e.e == 0 && e.part[MST_PART_CLIPPING] == 0 && e.residual == -0.25);
     /* but for a shift of 2: -0.125 gives 1 of 8 levels and 1 of 4 */
     x = (calib_counted){
         .current = -0.125f, .fired = 0.125f, .left = 0.125f, .a = 0.25f, .stored = 0.25f, .kept = 0.25f};
-    e = mst_calib_split_count(1, 4, 2, &x);
+    e = mst_calib_split_count(1, 4, 2, false, &x);
     ck_assert(e.part[MST_PART_CLIPPING] == -0.125 && e.part[MST_PART_QUANTIZATION] == 0 && e.e == -0.125);
     /* a mask leaves one of two spikes; the ANN has none, */
     x = (calib_counted){.current = 0.5f, .fired = 0.5f, .left = 0.25f, .a = 0.5f, .stored = 0.5f, .kept = 0.5f};
-    e = mst_calib_split_count(1, 4, 0.5f, &x);
+    e = mst_calib_split_count(1, 4, 0.5f, false, &x);
     ck_assert(e.part[MST_PART_MASKS] == -0.25 && e.e == -0.25 && e.part[MST_PART_INHERITED] == 0);
     /* or has one that takes as much */
     x.kept = 0.25f;
-    e = mst_calib_split_count(1, 4, 0.5f, &x);
+    e = mst_calib_split_count(1, 4, 0.5f, false, &x);
     ck_assert(e.part[MST_PART_MASKS] == 0 && e.e == 0);
     /* a quarter less because the weights are stored otherwise, the rest inherited */
     x = (calib_counted){.current = 0.5f, .fired = 0.5f, .left = 0.5f, .a = 0.25f, .stored = 0, .kept = 0.25f};
-    e = mst_calib_split_count(1, 4, 0.5f, &x);
+    e = mst_calib_split_count(1, 4, 0.5f, false, &x);
     ck_assert(e.part[MST_PART_WEIGHTS] == -0.25 && e.part[MST_PART_INHERITED] == 0.5 && e.e == 0.25);
     /* a current that is not a number asks for nothing */
     x = (calib_counted){.current = NAN};
-    e = mst_calib_split_count(1, 4, 0.5f, &x);
+    e = mst_calib_split_count(1, 4, 0.5f, false, &x);
     ck_assert(e.e == 0 && sum_of(e.part) == 0);
 }
 END_TEST

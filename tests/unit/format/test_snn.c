@@ -160,10 +160,11 @@ static uint32_t required_of(const mst_graph *g)
     return required;
 }
 
-/* Levels and a way of running set their feature bit, each by itself; without them the bit is not there. */
+/* Levels and a way of running set their feature bit, each by itself; without them the bit is not there. So does the
+ * even level, another. */
 START_TEST(test_run_round_trip)
 {
-    for (int k = 0; k < 5; k++) {
+    for (int k = 0, even = 0; k < 5; k += even, even = 1 - even) {
         mst_err err = {0};
         mst_graph *g = NULL;
         assert_ok(sample_tiny(NULL, &g, &err), &err);
@@ -174,7 +175,9 @@ START_TEST(test_run_round_trip)
         g->meta.thinning = k == 3 ? MST_THIN_SYSTEMATIC : MST_THIN_BINOMIAL;
         g->nodes[2].ip[MST_NEURON_TOP] = k == 4 ? 255 : 0;
         ck_assert_int_eq(mst_node_levels(&g->nodes[2]), k == 4 ? 255 : g->nodes[2].ip[MST_NEURON_LEVELS]);
-        ck_assert_uint_eq(required_of(g), k == 0 ? 0 : SNN_LEVELS);
+        g->nodes[2].fp[MST_NEURON_SHIFT] = 0.5f;
+        g->nodes[2].ip[MST_NEURON_EVEN] = even;
+        ck_assert_uint_eq(required_of(g), (k == 0 ? 0 : SNN_LEVELS) | (even != 0 ? SNN_EVEN : 0));
         round_trip(g);
     }
 }

@@ -192,6 +192,14 @@ START_TEST(neurons_and_masks)
     o.n->ip[MST_NEURON_AXIS] = 1, o.n->ip[MST_NEURON_LEVELS] = 16;
     o.n->fp[MST_NEURON_SHIFT] = 0.5f;
     expect_ok(&o);
+    o.n->ip[MST_NEURON_EVEN] = 1;
+    expect_ok(&o);
+    o.n->fp[MST_NEURON_SHIFT] = 0.25f;
+    expect_bad(&o, "EVEN");
+    o.n->ip[MST_NEURON_EVEN] = 2;
+    o.n->fp[MST_NEURON_SHIFT] = 0.5f;
+    expect_bad(&o, "EVEN");
+    o.n->ip[MST_NEURON_EVEN] = 0;
     o.zeros[1] = 0.0f;
     expect_bad(&o, "theta");
     o.zeros[1] = NAN;

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "runtime/kernels/count_kernels.h"
+#include "runtime/kernels/kernels.h"
 
 enum { TRIALS = 400,
        BYTES = 1 << 16,
@@ -138,7 +139,9 @@ static void make_epilogue(trial *t, layer *l)
     l->a.b_step = per_row ? l->n + rnd(t, 3) : 0;
     l->a.b = constants(t, per_row ? l->rows * l->a.b_step : l->n, ties, -reach / 4, reach);
     l->q.levels = (float)PICK(t, 1, 2, 3, 4, 7, 8, 15, 16, 64, 255);
-    l->q.shift = coin(t) ? 0.5f : 0.0f;
+    l->q.back = coin(t) ? 0.0f : MSTK_EVEN;
+    l->q.shift = l->q.back != 0 ? MSTK_EVEN : coin(t) ? 0.5f
+                                                      : 0.0f;
     l->q.theta = theta = constants(t, l->n, ties, 1.0f, reach + 2);
     if (rnd(t, 8) == 0)
         theta[rnd(t, (uint32_t)l->n)] = 1e-30f; /* infinite quotients */
@@ -239,8 +242,7 @@ static uint8_t fire_of(const mstc_neuron *q, size_t o, float current)
     }
     x = x * q->levels;
     x = x / q->theta[o];
-    x = x + q->shift;
-    float n = floorf(x);
+    float n = q->back != 0 ? rintf(x) : floorf(x + q->shift);
     return (uint8_t)(n >= q->levels ? q->levels : n > 0 ? n
                                                         : 0);
 }

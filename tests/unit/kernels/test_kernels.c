@@ -186,8 +186,9 @@ static mstk_neuron neurons(trial *t)
 {
     for (size_t i = 0; i < MAX_N; i++)
         t->c[i] = fabsf(t->c[i]) + 0.01f; /* thresholds */
-    bool gain = rnd(t) % 2 != 0;
-    return (mstk_neuron){t->c, gain ? t->w : NULL, gain ? t->w + MAX_N : NULL, 7, 0.5f};
+    bool gain = rnd(t) % 2 != 0, even = rnd(t) % 2 != 0;
+    return (mstk_neuron){t->c, gain ? t->w : NULL, gain ? t->w + MAX_N : NULL,
+                         7, even ? MSTK_EVEN : 0.5f, even ? MSTK_EVEN : 0.0f};
 }
 
 static void try_fire_each_f32(const mst_kernels *k, trial *t)

@@ -415,7 +415,8 @@ static void case_neuron(int seed)
     mst_node *n = add_like(g, MST_OP_NEURON, rng_below(&r, 2) != 0 ? 4 : 2, in);
     n->ip[MST_NEURON_AXIS] = (int32_t)axis;
     n->ip[MST_NEURON_LEVELS] = (int32_t)rng_in(&r, 1, 16);
-    n->fp[MST_NEURON_SHIFT] = rng_f(&r, 0, 1);
+    n->ip[MST_NEURON_EVEN] = rng_below(&r, 2) != 0;
+    n->fp[MST_NEURON_SHIFT] = n->ip[MST_NEURON_EVEN] != 0 ? 0.5f : rng_f(&r, 0, 1);
     if (rng_below(&r, 2) != 0)
         add_mask(g, g->output, 0, rng_f(&r, 0, 0.99f));
     finish(g, &r);

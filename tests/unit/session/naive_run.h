@@ -271,7 +271,7 @@ static inline float naive_neuron(element *q)
     }
     if (q->m->mode == MST_RUN_FLOAT) {
         float scaled = current * levels, ratio = scaled / theta;
-        float step = floorf(ratio + n->fp[MST_NEURON_SHIFT]);
+        float step = n->ip[MST_NEURON_EVEN] != 0 ? rintf(ratio) + 0.0f : floorf(ratio + n->fp[MST_NEURON_SHIFT]);
         step = step < 0 ? 0 : step > levels ? levels
                                             : step;
         return theta * (step / levels);
