@@ -192,7 +192,7 @@ static void open_layer(layer *l, const shape *s)
         w[i] = (int8_t)(bench_uniform(&seed) * 255 - 127);
     l->w = (mstc_weights){w, s->n, 127, 0};
     l->a = (mstc_affine){.c = constants(s->n, 1e-3f), .b = constants(s->n, 0.1f)};
-    l->q = (mstc_neuron){constants(s->n, 1.0f), constants(s->n, 1.1f), constants(s->n, 0.1f), MOST, 0.5f};
+    l->q = (mstc_neuron){constants(s->n, 1.0f), constants(s->n, 1.1f), constants(s->n, 0.1f), MOST, 0.5f, 0.0f};
     l->y = (mstc_bytes){bench_alloc(s->rows * s->n), s->n, NULL};
     l->rows = s->rows;
 }
@@ -233,7 +233,7 @@ static void open_attention(layer *l, const shape *s)
         index[r] = (uint32_t)(r * 29 % s->rows);
     l->in = (mstc_input){.x = x, .ld = 3 * s->n, .index = s->rows % 29 != 0 ? index : NULL};
     l->a = (mstc_affine){.c = constants(64, 1e-3f), .b = constants(64 * 64, 0.1f)};
-    l->q = (mstc_neuron){constants(64, 1.0f), constants(64, 1.1f), constants(64, 0.1f), MOST, 0.5f};
+    l->q = (mstc_neuron){constants(64, 1.0f), constants(64, 1.1f), constants(64, 0.1f), MOST, 0.5f, 0.0f};
     l->y = (mstc_bytes){bench_alloc(s->rows * s->n), s->n, NULL};
     l->scores = bench_alloc(SCORES * s->k);
     l->packed = bench_alloc(64 * 64);

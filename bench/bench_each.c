@@ -61,7 +61,7 @@ static void do_coincide_u64(data *d)
 static const mstk_neuron *neuron(const data *d)
 {
     static mstk_neuron p;
-    p = (mstk_neuron){d->one, NULL, NULL, 16, 0.5f};
+    p = (mstk_neuron){d->one, NULL, NULL, 16, 0.5f, 0.0f};
     return &p;
 }
 static void do_fire_each_f32(data *d) { sink = d->k.fire_each_f32(neuron(d), d->x, d->v, d->y, N); }

@@ -232,7 +232,7 @@ static void block_tile8(void *ctx)
 static void step_tile(void *ctx)
 {
     layer *l = ctx;
-    mstk_neuron neuron = {l->theta, NULL, NULL, 16, 0.5f};
+    mstk_neuron neuron = {l->theta, NULL, NULL, 16, 0.5f, 0.0f};
     for (size_t r = 0; r < ROWS * STEPS; r++) {
         mstk_list list = {l->idx32, l->val, l->k.scan_f32(l->x + r * l->in, l->in, l->idx32, l->val)};
         l->k.gather_f32(&list, l->w, l->out, l->bias, l->y, l->out);
