@@ -1,4 +1,4 @@
-/* Images of a folder by a file of labels. */
+/* Images of a folder, by a file of labels or as they lie there. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -122,8 +122,8 @@ static mst_status read_lines(labelled *s, mst_err *err)
     return MST_OK;
 }
 
-mst_status mst_image_list_labelled(mst_image_list *list, const mst_data *d, const char *folder, const char *labels,
-                                   mst_err *err)
+static mst_status add_labelled(mst_image_list *list, const mst_data *d, const char *folder, const char *labels,
+                               mst_err *err)
 {
     uint64_t size;
     const char *inside = mst_arena_printf(&list->paths, "%s/%s", folder, labels);
@@ -143,4 +143,20 @@ mst_status mst_image_list_labelled(mst_image_list *list, const mst_data *d, cons
     mst_label_lines_close(&s->lines);
     mst_free(NULL, s, sizeof *s);
     return st;
+}
+
+mst_status mst_image_list_read(mst_image_list *list, const mst_data *d, const char *path, const char *labels,
+                               mst_err *err)
+{
+    uint64_t size;
+    if (mst_data_is_dir(path))
+        return labels != NULL ? add_labelled(list, d, path, labels, err) : mst_image_list_tree(list, d, path, err);
+    MST_TRY(mst_data_file_size(path, &size, err));
+    if (labels != NULL)
+        return mst_fail(err, MST_EINVAL, "image:%s: expected no label file for a single image, found '%s'",
+                        path,
+                        labels);
+    uint32_t none;
+    MST_TRY(mst_image_list_keep(list, "", &none, err));
+    return mst_image_list_add(list, none, path, -1, err);
 }

@@ -183,7 +183,7 @@ static mst_status add_classes(mst_image_list *list, const mst_data *d, const cha
     return MST_OK;
 }
 
-static mst_status add_tree(mst_image_list *list, const mst_data *d, const char *path, mst_err *err)
+mst_status mst_image_list_tree(mst_image_list *list, const mst_data *d, const char *path, mst_err *err)
 {
     entries subs;
     MST_TRY(list_folder(path, may_be_folder, &subs, err));
@@ -192,20 +192,4 @@ static mst_status add_tree(mst_image_list *list, const mst_data *d, const char *
                                 : mst_image_list_folder(list, mst_arena_printf(&list->paths, "%s", path), -1, err);
     free_entries(&subs);
     return st;
-}
-
-mst_status mst_image_list_read(mst_image_list *list, const mst_data *d, const char *path, const char *labels,
-                               mst_err *err)
-{
-    uint64_t size;
-    if (mst_data_is_dir(path))
-        return labels != NULL ? mst_image_list_labelled(list, d, path, labels, err) : add_tree(list, d, path, err);
-    MST_TRY(mst_data_file_size(path, &size, err));
-    if (labels != NULL)
-        return mst_fail(err, MST_EINVAL, "image:%s: expected no label file for a single image, found '%s'",
-                        path,
-                        labels);
-    uint32_t none;
-    MST_TRY(mst_image_list_keep(list, "", &none, err));
-    return mst_image_list_add(list, none, path, -1, err);
 }

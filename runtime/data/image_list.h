@@ -47,9 +47,8 @@ mst_status mst_image_list_get(const mst_image_list *list, size_t i, char path[MS
 
 /* All images in a folder, in ImageFolder's order. EFORMAT: there are none. */
 mst_status mst_image_list_folder(mst_image_list *list, char *folder, int32_t label, mst_err *err);
-/* Those of a folder that a file of labels says: "name label" lines, or a label for each in that order. */
-mst_status mst_image_list_labelled(mst_image_list *list, const mst_data *d, const char *folder, const char *labels,
-                                   mst_err *err);
+/* Those of a folder of class folders, or of one without folders in it: no labels. */
+mst_status mst_image_list_tree(mst_image_list *list, const mst_data *d, const char *path, mst_err *err);
 /* Of item i. */
 void mst_image_list_label(mst_image_list *list, size_t i, int32_t label);
 

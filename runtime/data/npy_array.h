@@ -20,6 +20,8 @@ mst_status mst_npy_array_open(mst_npy_array *a, const char *path, mst_err *err);
 mst_status mst_npy_array_take(mst_npy_array *a, const char *name, int fd, uint64_t n, mst_err *err);
 void mst_npy_array_close(mst_npy_array *a);
 
+/* n bytes from byte offset of the file on, or of the values (below). */
+mst_status mst_npy_array_bytes(const mst_npy_array *a, uint64_t offset, void *out, size_t n, mst_err *err);
 /* n bytes of the values from byte offset on. Thread safe. ECORRUPT: the file has shrunk meanwhile. */
 mst_status mst_npy_array_read(const mst_npy_array *a, uint64_t offset, void *out, size_t n, mst_err *err);
 
