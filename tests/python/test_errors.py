@@ -62,6 +62,8 @@ RECORDED = {
     "ncars": ("ncars.dat", "offset 0: expected a header line '% ...', found"),
     "dat": ("cd.dat", "offset 0: expected a header line '% ...', found"),
     "evt2": ("evt2.raw", "offset 0: expected a header line '% ...', found"),
+    "evt21": ("evt21.raw", "offset 0: expected a header line '% ...', found"),
+    "evt3": ("evt3.raw", "offset 0: expected a header line '% ...', found"),
     "npyevents": ("tonic.npy", "offset 0: expected the magic of an npy file"),
     "npzevents": ("sj.npz", None),
     "npzframes": ("frames.npz", None),

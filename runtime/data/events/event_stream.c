@@ -34,6 +34,8 @@ static const mst_event_profile profiles[] = {
     {"npyevents", "structured NumPy events: t, x, y, p, .npy", ".npy", &mst_event_npy, 0, 0, 0, false},
     {"npzevents", "SpikingJelly's events: arrays t, x, y, p, .npz", ".npz", &mst_event_npz, 0, 0, 0, false},
     {"npzframes", "SpikingJelly's frames: array frames, .npz", ".npz", &mst_event_npz_frames, 0, 0, 0, false},
+    {"evt21", "Prophesee EVT 2.1: .raw", ".raw", &mst_event_evt21, 1280, 720, 0, false},
+    {"evt3", "Prophesee EVT 3.0: .raw", ".raw", &mst_event_evt3, 1280, 720, 0, false},
 };
 #define N_PROFILES (sizeof profiles / sizeof profiles[0])
 
