@@ -129,6 +129,14 @@ mst_status lower_binary(lower_ctx *c, mst_binary_fn fn)
 
 mst_status lower_add(lower_ctx *c) { return lower_binary(c, MST_BIN_ADD); }
 mst_status lower_sub(lower_ctx *c) { return lower_binary(c, MST_BIN_SUB); }
+mst_status lower_mean(lower_ctx *c)
+{
+    uint32_t y;
+    MST_TRY(lower_add(c));
+    MST_TRY(lower_emit_scale(c, c->map[c->o.n->out[0]], 1.0 / c->o.n->n_in, 0, &y));
+    lower_bind(c, 0, y);
+    return MST_OK;
+}
 mst_status lower_mul(lower_ctx *c) { return lower_binary(c, MST_BIN_MUL); }
 mst_status lower_div(lower_ctx *c)
 {

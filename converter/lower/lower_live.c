@@ -19,6 +19,35 @@ mst_status lower_compare(lower_ctx *c)
     return MST_OK;
 }
 
+/* |a - b|, or 1 where they differ */
+static mst_status emit_difference(lower_ctx *c, bool of_sign, uint32_t *y)
+{
+    MST_TRY(lower_sub(c));
+    *y = c->map[c->o.n->out[0]];
+    if (of_sign)
+        MST_TRY(lower_emit_unary(c, MST_UN_SIGN, *y, y));
+    return lower_emit_unary(c, MST_UN_ABS, *y, y);
+}
+
+mst_status lower_equal(lower_ctx *c)
+{
+    uint32_t y;
+    MST_TRY(emit_difference(c, true, &y));
+    MST_TRY(lower_emit_scale(c, y, -1, 1, &y));
+    lower_bind(c, 0, y);
+    return MST_OK;
+}
+
+mst_status lower_xor(lower_ctx *c)
+{
+    uint32_t y;
+    MST_TRY(emit_difference(c, false, &y));
+    lower_bind(c, 0, y);
+    return MST_OK;
+}
+
+mst_status lower_and(lower_ctx *c) { return lower_mul(c); }
+mst_status lower_or(lower_ctx *c) { return lower_max(c); }
 mst_status lower_not(lower_ctx *c) { return lower_scaled(c, -1, 1); }
 
 #define LOOKS_BACK 256 /* nodes: what rounds is near */

@@ -29,6 +29,7 @@ mst_status lower_add(lower_ctx *c);
 mst_status lower_sub(lower_ctx *c);
 mst_status lower_mul(lower_ctx *c);
 mst_status lower_div(lower_ctx *c);
+mst_status lower_mean(lower_ctx *c);
 mst_status lower_min(lower_ctx *c);
 mst_status lower_max(lower_ctx *c);
 mst_status lower_pow(lower_ctx *c);
@@ -56,6 +57,10 @@ mst_status lower_dequantize(lower_ctx *c);
 
 /* lower_live.c */
 mst_status lower_compare(lower_ctx *c);
+mst_status lower_equal(lower_ctx *c);
+mst_status lower_and(lower_ctx *c);
+mst_status lower_or(lower_ctx *c);
+mst_status lower_xor(lower_ctx *c);
 mst_status lower_not(lower_ctx *c);
 mst_status lower_cast(lower_ctx *c);
 mst_status lower_where_live(lower_ctx *c);

@@ -17,7 +17,7 @@ ox_expand_fn ox_expand_reduce_l1, ox_expand_reduce_l2, ox_expand_reduce_log_sum,
     ox_expand_reduce_sum_square, ox_expand_reduce_min, ox_expand_reduce_prod, ox_expand_cumsum;
 /* onnx_expand_move.c */
 ox_expand_fn ox_expand_depth_to_space, ox_expand_space_to_depth, ox_expand_tile, ox_expand_pad, ox_expand_gathers,
-    ox_expand_scatters;
+    ox_expand_scatters, ox_expand_trilu;
 /* onnx_expand_conv.c */
 ox_expand_fn ox_expand_conv_transpose, ox_expand_conv3d, ox_expand_pool3d;
 /* onnx_expand_resize.c */

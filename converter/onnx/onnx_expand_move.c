@@ -175,6 +175,27 @@ void ox_expand_gathers(ox_build *b)
         by_numbers(b);
 }
 
+/* Zeros outside of the triangle come from in front of all elements: what the row does to their numbers says where. */
+void ox_expand_trilu(ox_build *b)
+{
+    uint32_t x = ob_in(b, 0), n_in = ob_in(b, 1) != OX_NONE ? 2 : 1;
+    const ox_value v = ob_value(b, x);
+    const int64_t zero[2] = {1, 0};
+    if (ob_is_const(b, x))
+        return;
+    if (n_in == 2 && !ob_is_const(b, ob_in(b, 1))) {
+        ob_fail(b, MST_EUNSUPPORTED, "its diagonal is computed from the model's input; only constants are supported");
+        return;
+    }
+    uint32_t in[2] = {numbered(b, v, 1), ob_in(b, 1)};
+    const ox_value p = ob_value(b, ob_node(b, b->n->op, n_in, in, b->n->n_attr, b->n->attrs));
+    if (b->st != MST_OK || p.data == NULL)
+        return;
+    x = ob_2(b, "Pad", in_a_row(b, x, OX_NONE), ob_ints(b, 2, zero));
+    x = ob_gather(b, x, 0, ox_elements(&p), p.data);
+    ob_return(b, 0, ob_reshape(b, x, v.rank, v.dims));
+}
+
 /* ScatterND, ScatterElements and Scatter with constant indices */
 void ox_expand_scatters(ox_build *b)
 {

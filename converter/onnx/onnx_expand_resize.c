@@ -70,6 +70,8 @@ static bool read_sizes(ox_build *b, const ox_value *x, resize *r)
     bool crop = strcmp(r->where, "tf_crop_and_resize") == 0;
     if (crop && !numbers(b, 1, 2 * n, roi))
         ob_fail(b, MST_EINVAL, "it has no region");
+    if (b->st == MST_OK && crop && !by_size) /* ONNX Runtime has the size of the whole input, ONNX that of the region */
+        ob_fail(b, MST_EUNSUPPORTED, "tf_crop_and_resize with scales is not supported; give it sizes");
     if (b->st != MST_OK)
         return false;
     if (by_size)
@@ -82,7 +84,7 @@ static bool read_sizes(ox_build *b, const ox_value *x, resize *r)
             r->end[d] = roi[n + i];
         }
         r->scale[d] = by_size ? sizes[i] / in : scales[i];
-        double size = by_size ? sizes[i] : floor(in * (crop ? roi[n + i] - roi[i] : 1) * scales[i]);
+        double size = by_size ? sizes[i] : (double)floorf((float)in * (float)scales[i]); /* as ONNX Runtime */
         if (!(r->scale[d] > 0 && size >= 1 && size <= (double)OX_MAX_ELEMENTS)) {
             ob_fail(b, MST_EINVAL, "a scale or size is out of range");
             return false;
@@ -92,25 +94,26 @@ static bool read_sizes(ox_build *b, const ox_value *x, resize *r)
     return true;
 }
 
-/* Where output i of axis d lies in the input. */
+/* Where output i of axis d lies in the input: in float32, as ONNX Runtime computes it, which decides which pixel is the
+ * nearest. */
 static double source(const resize *r, uint32_t d, int64_t in, int64_t i)
 {
-    double x = (double)i, n = (double)r->size[d], m = (double)in, s = r->scale[d];
+    float x = (float)i, n = (float)r->size[d], m = (float)in, s = (float)r->scale[d];
     if (strcmp(r->where, "asymmetric") == 0)
-        return x / s;
+        return (double)(x / s);
     if (strcmp(r->where, "align_corners") == 0)
-        return n > 1 ? x * (m - 1) / (n - 1) : 0;
+        return (double)(n > 1 ? x * (m - 1) / (n - 1) : 0);
     if (strcmp(r->where, "pytorch_half_pixel") == 0)
-        return n > 1 ? (x + 0.5) / s - 0.5 : 0;
+        return (double)(n > 1 ? (x + 0.5f) / s - 0.5f : 0);
     if (strcmp(r->where, "half_pixel_symmetric") == 0)
-        return m / 2 * (1 - n / (s * m)) + (x + 0.5) / s - 0.5;
+        return (double)(m / 2 * (1 - n / (s * m)) + (x + 0.5f) / s - 0.5f);
     if (strcmp(r->where, "tf_half_pixel_for_nn") == 0)
-        return (x + 0.5) / s;
+        return (double)((x + 0.5f) / s);
     if (strcmp(r->where, "tf_crop_and_resize") == 0) {
-        double a = r->begin[d], z = r->end[d];
-        return n > 1 ? a * (m - 1) + x * (z - a) * (m - 1) / (n - 1) : 0.5 * (a + z) * (m - 1);
+        float a = (float)r->begin[d], z = (float)r->end[d];
+        return (double)(n > 1 ? a * (m - 1) + x * (z - a) * (m - 1) / (n - 1) : 0.5f * (a + z) * (m - 1));
     }
-    return (x + 0.5) / s - 0.5; /* half_pixel */
+    return (double)((x + 0.5f) / s - 0.5f); /* half_pixel */
 }
 
 static int64_t nearest(const char *mode, double x, int64_t in)
@@ -216,7 +219,10 @@ void ox_expand_resize(ox_build *b)
         ob_fail(b, MST_EINVAL, "its mode is neither nearest, linear nor cubic");
     if (b->st != MST_OK || !read_sizes(b, &x, &r))
         return;
+    bool resized = crop; /* ONNX Runtime leaves an image of the same size as it is, whatever the scales */
     for (uint32_t d = 0; d < x.rank; d++)
+        resized = resized || r.size[d] != x.dims[d];
+    for (uint32_t d = 0; d < x.rank && resized; d++)
         if (r.size[d] != x.dims[d] || r.scale[d] != 1 || crop)
             y = along(b, &r, y, d, x.dims[d]);
     if (crop)

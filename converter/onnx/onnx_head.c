@@ -74,11 +74,22 @@ static const ox_node *maker(climb *c, uint32_t value)
     return NULL;
 }
 
-/* The largest value stays the largest. */
-static bool is_rising(const ox_node *n)
+/* One row of classes, and nothing else? */
+static bool is_row(const ox_value *v)
 {
-    static const char *const ops[] = {"Identity", "Cast", "Squeeze", "Unsqueeze", "Flatten", "Reshape",
-                                      "Log", "Exp", "Sqrt", "Clip", "QuantizeLinear", "DequantizeLinear"};
+    uint32_t wide = 0;
+    for (uint32_t d = 0; d < v->rank; d++)
+        wide += v->dims[d] != 1;
+    return v->has_shape && wide <= 1;
+}
+
+/* The largest value stays the largest. */
+static bool is_rising(const climb *c, const ox_node *n)
+{
+    static const char *const ops[] = {"Identity", "Cast", "Squeeze", "Unsqueeze", "Log", "Exp", "Sqrt", "Clip",
+                                      "QuantizeLinear", "DequantizeLinear"};
+    if (n->n_in != 0 && n->in[0] != OX_NONE && (is_op(n, "Reshape") || is_op(n, "Flatten")))
+        return is_row(&c->g->values[n->in[0]]);
     return n->domain[0] == '\0' && n->n_in != 0 && one_of(n->op, ops, sizeof ops / sizeof ops[0]);
 }
 
@@ -139,7 +150,7 @@ static uint32_t below(climb *c, const ox_node *n, bool *cuts)
 {
     double k;
     *cuts = decides(n);
-    if (*cuts || is_rising(n))
+    if (*cuts || is_rising(c, n))
         return n->in[0];
     if (n->n_in != 2)
         return OX_NONE;

@@ -237,9 +237,16 @@ static mst_status visit(mst_edit *e, uint32_t *place, uint64_t *work, uint32_t i
     return MST_OK;
 }
 
+/* A square root, or 1 over it, which may be written as a power. */
 static bool is_root(const mst_graph *g, uint32_t i)
 {
-    return g->nodes[i].op == MST_OP_UNARY && g->nodes[i].ip[MST_UNARY_FN] == MST_UN_SQRT;
+    const mst_node *n = &g->nodes[i];
+    if (n->op == MST_OP_UNARY)
+        return n->ip[MST_UNARY_FN] == MST_UN_SQRT;
+    if (n->op != MST_OP_BINARY || n->ip[MST_BINARY_FN] != MST_BIN_POW || !mst_is_const(g, n->in[1]))
+        return false;
+    const mst_tensor *k = &g->tensors[n->in[1]];
+    return mst_tensor_elements(k) == 1 && fabs(mst_const_at(k, 0)) == 0.5;
 }
 
 mst_status pass_layernorm(mst_graph *g, mst_err *err)

@@ -70,6 +70,23 @@ def squared_difference(n, x, g, b, eps):
     return n.op("Add", n.op("Div", n.op("Mul", d, n.const(g)), root), n.const(b))
 
 
+def powers(n, x, g, b, eps):
+    d = n.op("Sub", x, mean(n, x))
+    root = n.op("Pow", n.op("Add", mean(n, n.op("Pow", d, n.const(2.0))), n.const(eps)), n.const(0.5))
+    return n.op("Add", n.op("Mul", n.op("Div", d, root), n.const(g)), n.const(b))
+
+
+def power_below(n, x, g, b, eps):
+    d = n.op("Sub", x, mean(n, x))
+    r = n.op("Pow", n.op("Add", mean(n, n.op("Mul", d, d)), n.const(eps)), n.const([-0.5]))
+    return n.op("Add", n.op("Mul", d, n.op("Mul", r, n.const(g))), n.const(b))
+
+
+def rms_power(n, x, g, b, eps):
+    r = n.op("Pow", n.op("Add", mean(n, n.op("Mul", x, x)), n.const(eps)), n.const(-0.5))
+    return n.op("Mul", n.op("Mul", x, r), n.const(g))
+
+
 def rms(n, x, g, b, eps):
     return n.op("Mul", n.op("Div", x, n.op("Sqrt", n.op("Add", mean(n, n.op("Mul", x, x)), n.const(eps)))), n.const(g))
 
@@ -84,7 +101,8 @@ def rms_flax(n, x, g, b, eps):
     return n.op("Mul", x, n.op("Mul", r, n.const(g)))
 
 
-LAYER, RMS = [torch, keras, keras_first_eps, flax, jax_sums, squared_difference], [rms, rms_llama, rms_flax]
+LAYER = [torch, keras, keras_first_eps, flax, jax_sums, squared_difference, powers, power_below]
+RMS = [rms, rms_llama, rms_flax, rms_power]
 
 
 def network(write, eps=1e-5, seed=4, tokens=5):

@@ -28,7 +28,7 @@ WITHOUT = ["Scatter", "SimplifiedLayerNormalization"]
 FOLDED = [name for name, folded, _ in OPS if folded == "yes" and name not in WITHOUT]
 # Operators that live nodes may be; each must have a node test that runs, but for those that run only as
 # part of an activation or a mask (test_qcfs.py, test_masks.py).
-IN_PATTERNS = """Floor Round Bernoulli Cast CastLike Greater GreaterOrEqual Less LessOrEqual Not RandomUniform
+IN_PATTERNS = """Floor Round Bernoulli Cast CastLike Greater GreaterOrEqual Less LessOrEqual RandomUniform
     RandomUniformLike""".split()
 RUN = [name for name, _, runs in OPS if runs != "no" and name not in IN_PATTERNS + WITHOUT]
 # Inputs that stay live in a run, where it is not input 0 alone.
@@ -36,7 +36,12 @@ LIVE = {"MatMul": [(0,), (0, 1)], "Add": [(0,), (1,), (0, 1)], "Mul": [(0,), (1,
         "Sub": [(0,), (1,), (0, 1)], "Div": [(0,), (1,)], "Concat": [(0,), (0, 1)], "Gemm": [(0,)],
         "Max": [(0,), (0, 1)], "Min": [(0,), (0, 1)], "Where": [(1,), (2,), (1, 2)],
         "Attention": [(0, 1, 2), (0,)], "Einsum": [(0,), (1,), (0, 1)],
+        **{op: [(0,), (1,), (0, 1)] for op in ("And", "Or", "Xor", "Equal")}, "Mean": [(0, 1, 2), (0,)],
         "ScatterND": [(0,), (2,), (0, 2)], "ScatterElements": [(0,), (2,), (0, 2)]}
+# Types of live inputs and outputs beside floats.
+NO_FLOATS = {"QuantizeLinear": (TensorProto.UINT8, TensorProto.INT8), "DequantizeLinear": (TensorProto.UINT8, TensorProto.INT8),
+             "Trilu": (TensorProto.INT64,), "Equal": (TensorProto.BOOL, TensorProto.INT32),
+             **{op: (TensorProto.BOOL,) for op in ("And", "Or", "Xor", "Not")}}
 NUMPY = {TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.BOOL,
          TensorProto.INT8, TensorProto.INT16, TensorProto.INT32, TensorProto.INT64, TensorProto.UINT8,
          TensorProto.UINT16, TensorProto.UINT32, TensorProto.UINT64}
@@ -319,8 +324,8 @@ def one_input(model, tensors, live):
     """One float graph input [1,1,1,n], cut into the live inputs; one output [1,m]. None: not possible."""
     infos = list(model.graph.input)
     reals = (TensorProto.FLOAT, TensorProto.DOUBLE)
-    if any(n.op_type in ("QuantizeLinear", "DequantizeLinear") for n in model.graph.node):
-        reals += (TensorProto.UINT8, TensorProto.INT8)
+    for node in model.graph.node:
+        reals += NO_FLOATS.get(node.op_type, ())
     if any(k >= len(infos) or tensors[k].data_type not in reals for k in live):
         return None
     outputs = [o for o in model.graph.output if o.type.tensor_type.elem_type in reals]
@@ -347,7 +352,8 @@ def one_input(model, tensors, live):
     constants.append(numpy_helper.from_array(np.array([1, -1]), "mst_flat"))
     old = list(model.graph.node)
     nodes += old + [helper.make_node("Cast", [outputs[0].name], ["mst_float"], to=TensorProto.FLOAT),
-                    helper.make_node("Reshape", ["mst_float", "mst_flat"], ["mst_y"])]
+                    helper.make_node("Reshape", ["mst_float", "mst_flat"], ["mst_row"]),
+                    helper.make_node("Neg", ["mst_row"], ["mst_y"])]  # behind which no softmax is cut
     graph = helper.make_graph(
         nodes, "g", [helper.make_tensor_value_info("mst_x", TensorProto.FLOAT, [1, 1, 1, at])],
         [helper.make_tensor_value_info("mst_y", TensorProto.FLOAT, None)],
@@ -362,7 +368,7 @@ def run(model, x, folder):
     x.astype("<f4").tofile(folder / "x")
     command = [str(TOOLS / "onnxrun")] + [str(folder / f) for f in ("run.onnx", "x", "y")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    return done.returncode, done.stderr, np.fromfile(folder / "y", "<f4") if done.returncode == 0 else None
+    return done.returncode, done.stderr, -np.fromfile(folder / "y", "<f4") if done.returncode == 0 else None
 
 
 @pytest.mark.parametrize("name,why,live", RUN_CASES,

@@ -4,7 +4,7 @@ import pytest
 from onnx import helper
 
 from built import listed
-from support import Net, assert_same, convert, refused
+from support import Net, assert_same, convert, error, float_run, refused, runtime
 from test_qcfs import qcfs
 
 RNG = np.random.default_rng(7)
@@ -21,7 +21,7 @@ def around(make, shape=(1, 4, 6, 8), opset=17, signed=False):
     n = Net([1, 3] + list(shape[2:]), opset)
     y = n.op("Conv", n.x, n.const(w(shape[1], 3, *[1] * (len(shape) - 2))))
     y = make(n, y if signed else qcfs(n, y, 1.0, 8))
-    n.tail = n.op("Flatten", y if signed else qcfs(n, y, 0.7, 4))
+    n.tail = n.op("Flatten", n.op("Neg", y) if signed else qcfs(n, y, 0.7, 4))  # no softmax behind the logits
     return n.model(n.tail), [1, 3] + list(shape[2:])
 
 
@@ -99,6 +99,8 @@ SPIKING = [  # or linear
        nearest_mode="floor"),
     op("Resize", np.array([1, 1, 2, 2], "f4"), opset=10, mode="linear"),
     op("Upsample", np.array([1, 1, 2, 2], "f4"), opset=9),
+    op("Trilu"), op("Trilu", np.array(-2, I64), upper=0), op("Trilu", np.array(3, I64), upper=1),
+    twice("Mean", (None,)), twice("Mean", (None, None, w(8))),
     op("Einsum", w(4, 5), equation="bchw,cd->bdhw"), op("Einsum", w(8, 3, 6), equation="bchw,wdh->bcd"),
     op("CumSum", np.array(3, I64)), op("CumSum", np.array(-2, I64), exclusive=1, reverse=1),
 ]
@@ -132,6 +134,21 @@ LIVE = {
        ("Greater", "GreaterOrEqual", "Less", "LessOrEqual")},
     **{"constant %s" % op: lambda n, y, z, op=op: as_float(n, n.op(op, n.const(w(8)), y)) for op in
        ("Greater", "LessOrEqual")},
+    **{"%s of conditions" % op: lambda n, y, z, op=op: as_float(n, n.op(op, n.op("Greater", y, n.const(-.5)), n.op(
+        "Less", z, n.const(.75)))) for op in ("And", "Or", "Xor", "Equal")},
+    **{"%s with a constant" % op: lambda n, y, z, op=op: as_float(n, n.op(op, n.const([True, False] * 4, dtype=bool), n.op(
+        "Less", z, n.const(.75)))) for op in ("And", "Or", "Xor", "Equal")},
+    **{"%s by rows" % op: lambda n, y, z, op=op: as_float(n, n.op(op, n.op("Greater", n.op(
+        "ReduceMean", y, axes=[3]), n.const(0.0)), n.op("Less", y, z))) for op in ("And", "Or", "Xor")},
+    "Equal of two": lambda n, y, z: as_float(n, n.op("Equal", y, z)),
+    "Equal of a constant": lambda n, y, z: as_float(n, n.op("Equal", n.op("Relu", y), n.const(0.0))),
+    "Equal of integers": lambda n, y, z: as_float(n, n.op("Equal", n.op("Cast", n.op("Mul", y, n.const(4.0)), to=7),
+                                                          n.const(2, dtype=I64))),
+    "Where of a range": lambda n, y, z: n.op("Where", n.op("And", n.op("Greater", y, n.const(0.0)), n.op(
+        "Not", n.op("Greater", y, n.const(1.0)))), y, z),
+    "Mean of two": lambda n, y, z: n.op("Mean", y, z),
+    "Mean of several": lambda n, y, z: n.op("Mean", n.op("ReduceMax", z, axes=[1]), y, n.const(w(6, 1))),
+    "Trilu": lambda n, y, z: n.op("Trilu", n.op("Add", y, z), n.const(1, dtype=I64), upper=0),
     "Not": lambda n, y, z: as_float(n, n.op("Not", n.op("Less", y, z))),
     "Where of two": lambda n, y, z: n.op("Where", n.op("Greater", y, z), n.op("Mul", y, n.const(3.0)), z),
     "Where of one": lambda n, y, z: n.op("Where", n.op("LessOrEqual", y, n.const(0.1)), n.const(-2.5), z),
@@ -148,6 +165,40 @@ LIVE = {
 def test_conditions_on_live_values(case, tmp_path):
     """Of values of both signs, some of them equal."""
     assert_same(live(LIVE[case]), tmp_path, RNG.normal(size=(1, 3, 6, 8)).astype("f4"), 1e-6)
+
+
+NEAREST = ("half_pixel", "pytorch_half_pixel", "asymmetric", "align_corners")
+
+
+@pytest.mark.parametrize("where", NEAREST)
+@pytest.mark.parametrize("scale", [.3, .4, .6, .7, .9, 1.1, 1.25, 1.4, 1.6, 2.3])
+def test_nearest_pixels_are_onnx_runtimes(scale, where, tmp_path):
+    """Of a scale that is no float32 the nearest pixel, and the size, depend on how they are rounded."""
+    for side in (8, 10, 13):
+        n = Net([1, 2, side, side], 19)
+        y = n.op("Resize", n.x, "", n.const([1, 1, scale, scale]), mode="nearest", coordinate_transformation_mode=where)
+        model = n.model(n.op("Flatten", n.op("Neg", y)))
+        x = RNG.normal(size=(1, 2, side, side)).astype("f4")
+        assert np.array_equal(float_run(model, tmp_path, x), runtime(model, x))
+
+
+@pytest.mark.parametrize("mode", ["linear", "nearest"])
+def test_tf_crop_and_resize(mode, tmp_path):
+    """To sizes; with scales ONNX and ONNX Runtime disagree about the size."""
+    roi = n_roi = np.array([0, 0, .1, -.2, 1, 1, .9, .8], "f4")
+    for consts in ((n_roi, None, np.array([1, 4, 5, 7], I64)), (roi, np.array([1, 1, 1.5, 1.5], "f4"))):
+        model, shape = op("Resize", *consts, opset=18, mode=mode, coordinate_transformation_mode="tf_crop_and_resize",
+                          extrapolation_value=.25)(True)
+        if len(consts) == 2:
+            assert "tf_crop_and_resize with scales" in refused(model, tmp_path, "--allow-analog")
+        else:
+            assert_same(model, tmp_path, RNG.normal(size=shape).astype("f4"), 2e-5)
+
+
+def test_trilu_of_a_live_diagonal(tmp_path):
+    n = Net([1, 3, 6, 6], 17)
+    k = n.op("Cast", n.op("ReduceMax", n.x, axes=[0, 1, 2, 3], keepdims=0), to=7)
+    assert "diagonal" in refused(n.model(n.op("Flatten", n.op("Trilu", n.x, k))), tmp_path)
 
 
 EXTRAS = {  # of opset 23 and later
