@@ -24,6 +24,10 @@ def clip_min(n, x, t):
     return n.op("Min", n.op("Clip", x, n.const(0.0)), n.const(t))
 
 
+def relu6_min(n, x, t):
+    return n.op("Min", n.op("Clip", x, n.const(0.0), n.const(6.0)), n.const(t))
+
+
 def pact_abs(n, x, t):
     """(|x| - |x - t| + t) / 2"""
     y = n.op("Sub", n.op("Abs", x), n.op("Abs", n.op("Sub", x, n.const(t))))
@@ -53,7 +57,7 @@ def where(n, x, t):
     return n.op("Where", n.op("Greater", y, n.const(t)), n.const(t), y)
 
 
-SPELLINGS = [relu_min, min_relu, clip_min, pact_abs, pact_half_first, two_relus, relu_less_relu, unit_clip, where]
+SPELLINGS = [relu_min, min_relu, clip_min, relu6_min, pact_abs, pact_half_first, two_relus, relu_less_relu, unit_clip, where]
 
 
 def qcfs(n, x, t):

@@ -1,4 +1,6 @@
 """Where one Round reads others, many values are right between two levels: the even one is taken, as in ONNX Runtime."""
+import re
+
 import numpy as np
 import pytest
 
@@ -33,6 +35,8 @@ BETWEEN = {  # name: (what lies between two quantizers, theta of the second)
     "convolution": (lambda n, y: n.op("Conv", y, n.const(halves((4, 4, 3, 3), 4)), n.const([.25, 0, -.5, .0625]),
                                       pads=[1] * 4), 4),
     "depthwise mean": (lambda n, y: n.op("Conv", y, n.const(np.full((4, 1, 2, 2), .25)), group=4, strides=[2, 2]), 1),
+    "layer and shortcuts": (lambda n, y: n.op("Add", n.op("Add", n.op("Conv", y, n.const(halves((4, 4, 1, 1), 6))), y),
+                                              n.op("Mul", other(n), n.const(.5))), 4),
     "linear": (lambda n, y: n.op("Gemm", n.op("Flatten", y), n.const(halves((256, 40), 5)), n.const(np.ones(40) / 16)), 8),
 }
 
@@ -58,8 +62,20 @@ def test_values_between_two_levels_go_to_the_even_one(between, tmp_path):
             for mode in ("float", "count", "radix"):
                 got, _ = ran(tmp_path / "model.bin", x, tmp_path, mode)
                 assert np.array_equal(got, want), (weights, mode)
+            assert all(np.array_equal(got, want) for got in fused(tmp_path, x)), weights
             upper += np.count_nonzero(want != floored(model, x))
     assert upper > 0, "no value is right between two levels"
+
+
+def fused(folder, x):
+    """By the block schedule, with and without the processor's own instructions."""
+    np.save(folder / "x.npy", x[None])
+    for isa, mode in (("scalar", "count"), ("avx2", "count"), ("avx2", "radix")):
+        if not re.search(isa + " +yes", tool("mstrun", "--list", "isa").stdout):
+            continue
+        tool("mstrun", folder / "model.bin", "npy:%s" % (folder / "x.npy"), "--mode", mode, "--isa", isa, "--quiet",
+             "--predictions", folder / "p.npz", "--force")
+        yield np.load(folder / "p.npz")["logits"].ravel()
 
 
 def floored(model, x):
