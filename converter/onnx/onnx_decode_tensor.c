@@ -140,7 +140,7 @@ mst_status ox_decode_tensor(ox_import *c, const Onnx__TensorProto *t, ox_value *
     if (v->dtype == OX_STRING)
         return MST_OK; /* no data: nothing here computes with text */
     if (ox_dtype_size(v->dtype) == 0)
-        return mst_fail(c->err, MST_EUNSUPPORTED, "data type %s (%d) is not supported",
-                        ox_dtype_name(v->dtype), v->dtype);
+        return mst_fail(c->err, MST_EUNSUPPORTED, "data type %s (%d) is not supported; %s", ox_dtype_name(v->dtype),
+                        v->dtype, v->dtype >= 17 ? "quantize weights to 8 bits, int8 or uint8" : "export with float32");
     return decode_data(c, t, v, elements);
 }

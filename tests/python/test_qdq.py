@@ -7,7 +7,7 @@ import pytest
 
 from qdq_kit import (SHAPE, Net, assert_close, constants, conv, ended, helper, images, judge, live_pairs, network,
                      pairs_of, quantization, quantized, ran, scalar, static, tool, without_pairs)
-from support import ROOT, convert, refused, saved
+from support import ROOT, TensorProto, convert, refused, saved
 
 
 KINDS = [("QUInt8", True, {}), ("QUInt8", False, {}), ("QInt8", True, {}),
@@ -314,6 +314,16 @@ def test_more_than_8_bits_are_refused(dtype, tmp_path):
     n, y = pair_net()
     text = refused(ended(n, quantized(n, y, .02, 0, dtype, name="wide"), 256), tmp_path)
     assert "'wide'" in text and "255 levels" in text and "activation_type=QuantType.QUInt8" in text
+
+
+@pytest.mark.parametrize("kind", ["INT4", "UINT4", "FLOAT8E4M3FN"])
+def test_weights_of_fewer_bits_are_refused(kind, tmp_path):
+    n = Net(SHAPE, 21, ir=10)
+    weights = helper.make_tensor("w4", getattr(TensorProto, kind), [4, 3, 3, 3], np.arange(108) % 7)
+    n.initializers.append(weights)
+    y = n.op("Conv", n.x, n.op("DequantizeLinear", "w4", n.const(.1)), pads=[1] * 4)
+    text = refused(ended(n, n.op("Relu", y), 256), tmp_path)
+    assert "w4" in text and kind.lower() in text and "quantize weights to 8 bits" in text, text
 
 
 INTEGER = [("", "QLinearConv", "QuantFormat.QDQ"), ("", "QLinearMatMul", "QuantFormat.QDQ"),
