@@ -28,12 +28,15 @@ WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-protot
         -Wwrite-strings -Wvla -Wundef -Wno-sign-conversion
 INC  := -Iruntime/include -Iruntime/data/include -Iconverter/include -Icalibrate/include -I. -I$(GEN)
 DEPS_PC := libprotobuf-c gsl yaml-0.1 jansson zlib matio libjpeg libpng libzip libtiff-4 libwebp
+# what only packed AEDAT 4 recordings need: they are refused by a build without
+PACKERS := $(foreach p,liblz4 libzstd,$(shell pkg-config --exists $p 2>/dev/null && echo $p))
+PACK_FLAGS := $(if $(filter liblz4,$(PACKERS)),-DMST_LZ4) $(if $(filter libzstd,$(PACKERS)),-DMST_ZSTD)
 PC_CFLAGS = $(shell pkg-config --cflags $(DEPS_PC) 2>/dev/null)
 # One order of float operations on every machine: no contraction, no -march=native, no -Ofast.
 CFLAGS  ?= $(OPT_$(MODE))
 LDFLAGS ?= $(LINK_$(MODE))
 ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -DMST_VERSION='"$(VERSION)"' $(CFLAGS) -ffp-contract=off -fPIC \
-             -fvisibility=hidden -pthread $(WARN) $(INC) -MMD -MP
+             -fvisibility=hidden -pthread $(PACK_FLAGS) $(WARN) $(INC) -MMD -MP
 
 # `make V=1` shows each command, otherwise what it makes; `make -s` nothing
 say = $(if $(V)$(findstring s,$(firstword -$(MAKEFLAGS))),,@printf '  %-4s %s\n' $(1) $@;)
@@ -70,7 +73,7 @@ NEEDS_mstdata := mst
 NEEDS_mstconv := mst
 NEEDS_mstcalib := mst
 LIBS_mst      := -lm -pthread
-LIBS_mstdata  := -lmatio -ljpeg -lpng -ltiff -lwebp -lzip -lz -lm
+LIBS_mstdata  := -lmatio -ljpeg -lpng -ltiff -lwebp -lzip -lz $(PACKERS:lib%=-l%) -lm
 LIBS_mstconv  := -lprotobuf-c -lmd -lm
 LIBS_mstcalib := -lgsl -lgslcblas -lm
 ABOUT_mst      := runtime of spiking networks converted from ANNs
@@ -257,7 +260,7 @@ check: deps ## build and pass every test: what CI runs
 clang-check: $(GEN)/onnx.pb-c.h ## let clang, where it is installed, look for warnings
 	@if command -v clang >/dev/null; then \
 	  printf '%s\n' $(RUNTIME_SRC) $(DATA_SRC) $(CONV_SRC) $(CALIB_SRC) $(UNIT_SRC) $(call src,tools bench tests/support tests/tools tests/fuzz) | \
-	    xargs -P $(JOBS) -n 8 clang -fsyntax-only -Werror -std=c11 -D_GNU_SOURCE -DMST_VERSION='"$(VERSION)"' $(WARN) $(INC) $(PC_CFLAGS) \
+	    xargs -P $(JOBS) -n 8 clang -fsyntax-only -Werror -std=c11 -D_GNU_SOURCE -DMST_VERSION='"$(VERSION)"' $(PACK_FLAGS) $(WARN) $(INC) $(PC_CFLAGS) \
 	    -mavx2 -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni; \
 	else echo "SKIP: clang is not installed"; fi
 

@@ -64,6 +64,7 @@ RECORDED = {
     "evt2": ("evt2.raw", "offset 0: expected a header line '% ...', found"),
     "evt21": ("evt21.raw", "offset 0: expected a header line '% ...', found"),
     "evt3": ("evt3.raw", "offset 0: expected a header line '% ...', found"),
+    "aedat4": ("dv.aedat4", "offset 0: expected '#!AER-DAT4.0', found"),
     "npyevents": ("tonic.npy", "offset 0: expected the magic of an npy file"),
     "npzevents": ("sj.npz", None),
     "npzframes": ("frames.npz", None),

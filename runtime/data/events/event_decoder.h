@@ -36,7 +36,7 @@ typedef struct mst_event_decoder {
     mst_status (*frame)(mst_event_stream *s, uint32_t f, float *counts, mst_err *err);
 } mst_event_decoder;
 
-extern const mst_event_decoder mst_event_aedat2, mst_event_aedat3, mst_event_atis, mst_event_dat,
+extern const mst_event_decoder mst_event_aedat2, mst_event_aedat3, mst_event_aedat4, mst_event_atis, mst_event_dat,
     mst_event_evt2, mst_event_evt21, mst_event_evt3, mst_event_mat, mst_event_npy, mst_event_npz, mst_event_npz_frames;
 
 struct mst_event_profile {

@@ -36,6 +36,7 @@ static const mst_event_profile profiles[] = {
     {"npzframes", "SpikingJelly's frames: array frames, .npz", ".npz", &mst_event_npz_frames, 0, 0, 0, false},
     {"evt21", "Prophesee EVT 2.1: .raw", ".raw", &mst_event_evt21, 1280, 720, 0, false},
     {"evt3", "Prophesee EVT 3.0: .raw", ".raw", &mst_event_evt3, 1280, 720, 0, false},
+    {"aedat4", "iniVation's DV: AEDAT 4.0, .aedat4", ".aedat4", &mst_event_aedat4, 346, 260, 0, false},
 };
 #define N_PROFILES (sizeof profiles / sizeof profiles[0])
 
