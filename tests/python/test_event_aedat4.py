@@ -96,6 +96,15 @@ def test_damage(kit, tmp_path, how):
         assert done.returncode in (0, 1)
 
 
+def test_a_packet_beyond_the_limit_behind_a_good_one(kit, tmp_path):
+    path, ev, n = tmp_path / "a.aedat4", some(4, 20), (1 << 26) + 1
+    raw = files.file("plain", ev, SIZE, parts=1, other=False) + struct.pack("<II", 0, n)
+    path.write_bytes(raw)
+    with open(path, "r+b") as f:
+        f.truncate(len(raw) + n)
+    assert "67108865 bytes: limit is 67108864" in refused(kit, path)
+
+
 def test_what_is_told(kit, tmp_path):
     path, ev = tmp_path / "a.aedat4", some(4, 20)
     good = files.file("plain", ev, SIZE, parts=1, other=False)

@@ -143,11 +143,12 @@ static mst_status read_packet(mst_event_stream *s, uint32_t stream, size_t n, ms
     mst_flat f;
     bool damaged;
     snprintf(what, sizeof what, "%.200s: offset %" PRIu64 ": packet %" PRIu64, s->path, a->offset, a->packets);
+    if (n > MST_EVENT_MAX_UNPACKED)
+        return mst_fail(err, MST_ELIMIT, "%s: %zu bytes: limit is %zu", what, n, MST_EVENT_MAX_UNPACKED);
     if (n > a->room) {
         mst_free(NULL, a->packed, a->room);
+        a->packed = NULL;
         a->room = 0;
-        if (n > MST_EVENT_MAX_UNPACKED)
-            return mst_fail(err, MST_ELIMIT, "%s: %zu bytes: limit is %zu", what, n, MST_EVENT_MAX_UNPACKED);
         if ((a->packed = mst_alloc(NULL, n)) == NULL)
             return mst_fail(err, MST_ENOMEM, "%s: no memory for %zu bytes", what, n);
         a->room = n;
