@@ -188,13 +188,29 @@ static uint32_t extrapolate(ox_build *b, const resize *r, uint32_t y, const ox_v
     return y;
 }
 
+/* half_pixel_symmetric where the size is not that of the scale: does what float32 rounds off decide which pixel is the
+ * nearest? Programs do not agree then. */
+static bool undecided(const resize *r, uint32_t d, int64_t in, double x)
+{
+    if (strcmp(r->where, "half_pixel_symmetric") != 0 || fabs(r->scale[d] * (double)in - (double)r->size[d]) < 1e-6)
+        return false;
+    double jump = strcmp(r->nearest, "floor") == 0 || strcmp(r->nearest, "ceil") == 0 ? x : x + 0.5;
+    return fabs(jump - round(jump)) < 1e-4;
+}
+
 static uint32_t along(ox_build *b, const resize *r, uint32_t y, uint32_t d, int64_t in)
 {
     if (strcmp(r->mode, "nearest") != 0)
         return ob_along(b, y, d, matrix(b, r, d, in));
     int64_t *table = ob_table(b, r->size[d]);
-    for (int64_t i = 0; i < r->size[d] && table != NULL; i++)
-        table[i] = nearest(r->nearest, source(r, d, in, i), in);
+    for (int64_t i = 0; i < r->size[d] && table != NULL; i++) {
+        double x = source(r, d, in, i);
+        if (undecided(r, d, in, x))
+            ob_fail(b, MST_EUNSUPPORTED,
+                    "half_pixel_symmetric: a pixel is right between two of the input but for rounding errors, and "
+                    "programs do not agree which is nearest; use half_pixel");
+        table[i] = nearest(r->nearest, x, in);
+    }
     return table != NULL ? ob_gather(b, y, d, (size_t)r->size[d], table) : OX_NONE;
 }
 

@@ -195,6 +195,20 @@ def test_tf_crop_and_resize(mode, tmp_path):
             assert_same(model, tmp_path, RNG.normal(size=shape).astype("f4"), 2e-5)
 
 
+@pytest.mark.parametrize("scale, says", [(1.3, None), (2.0, None), (1.25, "programs do not agree which is nearest")])
+def test_nearest_of_half_pixel_symmetric(scale, says, tmp_path):
+    """Where the size is not that of the scale, pixels right between two of the input are refused."""
+    n = Net([1, 1, 10, 10], 19)
+    y = n.op("Resize", n.x, "", n.const([1, 1, scale, scale]), mode="nearest",
+             coordinate_transformation_mode="half_pixel_symmetric")
+    model = n.model(n.op("Flatten", n.op("Neg", y)))
+    if says:
+        assert says in refused(model, tmp_path, "--allow-analog")
+    else:
+        x = RNG.normal(size=(1, 1, 10, 10)).astype("f4")
+        assert np.array_equal(float_run(model, tmp_path, x), runtime(model, x))
+
+
 def test_trilu_of_a_live_diagonal(tmp_path):
     n = Net([1, 3, 6, 6], 17)
     k = n.op("Cast", n.op("ReduceMax", n.x, axes=[0, 1, 2, 3], keepdims=0), to=7)
