@@ -204,17 +204,24 @@ static unsigned ties_of(const mst_graph *g, const mst_node *n, const grid *of)
     return ties && !fits(&x, levels) ? q : 0;
 }
 
+static bool rounds_to_even(const mst_node *n) { return n->op == MST_OP_NEURON && n->ip[MST_NEURON_EVEN] != 0; }
+
 mst_status mst_warn_ties(const mst_graph *g, const mst_import_opts *opts, mst_err *err)
 {
+    bool any = false;
+    for (uint32_t i = 0; i < g->n_nodes && !any; i++)
+        any = rounds_to_even(&g->nodes[i]);
+    if (!any || opts->warn == NULL) /* most networks: their weights need not be read */
+        return MST_OK;
     mst_arena arena = {.alloc = g->arena.alloc};
     grid *of = mst_arena_array(&arena, g->n_tensors, sizeof *of);
     const char *first = NULL;
     unsigned n = 0, share = 0;
     if (of == NULL)
         return mst_fail(err, MST_ENOMEM, "out of memory: looking for values between two levels");
-    for (uint32_t i = 0; i < g->n_nodes && opts->warn != NULL; i++) {
+    for (uint32_t i = 0; i < g->n_nodes; i++) {
         const mst_node *node = &g->nodes[i];
-        if (node->op == MST_OP_NEURON && node->ip[MST_NEURON_EVEN] != 0 && qdq_mark(node) == 0) {
+        if (rounds_to_even(node) && qdq_mark(node) == 0) {
             unsigned parts = ties_of(g, node, of);
             if (parts != 0 && n++ == 0) {
                 first = node->name;
