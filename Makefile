@@ -28,10 +28,12 @@ WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-protot
         -Wwrite-strings -Wvla -Wundef -Wno-sign-conversion
 INC  := -Iruntime/include -Iruntime/data/include -Iconverter/include -Icalibrate/include -I. -I$(GEN)
 DEPS_PC := libprotobuf-c gsl yaml-0.1 jansson zlib matio libjpeg libpng libzip libtiff-4 libwebp
-# what only packed AEDAT 4 recordings need: they are refused by a build without
-PACKERS := $(foreach p,liblz4 libzstd,$(shell pkg-config --exists $p 2>/dev/null && echo $p))
-PACK_FLAGS := $(if $(filter liblz4,$(PACKERS)),-DMST_LZ4) $(if $(filter libzstd,$(PACKERS)),-DMST_ZSTD)
-PC_CFLAGS = $(shell pkg-config --cflags $(DEPS_PC) 2>/dev/null)
+# what only some recordings need (AEDAT 4 that is packed, HDF5): they are refused by a build without
+there   = $(foreach p,$(1),$(shell pkg-config --exists $p 2>/dev/null && echo $p))
+PACKERS := $(call there,liblz4 libzstd)
+HDF5    := $(firstword $(call there,hdf5 hdf5-serial))
+PACK_FLAGS := $(if $(filter liblz4,$(PACKERS)),-DMST_LZ4) $(if $(filter libzstd,$(PACKERS)),-DMST_ZSTD) $(if $(HDF5),-DMST_HDF5)
+PC_CFLAGS = $(shell pkg-config --cflags $(DEPS_PC) $(HDF5) 2>/dev/null)
 # One order of float operations on every machine: no contraction, no -march=native, no -Ofast.
 CFLAGS  ?= $(OPT_$(MODE))
 LDFLAGS ?= $(LINK_$(MODE))
@@ -73,7 +75,7 @@ NEEDS_mstdata := mst
 NEEDS_mstconv := mst
 NEEDS_mstcalib := mst
 LIBS_mst      := -lm -pthread
-LIBS_mstdata  := -lmatio -ljpeg -lpng -ltiff -lwebp -lzip -lz $(PACKERS:lib%=-l%) -lm
+LIBS_mstdata  := -lmatio -ljpeg -lpng -ltiff -lwebp -lzip -lz $(PACKERS:lib%=-l%) $(if $(HDF5),$(shell pkg-config --libs $(HDF5))) -lm
 LIBS_mstconv  := -lprotobuf-c -lmd -lm
 LIBS_mstcalib := -lgsl -lgslcblas -lm
 ABOUT_mst      := runtime of spiking networks converted from ANNs

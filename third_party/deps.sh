@@ -5,7 +5,7 @@
 set -eu
 build="gcc make pkg-config libc6-dev libprotobuf-c-dev protobuf-c-compiler libonnx-dev libgsl-dev libyaml-dev
 libjansson-dev librandom123-dev libmd-dev zlib1g-dev libmatio-dev libjpeg-dev libpng-dev libtiff-dev libwebp-dev libzip-dev
-liblz4-dev libzstd-dev python3"
+liblz4-dev libzstd-dev libhdf5-dev python3"
 check="check libsubunit-dev python3-venv"
 mpi="libopenmpi-dev openmpi-bin"
 packages="" clang=""

@@ -37,6 +37,8 @@ static const mst_event_profile profiles[] = {
     {"evt21", "Prophesee EVT 2.1: .raw", ".raw", &mst_event_evt21, 1280, 720, 0, false},
     {"evt3", "Prophesee EVT 3.0: .raw", ".raw", &mst_event_evt3, 1280, 720, 0, false},
     {"aedat4", "iniVation's DV: AEDAT 4.0, .aedat4", ".aedat4", &mst_event_aedat4, 346, 260, 0, false},
+    {"hdf5", "Prophesee's recordings: HDF5, .hdf5", ".hdf5", &mst_event_hdf5, 1280, 720, 0, false},
+    {"dsec", "DSEC: HDF5, .h5", ".h5", &mst_event_hdf5, 640, 480, 0, false},
 };
 #define N_PROFILES (sizeof profiles / sizeof profiles[0])
 

@@ -5,8 +5,9 @@
  * time in microseconds, unwrapped where the format's counter is shorter than
  * the recording, picture coordinates with (0,0) at the top left, and polarity 1
  * for brighter. Small steps back in time that a camera wrote stay as they are.
- * Memory per stream is one buffer of 64 kB, whatever the file's size (the .mat
- * decoder alone holds its four vectors, of at most 4 M events).
+ * Memory per stream is one buffer of 64 kB, whatever the file's size, and what
+ * libraries hold: .mat its four vectors, of at most 4 M events, AEDAT 4 a packet,
+ * HDF5 a chunk of each data set (64 MB).
  */
 #ifndef MST_EVENT_STREAM_H
 #define MST_EVENT_STREAM_H
