@@ -9,7 +9,14 @@ PYTHON  ?= python3
 # `make MPI=1`: tools that several processes can share (docs/CLUSTER.md), beside those that cannot, in $(B)/mpi
 MPI     ?=
 OBJCOPY ?= objcopy
-B       := build/$(MODE)$(if $(findstring clang,$(CC)),-clang)
+# `make CROSS=aarch64-linux-gnu- library`: libmst by the compiler of that prefix, in a folder of its own (docs/PORTING.md)
+CROSS   ?=
+ifneq ($(CROSS),)
+CC      := $(CROSS)gcc
+AR      := $(CROSS)gcc-ar
+endif
+MACHINE := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine 2>/dev/null)))
+B       := build/$(MODE)$(if $(findstring clang,$(CC)),-clang)$(CROSS:%-=-%)
 GEN     := build/gen
 VENV    := build/venv
 
@@ -26,14 +33,15 @@ endif
 
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
         -Wwrite-strings -Wvla -Wundef -Wno-sign-conversion
-INC  := -Iruntime/include -Iruntime/data/include -Iconverter/include -Icalibrate/include -I. -I$(GEN)
+INC  := -Iruntime/include -Iruntime/data/include -Iconverter/include -Icalibrate/include -I. -I$(GEN) \
+        $(if $(CROSS),-isystem $(B)/include)
 DEPS_PC := libprotobuf-c gsl yaml-0.1 jansson zlib matio libjpeg libpng libzip libtiff-4 libwebp
 # what only some recordings need (AEDAT 4 that is packed, HDF5): they are refused by a build without
-there   = $(foreach p,$(1),$(shell pkg-config --exists $p 2>/dev/null && echo $p))
+there   = $(if $(CROSS),,$(foreach p,$(1),$(shell pkg-config --exists $p 2>/dev/null && echo $p)))
 PACKERS := $(call there,liblz4 libzstd)
 HDF5    := $(firstword $(call there,hdf5 hdf5-serial))
 PACK_FLAGS := $(if $(filter liblz4,$(PACKERS)),-DMST_LZ4) $(if $(filter libzstd,$(PACKERS)),-DMST_ZSTD) $(if $(HDF5),-DMST_HDF5)
-PC_CFLAGS = $(shell pkg-config --cflags $(DEPS_PC) $(HDF5) 2>/dev/null)
+PC_CFLAGS = $(if $(CROSS),,$(shell pkg-config --cflags $(DEPS_PC) $(HDF5) 2>/dev/null))
 # One order of float operations on every machine: no contraction, no -march=native, no -Ofast.
 CFLAGS  ?= $(OPT_$(MODE))
 LDFLAGS ?= $(LINK_$(MODE))
@@ -129,15 +137,24 @@ $(call obj,$(call src,converter/onnx)): | $(GEN)/onnx.pb-c.h
 # ---- compiler, flags, version: what they made is made anew when they change; what is missing is named ----
 $(B)/flags: FORCE
 	@$(shell mkdir -p $(B))$(file >$@.new,$(CC) $(ALL_CFLAGS) $(PC_CFLAGS) $(LDFLAGS))cmp -s $@.new $@ || { \
-	  pkg-config --exists --print-errors $(DEPS_PC) && echo '#include <Random123/philox.h>' | $(CC) -E - >/dev/null || { \
-	    echo "make: a compiler or a library is missing: run 'make deps'" >&2; exit 1; }; mv $@.new $@; }
+	  $(FLAGS_NEED) && echo '#include <Random123/philox.h>' | $(CC) $(INC) -E - >/dev/null || { \
+	    echo "make: a compiler or a library is missing: run 'make deps'$(if $(CROSS), and install $(CC))" >&2; exit 1; }; mv $@.new $@; }
+# another compiler does not look for headers where this machine's are: it is shown the only ones that libmst needs
+FLAGS_NEED = $(if $(CROSS),mkdir -p $(B)/include && ln -sfn $(RANDOM123) $(B)/include/Random123,pkg-config --exists --print-errors $(DEPS_PC))
+RANDOM123 ?= /usr/include/Random123
 FORCE:
 
 # ---- objects; instruction set flags only on the files of that set ----
+ifeq ($(MACHINE),x86_64)
 $(B)/runtime/kernels/%_avx2.o: ISA_FLAGS := -mavx2
 $(B)/runtime/kernels/%_avxvnni.o: ISA_FLAGS := -mavx2 -mavxvnni
 $(B)/runtime/kernels/%_vnni.o: ISA_FLAGS := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mprefer-vector-width=512
 $(B)/runtime/kernels/%_avx512.o: ISA_FLAGS := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mprefer-vector-width=512
+else ifeq ($(MACHINE),aarch64)
+# GCC 12 ends with an internal error where it vectorizes loops of fmin or fmax
+NO_LOOPS := $(addprefix $(B)/,tools calibrate converter) $(addprefix $(B)/port/,converter)
+$(addsuffix /%.o,$(NO_LOOPS)): ISA_FLAGS := -fno-tree-loop-vectorize
+endif
 $(B)/tools/mpi/%.o: ISA_FLAGS = $(shell pkg-config --cflags $(MPI_PC))
 $(B)/tools/mpi/%.o: | $(if $(MPI),$(if $(MPI_PC),,no-mpi))
 .PHONY: no-mpi
@@ -243,6 +260,44 @@ wheel-check: wheel ## install the wheel in a fresh environment and run the Pytho
 	    build/wheel-venv/bin/python tests/python/wheel_check.py .; \
 	  else echo "SKIP: the wheel: NumPy could not be installed" >&2; test "$(CI)" != true; fi
 
+# ---- libmst elsewhere: `make CROSS=PREFIX- library`, and its tests, which need no library there (docs/PORTING.md) ----
+.PHONY: library
+library: $(LIBMST) $(if $(findstring mingw,$(CROSS)),,$(B)/libmst.so) ## build libmst alone: make CROSS=aarch64-linux-gnu- library
+# tests/support/port/check.h stands in for libcheck; of other libraries' sources those are linked that the tests call
+PORT_SRC  := $(filter-out %/test_options.c %/test_save_faults.c,\
+               $(call src,$(addprefix tests/unit/,core ir format plan kernels ops backend session)))
+PORT_BIN  := $(PORT_SRC:%.c=$(B)/port/%)
+PORT_WITH := $(addprefix tests/support/,test_alloc.c sample_graphs.c snn_memory.c port/converted.c) $(call src,converter/passes)
+PORT_RUN  := $(if $(findstring aarch64,$(CROSS)),qemu-aarch64,$(if $(findstring mingw,$(CROSS)),wine))
+$(B)/port/%.o: %.c $(B)/flags
+	@mkdir -p $(@D)
+	$(call say,CC) $(CC) $(ALL_CFLAGS) $(ISA_FLAGS) -Itests/support/port -c -o $@ $<
+$(B)/port/libport.a: $(PORT_WITH:%.c=$(B)/port/%.o)
+$(PORT_BIN): %: %.o $(B)/port/libport.a $(LIBMST)
+	$(call say,LD) $(CC) $(CFLAGS) $(LDFLAGS) -static -o $@ $^ $(LIBS_mst)
+# rounds of each test that has several: the machines are emulated
+PORT_ROUNDS ?= 1
+# models for them, if tools for this machine are there to convert them
+PORT_CONV := $(wildcard build/release/mstconv)
+PORT_BINS := $(if $(PORT_CONV),$(patsubst tests/fixtures/onnx/%,$(B)/port/models/%.bin,$(wildcard tests/fixtures/onnx/*-tsdyn.onnx tests/fixtures/onnx/swin-masked-ts.onnx)))
+$(B)/port/models/%.bin: tests/fixtures/onnx/% $(PORT_CONV)
+	@mkdir -p $(@D)
+	@$(PORT_CONV) --quiet --force $< -o $@
+.PHONY: port-check $(PORT_BIN:%=%.run)
+port-check: $(PORT_BIN:%=%.run)
+$(PORT_BIN:%=%.run): %.run: % $(PORT_BINS)
+	@$(call run_apart,MST_PORT_ROUNDS=$(PORT_ROUNDS) MST_FIXTURES=$(if $(PORT_CONV),tests,none) MST_CONVERTED=$(B)/port/models $(PORT_RUN) $<)
+
+# $(call elsewhere,NAME,PREFIX,PROGRAMS): where the programs are, libmst by PREFIX's compiler, and its tests
+elsewhere = for p in $(2)gcc $(3); do command -v $$p >/dev/null || { echo "SKIP: libmst for $(1): $$p is not installed (sh third_party/deps.sh ports)"; exit 0; }; done; \
+            $(MAKE) --no-print-directory CROSS=$(2) MODE=release library port-check
+.PHONY: ports check-aarch64
+ports: ## build and test libmst for other machines and C libraries, where compilers for them are installed
+	@test "$(CI)" != true || sh third_party/deps.sh ports || echo "make: compilers for other machines could not be installed" >&2
+	@$(MAKE) --no-print-directory check-aarch64
+check-aarch64: ## the same for aarch64, under qemu-aarch64
+	@$(call elsewhere,aarch64,aarch64-linux-gnu-,qemu-aarch64)
+
 JOBS ?= $(shell nproc)
 .PHONY: check
 check: deps ## build and pass every test: what CI runs
@@ -255,6 +310,7 @@ check: deps ## build and pass every test: what CI runs
 	$(MAKE) -j$(JOBS) MODE=release pytest
 	$(MAKE) MODE=release wheel-check
 	$(MAKE) train-check
+	$(MAKE) -j$(JOBS) ports
 	@echo "make check: passed"
 
 # The second compiler: what it warns of. It builds the fuzz targets (make fuzz).

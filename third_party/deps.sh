@@ -1,6 +1,7 @@
 #!/bin/sh
-# Install Debian packages that are missing: deps.sh [build] [check] [mpi] [PACKAGE ..]
-#   build: what compiling needs; check: what the tests need besides; mpi: what `make MPI=1` needs besides
+# Install Debian packages that are missing: deps.sh [build] [check] [mpi] [ports] [PACKAGE ..]
+#   build: what compiling needs, and the demo; check: what the tests need besides; mpi: what `make MPI=1` needs besides;
+#   ports: compilers for other machines and C libraries, and what runs their programs (docs/PORTING.md)
 # Where the system has no dpkg it names them.
 set -eu
 build="gcc make pkg-config libc6-dev libprotobuf-c-dev protobuf-c-compiler libonnx-dev libgsl-dev libyaml-dev
@@ -8,12 +9,14 @@ libjansson-dev librandom123-dev libmd-dev zlib1g-dev libmatio-dev libjpeg-dev li
 liblz4-dev libzstd-dev libhdf5-dev python3"
 check="check libsubunit-dev python3-venv"
 mpi="libopenmpi-dev openmpi-bin"
+ports="gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user"
 packages="" clang=""
 for word in "$@"; do
     case $word in
     build) packages="$packages $build" ;;
     check) packages="$packages $check" clang=yes ;;
     mpi) packages="$packages $mpi" ;;
+    ports) packages="$packages $ports" ;;
     *) packages="$packages $word" ;;
     esac
 done

@@ -5,6 +5,11 @@
 #include <stdint.h>
 #include <string.h>
 
+/* Weights are used where they lie in the file, panels of bytes are read in lanes of 16 bits. */
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "mst needs a little-endian machine: snn.bin and the kernels are (docs/PORTING.md)"
+#endif
+
 static inline uint16_t mst_get_u16(const uint8_t *p) { return (uint16_t)(p[0] | p[1] << 8); }
 
 static inline uint32_t mst_get_u32(const uint8_t *p)

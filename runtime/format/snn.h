@@ -45,13 +45,6 @@ enum { SNN_META = 1,
 #define SNN_OPTIONAL 0x80000000u /* section ids from here on may be ignored */
 const char *mst_snn_section_name(uint32_t id);
 
-/* Constants are used where they lie, so the host's byte order must be the file's. */
-static inline bool mst_snn_host_fits(void)
-{
-    const uint16_t one = 1;
-    return *(const uint8_t *)&one == 1;
-}
-
 /* Integer parameters that a record of op may have in a file with these required features. */
 static inline uint32_t mst_snn_ints_of(mst_op op, uint32_t features)
 {

@@ -336,8 +336,6 @@ static mst_status read_graph(reader *r)
 mst_status mst_graph_load_mem(const void *bytes, size_t n, const mst_allocator *alloc, mst_graph **out,
                               mst_err *err)
 {
-    if (!mst_snn_host_fits())
-        return mst_fail(err, MST_EUNSUPPORTED, "snn.bin is little-endian, this machine is not");
     if (bytes == NULL || (uintptr_t)bytes % SNN_ALIGN != 0)
         return mst_fail(err, MST_EINVAL, "the bytes of a snn.bin must be aligned to %u", SNN_ALIGN);
     reader r = {.err = err};

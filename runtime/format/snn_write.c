@@ -264,8 +264,6 @@ static mst_status encode(writer *w, const mst_snn_sink *sink)
 
 mst_status mst_snn_encode(const mst_graph *g, const mst_snn_sink *sink, mst_err *err)
 {
-    if (!mst_snn_host_fits())
-        return mst_fail(err, MST_EUNSUPPORTED, "snn.bin is little-endian, this machine is not");
     MST_TRY(mst_graph_validate(g, err));
     MST_TRY(mst_graph_check_values(g, err));
     const mst_allocator *a = g->arena.alloc;

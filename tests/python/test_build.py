@@ -10,8 +10,8 @@ from built import ROOT
 pytestmark = pytest.mark.skipif(not shutil.which("make"), reason="make is not installed")
 
 
-def make(folder, *settings, code=0):
-    target = folder / "runtime" / "core" / "argmax.o"
+def make(folder, *settings, code=0, source="core/argmax"):
+    target = folder / "runtime" / (source + ".o")
     done = subprocess.run(["make", "-C", str(ROOT), "--no-print-directory", "B=%s" % folder, *settings, str(target)],
                           capture_output=True, text=True, check=False, timeout=300,
                           env={k: v for k, v in os.environ.items() if not k.startswith("MAKE") and k != "MFLAGS"})
@@ -36,3 +36,9 @@ def test_missing_libraries_are_named(tmp_path):
     said = make(tmp_path, "DEPS_PC=zlib nosuchlibrary", code=2)
     assert "nosuchlibrary" in said and "run 'make deps'" in said
     assert not (tmp_path / "flags").exists()
+
+
+def test_big_endian_machines_are_refused(tmp_path):
+    big = "CFLAGS=-U__BYTE_ORDER__ -D__BYTE_ORDER__=__ORDER_BIG_ENDIAN__"
+    assert "little-endian" in make(tmp_path, big, code=2, source="format/snn_read")
+    make(tmp_path, "CFLAGS=-O0", source="format/snn_read")
