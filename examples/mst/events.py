@@ -1,31 +1,43 @@
 """Event recordings: frames, and a simulated event camera. NumPy only.
 
 An event is (t in microseconds, x, y, p); a recording is four arrays of one length.
-The camera looks at MNIST digits the way N-MNIST was recorded (Orchard et al. 2015):
-three saccades of 100 ms over a sensor of 34x34. What a real camera does at each pixel
-is simulated: the logarithm of the light, slowed by the photoreceptor, gives an event
-each time it has moved by the pixel's threshold.
+The camera looks at a picture that moves before it, as N-MNIST (Orchard et al. 2015) and CIFAR10-DVS (Li et al. 2017)
+were recorded. What a real camera does at each pixel is simulated: the logarithm of the light, slowed by the
+photoreceptor, gives an event each time it has moved by the pixel's threshold.
 """
+import collections
+
 import numpy as np
 
 from . import files
 
-SENSOR, PIXELS = 34, 28
+SENSOR = 34
 TEST_EACH = 2  # recordings of each digit in the generated test set
 
-# Where the digit is during the saccades: ms, x, y in pixels from the middle. Fitted to
-# training recordings of N-MNIST by correlating events with the gradient of the digit.
-PATH = np.array([
+# What the camera looks at. path: where the picture is, ms, x, y in pixels from the middle; edge: what is around it (a
+# mode of numpy.pad); dark: a stroke's leading edge gives polarity 0; light is ln(1 + gain * value of 0..1), and threshold
+# is in units of it.
+Scene = collections.namedtuple("Scene", "path edge dark gain threshold")
+
+# Three saccades of 100 ms. The path was fitted to training recordings of N-MNIST by correlating events with the gradient
+# of the digit.
+DIGITS = Scene(np.array([
     (0, -3.0, -1.9), (20, -3.0, -1.3), (30, -3.0, -0.3), (40, -2.8, 0.9), (50, -2.4, 2.0), (60, -1.8, 2.8),
     (70, -1.3, 3.2), (80, -1.0, 3.4), (100, -0.9, 3.4), (120, -0.3, 3.1), (130, 0.2, 2.6), (140, 0.8, 1.8),
     (150, 1.2, 0.8), (160, 1.6, 0.0), (170, 2.1, -0.8), (180, 2.4, -1.2), (200, 2.6, -1.4), (220, 2.8, -1.5),
     (230, 2.4, -1.5), (240, 1.5, -1.5), (250, 0.5, -1.5), (260, -0.5, -1.6), (270, -1.3, -1.7),
-    (280, -1.9, -1.8), (290, -2.2, -1.9), (305, -2.3, -1.9)])
+    (280, -1.9, -1.8), (290, -2.2, -1.9), (305, -2.3, -1.9)]), "constant", True, 2, 0.17)
+# A closed loop of four straight legs, 50 ms each, as the pictures of CIFAR10-DVS moved; mirrored around the edges, so that
+# the frame of the picture is not seen. The gain is a guess: most of a photograph is darker than a stroke of chalk.
+PICTURES = Scene(np.array([(0, 0.0, -2.5), (50, 2.5, 0.0), (100, 0.0, 2.5), (150, -2.5, 0.0), (200, 0.0, -2.5)]),
+                 "symmetric", False, 8, 0.17)
+
+SEEDS = {"Train": 2017, "Test": 2018}  # of the recordings of CIFAR-10's pictures
 STEP_MS = 2.5
-THRESHOLD, MISMATCH = 0.17, 0.15   # in units of ln(1 + 2 * light); share by which pixels differ
+MISMATCH = 0.15                    # share by which the thresholds of pixels differ
 RECEPTOR_MS = 4.0                  # time constant of the photoreceptor
 NOISE_HZ = 0.8                     # events of a pixel without a cause, a second, both polarities
-DARK_STROKES = True                # in N-MNIST a stroke's leading edge gives polarity 0
+MARGIN = 6                         # pixels by which a picture may leave the sensor
 
 
 def frames(events, n, split="time", side=SENSOR):
@@ -54,18 +66,15 @@ def test_digits(each=TEST_EACH):
     return images[chosen], labels[chosen]
 
 
-def _light(images, dx, dy):
-    """[B, SENSOR, SENSOR] in 0..1: the digits [B, 28, 28] displaced by (dx, dy) [B], bilinear."""
-    pad = 6 + (SENSOR - PIXELS) // 2
-    padded = np.pad(images, ((0, 0), (pad, pad), (pad, pad)))
-    rows = np.arange(SENSOR)
-    top, left = 6 - dy, 6 - dx
+def _light(windows, dx, dy):
+    """[B, SENSOR, SENSOR]: pictures displaced by (dx, dy) [B], bilinear; windows: their squares of SENSOR + 1 pixels, the
+    middle one at MARGIN, MARGIN."""
+    top, left = MARGIN - dy, MARGIN - dx
     i, j = np.floor(top).astype(int), np.floor(left).astype(int)
     u, v = (top - i)[:, None, None], (left - j)[:, None, None]
-    b = np.arange(len(images))[:, None, None]
-    r, c = i[:, None, None] + rows[None, :, None], j[:, None, None] + rows[None, None, :]
-    return ((1 - u) * ((1 - v) * padded[b, r, c] + v * padded[b, r, c + 1])
-            + u * ((1 - v) * padded[b, r + 1, c] + v * padded[b, r + 1, c + 1]))
+    seen = windows[np.arange(len(windows)), i, j]
+    return ((1 - u) * ((1 - v) * seen[:, :-1, :-1] + v * seen[:, :-1, 1:])
+            + u * ((1 - v) * seen[:, 1:, :-1] + v * seen[:, 1:, 1:]))
 
 
 def _blur(images):
@@ -75,21 +84,32 @@ def _blur(images):
     return images
 
 
-def record(images, rng):
-    """A recording (t, x, y, p) of each digit of images [B, 28, 28] (bytes), events in order of time."""
+def _around(images, width, scene):
+    return np.pad(images, ((0, 0), (width, width), (width, width)), scene.edge)
+
+
+def grey(pictures):
+    """[B, S, S] bytes: the luma of colour pictures [B, 3, S, S] (bytes)."""
+    return np.rint(np.tensordot(pictures.astype(np.float32), (.299, .587, .114), ((1,), (0,)))).astype(np.uint8)
+
+
+def record(images, rng, scene=DIGITS):
+    """A recording (t, x, y, p) of each of the images [B, S, S] (bytes), S at most SENSOR, events in order of time."""
     batch = len(images)
-    light = _blur(np.pad(images.astype(np.float32) / 255, ((0, 0), (2, 2), (2, 2))))[:, 2:-2, 2:-2]
-    sign = -1.0 if DARK_STROKES else 1.0
+    light = _blur(_around(images.astype(np.float32) / 255, 2, scene))[:, 2:-2, 2:-2]
+    light = _around(light, MARGIN + (SENSOR - images.shape[1]) // 2, scene)
+    windows = np.lib.stride_tricks.sliding_window_view(light, (SENSOR + 1, SENSOR + 1), (1, 2))
+    sign = -1.0 if scene.dark else 1.0
     wander = rng.normal(0, 0.35, (2, batch))             # the eye is never quite in the same place
     reach = rng.normal(1, 0.06, (2, batch))
-    threshold = THRESHOLD * np.exp(rng.normal(0, 0.12, (batch, 1, 1)))
+    threshold = scene.threshold * np.exp(rng.normal(0, 0.12, (batch, 1, 1)))
     threshold = threshold * np.maximum(0.3, rng.normal(1, MISMATCH, (batch, SENSOR, SENSOR)))
-    times = np.arange(0, PATH[-1, 0] + STEP_MS, STEP_MS)
+    times = np.arange(0, scene.path[-1, 0] + STEP_MS, STEP_MS)
     found, seen, reference = [], None, None
     for time in times:
-        dx = np.interp(time, PATH[:, 0], PATH[:, 1]) * reach[0] + wander[0]
-        dy = np.interp(time, PATH[:, 0], PATH[:, 2]) * reach[1] + wander[1]
-        now = sign * np.log1p(2 * _light(light, dx, dy))
+        dx = np.interp(time, scene.path[:, 0], scene.path[:, 1]) * reach[0] + wander[0]
+        dy = np.interp(time, scene.path[:, 0], scene.path[:, 2]) * reach[1] + wander[1]
+        now = sign * np.log1p(scene.gain * _light(windows, dx, dy))
         if seen is None:
             seen = now
             reference = now + threshold * rng.uniform(-1, 1, now.shape)
@@ -110,3 +130,9 @@ def record(images, rng):
     b, t, x, y, p = b[order], t[order], x[order], y[order], p[order]
     ends = np.searchsorted(b, np.arange(batch + 1))
     return [(t[i:j], x[i:j], y[i:j], p[i:j]) for i, j in zip(ends, ends[1:])]
+
+
+def moving(pictures, seed, batch=100):
+    """Recordings of pictures [n, 3, S, S] (bytes), one after another."""
+    for i in range(0, len(pictures), batch):
+        yield from record(grey(pictures[i:i + batch]), np.random.default_rng((seed, i // batch)), PICTURES)

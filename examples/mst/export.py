@@ -61,9 +61,10 @@ def export(model, example, way="tsdyn", opset=None):
     return proto
 
 
-def describe(proto, mean=(), std=(), classes=(), policy=""):
-    """Write into the model's metadata what mstconv would otherwise have to be told (docs/ONNX.md). policy: text (YAML)."""
-    said = {"mean": ",".join(str(v) for v in mean), "std": ",".join(str(v) for v in std), "classes": ",".join(classes),
+def describe(proto, mean=(), std=(), classes=(), policy="", frames=0, split="", present=""):
+    """Write into the model's metadata what mstconv would otherwise have to be told (docs/ONNX.md). policy: text (YAML);
+    frames, split, present: of event recordings."""
+    said = {"frames": str(frames or ""), "split": split, "present": present, "mean": ",".join(str(v) for v in mean), "std": ",".join(str(v) for v in std), "classes": ",".join(classes),
             "policy": "".join(line + "\n" for line in policy.splitlines() if not line.startswith("#"))}
     for key, value in said.items():
         if value:

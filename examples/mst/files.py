@@ -13,15 +13,15 @@ import numpy as np
 BUNDLED = pathlib.Path(__file__).resolve().parents[1] / "data"
 TEST_IMAGES = BUNDLED / "digits-test-images.idx3-ubyte.gz"
 TEST_LABELS = BUNDLED / "digits-test-labels.idx1-ubyte.gz"
+CIFAR10_CLASSES = "airplane automobile bird cat deer dog frog horse ship truck".split()
 CIFAR10_MEAN, CIFAR10_STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
 # What a model's metadata says of its data (export.describe). Event frames are not normalized.
 DESCRIPTION = {
-    "cifar10": {"mean": CIFAR10_MEAN, "std": CIFAR10_STD,
-                "classes": "airplane automobile bird cat deer dog frog horse ship truck".split()},
+    "cifar10": {"mean": CIFAR10_MEAN, "std": CIFAR10_STD, "classes": CIFAR10_CLASSES},
     "digits": {"mean": (0.1307,), "std": (0.3081,), "classes": "0123456789"},
+    "moving": {"classes": CIFAR10_CLASSES},
     "nmnist": {"classes": "0123456789"},
 }
-CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 RECORD = 1 + 3 * 32 * 32
 
 

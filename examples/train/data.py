@@ -11,7 +11,8 @@ import torch
 import trivial
 from mst import events, files
 
-HELD = {"cifar10": 5000, "digits": 5000, "nmnist": 200}
+HELD = {"cifar10": 5000, "digits": 5000, "moving": 5000, "nmnist": 200}
+RECORDED = ("moving", "nmnist")
 
 
 def refuse(message):
@@ -47,7 +48,7 @@ def tensors(x, y):
 def add_options(p):
     """Options of a data set."""
     p.add_argument("--dataset", choices=sorted(HELD), default="cifar10")
-    g = p.add_argument_group("recordings (nmnist)")
+    g = p.add_argument_group("recordings (moving, nmnist)")
     g.add_argument("--frames", type=int, default=3, help="frames that a recording is cut into (default 3)")
     g.add_argument("--split", choices=("number", "time"), default="time", help="how it is cut (default time)")
     g.add_argument("--present", choices=("channels", "steps"), default="channels",
@@ -140,13 +141,13 @@ class DataSet:
 
     def options(self):
         """What the data say of a network that is to be made for them."""
-        if self.name != "nmnist":
+        if self.name not in RECORDED:
             return {}
         return {"channels": 2 if self.args.present == "steps" else 2 * self.args.frames}
 
     def normalize(self, x):
         """[B, C, S, S] as stored -> floats as the network takes them"""
-        if self.name == "nmnist":
+        if self.name in RECORDED:
             x = x.float()
             return x.unflatten(1, (-1, 2)).mean(1) if self.args.present == "steps" else x
         mean, std = [torch.tensor(v, device=x.device).reshape(1, -1, 1, 1) for v in (self.mean, self.std)]

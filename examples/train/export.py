@@ -24,11 +24,11 @@ import torch
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import fused  # noqa: E402
 import loop  # noqa: E402
-from data import DataSet, add_options, check_folder, first_line, refuse  # noqa: E402
+from data import RECORDED, DataSet, add_options, check_folder, first_line, refuse  # noqa: E402
 from mst import export, files, layers, simulate, thinning, timesteps, zoo  # noqa: E402
 from train import load_checkpoint, mask, read_policy  # noqa: E402
 
-SIDE = {"cifar10": 32, "digits": 28, "nmnist": 34}
+SIDE = {"cifar10": 32, "digits": 28, "moving": 34, "nmnist": 34}
 
 
 def setting(text):
@@ -147,6 +147,22 @@ def measure(model, policy, args):
         print("mean firing rate %.3f over %d steps" % (result["rate"], max(args.spiking)))
 
 
+def first_channels(model):
+    return next(m for m in model.modules() if isinstance(m, torch.nn.Conv2d)).in_channels
+
+
+def described(args, policy, channels):
+    """What is said of a network that takes so many channels (export.describe)."""
+    recorded = args.dataset in RECORDED
+    wanted = {"cifar10": 3, "digits": 1}.get(args.dataset, 2 if args.present == "steps" else 2 * args.frames)
+    if channels != wanted:
+        refuse("%s takes %d channels: not a network for --dataset %s%s" % (
+            args.network, channels, args.dataset,
+            " with --frames %d --present %s" % (args.frames, args.present) if recorded else ""))
+    found = dict(files.DESCRIPTION[args.dataset], policy=policy)
+    return dict(found, frames=args.frames, split=args.split, present=args.present) if recorded else found
+
+
 def main():
     args = parse()
     torch.set_num_threads(args.threads)
@@ -154,15 +170,12 @@ def main():
         check_folder(args.out)
     if args.network in zoo.MODELS:
         (model, side), policy, description = random_network(args), read_policy(args.policy), {}
+        channels = first_channels(model)
     else:
         model, checkpoint = load_checkpoint(args.network)
-        side, policy = SIDE[args.dataset], trained_policy(checkpoint, args)
-        description = dict(files.DESCRIPTION[args.dataset], policy=policy)
+        side, policy, channels = SIDE[args.dataset], trained_policy(checkpoint, args), first_channels(model)
+        description = described(args, policy, channels)
         print(checkpoint["note"])
-    channels = next(m for m in model.modules() if isinstance(m, torch.nn.Conv2d)).in_channels
-    wanted = {"cifar10": 3, "digits": 1}.get(args.dataset, channels)
-    if args.network not in zoo.MODELS and channels != wanted:
-        refuse("%s takes %d channels: not a network for --dataset %s" % (args.network, channels, args.dataset))
     if not args.keep_bn:
         layers.fold_batchnorm(model)
     if args.out:

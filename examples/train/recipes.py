@@ -20,5 +20,6 @@ RECIPES = {
         "vgg16-relu": ("vgg16", dict(width=16, levels=0, bn=False, pool="max")),
     },
     "digits": {"swin": ("swin", DIGITS), "swin-ln": ("swin", dict(DIGITS, norm="ln"))},
+    "moving": {"swin": ("event-swin", EVENTS)},
     "nmnist": {"swin": ("event-swin", EVENTS)},
 }

@@ -3,7 +3,8 @@
 
   train.py train --data cifar-10-batches-bin --model swin --epochs 24 --out swin.pt
   train.py finetune --data ... --teacher swin.pt --policy ../policies/sa75.yaml --epochs 4 --lr 1e-3 --out sa75.pt
---dataset digits and nmnist train the small Swins for handwritten digits, as pictures and as event recordings.
+--dataset digits and nmnist train the small Swins for handwritten digits, as pictures and as event recordings, moving one for
+recordings of CIFAR-10's pictures (make_test_sets.py moving).
 The epoch to keep is chosen on images held out of the training set. OUT.state is written
 after each epoch; the same command again goes on from there (--restart: from the beginning).
 --workers N shares each batch among N processes of --threads threads.
@@ -25,7 +26,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import fused  # noqa: E402
 import loop  # noqa: E402
 import masks  # noqa: E402
-from data import HELD, DataSet, add_options, check_folder, first_line, refuse  # noqa: E402
+from data import HELD, RECORDED, DataSet, add_options, check_folder, first_line, refuse  # noqa: E402
 from mst import calibrate, from_onnx, layers, qcfs, thinning, timesteps, zoo  # noqa: E402
 from recipes import RECIPES  # noqa: E402
 
@@ -72,7 +73,7 @@ def parse():
     p.add_argument("--restart", action="store_true")
     args = p.parse_args()
     args.held = HELD[args.dataset] if args.held is None else args.held
-    if args.dataset == "nmnist" and (args.strong or args.frames < 1):
+    if args.dataset in RECORDED and (args.strong or args.frames < 1):
         p.error("--frames is 1 or more, and --strong is for pictures")
     if args.simulate and (args.dataset != "nmnist" or not args.digits):
         p.error("--simulate is for --dataset nmnist, and needs --digits")
