@@ -11,8 +11,8 @@ mkdir -p "$out"
 trap 'rm -rf "$out"' EXIT INT TERM
 model="$here/models/nmnist-swin.onnx"
 
-echo "mstconv nmnist-swin.onnx --frames 3 --split time" >&2
-"$build/mstconv" "$model" -o "$out/model.bin" --frames 3 --split time --quiet
+echo "mstconv nmnist-swin.onnx" >&2
+"$build/mstconv" "$model" -o "$out/model.bin" --quiet
 "$build/mstrun" "$out/model.bin" --show "$here/data/event-digits" 0 -o "${3:-$out/shown.png}"
 
 run() {

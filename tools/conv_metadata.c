@@ -2,6 +2,7 @@
 #include "tools/conv_metadata.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tools/conv_meta.h"
@@ -10,7 +11,15 @@
 #define PREFIX "mst."
 
 static const char *const keys[MST_N_META] = {
-    [MST_META_MEAN] = "mean", [MST_META_STD] = "std", [MST_META_CLASSES] = "classes", [MST_META_POLICY] = "policy"};
+    [MST_META_MEAN] = "mean",
+    [MST_META_STD] = "std",
+    [MST_META_RESIZE] = "resize",
+    [MST_META_INTERPOLATION] = "interpolation",
+    [MST_META_FRAMES] = "frames",
+    [MST_META_SPLIT] = "split",
+    [MST_META_PRESENT] = "present",
+    [MST_META_CLASSES] = "classes",
+    [MST_META_POLICY] = "policy"};
 
 void mst_metadata_free(mst_metadata *m)
 {
@@ -46,14 +55,47 @@ static mst_status read_reals(const mst_metadata *m, mst_metadata_key k, mst_opt_
                     m->file, PREFIX, keys[k], m->value[k] != NULL ? m->value[k] : "");
 }
 
-mst_status mst_metadata_norm(mst_metadata *m, mst_prepare_opts *p, mst_err *err)
+static mst_status read_norm(mst_metadata *m, mst_prepare_opts *p, mst_err *err)
 {
-    MST_TRY(check_memory(m, err));
     if (p->mean.n != 0 || (m->value[MST_META_MEAN] == NULL && m->value[MST_META_STD] == NULL))
         return MST_OK;
     MST_TRY(read_reals(m, MST_META_MEAN, &p->mean, err));
     MST_TRY(read_reals(m, MST_META_STD, &p->std, err));
     m->taken[MST_META_MEAN] = m->taken[MST_META_STD] = true;
+    return MST_OK;
+}
+
+static mst_status read_frames(mst_metadata *m, mst_prepare_opts *p, mst_err *err)
+{
+    const char *text = m->value[MST_META_FRAMES];
+    if (p->frames.set || text == NULL)
+        return MST_OK;
+    size_t digits = strspn(text, "0123456789");
+    p->frames.value = digits > 0 && digits <= 9 && text[digits] == '\0' ? strtoul(text, NULL, 10) : 0;
+    if (p->frames.value == 0 || p->frames.value > MST_MAX_FRAMES)
+        return mst_fail(err, MST_EFORMAT, "%s: metadata %s%s: expected 1 to %u, found '%.80s': give --frames", m->file,
+                        PREFIX, keys[MST_META_FRAMES], MST_MAX_FRAMES, text);
+    p->frames.set = m->taken[MST_META_FRAMES] = true;
+    return MST_OK;
+}
+
+mst_status mst_metadata_prepare(mst_metadata *m, mst_prepare_opts *p, mst_err *err)
+{
+    const struct {
+        mst_metadata_key key;
+        const char **option;
+    } texts[] = {{MST_META_RESIZE, &p->resize},
+                 {MST_META_INTERPOLATION, &p->interpolation},
+                 {MST_META_SPLIT, &p->split},
+                 {MST_META_PRESENT, &p->present}};
+    MST_TRY(check_memory(m, err));
+    MST_TRY(read_norm(m, p, err));
+    MST_TRY(read_frames(m, p, err));
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        if (*texts[i].option == NULL && m->value[texts[i].key] != NULL) {
+            *texts[i].option = m->value[texts[i].key];
+            m->taken[texts[i].key] = true;
+        }
     mst_status st = mst_prepare_check(p, err);
     return st == MST_OK ? st : mst_fail_in(err, st, "%s: metadata: ", m->file);
 }

@@ -1,4 +1,4 @@
-/* What an ONNX file says of its own use, in its metadata (docs/ONNX.md): normalization, class names, the masks that the
+/* What an ONNX file says of its own use, in its metadata (docs/ONNX.md): preprocessing, class names, the masks that the
  * weights were trained with. The command line goes before it.
  */
 #ifndef MST_CONV_METADATA_H
@@ -10,6 +10,11 @@
 typedef enum mst_metadata_key {
     MST_META_MEAN,
     MST_META_STD,
+    MST_META_RESIZE,
+    MST_META_INTERPOLATION,
+    MST_META_FRAMES,
+    MST_META_SPLIT,
+    MST_META_PRESENT,
     MST_META_CLASSES,
     MST_META_POLICY,
     MST_N_META
@@ -29,8 +34,8 @@ void mst_metadata_free(mst_metadata *m);
 /* For mst_import_opts; ctx: the mst_metadata. Warns of keys that begin as ours and are not. */
 void mst_metadata_note(void *ctx, const char *key, const char *value);
 
-/* Fill mean and std of *p where the command line has none. EFORMAT. */
-mst_status mst_metadata_norm(mst_metadata *m, mst_prepare_opts *p, mst_err *err);
+/* Fill *p where the command line has said nothing; its texts belong to m. EFORMAT, EINVAL. */
+mst_status mst_metadata_prepare(mst_metadata *m, mst_prepare_opts *p, mst_err *err);
 /* Class names of g, unless it has some. EINVAL. */
 mst_status mst_metadata_classes(mst_metadata *m, mst_graph *g, mst_err *err);
 /* given: *p was read from a file, and is told only which masks the weights were trained with, if it does not say. Else

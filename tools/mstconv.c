@@ -205,7 +205,7 @@ typedef struct aside {
 
 static mst_status report(mst_graph *g, const mst_report *r, uint64_t bytes, const aside *a, mst_err *err)
 {
-    char metadata[64];
+    char metadata[96]; /* all keys */
     mst_metadata_text(&a->said, metadata, sizeof metadata);
     mst_conv_facts facts = {.graph = g,
                             .report = r,
@@ -358,7 +358,7 @@ static int work(int argc, char **argv)
     if (st == MST_OK)
         st = mst_onnx_import(args[0], &iopts, &graph, &err);
     if (st == MST_OK)
-        st = mst_metadata_norm(&a.said, &o.prepare, &err);
+        st = mst_metadata_prepare(&a.said, &o.prepare, &err);
     if (st == MST_OK)
         st = mst_metadata_policy(&a.said, o.policy != NULL, &a.policy, &err);
     set_run(&a.policy);

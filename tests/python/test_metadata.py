@@ -42,6 +42,19 @@ def test_as_options(tmp_path):
     assert not done.stderr
 
 
+def test_recordings_and_sizes(tmp_path):
+    """How recordings are cut and images resized."""
+    said = {"frames": "4", "split": "time", "present": "steps", "resize": "40", "interpolation": "bicubic"}
+    model = saying(tmp_path, **said)
+    own, report, _ = convert(model, tmp_path)
+    given, other, _ = convert(model, tmp_path, *[a for k, v in said.items() for a in ("--" + k, v)], name="n")
+    assert own == given and (report["metadata"], other["metadata"]) == ("resize, interpolation, frames, split, present", "")
+    info = json.loads(tool("mstrun", "--info", tmp_path / "m.bin", "--json", "-").stdout)["prepare"]
+    assert (info["frames"], info["split"], info["present"], info["resize"]) == (4, "time", "steps", 40)
+    told = convert(model, tmp_path, "--frames", "2", "--split", "number")[1]
+    assert told["metadata"] == "resize, interpolation, present"
+
+
 def test_nothing_said(tmp_path):
     _, report, done = convert(MODEL, tmp_path)
     assert report["metadata"] == "" and "input: x, not normalized (no --mean, --std)\n" in done.stdout
@@ -65,6 +78,11 @@ def test_options_go_first(tmp_path):
     ({"mean": "0,0,0", "std": "1,1,0"}, "metadata: --std: expected numbers above 0"),
     ({"mean": "0,0", "std": "1,1"}, "expected 3 numbers, one a channel"),
     ({"mean": "1e30,0,0", "std": "1e-30,1,1"}, "metadata: .* is no finite float32"),
+    ({"frames": "x"}, "metadata mst.frames: expected 1 to [0-9]+, found 'x': give --frames"),
+    ({"frames": "0"}, "metadata mst.frames: expected 1 to"),
+    ({"frames": "4000000000"}, "metadata mst.frames: expected 1 to"),
+    ({"split": "halves"}, "metadata: --split: .*halves"),
+    ({"resize": "40x"}, "metadata: --resize: expected .*40x"),
     ({"classes": "a,b"}, "metadata mst.classes: expected 10 names"),
     ({"classes": "a,,c,d,e,f,g,h,i,j"}, "metadata mst.classes: name 2 is empty"),
     ({"policy": "version: 1\nmasks:\n  sites: {q: 2}\n"}, "metadata mst.policy:3: "),
@@ -89,11 +107,12 @@ def test_unknown_keys(tmp_path):
 
 
 def test_bundled_models_say_it():
-    """Pictures are normalized, and a network that was trained with masks names them."""
+    """Pictures are normalized, recordings cut, and a network that was trained with masks names them."""
     for path in sorted((ROOT / "examples" / "models").glob("*.onnx")):
         said = {entry.key: entry.value for entry in onnx.load(path).metadata_props}
-        events = path.name.startswith("nmnist")
+        events = path.name.startswith(("nmnist", "cifar10-moving"))
         assert ("mst.mean" in said) == ("mst.std" in said) == (not events), path.name
+        assert ("mst.frames" in said) == ("mst.split" in said) == ("mst.present" in said) == events, path.name
         assert len(said["mst.classes"].split(",")) == 10, path.name
         assert ("mst.policy" in said) == bool(re.search(r"(50|75)\.onnx$", path.name)), path.name
         if "mst.policy" in said:
