@@ -6,6 +6,7 @@ import probes
 
 POLICIES = pathlib.Path(__file__).resolve().parents[1] / "policies"
 MODES = ("step", "count", "radix")
+LABELS = {"count": "count, 16 levels", "radix": "radix, 15 levels"}
 WINDOW = {"count": ("--mode", "count"), "radix": ("--mode", "radix", "--levels", 15)}  # count: at each layer's L
 
 # A network: its file, policy or None, title, family (few: trained for few steps), masked share in %, the modes that it
@@ -40,6 +41,13 @@ CURVES = {"SA": ("swin", {50: "swin-sa50", 75: "swin-sa75"}), "MLP": ("swin", {5
 BLOCK_MODELS, BLOCK_RATIO = ("swin", "swin-sa75"), 0.75
 MAP_MODELS = ("swin", "swin-sa50", "swin-sa75")
 SHOWN = (1, 4, 12)   # test images whose spike activation maps are drawn
+# Networks for event recordings: file, frames that a recording is cut into, how they are shown
+Recorded = collections.namedtuple("Recorded", "file frames present")
+RECORDED = dict({"nmnist": Recorded("nmnist-swin.onnx", 3, "channels")},
+                **{"moving-%d" % n: Recorded("cifar10-moving-%d.onnx" % n, n, "channels") for n in (1, 2, 4, 8)},
+                **{"moving-4-steps": Recorded("cifar10-moving-4-steps.onnx", 4, "steps")})
+MOVING = "moving-4"
+EVENT_STEPS, LONG = (32, 64, 128, 256, 512), 128
 # time of an image-step against the Swin's, and of a window in image-steps; for "about .. min left" only
 WEIGHT = {"swin": 1.0, "few": 1.0, "resnet18": 1.5, "vgg16": 1.0, None: 1.0}
 WINDOW_COST = {"count": 3, "radix": 4, "ann": 6}
@@ -71,6 +79,15 @@ def first_blocks(n, blocks):
             sites = ", ".join("%s: %g" % (site, ratio) for site in SITES["SA"])
             lines += "    - blocks: %d-%d\n      sites: {%s}\n" % (first, last, sites)
     return lines
+
+
+def at_steps(times):
+    return "-T", max(times), "--at", ",".join(map(str, times))
+
+
+def event_cost(recordings, options):
+    """In image-steps of the Swin for pictures."""
+    return recordings * (options[1] / 2 if options[0] == "-T" else 1)
 
 
 class Plan:
@@ -183,14 +200,29 @@ class Plan:
                 [self.networks[name] for name in names], images, steps, shown(images), cost=12 * images * at * len(names))
 
     def recordings(self):
-        """Table 2: the event network in all modes, on the recordings that are there."""
-        model = self.args.models / "nmnist-swin.onnx"
-        if self.args.only or not model.exists():
-            return
-        network = self.lab.network("nmnist", model, None, "--frames", 3, "--split", "time", normalize=False)
-        data = "nmnist:%s" % self.args.recordings
-        steps = [t for t in (32, 64, 128, 256, 512) if t <= self.args.event_steps]
-        self.jobs["table2", "step"] = self.lab.run(network, 0, "-T", max(steps), "--at", ",".join(map(str, steps)),
-                                                   data=data, cost=50 * max(steps))
-        for mode in ("count", "radix", "ann"):
-            self.jobs["table2", mode] = self.lab.run(network, 0, *WINDOW.get(mode, ("--mode", mode)), data=data, cost=500)
+        """Table 2: networks for event recordings."""
+        for name, run in {} if self.args.only else RECORDED.items():
+            model = self.args.models / run.file
+            if model.exists():
+                real = name == "nmnist"
+                data = "nmnist:%s" % (self.args.recordings if real else self.lab.moving(self.args.count))
+                network = self.lab.network(name, model, normalize=False)
+                for kind, (few, options) in self.recorded_runs(name, run).items():
+                    options += ("-n", few) if few else ()  # of all classes
+                    self.jobs["table2", name, kind] = self.lab.run(network, 0, *options, data=data,
+                                                                   cost=event_cost(few or self.args.count, options))
+
+    def recorded_runs(self, name, run):
+        """{kind: (recordings, 0: all; options)}: what takes many steps is run on fewer of the simulated recordings."""
+        few = 0 if name == "nmnist" or self.args.long_count >= self.args.count else self.args.long_count
+        times = [t for t in EVENT_STEPS if t <= self.args.event_steps]
+        long = [t for t in times if few and t > LONG]
+        found = {"ann": (0, ("--mode", "ann")), "ann of few": (few, ("--mode", "ann"))}
+        if run.present == "channels":
+            found.update({mode: (0, options) for mode, options in WINDOW.items()})
+        if name in ("nmnist", MOVING):
+            found["step"] = 0, at_steps([t for t in times if t not in long])
+            found.update({"long": (few, at_steps(long))} if long else {})
+        if name != "nmnist":
+            found["sweep"] = few, at_steps([self.args.at])
+        return found

@@ -4,12 +4,14 @@ import hashlib
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 
 import libmst
+import make_test_sets
 import numpy as np
 
 
@@ -86,6 +88,17 @@ class Lab:
             options += ("--mean", ".4914,.4822,.4465", "--std", ".2470,.2435,.2616")
         self.call("mstconv", model, "-o", path, "--quiet", *options)
         return path
+
+    def moving(self, count):
+        """Folder of what a simulated camera sees of the first `count` test pictures, made when it is not there yet."""
+        folder = self.args.out / ("moving-%d" % count)
+        if not folder.exists():
+            print("a simulated camera looks at %d pictures that move" % count, flush=True)
+            part = folder.with_suffix(".part")
+            shutil.rmtree(part, ignore_errors=True)
+            make_test_sets.make_moving(part, self.args.data, ("Test",), count)
+            part.rename(folder)
+        return folder
 
     def info(self, network):
         """What mstrun --info says of a network."""

@@ -48,6 +48,8 @@ def parse():
     p.add_argument("--recordings", type=pathlib.Path, help="folder of N-MNIST recordings for Table 2 (default: the 20 "
                    "simulated ones of examples/data)")
     p.add_argument("--event-steps", type=positive, default=512, help="largest T of Table 2 (default 512)")
+    p.add_argument("--long-count", type=positive, default=1000, help="simulated recordings of Table 2 where steps are many "
+                   "(more than 128, or of other numbers of frames; default 1000)")
     p.add_argument("--steps", type=positive, nargs="+", default=[64, 128, 256], help="T of Table 1 (default: the paper's)")
     p.add_argument("--at", type=positive, default=64, help="T of everything else (default 64)")
     p.add_argument("--threads", type=int, default=0, help="0: all processors")

@@ -1,12 +1,12 @@
 """The sections of the paper's tables, and Fig. 1, which is drawn from Table 1."""
+import event_section
 import experiments
 import figures
 import paper
 import runs
 from document import decimals, join, points, with_error
-from experiments import RUNS
+from experiments import LABELS, RUNS
 
-LABELS = {"count": "count, 16 levels", "radix": "radix, 15 levels"}
 
 
 def table1(page):
@@ -87,35 +87,6 @@ def figure1(page):
     page.add("Dots are count and radix, at the step at which their answer stands: a layer fires after its window, so latency is window times depth, while "
              "throughput is a window a sample. Squares are the others of the paper's Table 1 on CIFAR-10 %s.\n" % paper.mark("paper"))
     return None
-
-
-def table2(page):
-    """Event recordings: ours in all modes; the paper's sets are others."""
-    page.add("## Table 2: event recordings\n")
-    if ("table2", "step") not in page.found:
-        page.add("Not measured: nmnist-swin.onnx %s.\n" % ("left out" if page.args.only else "not there"))
-        return
-    run, ann = page.found["table2", "step"], page.found["table2", "ann"]
-    rows = [["ANN", "%.2f" % runs.top1(ann), "", "1"]]
-    lost = {}
-    for t in sorted(runs.over_time(run)):
-        lost[t] = runs.paired(run, t, ann, None)
-        rows.append(["step, T = %d" % t, "%.2f" % runs.top1(run, t), with_error(*lost[t]),
-                     "%.3f" % runs.at(run, t)["energy_ratio"]])
-    for mode in experiments.WINDOW:
-        window = page.found["table2", mode]
-        rows.append([LABELS[mode], "%.2f" % runs.top1(window), with_error(*runs.paired(window, None, ann, None)),
-                     "%.3f" % runs.at(window)["energy_ratio"]])
-    page.table("table2", ["", "accuracy, %", "against the ANN, points", "energy, of the ANN's"], rows)
-    page.add("N-MNIST digits, 3 frames of 2 polarities, a reduction layer to 3 channels in front of the Swin as in the paper; %d recordings "
-             "(%s).\n" % (run["samples"], page.args.recordings_name))
-    last = max(lost)
-    page.claim("table2 rises", lost[last][0] >= lost[min(lost)][0],
-               "Accuracy at T = %d is %s points against T = %d; in the paper it rises with T on each of its five sets." % (
-                   last, points(lost[last][0] - lost[min(lost)][0]), min(lost)), ours={str(t): v[0] for t, v in lost.items()})
-    page.add("The paper's sets were not to be had (%s); one set of its five cannot be judged by another, so no row is compared.\n" % "; ".join(
-        "%s: ANN %.2f %%, %s" % (name, a, join("%.2f %% at T = %d" % (x, t) for t, x in snn.items()))
-        for name, (a, snn) in paper.TABLE2.items()))
 
 
 def table3(page):
@@ -266,4 +237,4 @@ def few_steps(page):
                       accuracy=runs.top1(run), levels=levels, spikes=spikes(run), energy=runs.at(run)["energy_ratio"])
 
 
-SECTIONS = (table1, figure1, table2, table3)
+SECTIONS = (table1, figure1, event_section.table2, table3)

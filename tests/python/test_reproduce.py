@@ -134,16 +134,32 @@ def test_table1(folder):
 
 
 def test_table2(folder):
-    reproduce(folder, "events", "--models", folder / "events-only", "--event-steps", "32", "--no-pictures")
-    tool("mstconv", EXAMPLES / "models" / "nmnist-swin.onnx", "-o", folder / "nmnist.bin", "--frames", 3, "--split", "time",
-         "--quiet")
-    with open(folder / "events" / "table2.csv", encoding="utf-8") as f:
-        table = {r[""]: r for r in csv.DictReader(f)}
-    for title, args in (("step, T = 32", ["-T", 32]), ("count, 16 levels", ["--mode", "count"])):
-        result = json.loads(tool("mstrun", folder / "nmnist.bin", "nmnist:%s" % (EXAMPLES / "data" / "event-digits"), *args,
-                                 "--quiet", "--json", "-"))
-        assert table[title]["accuracy, %"] == "%.2f" % result["at"][-1]["top1_percent"]
-        assert table[title]["energy, of the ANN's"] == "%.3f" % result["energy_ratio"]
+    """N-MNIST, and a network in the place of one for moving pictures, whose recordings are made of the test images."""
+    for name in ("cifar10-moving-4", "cifar10-moving-4-steps"):
+        shutil.copy(EXAMPLES / "models" / "nmnist-swin.onnx", folder / "events-only" / (name + ".onnx"))
+    reproduce(folder, "events", "--models", folder / "events-only", "--event-steps", "256", "--no-pictures", "--count", "9",
+              "--long-count", "5")
+    tool("mstconv", EXAMPLES / "models" / "nmnist-swin.onnx", "-o", folder / "nmnist.bin", "--quiet")
+    moving = folder / "events" / "moving-9"
+    assert len(list(moving.rglob("*.bin"))) == 9
+    for table, data in (("table2", EXAMPLES / "data" / "event-digits"), ("table2-moving", moving)):
+        with open(folder / "events" / (table + ".csv"), encoding="utf-8") as f:
+            found = list(csv.DictReader(f))
+        for title, args, count in (("step, T = 128", ["-T", 128], 20 if table == "table2" else 9),
+                                   ("step, T = 256", ["-T", 256], 20 if table == "table2" else 5),
+                                   ("count, 16 levels", ["--mode", "count"], 20 if table == "table2" else 9)):
+            result = json.loads(tool("mstrun", folder / "nmnist.bin", "nmnist:%s" % data, *args, "-n", count, "--quiet",
+                                     "--json", "-"))
+            row, = [r for r in found if r[""] == title]
+            assert row["accuracy, %"] == "%.2f" % result["at"][-1]["top1_percent"]
+            assert row["energy, of the ANN's"] == "%.3f" % result["energy_ratio"]
+            assert int(row["recordings"]) == result["samples"] == count
+    with open(folder / "events" / "table2-frames.csv", encoding="utf-8") as f:
+        together, one = csv.DictReader(f)
+    assert (together["frames"], together["shown"], one["shown"]) == ("4", "together", "one a step")
+    assert together["ANN, %"] == one["ANN, %"] and together["count, 16 levels, %"] and not one["count, 16 levels, %"]
+    claims = {c["claim"]: c for c in json.loads((folder / "events" / "claims.json").read_text())}
+    assert {row["t"] for row in claims["table2-moving rises"]["ours"]} == {32, 64, 128, 256}
 
 
 def test_table3(folder):
