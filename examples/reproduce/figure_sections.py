@@ -1,5 +1,5 @@
 """The sections of the paper's figures 3, 5, 6 and 7."""
-import math
+import collections
 
 import experiments
 import figures
@@ -61,26 +61,27 @@ def figure3(page):
 
 # ---- Fig. 5 and 6: over seeds ----
 
+# mean and deviation over seeds (None of one), of accuracy in percent; spikes a sample; shares: runs.shares
+Point = collections.namedtuple("Point", "mean deviation images seeds spikes shares")
+
+
 def over_seeds(page, mode, *key):
-    """(mean, deviation or None, images, seeds, spikes a sample) of the runs of a point, None where there are none."""
+    """The Point of the runs of a network and a mode, None where there are none."""
     found = [r for name, r in page.found.items() if name[:-1] == key + (mode,)]
     if not found:
         return None
     t = page.args.at if mode == "step" else None
-    mean, deviation = runs.scatter([runs.top1(r, t) for r in found])
     spikes, _ = runs.scatter([runs.at(r, t)["spikes_per_sample"] for r in found])
-    return mean, deviation, found[0]["samples"], len(found), spikes
+    return Point(*runs.scatter([runs.top1(r, t) for r in found]), found[0]["samples"], len(found), spikes, runs.shares(found, t))
 
 
 def cell(point):
-    mean, deviation = point[:2]
-    return "%.2f" % mean if deviation is None else "%.2f ± %.2f" % (mean, deviation)
+    return "%.2f" % point.mean if point.deviation is None else "%.2f ± %.2f" % (point.mean, point.deviation)
 
 
 def apart(a, b):
-    """(points of mean a minus mean b, standard error of that over the seeds of both)"""
-    error = math.sqrt(sum(p[1] ** 2 / p[3] for p in (a, b) if p[1] is not None))
-    return a[0] - b[0], error
+    """(points of mean a minus mean b, standard error of that, of images and masks)"""
+    return runs.combined((1, a.shares), (-1, b.shares))
 
 
 PANELS = {"SA": "self-attention (Q, K, attention map)", "MLP": "MLP (behind its first layer)", "resnet18": "ResNet-18 (every block)",
@@ -103,7 +104,7 @@ def figure5(page):
                     continue
                 curves[part, mode, kind] = found
                 cells.append([PANELS[part], mode, kind] + [cell(found[s]) if s in found else "" for s in shares])
-                rows += [[part, mode, kind, s, p[3], p[2], decimals(p[0]), decimals(p[1]), "%.1f" % (p[4] / 1e3)]
+                rows += [[part, mode, kind, s, p.seeds, p.images, decimals(p.mean), decimals(p.deviation), "%.1f" % (p.spikes / 1e3)]
                          for s, p in found.items()]
     if not curves:
         return page.absent("swin", "resnet18", "vgg16")
@@ -127,9 +128,8 @@ def counted(page, figure):
             seeds = max(name[-1] for name in page.found if name[0] == figure and name[-2] == mode)
             words.append("%s %d images, %d seed%s" % ("step (T = %d, float32)" % page.args.at if mode == "step" else "%s (int8 weights)" % mode,
                                                       found[0]["samples"], seeds, "" if seeds == 1 else "s"))
-    images = page.args.figure_count
-    return ("Mean and deviation over seeds of the masks, on the same images: %s. The deviation is that of the masks; one standard error of an accuracy of "
-            "80 %% on %d images is %.1f points." % ("; ".join(words), images, 100 * (0.16 / images) ** 0.5))
+    return ("Mean and deviation over seeds of the masks, on the same images: %s. The deviation is that of the masks; behind ± in the sentences is the standard "
+            "error of a difference, of images and masks." % "; ".join(words))
 
 
 def figure5_claims(page, curves):
@@ -138,18 +138,19 @@ def figure5_claims(page, curves):
         own = curves.get(("SA", mode, "trained for it"), {})
         if 75 in own and 0 in own:
             change, error = apart(own[75], own[0])
-            level = change >= -lost - max(2 * error, 0.5)
+            level = change >= -lost - 2 * error
             page.claim("fig5 SA level %s" % mode, level,
                        "Self-attention, %s: at 75 %% the network trained for it has %s ± %.2f points against none masked (the paper loses %.1f at %d %%): %s." % (
                            mode, points(change), error, lost, share, "level" if level else "not level"),
                        ours=change, error=error, paper=-lost)
         own_mlp = curves.get(("MLP", mode, "trained for it"), {})
         if 50 in own and 50 in own_mlp:
-            steeper = own_mlp[50][0] < own[50][0]
+            change, error = apart(own_mlp[50], own[50])
+            steeper = change < -2 * error
             page.claim("fig5 MLP steeper %s" % mode, steeper,
-                       "Half of the spikes masked, each network trained for it, %s: %.2f %% with self-attention masked, %.2f %% with the MLP masked: the MLP falls %s sharply; in "
-                       "the paper it falls more sharply." % (mode, own[50][0], own_mlp[50][0], "more" if steeper else "not more"),
-                       ours=[own[50][0], own_mlp[50][0]])
+                       "Half of the spikes masked, each network trained for it, %s: %.2f %% with self-attention masked, %.2f %% with the MLP masked, %s ± %.2f points: the MLP falls %s "
+                       "sharply; in the paper it falls more sharply." % (mode, own[50].mean, own_mlp[50].mean, points(change), error, "more" if steeper else "not more"),
+                       ours=[own[50].mean, own_mlp[50].mean], change=change, error=error)
         for part in ("resnet18", "vgg16"):
             own = curves.get((part, mode, "trained for it"), {})
             for s in (50, 75):
@@ -175,8 +176,8 @@ def figure6(page):
             if not found:
                 continue
             curves[name, mode] = found
-            rows += [[RUNS[name].title, mode, n, p[3], p[2], decimals(p[0]), decimals(p[1]), "%.1f" % (p[4] / 1e3),
-                      "%.1f" % (100 * p[4] / found[0][4]) if 0 in found else ""] for n, p in found.items()]
+            rows += [[RUNS[name].title, mode, n, p.seeds, p.images, decimals(p.mean), decimals(p.deviation), "%.1f" % (p.spikes / 1e3),
+                      "%.1f" % (100 * p.spikes / found[0].spikes) if 0 in found else ""] for n, p in found.items()]
     if not curves:
         return page.absent(*experiments.BLOCK_MODELS)
     page.csv("fig6", ["model", "mode", "masked blocks", "seeds", "images", "mean accuracy, %", "deviation, points",
@@ -196,13 +197,15 @@ def figure6(page):
         found = curves.get(("swin", mode), {})
         if few not in found or most not in found or 0 not in found:
             continue
-        early, late = found[0][0] - found[few][0], found[0][0] - found[most][0]
-        grows = early <= late * few / most + 0.5
+        (early, error), (late, late_error) = (apart(found[0], found[n]) for n in (few, most))
+        share = few / most
+        over, over_error = runs.combined((1 - share, found[0].shares), (-1, found[few].shares), (share, found[most].shares))
+        grows = over <= 2 * over_error
         page.claim("fig6 slight %s" % mode, grows,
-                   "Trained unmasked, %s: %.2f points are lost with the first %d blocks masked, %.2f with all %d: %s; in the paper the loss is slight for the first %d to "
-                   "%d of 12 blocks, then grows." % (mode, early, few, late, most, "the first cost no more than their share" if grows else
+                   "Trained unmasked, %s: %.2f ± %.2f points are lost with the first %d blocks masked, %.2f ± %.2f with all %d: %s; in the paper the loss is slight for the first %d to "
+                   "%d of 12 blocks, then grows." % (mode, early, error, few, late, late_error, most, "the first cost no more than their share" if grows else
                                                      "the first cost more than their share", *paper.FIG6_SLIGHT),
-                   ours=[early, late])
+                   ours=[early, late], error=[error, late_error], over=over, over_error=over_error)
     return None
 
 

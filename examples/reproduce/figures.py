@@ -80,7 +80,7 @@ def distributions(plt, out, found, titles, steps):
 
 
 def over_ratios(plt, out, curves, panels):
-    """Fig. 5. curves: {(part, mode, kind): {share: (mean, deviation or None, ..)}}; the lower row: the deviations."""
+    """Fig. 5. curves: {(part, mode, kind): {share: figure_sections.Point}}; the lower row: the deviations."""
     parts = [part for part in panels if any(key[0] == part for key in curves)]
     figure, axes = plt.subplots(2, len(parts), figsize=(3.5 * len(parts), 5.2), layout="constrained", squeeze=False,
                                 height_ratios=(3, 1), sharex=True)
@@ -90,8 +90,8 @@ def over_ratios(plt, out, curves, panels):
             own = kind == "trained for it"
             style = {"color": MODE_COLORS[mode], "linestyle": "-" if own else ":", "marker": "o" if own else ".",
                      "label": "%s, %s" % (mode, kind)}
-            upper.plot(list(points), [p[0] for p in points.values()], **style)
-            spread = {share: p[1] for share, p in points.items() if p[1] is not None}
+            upper.plot(list(points), [p.mean for p in points.values()], **style)
+            spread = {share: p.deviation for share, p in points.items() if p.deviation is not None}
             lower.plot(list(spread), list(spread.values()), **style)
         upper.set_title("(%s) %s" % ("abcd"[column], panels[part]), fontsize=9)
         lower.set_xlabel("masked spikes, %")
@@ -106,14 +106,15 @@ def over_ratios(plt, out, curves, panels):
 
 
 def over_blocks(plt, out, curves, titles):
-    """Fig. 6. curves: {(name, mode): {blocks: (mean, deviation or None, images, seeds, spikes)}}"""
+    """Fig. 6. curves: {(name, mode): {blocks: figure_sections.Point}}"""
     figure, axes = plt.subplots(1, 2, figsize=(8.6, 3.8), layout="constrained")
     for (name, mode), points in curves.items():
         style = {"color": MODE_COLORS[mode], "marker": "o", "markersize": 3, "linestyle": "-" if name == "swin" else "--",
                  "label": "%s, %s" % (titles[name], mode)}
-        axes[0].errorbar(list(points), [p[0] for p in points.values()], [p[1] or 0 for p in points.values()], capsize=3, **style)
+        axes[0].errorbar(list(points), [p.mean for p in points.values()], [p.deviation or 0 for p in points.values()], capsize=3,
+                         **style)
         if 0 in points:
-            axes[1].plot(list(points), [100 * p[4] / points[0][4] for p in points.values()], **style)
+            axes[1].plot(list(points), [100 * p.spikes / points[0].spikes for p in points.values()], **style)
     axes[0].set_ylabel("accuracy, %")
     axes[1].set_ylabel("spikes of the network, % of none masked")
     for panel in axes:

@@ -26,14 +26,24 @@ def right(run, t=None):
 
 def paired(run, t, base, base_t):
     """(points, standard error) of the accuracy of one run minus another's over the same samples."""
-    a, b = right(run, t), right(base, base_t)
     if run["labels"] != base["labels"]:
         raise ValueError("two runs of different samples cannot be compared in pairs")
-    n = len(a)
-    differences = [int(x) - int(y) for x, y in zip(a, b)]
-    mean = sum(differences) / n
-    square = sum(d * d for d in differences) / n
-    return 100 * mean, 100 * math.sqrt(max(0.0, square - mean * mean) / n)
+    return combined((1, right(run, t)), (-1, right(base, base_t)))
+
+
+def shares(found, t=None):
+    """Of each sample, the share of runs (seeds of the masks) in which it is right; all of the same samples."""
+    return [sum(column) / len(found) for column in zip(*(right(run, t) for run in found), strict=True)]
+
+
+def combined(*terms):
+    """(points, standard error) of a sum of factor * mean over (factor, shares) of the same samples. Their scatter holds
+    that of the images and that of the masks, which are drawn anew for each image."""
+    values = [sum(factor * share for (factor, _), share in zip(terms, column))
+              for column in zip(*(part for _, part in terms), strict=True)]
+    mean = sum(values) / len(values)
+    square = sum(v * v for v in values) / len(values)
+    return 100 * mean, 100 * math.sqrt(max(0.0, square - mean * mean) / len(values))
 
 
 def scatter(values):
