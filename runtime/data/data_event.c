@@ -65,9 +65,13 @@ static mst_status check_classes(const mst_data *d, mst_event_set *set, const cha
         return MST_OK;
     for (size_t i = 0; i < set->n; i++) {
         const mst_event_item *it = &set->items[i];
-        if (it->labels != NULL && (size_t)it->label >= have)
+        if (it->label < 0 || (size_t)it->label < have)
+            continue;
+        if (it->labels != NULL)
             return mst_fail(err, MST_EINVAL, "%s: line %zu: class: expected 1..%zu as the model has, found %" PRId32,
                             it->labels, it->line, have, it->label + 1);
+        return mst_fail(err, MST_EINVAL, "%s: label: expected 0..%zu as the model has classes, found %" PRId32,
+                        it->path, have - 1, it->label);
     }
     return MST_OK;
 }

@@ -32,7 +32,7 @@ mst_status mst_label_lines_next(mst_label_lines *l, const mst_data *d, const cha
 /* EFORMAT: the line that was read last is none that is expected here. */
 mst_status mst_label_lines_wrong(const mst_label_lines *l, const char *what, mst_err *err);
 
-/* Digits and nothing else; false past an int32. */
+/* Digits and nothing else, as many as an int32 may have; the number may be beyond it. False past that. */
 bool mst_label_number(const char *text, int64_t *v);
 
 #endif

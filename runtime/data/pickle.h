@@ -50,8 +50,8 @@ typedef struct mst_pickle_value {
     };
 } mst_pickle_value;
 
-/* Read the one value that f, from its beginning, holds, into *out; what it points to lies in a. Lists may hold
- * themselves. EFORMAT: what is no such value, or another pickle's; ECORRUPT, ELIMIT, ENOMEM. */
+/* Read the one value that f, from its beginning and no gzip file, holds, into *out; what it points to lies in a. Lists
+ * may hold themselves. EFORMAT: what is no such value, or another pickle's; ECORRUPT, ELIMIT, ENOMEM. */
 mst_status mst_pickle_read(mst_data_file *f, mst_arena *a, mst_pickle_value *out, mst_err *err);
 
 /* The value of a key of text in a dictionary; NULL: none. */

@@ -1,4 +1,5 @@
 """CIFAR's Python version: batches as Python 2 wrote them and as Python 3 writes them again, against pickle.load."""
+import gzip
 import pathlib
 import pickle
 import re
@@ -132,6 +133,29 @@ def test_batches(tmp_path, writer, hundred):
     if hundred:
         line = shown(tmp_path, "cifar100:%s,coarse" % file, 3, bin=model(tmp_path, 3, 32, 32, classes=20))[1]
         assert "label %d\n" % b["coarse_labels"][3] in line
+
+
+def test_a_key_that_is_there_twice(tmp_path):
+    """The last one counts, as in Python."""
+    b, bin, path = batch(), model(tmp_path, 3, 32, 32, classes=10), tmp_path / "test_batch"
+    raw = Python2().batch(b)
+    more = Python2()
+    more.memo = 200
+    more.text("labels")
+    more.list([9 - v for v in b["labels"]], more.number)
+    path.write_bytes(raw[:-2] + bytes(more.out[2:]) + b"u.")
+    want = pickle.loads(path.read_bytes(), encoding="latin1")["labels"]
+    assert want == [9 - v for v in b["labels"]]
+    for i in range(N):
+        assert "label %d\n" % want[i] in shown(tmp_path, path, i, bin=bin)[1]
+
+
+def test_gzip(tmp_path):
+    """A packed one is named, however much it unpacks to."""
+    path, bin = tmp_path / "test_batch", model(tmp_path, 3, 32, 32, classes=10)
+    for raw in (Python2().batch(batch()), b"\x80\x02" * (1 << 25) + b"N."):
+        path.write_bytes(gzip.compress(raw))
+        assert "expected CIFAR-10 records, found a gzip file" in refused(path, bin=bin)
 
 
 def test_a_whole_batch(tmp_path):

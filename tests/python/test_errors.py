@@ -67,6 +67,7 @@ RECORDED = {
     "aedat4": ("dv.aedat4", "offset 0: expected '#!AER-DAT4.0', found"),
     "hdf5": ("cd.hdf5", "offset 0: expected the mark of HDF5 (89 48 44 46), found"),
     "dsec": ("dsec.h5", "offset 0: expected the mark of HDF5 (89 48 44 46), found"),
+    "tonicgesture": ("7.npy", "offset 0: expected the magic of an npy file"),
     "npyevents": ("tonic.npy", "offset 0: expected the magic of an npy file"),
     "npzevents": ("sj.npz", None),
     "npzframes": ("frames.npz", None),

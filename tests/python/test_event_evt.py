@@ -37,6 +37,15 @@ def test_events(kit, tmp_path, kind, seed):
     assert kit("size", "-", path).stdout.decode() == "640 480 %s\n" % kind.split()[0]
 
 
+def test_evt2_before_there_is_time(kit, tmp_path):
+    """Events that no word of time stands before are passed over, as are words of other types."""
+    def event(p, low, x, y):
+        return p << 28 | low << 22 | x << 11 | y
+    words = [event(1, 5, 7, 9), 0xE << 28 | 3, 0x8 << 28 | 2, event(0, 63, 11, 12), 0xA << 28 | 1, 0x8 << 28 | 3, event(1, 0, 13, 14)]
+    (tmp_path / "a.raw").write_bytes(b"% evt 2.0\n% end\n" + np.array(words, "<u4").tobytes())
+    same(read(kit, "-", tmp_path / "a.raw"), [np.array(c) for c in ([191, 192], [11, 13], [12, 14], [0, 1])])
+
+
 def test_clock_of_34_bits(kit, tmp_path):
     """EVT 2.1's wraps after 4.8 hours."""
     t, *xyp = evt_files.events(1, 1000, *SIZE, 40000, 2 ** 34 - 20000)

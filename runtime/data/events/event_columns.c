@@ -31,15 +31,15 @@ static mst_status number(mst_event_stream *s, int k, mst_npy_type type, const ui
 }
 
 mst_status mst_event_put(mst_event_stream *s, const mst_npy_type types[MST_N_COLUMNS],
-                         const uint8_t *const at[MST_N_COLUMNS], uint64_t offset, mst_event *out, size_t *n,
-                         mst_err *err)
+                         const uint8_t *const at[MST_N_COLUMNS], int64_t t_unit, uint64_t offset, mst_event *out,
+                         size_t *n, mst_err *err)
 {
     static const int64_t lows[MST_N_COLUMNS] = {0, 0, 0, -1};
-    const int64_t tops[MST_N_COLUMNS] = {(int64_t)1 << 61, UINT16_MAX, UINT16_MAX, 1};
+    const int64_t tops[MST_N_COLUMNS] = {((int64_t)1 << 61) / t_unit, UINT16_MAX, UINT16_MAX, 1};
     int64_t v[MST_N_COLUMNS];
     for (int k = 0; k < MST_N_COLUMNS; k++)
         MST_TRY(number(s, k, types[k], at[k], lows[k], tops[k], offset, &v[k], err));
-    return mst_event_emit(s, v[MST_COLUMN_T], (uint32_t)v[MST_COLUMN_X], (uint32_t)v[MST_COLUMN_Y],
+    return mst_event_emit(s, v[MST_COLUMN_T] * t_unit, (uint32_t)v[MST_COLUMN_X], (uint32_t)v[MST_COLUMN_Y],
                           v[MST_COLUMN_P] > 0, offset, out, n, err);
 }
 
@@ -50,6 +50,7 @@ mst_status mst_event_columns_make(mst_event_stream *s, mst_err *err)
         return mst_fail(err, MST_ENOMEM, "out of memory");
     for (size_t i = 0; i < MST_N_COLUMNS; i++)
         c->arrays[i].fd = -1;
+    c->t_unit = 1;
     return MST_OK;
 }
 
@@ -100,7 +101,7 @@ mst_status mst_event_columns_next(mst_event_stream *s, mst_event *out, size_t ca
             }
             const mst_npy_header *h = &c->arrays[0].header;
             uint64_t offset = h->size + (c->at - c->block + c->block_used) * h->item_size;
-            MST_TRY(mst_event_put(s, types, at, offset, out, n, err));
+            MST_TRY(mst_event_put(s, types, at, c->t_unit, offset, out, n, err));
         }
     }
 }

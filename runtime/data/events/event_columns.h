@@ -23,6 +23,7 @@ typedef struct mst_event_columns {
     mst_npy_array arrays[MST_N_COLUMNS]; /* the first n_arrays are to be closed */
     size_t n_arrays;
     mst_event_column columns[MST_N_COLUMNS];
+    int64_t t_unit;           /* us of a 1 of t */
     uint64_t n, at;           /* events; the next one */
     size_t block, block_used; /* events in the stream's buffer, and how many were given */
 } mst_event_columns;
@@ -31,10 +32,11 @@ typedef struct mst_event_columns {
 int mst_event_column_of(const char *name);
 
 /* The four numbers of the next event, where nothing comes of the file's bytes, checked and put at out[*n].
- * t in us from 0, x and y, p of 1 brighter, 0 or -1 darker. ECORRUPT names the event and the number. */
+ * t in units of t_unit us from 0, x and y, p of 1 brighter, 0 or -1 darker. ECORRUPT names the event and the
+ * number. */
 mst_status mst_event_put(mst_event_stream *s, const mst_npy_type types[MST_N_COLUMNS],
-                         const uint8_t *const at[MST_N_COLUMNS], uint64_t offset, mst_event *out, size_t *n,
-                         mst_err *err);
+                         const uint8_t *const at[MST_N_COLUMNS], int64_t t_unit, uint64_t offset, mst_event *out,
+                         size_t *n, mst_err *err);
 
 /* A state, all arrays closed, into s->state. ENOMEM. */
 mst_status mst_event_columns_make(mst_event_stream *s, mst_err *err);

@@ -37,8 +37,8 @@ typedef struct mst_event_decoder {
 } mst_event_decoder;
 
 extern const mst_event_decoder mst_event_aedat2, mst_event_aedat3, mst_event_aedat4, mst_event_atis, mst_event_dat,
-    mst_event_evt2, mst_event_evt21, mst_event_evt3, mst_event_hdf5, mst_event_mat, mst_event_npy, mst_event_npz,
-    mst_event_npz_frames;
+    mst_event_evt2, mst_event_evt21, mst_event_evt3, mst_event_hdf5, mst_event_mat, mst_event_npy,
+    mst_event_npy_gesture, mst_event_npz, mst_event_npz_frames;
 
 struct mst_event_profile {
     const char *name, *about, *suffix; /* about: the data set, its format, the suffix */

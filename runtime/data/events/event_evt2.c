@@ -4,7 +4,7 @@
  */
 #include "runtime/data/events/event_evt.h"
 
-#define RECORD 4u
+#define WORD 4u
 #define HIGH_BITS 28u
 #define LOW_BITS 6u
 
@@ -21,23 +21,25 @@ static bool evt2_sniff(const char *path, const uint8_t *head, size_t n, uint64_t
 
 static mst_status evt2_open(mst_event_stream *s, mst_err *err) { return mst_event_evt_open(s, "2.0", "EVT2", err); }
 
-static mst_status evt2_take(mst_event_stream *s, const uint8_t *r, uint64_t offset, mst_event *out, size_t *n,
-                            mst_err *err)
+static mst_status evt2_take(mst_event_stream *s, const uint8_t *word, mst_err *err)
 {
     mst_event_evt *e = s->state;
-    uint32_t w = mst_get_u32(r), type = w >> 28;
+    uint32_t w = mst_get_u32(word), type = w >> 28;
     if (type == TIME_HIGH) {
         e->timed = true;
         return mst_event_evt_high(s, w & 0x0fffffff, HIGH_BITS, LOW_BITS, &e->high, err);
     }
-    if ((type != CD_OFF && type != CD_ON) || !e->timed)
-        return MST_OK;
-    return mst_event_emit(s, e->high + (w >> 22 & 63), w >> 11 & 2047, w & 2047, type, offset, out, n, err);
+    e->mask = (type == CD_OFF || type == CD_ON) && e->timed;
+    e->time = e->high + (w >> 22 & 63);
+    e->x = w >> 11 & 2047;
+    e->y = w & 2047;
+    e->p = type;
+    return MST_OK;
 }
 
 static mst_status evt2_next(mst_event_stream *s, mst_event *out, size_t cap, size_t *n, mst_err *err)
 {
-    return mst_event_records(s, RECORD, evt2_take, out, cap, n, err);
+    return mst_event_evt_words(s, WORD, evt2_take, out, cap, n, err);
 }
 
 const mst_event_decoder mst_event_evt2 = {"EVT 2.0", evt2_sniff, evt2_open, evt2_next,

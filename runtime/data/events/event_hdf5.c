@@ -108,7 +108,7 @@ static mst_status put(mst_event_stream *s, size_t i, mst_event *out, size_t *n, 
     if (__builtin_add_overflow(*(const int64_t *)at[MST_COLUMN_T], h->t_offset, &t))
         t = -1;
     at[MST_COLUMN_T] = (const uint8_t *)&t;
-    return mst_event_put(s, types, at, 0, out, n, err);
+    return mst_event_put(s, types, at, 1, 0, out, n, err);
 }
 
 static mst_status hdf5_next(mst_event_stream *s, mst_event *out, size_t cap, size_t *n, mst_err *err)

@@ -3,12 +3,13 @@
  */
 #include "runtime/data/events/event_set.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "runtime/data/data_format.h"
 #include "runtime/data/events/event_list.h"
 
-#define SPLITS 3u
+#define SPLITS 4u
 
 static const char *join(mst_event_set *set, const char *folder, const char *name)
 {
@@ -71,14 +72,7 @@ static mst_status recognize_classes(mst_event_set *set, const char *folder, cons
 
 static mst_status add_classes(mst_event_set *set, const char *folder, const mst_event_names *c, mst_err *err)
 {
-    const mst_event_profile *cifar = mst_event_profile_find("cifar10dvs");
-    bool given = set->profile != NULL;
-    mst_status st = recognize_classes(set, folder, c, err);
-    if (st == MST_OK && set->profile == NULL)
-        return mst_fail(err, MST_EFORMAT, "%s: expected folders of event recordings, recognized none",
-                        folder);
-    if (st == MST_OK && !given && set->profile == mst_event_profile_find("aedat2") && is_cifar10(c))
-        set->profile = cifar;
+    mst_status st = MST_OK;
     for (size_t k = 0; k < c->n && st == MST_OK; k++) {
         const char *sub = join(set, folder, c->names[k]);
         st = sub != NULL ? add_folder(set, sub, (int32_t)k, err) : mst_fail(err, MST_ENOMEM, "out of memory");
@@ -111,10 +105,40 @@ static mst_status add_gestures(mst_event_set *set, const char *folder, mst_err *
     return st;
 }
 
+/* The recordings of a folder that are named by their labels: 0.npy, 10.npy. */
+static mst_status add_named_by_labels(mst_event_set *set, const char *folder, mst_err *err)
+{
+    mst_event_names files = {0};
+    mst_status st = mst_event_names_read(folder, ".npy", set, &files, err);
+    for (size_t i = 0; i < files.n && st == MST_OK; i++) {
+        int label = -1, end = -1;
+        if (sscanf(files.names[i], "%5d.npy%n", &label, &end) != 1 || end < 0 || files.names[i][end] != '\0' ||
+            label < 0)
+            st = mst_fail(err, MST_EFORMAT, "%s/%s: expected a label for its name (0.npy), found '%s'", folder,
+                          files.names[i], files.names[i]);
+        else if ((st = mst_event_set_add(set, join(set, folder, files.names[i]), label, 0, 0, err)) == MST_OK)
+            set->n_classes = (size_t)label >= set->n_classes ? (size_t)label + 1 : set->n_classes;
+    }
+    mst_event_names_free(&files);
+    return st;
+}
+
+/* A folder for each user and light, or one of these. */
+static mst_status add_tonic_gestures(mst_event_set *set, const char *folder, const mst_event_names *users,
+                                     mst_err *err)
+{
+    mst_status st = users->n == 0 ? add_named_by_labels(set, folder, err) : MST_OK;
+    for (size_t k = 0; k < users->n && st == MST_OK; k++) {
+        const char *sub = join(set, folder, users->names[k]);
+        st = sub != NULL ? add_named_by_labels(set, sub, err) : mst_fail(err, MST_ENOMEM, "out of memory");
+    }
+    return st;
+}
+
 /* The folder that this one stands for. */
 static const char *find_split(mst_event_set *set, const char *folder)
 {
-    static const char *const splits[SPLITS] = {"Test", "test", "n-cars_test"};
+    static const char *const splits[SPLITS] = {"Test", "test", "n-cars_test", "ibmGestureTest"};
     for (size_t i = 0; i < SPLITS; i++) {
         const char *path = join(set, folder, splits[i]);
         if (path != NULL && mst_data_is_dir(path))
@@ -123,19 +147,33 @@ static const char *find_split(mst_event_set *set, const char *folder)
     return folder;
 }
 
+/* What the recordings of a folder are, where that was not said. */
+static mst_status recognize_folder(mst_event_set *set, const char *folder, const mst_event_names *sub, mst_err *err)
+{
+    if (set->profile != NULL)
+        return MST_OK;
+    MST_TRY(sub->n != 0 ? recognize_classes(set, folder, sub, err) : recognize(set, folder, err));
+    if (set->profile == NULL)
+        return mst_fail(err, MST_EFORMAT, "%s: expected %s, recognized none", folder,
+                        sub->n != 0 ? "folders of event recordings" : "event recordings");
+    if (set->profile == mst_event_profile_find("aedat2") && is_cifar10(sub))
+        set->profile = mst_event_profile_find("cifar10dvs");
+    return MST_OK;
+}
+
 static mst_status open_folder(mst_event_set *set, const char *folder, mst_err *err)
 {
     mst_event_names sub = {0};
     folder = find_split(set, folder);
-    bool gestures = set->profile != NULL && set->profile == mst_event_profile_find("dvsgesture");
+    bool given = set->profile != NULL;
     mst_status st = mst_event_names_read(folder, NULL, set, &sub, err);
-    if (st == MST_OK && set->profile == NULL && sub.n == 0) {
-        if ((st = recognize(set, folder, err)) == MST_OK && set->profile == NULL)
-            st = mst_fail(err, MST_EFORMAT, "%s: expected event recordings, recognized none", folder);
-        gestures = st == MST_OK && set->profile == mst_event_profile_find("dvsgesture");
-    }
+    if (st == MST_OK)
+        st = recognize_folder(set, folder, &sub, err);
+    bool gestures = set->profile == mst_event_profile_find("dvsgesture") && (given || sub.n == 0);
+    bool tonic = set->profile == mst_event_profile_find("tonicgesture");
     if (st == MST_OK)
         st = gestures     ? add_gestures(set, folder, err)
+             : tonic      ? add_tonic_gestures(set, folder, &sub, err)
              : sub.n != 0 ? add_classes(set, folder, &sub, err)
                           : add_folder(set, folder, -1, err);
     mst_event_names_free(&sub);

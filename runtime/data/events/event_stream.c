@@ -39,6 +39,8 @@ static const mst_event_profile profiles[] = {
     {"aedat4", "iniVation's DV: AEDAT 4.0, .aedat4", ".aedat4", &mst_event_aedat4, 346, 260, 0, false},
     {"hdf5", "Prophesee's recordings: HDF5, .hdf5", ".hdf5", &mst_event_hdf5, 1280, 720, 0, false},
     {"dsec", "DSEC: HDF5, .h5", ".h5", &mst_event_hdf5, 640, 480, 0, false},
+    {"tonicgesture", "DVS128 Gesture as tonic has it: arrays x, y, p, t, .npy", ".npy", &mst_event_npy_gesture, 128,
+     128, 0, false},
 };
 #define N_PROFILES (sizeof profiles / sizeof profiles[0])
 
@@ -84,6 +86,8 @@ const char *mst_event_profile_about(const mst_event_profile *p)
 
 const char *mst_event_profile_labels(const mst_event_profile *p)
 {
+    if (p->decoder == &mst_event_npy_gesture)
+        return "the files' names, LABEL.npy";
     return p->decoder == &mst_event_aedat3 ? "NAME_labels.csv beside each NAME.aedat" : "the class folders";
 }
 
