@@ -69,7 +69,8 @@ static mst_status take_ladder(const finder *f, double now, mst_search_group *out
     }
     out->values = values;
     out->points = mst_arena_array(f->arena, out->n_values, sizeof *out->points);
-    return out->points != NULL ? MST_OK : mst_fail(f->err, MST_ENOMEM, "out of memory for %zu values", out->n_values);
+    out->sure = mst_arena_array(f->arena, out->n_values, sizeof *out->sure);
+    return out->points != NULL && out->sure != NULL ? MST_OK : mst_fail(f->err, MST_ENOMEM, "out of memory for %zu values", out->n_values);
 }
 
 /* ---- which neurons ---- */
@@ -122,9 +123,7 @@ static mst_status add_group(finder *f, uint32_t first)
     *out = (mst_search_group){.site = (mst_site)one->ip[MST_NEURON_SITE],
                               .block = one->ip[MST_NEURON_BLOCK],
                               .name = by_name ? one->name : NULL,
-                              .nodes = nodes,
-                              .loss_scale = 1,
-                              .saved_scale = 1};
+                              .nodes = nodes};
     for (uint32_t i = 0; i < n; i++) {
         bool *taken = &f->taken[f->members[i]];
         others += *taken;

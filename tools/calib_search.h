@@ -6,7 +6,7 @@
 
 #include "mst/search.h"
 #include "tools/calib_draw.h"
-#include "tools/calib_search_run.h"
+#include "tools/calib_search_pool.h"
 
 typedef enum mst_search_metric { MST_SEARCH_SPIKES,
                                  MST_SEARCH_ENERGY } mst_search_metric;
@@ -19,6 +19,7 @@ typedef struct mst_search_job {
     mst_search_metric metric;
     const mst_energy_set *energy;
     double budget;                /* share of top-1 that may be lost */
+    double save;                  /* or, above 0: share of the cost to save, whatever is lost */
     const mst_data *data, *judge; /* judge: samples held out; NULL: of data */
     mst_draw_job draw;
     unsigned threads;
@@ -31,26 +32,39 @@ typedef enum mst_search_rival {
     MST_RIVAL_UNMASKED, /* all ratios 0; not in a search of levels, nor where that is as it was */
     MST_RIVAL_PAPER,    /* 75 % of q, k and attention, nothing else: the paper's; where the network has attention */
     MST_RIVAL_UNIFORM,  /* the same value everywhere (ratios: of q, k and attention, or all groups of a network without
-                           attention): what saves the most within the budget on the samples to fit; if anything */
+                           attention): what saves the most within the budget, or the least that is to be saved; if any */
     MST_RIVAL_SEARCHED,
     MST_RIVALS
 } mst_search_rival;
 const char *mst_search_rival_name(mst_search_rival r); /* "as_is"; NULL behind the last */
 
+#define MST_SEARCH_STEPS 8
+
+/* A network that was tried on the samples held out, as one that may be taken. */
+typedef struct mst_search_step {
+    const mst_search_state *fit;
+    mst_trial held;
+    bool within; /* the budget, at a confidence of 95 %; what is to be saved: the only one */
+} mst_search_step;
+
 typedef struct mst_search_result {
     mst_arena arena;
-    mst_search_group *groups; /* [n_groups], points measured */
+    mst_search_group *groups; /* [n_groups], points in company of what was found last */
     size_t n_groups;
-    double *top1_loss;       /* [all values of all groups, one after another]: of top-1, alone */
-    size_t *value;           /* [n_groups] found: which of its values */
-    size_t runs;             /* networks that were measured on the samples to fit */
-    size_t fit, held;        /* samples */
-    size_t labelled;         /* of those held out */
-    double per_nat;          /* share of top-1 that a nat of divergence costs, by all of these that are not ruined */
-    mst_trial before, after; /* on the samples to fit: as it is, as found */
-    bool found;              /* anything that saves within the budget; else what follows is not measured */
-    double uniform;          /* value of that rival; NaN: none */
-    mst_trial_set judged;    /* the set of those: arrays of the trials lie in its arena */
+    mst_search_point **alone;               /* [n_groups][n_values]: measured */
+    double **top1_loss;                     /* the same: of top-1 */
+    size_t runs;                            /* networks that were measured on samples to fit */
+    size_t fit, held;                       /* samples */
+    size_t quick;                           /* of those to fit, the first: what is measured alone */
+    size_t labelled;                        /* of those held out */
+    unsigned draws;                         /* of masks, for each network on those */
+    double per_nat;                         /* share of top-1 that a nat of divergence costs, by all networks that are not ruined */
+    mst_search_pool pool;                   /* of the samples to fit; the first is the network as it is */
+    mst_trial_set judged;                   /* the set of those held out: arrays of its trials lie in its arena */
+    mst_search_step step[MST_SEARCH_STEPS]; /* in order of what they save; behind the first beyond the budget: none */
+    size_t n_steps;
+    const mst_search_state *found; /* one of the steps, or uniform; NULL: none */
+    double uniform;                /* value of that rival; NaN: none */
     bool has[MST_RIVALS];
     mst_trial rival[MST_RIVALS];
 } mst_search_result;

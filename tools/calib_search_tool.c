@@ -12,23 +12,36 @@
 #define MAX_LADDER 16 /* columns of a table */
 #define ANY_RATIO 0.5 /* puts a mask behind each neuron that may have one */
 
-static const double ratios[] = {0.0625, 0.125, 0.1875, 0.25, 0.375, 0.5, 0.625, 0.75, 0.8125, 0.875, 0.95};
+static const double ratios[] = {0.02, 0.05, 0.1, 0.2, 0.4, 0.75, 0.98};
 static const double counts[] = {12, 8, 6, 4, 3, 2};
 static const double digits[] = {63, 31, 15, 7, 3}; /* a spike less at most, each */
+
+static bool is_all(const mst_search_said *s) { return s->sites == NULL || strcmp(s->sites, "all") == 0; }
 
 mst_status mst_search_check(const mst_search_said *s, mst_err *err)
 {
     bool ladder = s->ladder.n != 0;
-    if (mst_search_out(s) == NULL && (s->budget.set || s->metric != NULL || ladder))
+    if (mst_search_out(s) == NULL && (s->budget.set || s->save.set || s->metric != NULL || ladder || s->sites != NULL))
         return mst_fail(err, MST_EINVAL, "--%s: expected --search-masks or --search-levels with it",
-                        s->budget.set ? "budget" : ladder ? "ladder"
-                                                          : "metric");
+                        s->budget.set       ? "budget"
+                        : s->save.set       ? "save"
+                        : s->metric != NULL ? "metric"
+                        : ladder            ? "ladder"
+                                            : "search-sites");
     if (s->masks != NULL && s->levels != NULL)
         return mst_fail(err, MST_EINVAL, "--search-masks and --search-levels: expected one of them");
     if (s->ladder.n > MAX_LADDER)
         return mst_fail(err, MST_EINVAL, "--ladder: expected at most %d values, found %zu", MAX_LADDER, s->ladder.n);
     if (s->budget.set && s->budget.value > 100)
         return mst_fail(err, MST_EINVAL, "--budget: expected points of top-1, 0 to 100, found %g", s->budget.value);
+    if (s->save.set && s->budget.set)
+        return mst_fail(err, MST_EINVAL, "--budget and --save: expected one of them");
+    if (s->save.set && !(s->save.value > 0 && s->save.value < 100))
+        return mst_fail(err, MST_EINVAL, "--save: expected percent above 0 and below 100, found %g", s->save.value);
+    if (s->sites != NULL && (s->masks == NULL || (!is_all(s) && strcmp(s->sites, "paper") != 0)))
+        return s->masks == NULL
+                   ? mst_fail(err, MST_EINVAL, "--search-sites: expected --search-masks with it")
+                   : mst_fail(err, MST_EINVAL, "--search-sites: expected all or paper, found '%s'", s->sites);
     for (int k = 0; s->metric != NULL; k++) {
         if (mst_search_metrics[k] == NULL)
             return mst_fail(err, MST_EINVAL, "--metric: expected spikes or energy, found '%s'", s->metric);
@@ -48,10 +61,11 @@ mst_status mst_search_check_mode(const mst_search_said *s, const mst_run_opts *r
 
 /* A mask behind each neuron that may have one, those that are new with a ratio of 0. What was tuned names nodes by
  * their numbers, and no policy can say it: it goes. */
-static mst_status add_masks(mst_graph *g, mst_err *err)
+static mst_status add_masks(mst_graph *g, bool all, mst_err *err)
 {
     static mst_policy everywhere = {.file = ""};
     everywhere.rules[0] = (mst_rule){.site = -1, .stage = -1, .block_lo = -1, .block_hi = -1, .ratio = ANY_RATIO};
+    everywhere.rules[0].node = all ? "*" : NULL;
     everywhere.n_rules = 1;
     const mst_convert_opts opts = {.size = sizeof opts,
                                    .policy = &everywhere,
@@ -63,7 +77,7 @@ static mst_status add_masks(mst_graph *g, mst_err *err)
     float *ratio = mst_arena_array(&tmp, g->n_tensors, sizeof *ratio); /* by what a mask reads */
     mst_status st = ratio != NULL ? MST_OK : mst_fail(err, MST_ENOMEM, "out of memory for masks");
     for (uint32_t i = 0; st == MST_OK && i < g->n_nodes; i++)
-        n += g->nodes[i].op == MST_OP_NEURON && mst_is_mask_site(g->nodes[i].ip[MST_NEURON_SITE]);
+        n += g->nodes[i].op == MST_OP_NEURON && (all || mst_is_mask_site(g->nodes[i].ip[MST_NEURON_SITE]));
     for (uint32_t i = 0; st == MST_OK && i < g->n_nodes; i++)
         if (g->nodes[i].op == MST_OP_MASK)
             ratio[g->nodes[i].in[0]] = g->nodes[i].fp[MST_MASK_RATIO];
@@ -105,44 +119,59 @@ static mst_status write_policy(const mst_search_facts *facts, mst_err *err)
     return st;
 }
 
+/* Nothing is found. The least that was tried says why. */
+static mst_status refuse(const mst_search_facts *facts, mst_err *err)
+{
+    const mst_search_result *r = facts->result;
+    const mst_search_job *job = facts->job;
+    const char *metric = mst_search_metrics[job->metric];
+    mst_paths_keep(); /* the figures */
+    if (job->save > 0)
+        return mst_fail(err, MST_EINVAL, "nothing that was tried saves %g %% of the %s: %s is not written",
+                        100 * job->save, metric, facts->out);
+    if (r->n_steps == 0)
+        return mst_fail(err, MST_EINVAL, "nothing saves %s within %g points of top-1: %s is not written", metric,
+                        100 * job->budget, facts->out);
+    const mst_trial *t = &r->step[0].held;
+    return mst_fail(err, MST_EINVAL,
+                    "nothing saves %s within %g points of top-1: the least that was tried loses %.2f +- %.2f on the %zu "
+                    "samples held out, at most %.2f at a confidence of 95 %%: expected more of them, or a larger "
+                    "--budget: %s is not written",
+                    metric, 100 * job->budget, 100 * t->loss, 100 * t->loss_se, r->held, 100 * t->loss_bound,
+                    facts->out);
+}
+
 static mst_status tell(const mst_search_facts *facts, const mst_common_opts *c, mst_err *err)
 {
     const mst_search_result *r = facts->result;
-    if (r->found)
+    if (r->found != NULL)
         MST_TRY(write_policy(facts, err));
     if (!c->quiet)
         MST_TRY(mst_search_print(facts, mst_is_stdout(c->json) || mst_is_stdout(facts->out) ? stderr : stdout, err));
     if (c->json != NULL)
         MST_TRY(mst_search_json(facts, c->json, err));
-    const mst_trial *now = &r->rival[MST_RIVAL_SEARCHED];
-    if (r->found && now->loss - 2 * now->loss_se > facts->job->budget)
-        fprintf(stderr,
-                "mstcalib: warning: on the samples held out %.2f +- %.2f points are lost: more than the budget; search "
-                "with more samples\n",
-                100 * now->loss, 100 * now->loss_se);
-    if (r->found)
-        return MST_OK;
-    mst_paths_keep(); /* the figures */
-    return mst_fail(err, MST_EINVAL, "nothing saves %s within %g points of top-1: %s is not written",
-                    mst_search_metrics[facts->job->metric], 100 * facts->job->budget, facts->out);
+    return r->found != NULL ? MST_OK : refuse(facts, err);
 }
 
 static mst_status search(const mst_search_call *call, mst_search_job *job, mst_err *err)
 {
     mst_search_result r = {0};
+    mst_arena tmp = {0};
     mst_search_facts facts = {.onnx = call->args[0],
                               .model = call->args[1],
                               .data = call->args[2],
                               .judge = call->n_args > 3 ? call->args[3] : NULL,
                               .out = mst_search_out(call->said),
+                              .aim = mst_search_aim(job, &tmp),
                               .job = job,
                               .result = &r};
-    mst_status st = mst_search_run(job, &r, err);
+    mst_status st = facts.aim != NULL ? mst_search_run(job, &r, err) : mst_fail(err, MST_ENOMEM, "out of memory");
     if (st == MST_OK)
         st = mst_model_unchanged(err);
     if (st == MST_OK)
         st = tell(&facts, call->common, err);
     mst_search_result_free(&r);
+    mst_arena_release(&tmp);
     return st;
 }
 
@@ -172,10 +201,11 @@ mst_status mst_search_tool(const mst_search_call *call, mst_err *err)
                                         ? MST_SEARCH_ENERGY
                                         : MST_SEARCH_SPIKES,
                           .budget = call->said->budget.set ? call->said->budget.value / 100 : 0.005,
+                          .save = call->said->save.set ? call->said->save.value / 100 : 0,
                           .quiet = c->quiet};
     take_ladder(call, &job.opts);
     if (call->said->masks != NULL)
-        MST_TRY(add_masks(call->graph, err));
+        MST_TRY(add_masks(call->graph, is_all(call->said), err));
     else
         spread_levels(call->graph, &job.run);
     mst_status st = mst_calib_data_open(&d, call->args, call->n_args, call->graph, &c->pick, err);

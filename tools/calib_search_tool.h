@@ -8,8 +8,8 @@
 
 typedef struct mst_search_said {
     const char *masks, *levels; /* policies to write */
-    const char *metric;
-    mst_opt_real budget;
+    const char *metric, *sites;
+    mst_opt_real budget, save;
     mst_opt_reals ladder;
 } mst_search_said;
 
@@ -21,12 +21,18 @@ typedef struct mst_search_said {
         {"search-levels", 0, MST_OPT_OUTPUT, &(s).levels, "P.yaml", \
          "count, radix: the same for the levels of each layer", MST_PATH_POLICY, 0}, \
         {"budget", 0, MST_OPT_REAL, &(s).budget, "P", \
-         "--search: points of top-1 that may be lost (default .5)", 0, 0}, \
+         "--search: points of top-1 that may be lost, at a confidence of 95 % (default .5)", 0, 0}, \
+        {"save", 0, MST_OPT_REAL, &(s).save, "P", \
+         "--search: instead of a budget: save P % of the spikes (or energy), and lose as little as can be", 0, 0}, \
+        {"search-sites", 0, MST_OPT_STRING, &(s).sites, "NAME", \
+         "--search-masks: all neurons (the default), or those that the paper masks (paper): q, k, attn, mlp_fc1, " \
+         "conv", \
+         0, 0}, \
         {"metric", 0, MST_OPT_STRING, &(s).metric, "NAME", \
          "--search: what is to be saved: spikes (the default), or energy of operations (--energy-set)", 0, 0}, \
     { \
         "ladder", 0, MST_OPT_REALS, &(s).ladder, "A,B,..", \
-            "--search: ratios or levels to try (default: 11 ratios from .0625 to .95; levels 12,8,6,4,3,2, radix " \
+            "--search: ratios or levels to try (default: 7 ratios from .02 to .98; levels 12,8,6,4,3,2, radix " \
             "63,31,15,7,3)", \
             0, 0 \
     }

@@ -28,6 +28,7 @@
 
 #define TUNE_SAMPLES 1000
 #define HOLDOUT 0.2
+#define SEARCH_HOLDOUT 0.5 /* a bound on what is lost wants many */
 
 static mst_common_opts c;
 static mst_opt_uints steps;
@@ -58,7 +59,9 @@ static const mst_opt options[] = {
      "with them, if that is better on samples held out",
      MST_PATH_MODEL, 0},
     {"holdout", 0, MST_OPT_REAL, &holdout, "F",
-     "--tune, --search: share of the N that is held out (default .2; with a second DATA, those are all of it)", 0, 0},
+     "--tune, --search: share of the N that is held out (default .2, --search .5; with a second DATA, those are all of "
+     "it)",
+     0, 0},
     MST_SEARCH_OPTIONS(search),
     MST_ATTRIB_OPTIONS(attribute),
     MST_EXIT_BUDGET_OPTIONS(early),
@@ -521,7 +524,8 @@ static mst_status tune(const char *const *args, size_t n_args, const networks *n
 static mst_status run_search(const char *const *args, size_t n_args, networks *n, mst_run_opts *snn, mst_err *err)
 {
     size_t relus;
-    double share = holdout.set ? holdout.value : HOLDOUT;
+    double share = holdout.set ? holdout.value : mst_search_out(&search) != NULL ? SEARCH_HOLDOUT
+                                                                                 : HOLDOUT;
     MST_TRY(import_ann(args[0], n, &n->ann_graph, &relus, err));
     warn(n, snn);
     snn->schedule = MST_SCHEDULE_BLOCK;

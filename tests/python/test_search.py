@@ -75,8 +75,7 @@ def logits(folder, model, where, *args):
 
 
 def divergence(base, other):
-    p, q = ((x - x.max(1, keepdims=True)) for x in (base, other))
-    p, q = (x - np.log(np.exp(x).sum(1, keepdims=True)) for x in (p, q))
+    p, q = lse(base), lse(other)
     return float((np.exp(p) * (p - q)).sum(1).mean())
 
 
@@ -86,9 +85,9 @@ def test_what_does_not_matter_is_masked(planted):
     r = search(planted, "masks", "--mode", "count", "--budget", 3)
     stem, used, unused = found(r)
     assert [g["site"] for g in r["groups"]] == ["conv"] * 3 and [g["block"] for g in r["groups"]] == [0, 1, 2]
-    assert unused == pytest.approx(0.95) and max(stem, used) <= 0.375
+    assert unused == pytest.approx(0.98) and max(stem, used) <= 0.4
     alone = [[a["divergence_nats"] for a in g["alone"]] for g in r["groups"]]
-    assert len(alone[1]) == 11 and alone[1] == sorted(alone[1]) and max(alone[2]) < 1e-3 < min(alone[1])
+    assert len(alone[1]) == 7 and alone[1] == sorted(alone[1]) and max(alone[2]) < 1e-3 < min(alone[1])
     assert rival(r, "searched")["spikes_per_sample"] < rival(r, "as_is")["spikes_per_sample"]
     assert rival(r, "as_is")["change_percent"] == 0 and [x["name"] for x in r["rivals"]][-1] == "searched"
 
@@ -101,10 +100,42 @@ def test_what_does_not_matter_has_few_levels(planted, mode):
     assert [g["now"] for g in r["groups"]] == [16] * 3
 
 
-def test_no_budget_only_takes_what_is_free(planted):
-    """What cannot be told from the network as it is: divergence of 0 in all digits, or nothing."""
-    r = search(planted, "masks", "--mode", "count", "--budget", "1e-3")
-    assert found(r)[:2] == [0, 0] and found(r)[2] > 0.9
+def test_the_budget_holds_at_a_confidence(planted):
+    """That none of 160 changes its class does not prove that fewer than one in a hundred do: a larger budget, or more."""
+    line = search(planted, "masks", "--mode", "count", "--budget", 1, out="none.yaml", code=1)
+    assert re.search(r"the least that was tried loses 0.00 \+- 0.00 on the 160 samples held out, at most 1.03 at a", line)
+    assert not (planted / "none.yaml").exists()
+    r = search(planted, "masks", "--mode", "count", "--budget", 1.1)
+    assert max(found(r)[:2]) <= 0.05 and found(r)[2] > 0.9
+    r = search(planted, "masks", "--mode", "count", "--budget", 5)
+    tried, x = r["tried"], rival(r, "searched")
+    assert [t["within"] for t in tried[:-1]] == [True] * (len(tried) - 1) and sum(t["taken"] for t in tried) == 1
+    assert all(t["within"] == (t["loss_bound_percent"] <= 5) for t in tried) and len(tried) <= 8
+    assert [t["spikes_per_sample"] for t in tried] == sorted((t["spikes_per_sample"] for t in tried), reverse=True)
+    taken = next(t for t in tried if t["taken"])
+    assert taken == [t for t in tried if t["within"]][-1] and taken["loss_bound_percent"] == x["loss_bound_percent"]
+
+
+def test_so_much_saved(planted):
+    """--save: at least that, for the least divergence; more costs more."""
+    runs = [search(planted, "masks", "--mode", "count", "--save", p) for p in (20, 50, 80)]
+    for p, r in zip((20, 50, 80), runs):
+        assert r["fit"]["spikes_per_sample"] <= (1 - p / 100) * rival(r, "as_is")["spikes_per_sample"] * 1.02
+        assert r["budget_percent"] is None and r["save_percent"] == p and len(r["tried"]) == 1
+        uniform = [x for x in r["rivals"] if x["name"] == "uniform"]
+        assert not uniform or rival(r, "searched")["change_percent"] >= uniform[0]["change_percent"]
+    spent = [r["fit"]["divergence_nats"] for r in runs]
+    assert spent[0] < spent[1] < spent[2] and found(runs[0])[2] > 0.9
+
+
+@pytest.mark.parametrize("what,args", [("masks", ["--mode", "count"]), ("levels", ["--mode", "count"]),
+                                       ("levels", ["--mode", "radix"])])
+def test_never_worse_than_one_value_for_all(planted, what, args):
+    for budget in (20, 50):
+        r = search(planted, what, "--budget", budget, *args)
+        uniform = rival(r, "uniform")
+        assert rival(r, "searched")["spikes_per_sample"] <= uniform["spikes_per_sample"] < rival(r, "as_is")["spikes_per_sample"]
+        assert uniform["loss_bound_percent"] <= budget
 
 
 def test_more_budget_saves_more(planted):
@@ -122,20 +153,24 @@ def test_energy_is_another_aim(planted):
 
 # ---- the figures are those of other programs ----
 
+def seeds(r):
+    """Of the draws of masks that figures of held-out samples are means of."""
+    return range(r["seed"], r["seed"] + r["draws"])
+
+
 @pytest.mark.parametrize("what,args", [("masks", ["--mode", "count"]), ("levels", ["--mode", "radix"]),
-                                       ("masks", ["--mode", "step", "-T", 6, "--ladder", ".5,.9"]),
+                                       ("masks", ["--mode", "step", "-T", 6, "--ladder", ".5,.9", "--budget", 15]),
                                        ("masks", ["--mode", "radix", "--levels", 7, "--ladder", ".5", "--seed", 5])])
 def test_the_policy_is_the_network_that_was_measured(planted, what, args):
     r = search(planted, what, "--budget", 5, *args)
-    again = run(converted(planted), data(planted, "held"))
-    x = rival(r, "searched")
-    assert again["mode"] == r["mode"] and again["T"] == r["T"] and again["samples"] == r["held_out"] == SAMPLES
-    assert again["seed"] == r["seed"]
-    last = again["at"][-1]
-    for mine, theirs in (("spikes_per_sample", "spikes_per_sample"), ("fired_per_sample", "fired_per_sample"),
-                         ("sops_per_sample", "sops_per_sample"), ("macs_per_sample", "macs_per_sample")):
-        assert x[mine] == pytest.approx(last[theirs], rel=1e-9), mine
-    assert x["energy_ratio"] == pytest.approx(last["energy_ratio"], rel=1e-9)
+    x, runs = rival(r, "searched"), []
+    for seed in seeds(r):
+        again = run(converted(planted), data(planted, "held"), "--seed", seed)
+        assert again["mode"] == r["mode"] and again["T"] == r["T"] and again["samples"] == r["held_out"] == SAMPLES
+        runs.append(again["at"][-1])
+    assert run(planted / "again.bin", data(planted, "held"))["seed"] == r["seed"]
+    for key in ("spikes_per_sample", "fired_per_sample", "sops_per_sample", "macs_per_sample", "energy_ratio"):
+        assert x[key] == pytest.approx(np.mean([last[key] for last in runs]), rel=1e-9), key
 
 
 def test_divergence_and_classes(planted):
@@ -143,30 +178,70 @@ def test_divergence_and_classes(planted):
     r = search(planted, "masks", "--mode", "count", "--budget", 3)
     x = np.load(planted / "fit.npy")
     base = np.stack([runtime(planted / "model.onnx", one[None]) for one in x]).astype("f8")
-    lines = ["version: 1", "masks:", "  overrides:", "    - {block: 1, site: conv, ratio: 0.5}"]
+    lines = ["version: 1", "masks:", "  overrides:", "    - {block: 1, site: conv, ratio: 0.4}"]
     (planted / "one.yaml").write_text("\n".join(lines) + "\n")
-    alone = next(a for a in r["groups"][1]["alone"] if a["value"] == 0.5)
+    alone = next(a for a in r["groups"][1]["alone"] if abs(a["value"] - 0.4) < 1e-6)
     masked = logits(planted, converted(planted, "one.yaml"), data(planted, "fit"), "--mode", "count", "--seed", r["seed"])
     assert alone["divergence_nats"] == pytest.approx(divergence(base, masked), rel=1e-3)
     changed = (masked.argmax(1) != base.argmax(1)).mean()
     assert alone["change_percent"] == pytest.approx(-100 * changed, abs=1e-6) and changed > 0
-    held = [logits(planted, m, data(planted, "held"), "--mode", "count", "--seed", r["seed"])
-            for m in (planted / "model.bin", converted(planted))]
-    change = (held[1].argmax(1) == held[0].argmax(1)).astype("f8") - 1
+    r = search(planted, "masks", "--mode", "count", "--budget", 15)
+    was = logits(planted, planted / "model.bin", data(planted, "held"), "--mode", "count")
+    now = [logits(planted, converted(planted), data(planted, "held"), "--mode", "count", "--seed", s) for s in seeds(r)]
+    assert len(now) == 4
+    change = np.mean([x.argmax(1) == was.argmax(1) for x in now], 0) - 1
     searched = rival(r, "searched")
-    assert searched["divergence_nats"] == pytest.approx(divergence(*held), rel=1e-4)
-    assert searched["change_percent"] == pytest.approx(100 * change.mean())
+    assert searched["divergence_nats"] == pytest.approx(np.mean([divergence(was, x) for x in now]), rel=1e-4)
+    assert searched["change_percent"] == pytest.approx(100 * change.mean()) and change.mean() < 0
     assert searched["change_se_percent"] == pytest.approx(100 * change.std(ddof=1) / np.sqrt(SAMPLES))
+    bound = -change.mean() + 1.645 * np.sqrt(((change ** 2).sum() + 1 - SAMPLES * change.mean() ** 2) / SAMPLES / (SAMPLES - 1))
+    assert searched["loss_bound_percent"] == pytest.approx(100 * bound)
+
+
+def test_draws_of_masks_are_no_difference(tmp_path):
+    """A network with masks is compared with the mean of other draws: the network as it is diverges by nothing from itself,
+    and where half of a masked layer's spikes go, by what all draws say."""
+    n, rng = Net(["N", 1, 4, 4], 13), np.random.default_rng(7)
+    w = rng.normal(size=(64, 1, 3, 3)) / 3
+    y = qcfs(n, n.op("Conv", n.x, n.const(w), pads=[1, 1, 1, 1]), np.float32(1.5), 16)
+    y = n.op("MatMul", n.op("Flatten", y), n.const(rng.normal(size=(64 * 16, CLASSES)) * 0.2))
+    (tmp_path / "model.onnx").write_bytes(n.model(y).SerializeToString())
+    (tmp_path / "p.yaml").write_text("version: 1\nmasks: {sites: {conv: 0.5}}\n")
+    tool("mstconv", tmp_path / "model.onnx", "-o", tmp_path / "model.bin", "--policy", tmp_path / "p.yaml", "--quiet")
+    np.save(tmp_path / "fit.npy", rng.normal(size=(SAMPLES, 1, 4, 4)).astype(np.float32))
+    r = search(tmp_path, "masks", "--mode", "count", "--save", 10, "--ladder", ".6", held=False)
+    assert r["samples"] == SAMPLES // 2 and rival(r, "as_is")["divergence_nats"] == 0
+    masked = {}
+    for ratio in (0.5, 0.6):
+        (tmp_path / "q.yaml").write_text("version: 1\nmasks: {sites: {conv: %g}}\n" % ratio)
+        masked[ratio] = [logits(tmp_path, converted(tmp_path, "q.yaml"), data(tmp_path, "fit"), "--mode", "count", "--seed", s)
+                         for s in range(r["seed"], r["seed"] + 5)]
+    p = [np.exp(x - x.max(1, keepdims=True)) for x in masked[0.5][1:]]
+    p = np.mean([x / x.sum(1, keepdims=True) for x in p], 0)
+    # which half is to fit is not told: of all samples, so nearly
+    kl = {k: (p * (np.log(p) - lse(x[0]))).sum(1) for k, x in masked.items()}
+    alone = r["groups"][0]["alone"][0]["divergence_nats"]
+    d = kl[0.6] - kl[0.5]
+    assert abs(alone - d.mean()) < 4 * d.std() / np.sqrt(r["samples"])
+
+
+def lse(x):
+    x = x - x.max(1, keepdims=True)
+    return x - np.log(np.exp(x).sum(1, keepdims=True))
 
 
 def test_attention(tmp_path):
     """Sites of a Swin, the paper's masks beside what is found, those that the weights were trained with kept."""
     tool("mstconv", SWIN, "-o", tmp_path / "m.bin", "--quiet")
     args = [SWIN, tmp_path / "m.bin", DIGITS, "--search-masks", tmp_path / "p.yaml", "--mode", "count", "-n", 60,
-            "--ladder", ".25,.75", "--budget", 10, "--json", "-", "--quiet"]
-    r = json.loads(tool("mstcalib", *args).stdout)
+            "--ladder", ".25,.75", "--save", 1, "--json", "-", "--quiet"]
+    r = json.loads(tool("mstcalib", *args, "--search-sites", "paper").stdout)
     assert [(g["block"], g["site"]) for g in r["groups"]] == [(b, s) for b in range(3) for s in ("q", "k", "attn", "mlp_fc1")]
-    assert (r["samples"], r["held_out"], r["labelled"]) == (48, 12, 12)
+    assert (r["samples"], r["held_out"], r["labelled"]) == (30, 30, 30)
+    everywhere = json.loads(tool("mstcalib", *args, "--force").stdout)
+    assert {g["node"] is None for g in everywhere["groups"] if g["site"] in ("q", "k", "attn", "mlp_fc1")} == {True}
+    assert {g["node"] is None for g in everywhere["groups"] if g["site"] not in ("q", "k", "attn", "mlp_fc1")} == {False}
+    assert {"v", "av", "proj", "mlp_fc2", "other"} < {g["site"] for g in everywhere["groups"]}
     paper = rival(r, "paper")
     tool("mstconv", SWIN, "-o", tmp_path / "sa.bin", "--policy", ROOT / "examples" / "policies" / "sa75.yaml", "--quiet")
     assert paper["spikes_per_sample"] < rival(r, "as_is")["spikes_per_sample"] and paper["change_percent"] < 0
@@ -175,7 +250,7 @@ def test_attention(tmp_path):
     tool("mstconv", trained, "-o", tmp_path / "t.bin", "--policy", ROOT / "examples" / "policies" / "sa75.yaml", "--quiet")
     args[:2] = [trained, tmp_path / "t.bin"]
     args[4] = tmp_path / "t.yaml"
-    r = json.loads(tool("mstcalib", *args, "--ladder", ".5,.9", "--budget", 5).stdout)
+    r = json.loads(tool("mstcalib", *args, "--ladder", ".5,.9", "--search-sites", "paper").stdout)
     assert {(g["site"], g["now"]) for g in r["groups"]} == {("q", .75), ("k", .75), ("attn", .75), ("mlp_fc1", 0)}
     assert all(g["found"] >= g["now"] for g in r["groups"]) and rival(r, "unmasked")["change_percent"] < -20
     tool("mstconv", trained, "-o", tmp_path / "again.bin", "--policy", tmp_path / "t.yaml", "--quiet")
@@ -195,7 +270,7 @@ def test_names_that_are_patterns(tmp_path):
     (tmp_path / "model.onnx").write_bytes(n.model(n.op("MatMul", y, n.const(rng.normal(size=(12, CLASSES))))).SerializeToString())
     tool("mstconv", tmp_path / "model.onnx", "-o", tmp_path / "model.bin", "--quiet")
     np.save(tmp_path / "fit.npy", rng.normal(size=(80, 1, 1, 12)).astype(np.float32))
-    r = search(tmp_path, "levels", "--mode", "count", "--budget", 10, held=False)
+    r = search(tmp_path, "levels", "--mode", "count", "--save", 30, held=False)
     assert [g["node"] for g in r["groups"]] == ['a*b', 'q["?]', 'back\\slash', 'a*b2'] and {g["block"] for g in r["groups"]} == {-1}
     info = json.loads(tool("mstrun", "--info", converted(tmp_path), "--mode", "count", "--json", "-").stdout)
     assert [x["levels"] for x in info["layers"]] == found(r) and max(found(r)) < 16
@@ -213,6 +288,12 @@ def test_the_same_on_any_threads_and_kernels(planted):
 
 @pytest.mark.parametrize("args,line", [
     (["--budget", 1], "--budget: expected --search-masks or --search-levels with it"),
+    (["--save", 1], "--save: expected --search-masks or --search-levels with it"),
+    (["--search-masks", "{}/a", "--save", 5, "--budget", 1], "--budget and --save: expected one of them"),
+    (["--search-masks", "{}/a", "--save", 100], "--save: expected percent above 0 and below 100, found 100"),
+    (["--search-levels", "{}/a", "--search-sites", "all"], "--search-sites: expected --search-masks with it"),
+    (["--search-masks", "{}/a", "--search-sites", "q"], "--search-sites: expected all or paper, found 'q'"),
+    (["--search-masks", "{}/a", "--mode", "count", "--save", 99.9], "nothing that was tried saves 99.9 % of the spikes"),
     (["--ladder", ".5"], "--ladder: expected --search-masks or --search-levels with it"),
     (["--metric", "energy"], "--metric: expected --search-masks or --search-levels with it"),
     (["--search-masks", "{}/a", "--search-levels", "{}/b"], "--search-masks and --search-levels: expected one of them"),
@@ -239,14 +320,13 @@ def test_refused(planted, args, line):
 
 
 def test_nothing_to_save(planted):
-    """A network of which no ratio may go up: the figures come, the policy does not."""
+    """The figures come, the policy does not."""
     done = tool("mstcalib", planted / "model.onnx", planted / "model.bin", data(planted, "fit"), "--search-masks",
-                planted / "none.yaml", "--mode", "count", "--budget", 0, "--ladder", ".9", "--json", "-", "--quiet", code=None)
-    if done.returncode == 0:  # the part that does nothing may be free to the last digit
-        assert found(json.loads(done.stdout))[:2] == [0, 0]
-        return
+                planted / "none.yaml", "--mode", "count", "--budget", 0, "--ladder", ".9", "--json", "-", "--quiet", code=1)
     r = json.loads(done.stdout)
-    assert "is not written" in done.stderr and r["out"] is None and r["rivals"] == [] and not (planted / "none.yaml").exists()
+    assert "is not written" in done.stderr and r["out"] is None and not (planted / "none.yaml").exists()
+    assert [x["name"] for x in r["rivals"]] == ["as_is"] and {g["found"] for g in r["groups"]} == {0}
+    assert r["groups"][0]["alone"][0]["divergence_nats"] > 0
 
 
 def test_a_policy_of_others_stays(planted):

@@ -3,16 +3,19 @@
  *
  * A group is what one rule of a policy selects: the neurons of a site of a block, or of a name. Its values are what
  * it is set to now and the rungs of a ladder that save more. Each value is measured alone, the others being as they
- * are: what it loses (a divergence from the network as it is, 0 for that) and what it saves (spikes, energy). A path
- * goes from the network as it is to all groups at their last value, by the moves that save the most for what they
- * lose, as if losses added up; how far to go on it, who measures decides. What a value costs in company of others may
- * be measured, too (the scales of a group), for another path.
+ * are: what it loses (a divergence from the network as it is, 0 for that) and what it saves (spikes, energy). Losses
+ * do not add up: what is behind a dead layer may be dropped for nothing, and of two layers that do the same work
+ * either may go, but not both. So what counts is measured in company: at a price of what is lost, in what is saved,
+ * each group takes the value that is worth the most while the others have theirs, up or down, again and again until
+ * none has a better one. A ladder of prices, each from where the one before ended, leads from the network as it is to
+ * the least that is left of it.
  *
  *     mst_search_groups(graph, &opts, &arena, &groups, &n, &err);
  *     for each group, each value v behind the first:
  *         mst_search_set(graph, &opts, &groups[k], v);           compile graph, run it, fill groups[k].points[v]
  *         mst_search_set(graph, &opts, &groups[k], 0);
- *     moves = mst_search_path(groups, n, path);                      n groups, at most MST_SEARCH_MAX_GROUPS
+ *     for each price:
+ *         mst_search_descend(groups, n, &descent, value, &now, &err);    calls back to measure
  *
  * Nothing here depends on threads or time: equal figures give equal decisions.
  */
@@ -52,9 +55,9 @@ typedef struct mst_search_group {
     uint32_t n_nodes;
     const uint32_t *nodes; /* MASKs or NEURONs of the graph */
     size_t n_values;
-    const double *values;           /* [n_values]: as it is, then those that save more, ascending in what they save */
-    mst_search_point *points;       /* [n_values]: measured alone, by the caller; that of the first stays 0 */
-    double loss_scale, saved_scale; /* what the points are multiplied with: in company of others; 1 at first */
+    const double *values;     /* [n_values]: as it is, then those that save more, ascending in what they save */
+    mst_search_point *points; /* [n_values]: measured alone, by the caller; that of the first stays 0 */
+    bool *sure;               /* [n_values]: the point was measured while the others of its block had their values; false at first */
 } mst_search_group;
 
 /* The groups of g in execution order: every neuron that has a MASK, or every NEURON. Those of a site and block share
@@ -66,14 +69,23 @@ MST_API mst_status mst_search_groups(const mst_graph *g, const mst_search_opts *
 /* Give the nodes of a group of g their value number v. Programs of g must be made anew. */
 MST_API void mst_search_set(mst_graph *g, const mst_search_opts *opts, const mst_search_group *group, size_t v);
 
-typedef struct mst_search_move {
-    size_t group, value; /* that it goes to */
-} mst_search_move;
+typedef struct mst_search_descent {
+    size_t size;     /* sizeof(mst_search_descent): mst/status.h */
+    double price;    /* loss that saving one unit is worth, > 0 */
+    unsigned sweeps; /* over all groups, at most; >= 1 */
+    /* Set groups as value [n] says, run, and tell what that network loses and saves against the network as it is. quick:
+     * on a few of the samples. */
+    mst_status (*measure)(void *ctx, const size_t *value, bool quick, mst_search_point *out, mst_err *err);
+    void *ctx;
+} mst_search_descent;
 
-/* Moves in order, [sum of n_values - 1] at most; returns how many. Each goes up its group's values, maybe past some,
- * and saves something; of those that there are the one that saves the most for what it loses more, of equals the
- * first. */
-MST_API size_t mst_search_path(const mst_search_group *groups, size_t n, mst_search_move *out);
+/* From value [n], which loses and saves what *now says, to where no group alone has a better value at that price, or
+ * the sweeps end; value and *now become what is found there. What is measured on the way goes to the points. A value of
+ * which they say that it is worth less than a quarter of its price is not tried; nor one worth less than the price, if
+ * nothing of its block moved since that was measured; nor on all samples what is no better on a few. EINVAL: price,
+ * sweeps; ENOMEM; what measure fails with. */
+MST_API mst_status mst_search_descend(mst_search_group *groups, size_t n, const mst_search_descent *d, size_t *value,
+                                      mst_search_point *now, mst_err *err);
 
 #ifdef __cplusplus
 }

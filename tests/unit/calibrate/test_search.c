@@ -1,5 +1,6 @@
-/* The search's decisions: which neurons share a value, what it may be, in which order values are taken. */
+/* The search's decisions: which neurons share a value, what it may be, which is taken at a price. */
 #include <check.h>
+#include <math.h>
 #include <string.h>
 
 #include "mst/search.h"
@@ -7,52 +8,157 @@
 
 static const double values[] = {0, 1, 2, 3};
 
-static mst_search_group group(mst_search_point *points, size_t n)
+static bool sure[8][4];
+
+/* Number k of a network, in a block of its own. */
+static mst_search_group group(size_t k, mst_search_point *points, size_t n)
 {
-    return (mst_search_group){.n_values = n, .values = values, .points = points, .loss_scale = 1, .saved_scale = 1};
+    memset(sure[k], 0, sizeof sure[k]);
+    return (mst_search_group){.block = (int)k, .n_values = n, .values = values, .points = points, .sure = sure[k]};
 }
 
-static void assert_moves(const mst_search_move *found, size_t n, const size_t (*expected)[2], size_t n_expected)
+/* ---- at a price ---- */
+
+typedef struct world {
+    void (*network)(const size_t *value, mst_search_point *out);
+    unsigned runs, quick_runs;
+    mst_status fails;
+} world;
+
+static mst_status measure(void *ctx, const size_t *value, bool quick, mst_search_point *out, mst_err *err)
 {
-    ck_assert_uint_eq(n, n_expected);
-    for (size_t i = 0; i < n; i++) {
-        ck_assert_uint_eq(found[i].group, expected[i][0]);
-        ck_assert_uint_eq(found[i].value, expected[i][1]);
+    world *w = ctx;
+    if (w->fails != MST_OK)
+        return mst_fail(err, w->fails, "no network");
+    *(quick ? &w->quick_runs : &w->runs) += 1;
+    w->network(value, out);
+    return MST_OK;
+}
+
+static mst_status descend(world *w, mst_search_group *groups, size_t n, double price, size_t *value, mst_err *err)
+{
+    const mst_search_descent d = {.size = sizeof d, .price = price, .sweeps = 5, .measure = measure, .ctx = w};
+    mst_search_point now;
+    w->network(value, &now);
+    return mst_search_descend(groups, n, &d, value, &now, err);
+}
+
+/* What each does adds up. */
+static void alone(const size_t *value, mst_search_point *out)
+{
+    static const double loss[][4] = {{0, 1, 4, 9}, {0, 2, 3, 40}}, saved[][4] = {{0, 2, 4, 6}, {0, 1, 5, 6}};
+    *out = (mst_search_point){0};
+    for (size_t k = 0; k < 2; k++) {
+        out->loss += loss[k][value[k]];
+        out->saved += saved[k][value[k]];
     }
 }
 
-START_TEST(best_worth_first)
+/* Two layers of which either alone kills what the other is for: the second goes for nothing. */
+static void either(const size_t *value, mst_search_point *out)
 {
-    mst_search_point a[] = {{0, 0}, {1, 10}, {4, 20}}, b[] = {{0, 0}, {1, 2}, {2, 9}}, c[] = {{0, 0}, {0, 1}, {9, 1}};
-    mst_search_group groups[] = {group(a, 3), group(b, 3), group(c, 3)};
-    mst_search_move path[6];
-    /* what loses nothing, then 10 a unit, 9/2 past a worse value, 10/3; the last of c saves nothing */
-    static const size_t expected[][2] = {{2, 1}, {0, 1}, {1, 2}, {0, 2}};
-    assert_moves(path, mst_search_path(groups, 3, path), expected, 4);
+    out->loss = value[0] != 0 || value[1] != 0 ? 3 : 0;
+    out->saved = (value[0] != 0 ? 4 : 0) + (value[1] != 0 ? 1 : 0);
+}
+
+/* Two layers that stand in for each other: both are needed, or neither. */
+static void both(const size_t *value, mst_search_point *out)
+{
+    out->loss = value[0] != 0 && value[1] != 0 ? 20 : 0;
+    out->saved = (value[0] != 0 ? 4 : 0) + (value[1] != 0 ? 6 : 0);
+}
+
+START_TEST(each_value_that_is_worth_its_price)
+{
+    mst_search_point a[4] = {{0, 0}, {1, 2}, {4, 4}, {9, 6}}, b[4] = {{0, 0}, {2, 1}, {3, 5}, {40, 6}};
+    static const struct {
+        double price;
+        size_t value[2];
+    } expected[] = {{.4, {0, 0}}, {.55, {1, 0}}, {1, {1, 2}}, {2, {2, 2}}, {3, {3, 2}}, {50, {3, 3}}, {2, {2, 2}}};
+    size_t value[2] = {0, 0};
+    world w = {.network = alone};
+    for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++) { /* up, and at last down again */
+        mst_search_group groups[] = {group(0, a, 4), group(1, b, 4)};
+        ck_assert_int_eq(descend(&w, groups, 2, expected[i].price, value, NULL), MST_OK);
+        ck_assert_msg(value[0] == expected[i].value[0] && value[1] == expected[i].value[1], "price %g: %zu %zu",
+                      expected[i].price, value[0], value[1]);
+    }
 }
 END_TEST
 
-START_TEST(scales_move_what_they_cost)
+START_TEST(what_is_dead_goes_for_nothing)
 {
-    mst_search_point a[] = {{0, 0}, {1, 10}}, b[] = {{0, 0}, {1, 9}};
-    mst_search_group groups[] = {group(a, 2), group(b, 2)};
-    mst_search_move path[2];
-    static const size_t plain[][2] = {{0, 1}, {1, 1}}, scaled[][2] = {{1, 1}, {0, 1}};
-    assert_moves(path, mst_search_path(groups, 2, path), plain, 2);
-    groups[0].loss_scale = 2;
-    assert_moves(path, mst_search_path(groups, 2, path), scaled, 2);
-    groups[1].saved_scale = 0.25;
-    assert_moves(path, mst_search_path(groups, 2, path), plain, 2);
+    mst_search_point a[2] = {{0, 0}, {3, 4}}, b[2] = {{0, 0}, {3, 1}};
+    mst_search_group groups[] = {group(0, a, 2), group(1, b, 2)};
+    size_t value[2] = {0, 0};
+    world w = {.network = either};
+    ck_assert_int_eq(descend(&w, groups, 2, 1, value, NULL), MST_OK);
+    ck_assert(value[0] == 1 && value[1] == 1);
+    value[0] = value[1] = 0; /* alone the second is worth a third of its price: it must be tried */
+    b[1] = (mst_search_point){3, 1}, a[1] = (mst_search_point){3, 4};
+    ck_assert_int_eq(descend(&w, groups, 2, .8, value, NULL), MST_OK);
+    ck_assert(value[0] == 1 && value[1] == 1);
 }
 END_TEST
 
-START_TEST(nothing_saves)
+START_TEST(what_is_taken_may_be_given_back)
 {
-    mst_search_point a[] = {{0, 0}, {1, 0}, {2, -3}};
-    mst_search_group groups[] = {group(a, 3)};
-    mst_search_move path[2];
-    ck_assert_uint_eq(mst_search_path(groups, 1, path), 0);
-    ck_assert_uint_eq(mst_search_path(NULL, 0, path), 0);
+    mst_search_point a[2] = {{0, 0}, {0, 4}}, b[2] = {{0, 0}, {0, 6}};
+    mst_search_group groups[] = {group(0, a, 2), group(1, b, 2)};
+    size_t value[2] = {1, 1};
+    world w = {.network = both};
+    b[1] = (mst_search_point){20, 6}; /* the first was taken before */
+    a[1] = (mst_search_point){20, 4};
+    ck_assert_int_eq(descend(&w, groups, 2, 1, value, NULL), MST_OK);
+    ck_assert(value[0] == 0 && value[1] == 1);
+}
+END_TEST
+
+START_TEST(what_is_hopeless_is_not_run)
+{
+    mst_search_point a[2] = {{0, 0}, {41, 4}}, b[2] = {{0, 0}, {0, -1}};
+    mst_search_group groups[] = {group(0, a, 2), group(1, b, 2)};
+    size_t value[2] = {0, 0};
+    world w = {.network = either};
+    ck_assert_int_eq(descend(&w, groups, 2, 2.5, value, NULL), MST_OK);
+    ck_assert(w.runs == 0 && w.quick_runs == 1);
+}
+END_TEST
+
+START_TEST(what_was_measured_is_not_measured_again)
+{
+    mst_search_point a[2] = {{0, 0}, {3, 4}}, b[2] = {{0, 0}, {3, 1}};
+    mst_search_group groups[] = {group(0, a, 2), group(1, b, 2)};
+    size_t value[2] = {0, 0};
+    world w = {.network = either};
+    ck_assert_int_eq(descend(&w, groups, 2, .7, value, NULL), MST_OK); /* neither is worth it: 3 for 4, 3 for 1 */
+    ck_assert(value[0] == 0 && value[1] == 0 && w.quick_runs == 2);    /* the first of where it begins */
+    ck_assert_int_eq(descend(&w, groups, 2, .74, value, NULL), MST_OK);
+    ck_assert_uint_eq(w.quick_runs, 4); /* nearly worth it: looked at again; the other still not */
+    ck_assert_int_eq(descend(&w, groups, 2, .6, value, NULL), MST_OK);
+    ck_assert_uint_eq(w.quick_runs, 5);
+    ck_assert_uint_eq(w.runs, 0);
+    groups[1].block = 0; /* a move in its block makes the second worth a look, though it was measured */
+    groups[1].sure[1] = true;
+    ck_assert_int_eq(descend(&w, groups, 2, .8, value, NULL), MST_OK);
+    ck_assert(value[0] == 1 && value[1] == 1);
+}
+END_TEST
+
+START_TEST(descents_that_cannot_be)
+{
+    mst_search_point a[2] = {{0, 0}, {1, 4}};
+    mst_search_group groups[] = {group(0, a, 2)};
+    size_t value[2] = {0, 0};
+    world w = {.network = either};
+    mst_err err;
+    ck_assert_int_eq(descend(&w, groups, 1, 0, value, &err), MST_EINVAL);
+    ck_assert_pstr_ne(strstr(err.text, "a price above 0"), NULL);
+    ck_assert_int_eq(descend(&w, groups, 1, NAN, value, &err), MST_EINVAL);
+    ck_assert_int_eq(descend(&w, NULL, 0, 1, value, NULL), MST_OK);
+    w.fails = MST_EIO;
+    ck_assert_int_eq(descend(&w, groups, 1, 1, value, &err), MST_EIO);
+    ck_assert(value[0] == 0);
 }
 END_TEST
 
@@ -174,15 +280,18 @@ END_TEST
 int main(void)
 {
     Suite *s = suite_create("search");
-    TCase *path = tcase_create("path"), *groups = tcase_create("groups");
-    tcase_add_test(path, best_worth_first);
-    tcase_add_test(path, scales_move_what_they_cost);
-    tcase_add_test(path, nothing_saves);
+    TCase *price = tcase_create("price"), *groups = tcase_create("groups");
+    tcase_add_test(price, each_value_that_is_worth_its_price);
+    tcase_add_test(price, what_is_dead_goes_for_nothing);
+    tcase_add_test(price, what_is_taken_may_be_given_back);
+    tcase_add_test(price, what_is_hopeless_is_not_run);
+    tcase_add_test(price, what_was_measured_is_not_measured_again);
+    tcase_add_test(price, descents_that_cannot_be);
     tcase_add_checked_fixture(groups, make, destroy);
     tcase_add_test(groups, neurons_that_share_a_rule);
     tcase_add_test(groups, levels_of_all_neurons);
     tcase_add_test(groups, refuses);
-    suite_add_tcase(s, path);
+    suite_add_tcase(s, price);
     suite_add_tcase(s, groups);
     return run_tests(s);
 }
