@@ -15,7 +15,7 @@ typedef struct walker {
     const mst_search_descent *d;
     size_t *value;
     mst_search_point *now, few; /* of value; of it, on a few samples */
-    bool *tried; /* [values of the largest group] in this visit */
+    bool *tried;                /* [values of the largest group] in this visit */
     mst_err *err;
 } walker;
 

@@ -70,7 +70,9 @@ static mst_status take_ladder(const finder *f, double now, mst_search_group *out
     out->values = values;
     out->points = mst_arena_array(f->arena, out->n_values, sizeof *out->points);
     out->sure = mst_arena_array(f->arena, out->n_values, sizeof *out->sure);
-    return out->points != NULL && out->sure != NULL ? MST_OK : mst_fail(f->err, MST_ENOMEM, "out of memory for %zu values", out->n_values);
+    if (out->points == NULL || out->sure == NULL)
+        return mst_fail(f->err, MST_ENOMEM, "out of memory for %zu values", out->n_values);
+    return MST_OK;
 }
 
 /* ---- which neurons ---- */

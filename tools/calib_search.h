@@ -32,7 +32,7 @@ typedef enum mst_search_rival {
     MST_RIVAL_UNMASKED, /* all ratios 0; not in a search of levels, nor where that is as it was */
     MST_RIVAL_PAPER,    /* 75 % of q, k and attention, nothing else: the paper's; where the network has attention */
     MST_RIVAL_UNIFORM,  /* the same value everywhere (ratios: of q, k and attention, or all groups of a network without
-                           attention): what saves the most within the budget, or the least that is to be saved; if any */
+                           attention): what saves the most within the budget, or as little as is to be saved */
     MST_RIVAL_SEARCHED,
     MST_RIVALS
 } mst_search_rival;
@@ -58,7 +58,7 @@ typedef struct mst_search_result {
     size_t quick;                           /* of those to fit, the first: what is measured alone */
     size_t labelled;                        /* of those held out */
     unsigned draws;                         /* of masks, for each network on those */
-    double per_nat;                         /* share of top-1 that a nat of divergence costs, by all networks that are not ruined */
+    double per_nat;                         /* share of top-1 that a nat of divergence costs */
     mst_search_pool pool;                   /* of the samples to fit; the first is the network as it is */
     mst_trial_set judged;                   /* the set of those held out: arrays of its trials lie in its arena */
     mst_search_step step[MST_SEARCH_STEPS]; /* in order of what they save; behind the first beyond the budget: none */

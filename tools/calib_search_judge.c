@@ -5,7 +5,7 @@
 
 #include "tools/calib_search_state.h"
 
-#define DRAWS 4   /* of masks, for each network */
+#define DRAWS 2   /* of masks, for each network */
 #define HOPES 2.0 /* budgets: what is not worth a try */
 #define PAPER_RATIO 0.75
 

@@ -44,7 +44,7 @@ typedef struct mst_trial {
     double top1, top1_se; /* share */
     double loss, loss_se; /* of top-1 against the network as it was, of pairs; above 0 where this one is worse */
     double loss_bound;    /* not more is lost, at a confidence of 95 % */
-    double kl, kl_se;     /* nats: divergence of the classes from those of the network as it was, less its own, of pairs */
+    double kl, kl_se;     /* nats: divergence of the classes from those of the network as it was, less its own */
     double spikes, fired, sops, macs;
     double energy, ann; /* pJ of the operations of a sample; of its ANN's */
 } mst_trial;

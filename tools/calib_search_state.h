@@ -7,10 +7,10 @@
 typedef struct mst_search_work {
     const mst_search_job *job;
     mst_search_result *r;
-    mst_trial_set set; /* of the samples to fit */
-    mst_search_pool quick; /* of the first of them */
-    size_t *at;        /* [groups] value that each has now */
-    size_t *rungs;     /* of the ladder, that which saves the least first: uniform networks */
+    mst_trial_set set;                /* of the samples to fit */
+    mst_search_pool quick;            /* of the first of them */
+    size_t *at;                       /* [groups] value that each has now */
+    size_t *rungs;                    /* of the ladder, that which saves the least first: uniform networks */
     const mst_search_state **uniform; /* [rungs] */
     double lost, nats;                /* sums over networks that are not ruined */
     mst_progress progress;
@@ -23,8 +23,8 @@ void mst_search_set_all(const mst_search_work *s, const size_t *value);
 /* A site that the paper masks in attention? */
 bool mst_search_is_attention(const mst_search_group *g);
 
-/* Is what it loses within so many budgets, by its divergence, and not clearly beyond by its own top-1? (Of the samples to
- * fit; where top-1 falls by more than a tenth, that alone counts.) */
+/* Is what it loses within so many budgets, by its divergence, and not clearly beyond by its own top-1? (Of the samples
+ * to fit; where top-1 falls by more than a tenth, that alone counts.) */
 bool mst_search_hopes(const mst_search_work *s, const mst_trial *t, double budgets);
 
 /* Which of the networks that were measured is taken, on samples held out; fills what the result says of these. */

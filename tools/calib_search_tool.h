@@ -6,6 +6,8 @@
 #include "tools/tool_model.h"
 #include "tools/tool_paths.h"
 
+#define MST_SEARCH_HOLDOUT 0.5 /* by default: a bound on what is lost wants many */
+
 typedef struct mst_search_said {
     const char *masks, *levels; /* policies to write */
     const char *metric, *sites;

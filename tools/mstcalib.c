@@ -28,7 +28,6 @@
 
 #define TUNE_SAMPLES 1000
 #define HOLDOUT 0.2
-#define SEARCH_HOLDOUT 0.5 /* a bound on what is lost wants many */
 
 static mst_common_opts c;
 static mst_opt_uints steps;
@@ -59,9 +58,7 @@ static const mst_opt options[] = {
      "with them, if that is better on samples held out",
      MST_PATH_MODEL, 0},
     {"holdout", 0, MST_OPT_REAL, &holdout, "F",
-     "--tune, --search: share of the N that is held out (default .2, --search .5; with a second DATA, those are all of "
-     "it)",
-     0, 0},
+     "share of the N that is held out (--tune .2, --search .5; with a second DATA, those are all of it)", 0, 0},
     MST_SEARCH_OPTIONS(search),
     MST_ATTRIB_OPTIONS(attribute),
     MST_EXIT_BUDGET_OPTIONS(early),
@@ -524,8 +521,6 @@ static mst_status tune(const char *const *args, size_t n_args, const networks *n
 static mst_status run_search(const char *const *args, size_t n_args, networks *n, mst_run_opts *snn, mst_err *err)
 {
     size_t relus;
-    double share = holdout.set ? holdout.value : mst_search_out(&search) != NULL ? SEARCH_HOLDOUT
-                                                                                 : HOLDOUT;
     MST_TRY(import_ann(args[0], n, &n->ann_graph, &relus, err));
     warn(n, snn);
     snn->schedule = MST_SCHEDULE_BLOCK;
@@ -540,7 +535,7 @@ static mst_status run_search(const char *const *args, size_t n_args, networks *n
                                               .graph = n->snn_graph,
                                               .run = snn,
                                               .at = &steps,
-                                              .holdout = share,
+                                              .holdout = holdout.set ? holdout.value : HOLDOUT,
                                               .energy = &energy.set},
                              err);
     return mst_search_tool(&(mst_search_call){.said = &search,
@@ -550,7 +545,7 @@ static mst_status run_search(const char *const *args, size_t n_args, networks *n
                                               .graph = n->snn_graph,
                                               .run = snn,
                                               .steps = mst_mode_counts(snn->mode) ? 1 : steps.values[0],
-                                              .holdout = share,
+                                              .holdout = holdout.set ? holdout.value : MST_SEARCH_HOLDOUT,
                                               .energy = &energy.set},
                            err);
 }

@@ -131,7 +131,7 @@ def test_so_much_saved(planted):
 @pytest.mark.parametrize("what,args", [("masks", ["--mode", "count"]), ("levels", ["--mode", "count"]),
                                        ("levels", ["--mode", "radix"])])
 def test_never_worse_than_one_value_for_all(planted, what, args):
-    for budget in (20, 50):
+    for budget in (15, 25):
         r = search(planted, what, "--budget", budget, *args)
         uniform = rival(r, "uniform")
         assert rival(r, "searched")["spikes_per_sample"] <= uniform["spikes_per_sample"] < rival(r, "as_is")["spikes_per_sample"]
@@ -188,7 +188,7 @@ def test_divergence_and_classes(planted):
     r = search(planted, "masks", "--mode", "count", "--budget", 15)
     was = logits(planted, planted / "model.bin", data(planted, "held"), "--mode", "count")
     now = [logits(planted, converted(planted), data(planted, "held"), "--mode", "count", "--seed", s) for s in seeds(r)]
-    assert len(now) == 4
+    assert len(now) == 2
     change = np.mean([x.argmax(1) == was.argmax(1) for x in now], 0) - 1
     searched = rival(r, "searched")
     assert searched["divergence_nats"] == pytest.approx(np.mean([divergence(was, x) for x in now]), rel=1e-4)

@@ -57,7 +57,7 @@ typedef struct mst_search_group {
     size_t n_values;
     const double *values;     /* [n_values]: as it is, then those that save more, ascending in what they save */
     mst_search_point *points; /* [n_values]: measured alone, by the caller; that of the first stays 0 */
-    bool *sure;               /* [n_values]: the point was measured while the others of its block had their values; false at first */
+    bool *sure;               /* [n_values]: nothing of its block moved since the point was measured; false at first */
 } mst_search_group;
 
 /* The groups of g in execution order: every neuron that has a MASK, or every NEURON. Those of a site and block share
@@ -73,8 +73,8 @@ typedef struct mst_search_descent {
     size_t size;     /* sizeof(mst_search_descent): mst/status.h */
     double price;    /* loss that saving one unit is worth, > 0 */
     unsigned sweeps; /* over all groups, at most; >= 1 */
-    /* Set groups as value [n] says, run, and tell what that network loses and saves against the network as it is. quick:
-     * on a few of the samples. */
+    /* Set groups as value [n] says, run, and tell what that network loses and saves against the network as it is.
+     * quick: on a few of the samples. */
     mst_status (*measure)(void *ctx, const size_t *value, bool quick, mst_search_point *out, mst_err *err);
     void *ctx;
 } mst_search_descent;
