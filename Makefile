@@ -57,7 +57,7 @@ obj = $(patsubst %.c,$(B)/%.o,$(1))
 # Users before what they use, and kernels last, set by set, those on counts behind all others: a linker takes them in
 # this order, and where a function is called, the system maps the pages around it. So these are neighbours that are not.
 KERNEL_SRC  := $(call src,runtime/kernels)
-of_sets     = $(foreach s,scalar avx2 avxvnni avx512 vnni,$(filter %_$(s).c,$(1)))
+of_sets     = $(foreach s,scalar avx2 avxvnni avx512 vnni amx,$(filter %_$(s).c,$(1)))
 RUNTIME_SRC := $(foreach d,session backend $(patsubst runtime/%/,%,$(wildcard runtime/backend/*/)) lower ops plan format ir core,\
                        $(call src,runtime/$(d))) \
                $(filter-out $(call of_sets,$(KERNEL_SRC)),$(KERNEL_SRC)) \
@@ -149,6 +149,7 @@ ifeq ($(MACHINE),x86_64)
 $(B)/runtime/kernels/%_avx2.o: ISA_FLAGS := -mavx2
 $(B)/runtime/kernels/%_avxvnni.o: ISA_FLAGS := -mavx2 -mavxvnni
 $(B)/runtime/kernels/%_vnni.o: ISA_FLAGS := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mprefer-vector-width=512
+$(B)/runtime/kernels/%_amx.o: ISA_FLAGS := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mprefer-vector-width=512 -mamx-tile -mamx-int8
 $(B)/runtime/kernels/%_avx512.o: ISA_FLAGS := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mprefer-vector-width=512
 else ifeq ($(MACHINE),aarch64)
 # GCC 12 ends with an internal error where it vectorizes loops of fmin or fmax
@@ -179,8 +180,9 @@ $(addprefix $(AT)/,$(TOOLS)): $(AT)/%: $(B)/tools/%.o $(LIBS)
 	$(call say,LD) $(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(LIBS) $(LDLIBS)
 
 # ---- tests ----
+$(B)/tests/unit/kernels/test_count_kernels: $(B)/tests/unit/kernels/amx_emulated.o
 $(UNIT_BIN): $(B)/%: $(B)/%.o $(call obj,$(SUPPORT)) $(LIBS)
-	$(call say,LD) $(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(call obj,$(SUPPORT)) $(LIBS) $(LDLIBS) $(shell pkg-config --libs check 2>/dev/null)
+	$(call say,LD) $(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIBS) $(LDLIBS) $(shell pkg-config --libs check 2>/dev/null)
 $(TOY)/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
 	$(call say,CC) $(CC) $(ALL_CFLAGS) $(PC_CFLAGS) -DMST_EXTRA_OPS='"tests/unit/toy/toy_ops.def"' -DMST_EXTRA_BACKEND=rt_backend_toy -c -o $@ $<

@@ -44,6 +44,27 @@ PEAK(vnni, "avx512f,avx512vnni", __m512i, 24, _mm512_setzero_si512, _mm512_set1_
 PEAK(avxvnni, "avx2,avxvnni", __m256i, 12, _mm256_setzero_si256, _mm256_set1_epi32,
      a[j] = _mm256_dpbusd_avx_epi32(a[j], x, y))
 
+/* Four tiles of sums, as the kernels have. */
+__attribute__((target("amx-tile,amx-int8"))) static void peak_amx(void *ctx)
+{
+    uint8_t config[64] __attribute__((aligned(64))) = {1};
+    for (int i = 0; i < 8; i++) { /* of 16 rows of 64 bytes */
+        config[16 + 2 * i] = 64;
+        config[48 + i] = 16;
+    }
+    __asm__ volatile("" ::"r"(config)
+                     : "memory");
+    (void)ctx;
+    _tile_loadconfig(config);
+    for (unsigned i = 0; i < PEAK_STEPS / 16; i++) {
+        _tile_dpbusd(0, 4, 6);
+        _tile_dpbusd(1, 4, 7);
+        _tile_dpbusd(2, 5, 6);
+        _tile_dpbusd(3, 5, 7);
+    }
+    _tile_release();
+}
+
 /* Eight steps of 16-bit sums, as counts of up to 16 allow, then one that widens them. */
 #define PEAK_LANES 6
 __attribute__((target("avx2"))) static void peak_avx2(void *ctx)
@@ -71,6 +92,8 @@ static double peak(const char *set)
 {
     uint8_t out[64];
 #if defined(__x86_64__)
+    if (strcmp(set, "amx") == 0)
+        return 16.0 * 16 * 64 * 4 * (PEAK_STEPS / 16) / bench_time(peak_amx, out, runs, least);
     if (strcmp(set, "vnni") == 0)
         return 64.0 * 24 * PEAK_STEPS / bench_time(peak_vnni, out, runs, least);
     if (strcmp(set, "avxvnni") == 0)
@@ -375,7 +398,7 @@ static void run_set(const mst_count_kernels *k)
 
 int main(int argc, char **argv)
 {
-    static const char *const sets[] = {"scalar", "avx2", "avxvnni", "vnni"};
+    static const char *const sets[] = {"scalar", "avx2", "avxvnni", "vnni", "amx"};
     const char *only = NULL;
     for (int i = 1; i < argc; i++)
         if (strcmp(argv[i], "quick") == 0) {

@@ -43,6 +43,10 @@ static void sum_tile(const job *j, const dot *d, int32_t *sums)
         lift_tile(d, j->in->k, (int32_t)j->w->lift, sums);
 }
 
+/* Tiles of so many rows, and the rows of the largest. */
+ALWAYS size_t tiles_of(size_t rows) { return (rows + MSTC_TILE - 1) / MSTC_TILE; }
+ALWAYS size_t tallest_of(size_t rows) { return (rows + tiles_of(rows) - 1) / tiles_of(rows); }
+
 static void run_panel(const job *j, place *at, size_t rows, finish_fn *finish)
 {
     int32_t sums[MSTC_TILE * MSTC_COLS] __attribute__((aligned(64))) = {0};
@@ -51,9 +55,11 @@ static void run_panel(const job *j, place *at, size_t rows, finish_fn *finish)
              .n_taps = in->n_taps,
              .steps = (in->k + 3) / 4,
              .n = at->n,
+             .tallest = tallest_of(rows),
+             .at_once = steps_at_once((in->k + 3) / 4),
              .most = in->most * j->w->most,
              .panel = j->w->panels + at->o / MSTC_COLS * mstc_panel_size(in->n_taps, in->k)};
-    size_t first = at->row, tiles = (rows + MSTC_TILE - 1) / MSTC_TILE;
+    size_t first = at->row, tiles = tiles_of(rows);
     for (size_t i = 0; i < tiles; i++, at->row += at->height) {
         at->height = rows * (i + 1) / tiles - rows * i / tiles;
         d.height = at->height;
@@ -72,11 +78,14 @@ static void run(const job *j, size_t rows, finish_fn *finish)
     size_t n = j->w->n, group = rows_of_group(j->in);
     for (size_t r = 0; r < rows; r += group) {
         place at = {.row = r};
+        const size_t some = rows - r < group ? rows - r : group;
+        begin_tiles(tallest_of(some), steps_at_once((j->in->k + 3) / 4));
         for (; at.o < n; at.o += MSTC_COLS) {
             at.n = n - at.o < MSTC_COLS ? n - at.o : MSTC_COLS;
-            run_panel(j, &at, rows - r < group ? rows - r : group, finish);
+            run_panel(j, &at, some, finish);
         }
     }
+    end_tiles();
 }
 
 static void FN(fire)(const mstc_input *in, const mstc_weights *w, size_t rows, const mstc_affine *a,

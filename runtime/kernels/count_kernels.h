@@ -43,6 +43,7 @@
 #ifndef MST_COUNT_KERNELS_H
 #define MST_COUNT_KERNELS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -157,13 +158,16 @@ static inline size_t mstc_thin_row(unsigned levels) { return (levels + 15) / 16 
 /* One table per instruction set; NULL slots are taken from scalar. */
 extern const mst_count_kernels mst_count_kernels_scalar;
 #if defined(__x86_64__)
-extern const mst_count_kernels mst_count_kernels_avx2, mst_count_kernels_avxvnni, mst_count_kernels_vnni;
+extern const mst_count_kernels mst_count_kernels_avx2, mst_count_kernels_avxvnni, mst_count_kernels_vnni,
+    mst_count_kernels_amx;
 #endif
 
-/* Fill *out with the kernels of a set: "vnni" (AVX-512 VNNI), "avxvnni" (256 bits), "avx2" or
- * "scalar"; NULL: the best that this machine has. EINVAL for an unknown set, or one that this
- * machine lacks. */
+/* Fill *out with the kernels of a set: "amx" (with AVX-512 VNNI), "vnni" (AVX-512 VNNI), "avxvnni"
+ * (256 bits), "avx2" or "scalar"; NULL: the best that this machine has. EINVAL for an unknown set, or
+ * one that this machine lacks. */
 mst_status mst_count_kernels_select(const char *set, mst_count_kernels *out, mst_err *err);
+
+bool mst_count_kernels_here(const char *set); /* does this machine have it? */
 
 /* The best set of this machine that an instruction set of mst_kernels_select may use. */
 const char *mst_count_kernels_of(const char *isa);

@@ -6,6 +6,10 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 static bool has_avx2(void)
 {
@@ -25,6 +29,22 @@ static bool has_vnni(void)
            __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
            __builtin_cpu_supports("avx512vnni");
 }
+
+/* Bits 24 (tiles) and 25 (of int8) of EDX of leaf 7; the system must give the tiles' state away, to each process that
+ * asks for it (Linux 5.16). */
+static bool has_amx(void)
+{
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    if (!has_vnni() || __get_cpuid_count(7, 0, &a, &b, &c, &d) == 0 || (d >> 24 & 3) != 3)
+        return false;
+#if defined(__linux__)
+    enum { ASK_FOR_STATE = 0x1023, /* ARCH_REQ_XCOMP_PERM */
+           TILES = 18 };
+    return syscall(SYS_arch_prctl, ASK_FOR_STATE, TILES) == 0;
+#else
+    return false;
+#endif
+}
 #endif
 
 static bool has_scalar(void)
@@ -39,6 +59,7 @@ static const struct set {
     const char *of;
 } sets[] = {
 #if defined(__x86_64__)
+    {&mst_count_kernels_amx, has_amx, "amx"},
     {&mst_count_kernels_vnni, has_vnni, "avx512"},
     {&mst_count_kernels_avxvnni, has_avxvnni, "avx512"},
     {&mst_count_kernels_avx2, has_avx2, "avx2"},
@@ -70,8 +91,16 @@ mst_status mst_count_kernels_select(const char *set, mst_count_kernels *out, mst
         if (set != NULL)
             return mst_fail(err, MST_EINVAL, "kernels on counts '%s': this machine does not have them", set);
     }
-    return mst_fail(err, MST_EINVAL, "kernels on counts '%s': unknown, expected scalar, avx2, avxvnni or vnni",
+    return mst_fail(err, MST_EINVAL, "kernels on counts '%s': unknown, expected scalar, avx2, avxvnni, vnni or amx",
                     set);
+}
+
+bool mst_count_kernels_here(const char *set)
+{
+    for (size_t i = 0; i < N_SETS; i++)
+        if (strcmp(set, sets[i].table->isa) == 0)
+            return sets[i].here();
+    return false;
 }
 
 const char *mst_count_kernels_of(const char *isa)

@@ -22,6 +22,17 @@ ALWAYS size_t row_at(const uint32_t *index, size_t r) { return index != NULL ? i
 
 #define AT(type, p) (*(const type *)(const void *)(p))
 
+/* Of a set whose products need a state: of a run whose tiles have up to `tallest` rows, with steps of 4 counts that are
+ * taken at_once. */
+#ifndef MSTC_OWN_TILES
+ALWAYS size_t steps_at_once(size_t steps)
+{
+    return steps;
+}
+ALWAYS void begin_tiles(size_t tallest, size_t at_once) { (void)tallest, (void)at_once; }
+ALWAYS void end_tiles(void) {}
+#endif
+
 /* sums[r*32 + o] of height <= MSTC_TILE rows and the n <= 32 outputs of a panel. Sums behind n
  * may be anything. most: no product of a count and a weight is larger. */
 typedef struct dot {
@@ -29,7 +40,7 @@ typedef struct dot {
     const size_t *taps;
     size_t n_taps, steps; /* steps: of 4 counts, in a segment */
     const int8_t *panel;
-    size_t height, n;
+    size_t height, n, tallest, at_once; /* height: tallest, or one less */
     unsigned most;
 } dot;
 

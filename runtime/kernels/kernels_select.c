@@ -5,6 +5,7 @@
 
 #include "mst/isa.h"
 #include "runtime/kernels/block_kernels.h"
+#include "runtime/kernels/count_kernels.h"
 #include "runtime/kernels/kernels.h"
 
 #if defined(__x86_64__)
@@ -19,6 +20,11 @@ static bool has_avx512(void)
            __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
 }
 
+static bool has_amx(void)
+{
+    return has_avx512() && mst_count_kernels_here("amx");
+}
+
 static bool has_avx512_more(void)
 {
     return has_avx512() && __builtin_cpu_supports("avx512vbmi2") && __builtin_cpu_supports("avx512vpopcntdq");
@@ -30,16 +36,22 @@ static bool has_scalar(void)
     return true;
 }
 
-/* the best last; more: over the others where the machine has it (NULL: nothing) */
+/* the best last; more: over the others where the machine has it (NULL: nothing); asked: taken by its name only */
 static const struct isa {
+    const char *name;
     const mst_kernels *table;
     const mst_block_kernels *block, *more;
     bool (*here)(void), (*more_here)(void);
+    bool asked;
 } sets[] = {
-    {&mst_kernels_scalar, &mst_block_kernels_scalar, NULL, has_scalar, NULL},
+    {"scalar", &mst_kernels_scalar, &mst_block_kernels_scalar, NULL, has_scalar, NULL, false},
 #if defined(__x86_64__)
-    {&mst_kernels_avx2, &mst_block_kernels_avx2, NULL, has_avx2, NULL},
-    {&mst_kernels_avx512, &mst_block_kernels_avx512, &mst_block_kernels_avx512_more, has_avx512, has_avx512_more},
+    {"avx2", &mst_kernels_avx2, &mst_block_kernels_avx2, NULL, has_avx2, NULL, false},
+    {"avx512", &mst_kernels_avx512, &mst_block_kernels_avx512, &mst_block_kernels_avx512_more, has_avx512,
+     has_avx512_more, false},
+    /* for counts; nobody has timed it on such a processor yet */
+    {"amx", &mst_kernels_avx512, &mst_block_kernels_avx512, &mst_block_kernels_avx512_more, has_amx,
+     has_avx512_more, true},
 #endif
 };
 #define N_SETS (sizeof sets / sizeof sets[0])
@@ -50,14 +62,14 @@ const char *mst_isa_at(size_t k, bool *here)
         return NULL;
     if (here != NULL)
         *here = sets[k].here();
-    return sets[k].table->isa;
+    return sets[k].name;
 }
 
 /* The set of that name (NULL: the best one here); NULL: there is none. */
 static const struct isa *find(const char *isa)
 {
     for (size_t i = N_SETS; i-- > 0;)
-        if (isa == NULL ? sets[i].here() : strcmp(isa, sets[i].table->isa) == 0)
+        if (isa == NULL ? !sets[i].asked && sets[i].here() : strcmp(isa, sets[i].name) == 0)
             return &sets[i];
     return NULL;
 }
@@ -68,7 +80,7 @@ static mst_status unknown(const char *isa, mst_err *err)
     for (size_t i = 0; i < N_SETS; i++) {
         strcat(names, i == 0 ? "" : i + 1 == N_SETS ? " or "
                                                     : ", ");
-        strcat(names, sets[i].table->isa);
+        strcat(names, sets[i].name);
     }
     return mst_fail(err, MST_EINVAL, "instruction set '%s': unknown, expected %s", isa, names);
 }
@@ -81,7 +93,7 @@ mst_status mst_kernels_select(const char *isa, mst_kernels *out, mst_err *err)
     if (!set->here())
         return mst_fail(err, MST_EINVAL, "instruction set '%s': this machine does not have it", isa);
     *out = mst_kernels_scalar;
-    out->isa = set->table->isa;
+    out->isa = set->name;
     out->strip = set->table->strip;
 #define MSTK_KERNEL(ret, name, args) \
     if (set->table->name != NULL) \

@@ -42,7 +42,7 @@ typedef enum mst_schedule {
 typedef struct mst_run_opts {
     size_t size; /* sizeof(mst_run_opts); mst/status.h says what it is for */
     mst_run_mode mode;
-    const char *isa;            /* kernel set, a name of mst/isa.h; NULL: the best this machine has */
+    const char *isa;            /* kernel set, a name of mst/isa.h; NULL: the best this machine has, but for amx */
     uint64_t seed;              /* of the masks; the caller passes graph->meta.seed or his own */
     const mst_allocator *alloc; /* NULL: the C library */
     mst_schedule schedule;

@@ -12,6 +12,8 @@
 #include "tests/support/run_tests.h"
 #include "tests/unit/kernels/count_trial.h"
 
+extern const mst_count_kernels mst_count_kernels_amx_emulated; /* amx_emulated.c */
+
 static void check_rest(const trial *t, size_t from)
 {
     for (size_t i = from; i < from + GUARD; i++)
@@ -255,27 +257,34 @@ static void one(const mst_count_kernels *k, size_t kernel, uint64_t seed, bool c
         free(t.owned[--t.n_owned]);
 }
 
-static void compare_set(const char *set)
+static void compare(const mst_count_kernels *k)
 {
-    mst_count_kernels scalar, k;
-    mst_err err = {0};
+    mst_count_kernels scalar;
     ck_assert_int_eq(mst_count_kernels_select("scalar", &scalar, NULL), MST_OK);
-    if (mst_count_kernels_select(set, &k, &err) != MST_OK) {
-        printf("skipped: %s\n", err.text);
-        return;
-    }
-    ck_assert_str_eq(k.isa, set);
     uint8_t *a = aligned_alloc(64, BYTES), *b = aligned_alloc(64, BYTES);
     for (size_t kernel = 0; kernel < sizeof tries / sizeof tries[0]; kernel++)
         for (uint64_t seed = 0; seed < TRIALS; seed++) {
             one(&scalar, kernel, seed, false, a);
-            one(&k, kernel, seed, false, b);
+            one(k, kernel, seed, false, b);
             for (size_t i = 0; i < BYTES; i++)
                 EXPECT(a[i] == b[i], "%s of %s differs from scalar: seed %d byte %zu", tries[kernel].name,
-                       set, (int)seed, i);
+                       k->isa, (int)seed, i);
         }
     free(a);
     free(b);
+}
+
+static void compare_set(const char *set)
+{
+    mst_count_kernels k;
+    mst_err err = {0};
+    ck_assert_int_eq(mst_count_kernels_here(set), mst_count_kernels_select(set, &k, &err) == MST_OK);
+    if (!mst_count_kernels_here(set)) {
+        printf("skipped: %s\n", err.text);
+        return;
+    }
+    ck_assert_str_eq(k.isa, set);
+    compare(&k);
 }
 
 START_TEST(scalar_equals_loops)
@@ -297,6 +306,12 @@ START_TEST(avxvnni_equals_scalar) { compare_set("avxvnni"); }
 END_TEST
 
 START_TEST(vnni_equals_scalar) { compare_set("vnni"); }
+END_TEST
+
+START_TEST(amx_equals_scalar) { compare_set("amx"); }
+END_TEST
+
+START_TEST(emulated_amx_equals_scalar) { compare(&mst_count_kernels_amx_emulated); }
 END_TEST
 
 /* Against factorials in logarithms: a thousandth of a millionth is four parts of 2^32. */
@@ -352,6 +367,8 @@ int main(void)
     tcase_add_test(tc, avx2_equals_scalar);
     tcase_add_test(tc, avxvnni_equals_scalar);
     tcase_add_test(tc, vnni_equals_scalar);
+    tcase_add_test(tc, amx_equals_scalar);
+    tcase_add_test(tc, emulated_amx_equals_scalar);
     tcase_add_test(tc, thin_table_is_binomial);
     tcase_add_test(tc, select_best_and_unknown);
     suite_add_tcase(suite, tc);

@@ -372,7 +372,7 @@ START_TEST(sets_have_names)
     size_t last = 0;
     for (size_t i = 0; mst_isa_at(i, &here) != NULL; i++) {
         ck_assert_int_eq(mst_kernels_select(mst_isa_at(i, NULL), &k, NULL), here ? MST_OK : MST_EINVAL);
-        last = here ? i : last;
+        last = here && strcmp(mst_isa_at(i, NULL), "amx") != 0 ? i : last; /* that one must be asked for */
     }
     ck_assert_str_eq(best.isa, mst_isa_at(last, NULL));
 }
