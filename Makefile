@@ -191,6 +191,14 @@ $(TOY)/test_toy: $(TOY_SRC:%.c=$(TOY)/%.o) $(call obj,$(SUPPORT)) $(LIBS)
 # small programs that the Python tests drive
 $(KIT_BIN): $(B)/%: $(B)/%.o $(call obj,$(SUPPORT)) $(LIBS)
 	$(call say,LD) $(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+# preloaded, it lets the k-th call fail; the sweep takes every k, the tests (pytest) some
+FAULTS := $(B)/tests/faults/fail_kth.so
+$(FAULTS): $(B)/tests/faults/fail_kth.o
+	$(call say,LD) $(CC) $(CFLAGS) -shared -o $@ $< -ldl
+.PHONY: fault-sweep
+fault-sweep: all $(FAULTS) ## let each allocation and each system call of small runs of the tools fail (an hour)
+	$(PYTHON) tests/faults/sweep.py $(B)
+
 # a fuzz target with a main that replays files; `make fuzz` links libFuzzer instead
 $(FUZZ_BIN): $(B)/%: $(B)/%.o $(B)/tests/fuzz/replay_main.o $(call obj,$(SUPPORT)) $(LIBS)
 	$(call say,LD) $(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
@@ -216,9 +224,24 @@ fuzz: ## fuzz every target for FUZZ_SECONDS (needs clang): make fuzz FUZZ_SECOND
 fuzz-run: $(FUZZ_SRC:%.c=$(B)/%.libfuzzer)
 	@for t in $^; do n=$$(basename $$t .libfuzzer); mkdir -p build/corpus/$$n; \
 	  $$t -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=2048 -timeout=20 build/corpus/$$n tests/fuzz/corpus/$${n#fuzz_} || exit 1; done
+# mutations that know the format, beside libFuzzer's own of bytes
+$(B)/tests/fuzz/mutate_onnx.o: | $(GEN)/onnx.pb-c.h
+$(B)/tests/fuzz/fuzz_onnx.libfuzzer $(B)/tests/fuzz/fuzz_convert.libfuzzer: $(B)/tests/fuzz/mutate_onnx.o
+$(B)/tests/fuzz/fuzz_snn.libfuzzer: $(B)/tests/fuzz/mutate_snn.o
 $(B)/%.libfuzzer: $(B)/%.o $(call obj,$(SUPPORT)) $(LIBS)
-	$(call say,LD) $(CC) $(CFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
+	$(call say,LD) $(FUZZ_LINK) $(CFLAGS) $(FUZZ_ENGINE) -o $@ $^ $(LDLIBS)
+FUZZ_LINK    ?= $(CC)
+FUZZ_ENGINE  ?= -fsanitize=fuzzer
 FUZZ_SECONDS ?= 60
+.PHONY: fuzz-build
+fuzz-build: $(FUZZ_SRC:%.c=$(B)/%.libfuzzer)
+# what it keeps lies outside the tree: corpora, counts.tsv, crashes
+HOURS       ?= 1
+FUZZ_FOLDER ?= $(HOME)/mst-fuzz
+.PHONY: fuzz-campaign
+fuzz-campaign: ## fuzz all targets in turn, go on from what is in FUZZ_FOLDER: make fuzz-campaign HOURS=8
+	$(MAKE) CC=clang MODE=fuzz B=build/fuzz fuzz-build
+	sh tests/fuzz/campaign.sh build/fuzz $(HOURS) $(FUZZ_FOLDER)
 
 # the oracles: ONNX, ONNX Runtime, NumPy
 $(VENV)/ok: tests/requirements.txt
@@ -229,7 +252,7 @@ $(VENV)/ok: tests/requirements.txt
 mpi-tools: all
 	@! pkg-config --exists ompi-c || $(MAKE) --no-print-directory MPI=1 all
 .PHONY: pytest
-pytest: all mpi-tools $(KIT_BIN) $(VENV)/ok ## test the tools against the oracles (ONNX Runtime, NumPy simulator)
+pytest: all mpi-tools $(KIT_BIN) $(FAULTS) $(VENV)/ok ## test the tools against the oracles (ONNX Runtime, NumPy simulator)
 	@if [ -e $(VENV)/ok ]; then MST_BUILD=$(B) $(VENV)/bin/python -m pytest -q -rs -n auto --dist loadfile tests/python $(PYTEST_ARGS); \
 	else echo "SKIP: Python tests: the packages of tests/requirements.txt could not be installed"; fi
 
@@ -319,7 +342,7 @@ check: deps ## build and pass every test: what CI runs
 .PHONY: clang-check
 clang-check: $(GEN)/onnx.pb-c.h ## let clang, where it is installed, look for warnings
 	@if command -v clang >/dev/null; then \
-	  printf '%s\n' $(RUNTIME_SRC) $(DATA_SRC) $(CONV_SRC) $(CALIB_SRC) $(UNIT_SRC) $(call src,tools bench tests/support tests/tools tests/fuzz) | \
+	  printf '%s\n' $(RUNTIME_SRC) $(DATA_SRC) $(CONV_SRC) $(CALIB_SRC) $(UNIT_SRC) $(call src,tools bench tests/support tests/tools tests/fuzz tests/faults) | \
 	    xargs -P $(JOBS) -n 8 clang -fsyntax-only -Werror -std=c11 -D_GNU_SOURCE -DMST_VERSION='"$(VERSION)"' $(PACK_FLAGS) $(WARN) $(INC) $(PC_CFLAGS) \
 	    -mavx2 -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni; \
 	else echo "SKIP: clang is not installed"; fi

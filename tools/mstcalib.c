@@ -108,7 +108,7 @@ static int check_files(const char *const *args, size_t n)
     mst_err err;
     return mst_mistake_check("mstcalib MODEL.onnx MODEL.bin DATA", args, kinds, n, &err) == MST_OK
                ? -1
-               : mst_opts_wrong(&tool, "%s", err.text);
+               : mst_opts_refused(&tool, &err);
 }
 
 /* Options that make something of samples; NULL: none was given, the network is compared. */
@@ -142,8 +142,8 @@ static int check_maker(size_t n_args, const char *const *args)
     if (what != NULL && tuned == NULL && ann_masks != NULL)
         return mst_opts_wrong(&tool, "--ann-masks: not with %s", what);
     if (mst_exit_said_check(&early, &err) != MST_OK)
-        return mst_opts_wrong(&tool, "%s", err.text);
-    return mst_search_check(&search, &err) == MST_OK ? -1 : mst_opts_wrong(&tool, "%s", err.text);
+        return mst_opts_refused(&tool, &err);
+    return mst_search_check(&search, &err) == MST_OK ? -1 : mst_opts_refused(&tool, &err);
 }
 
 static int check_usage(size_t n_args, const char *const *args)
@@ -159,7 +159,7 @@ static int check_usage(size_t n_args, const char *const *args)
     if (mst_attrib_check(&attribute, maker() != NULL ? maker() : c.skip_bad ? "--skip-bad"
                                                                             : NULL,
                          &err) != MST_OK)
-        return mst_opts_wrong(&tool, "%s", err.text);
+        return mst_opts_refused(&tool, &err);
     if (n_args > 3 && holdout.set)
         return mst_opts_wrong(&tool, "--holdout: expected one DATA, found '%s' to hold out", args[3]);
     if (holdout.set && !(holdout.value > 0 && holdout.value < 1))
@@ -169,9 +169,9 @@ static int check_usage(size_t n_args, const char *const *args)
     if (html_layer != NULL && html == NULL)
         return mst_opts_wrong(&tool, "--html-layer: expected --html with it");
     if (mst_list_take(&mst_list_qdq, "--qdq", qdq, &rule, &err) != MST_OK)
-        return mst_opts_wrong(&tool, "%s", err.text);
+        return mst_opts_refused(&tool, &err);
     if (mst_energy_find(energy_set, &energy, &err) != MST_OK || mst_common_check(&c, &err) != MST_OK)
-        return mst_opts_wrong(&tool, "%s", err.text);
+        return mst_opts_refused(&tool, &err);
     return -1;
 }
 
@@ -242,18 +242,18 @@ static int settle_mode(const mst_graph *g, mst_run_opts *snn)
     mst_err err;
     mst_opt_uint one = {steps.n != 0, steps.values[0]};
     if (mst_mode_take(&mode, g, &one, snn, &err) != MST_OK)
-        return mst_opts_wrong(&tool, "%s", err.text);
+        return mst_opts_refused(&tool, &err);
     if (tuned != NULL && (snn->mode != MST_RUN_SPIKING || steps.n > 1))
         return mst_opts_wrong(&tool, "--tune: expected --mode step and one number of time steps, found %s",
                               steps.n > 1 ? "several" : mst_run_mode_name(snn->mode));
     if (mst_search_out(&search) != NULL && steps.n > 1)
         return mst_opts_wrong(&tool, "%s: expected one number of time steps, found several", maker());
     if (mst_search_check_mode(&search, snn, &err) != MST_OK)
-        return mst_opts_wrong(&tool, "%s", err.text);
+        return mst_opts_refused(&tool, &err);
     if (early.budget.set)
         return mst_exit_stages(&early, g, readout, snn, &steps, &err) == MST_OK
                    ? -1
-                   : mst_opts_wrong(&tool, "%s", err.text);
+                   : mst_opts_refused(&tool, &err);
     if (mst_mode_counts(snn->mode) && steps.n > 1)
         return mst_opts_wrong(&tool, "-T: count takes one number of levels, found %zu", steps.n);
     if (steps.n == 0 && maker() != NULL)
@@ -262,7 +262,7 @@ static int settle_mode(const mst_graph *g, mst_run_opts *snn)
         mst_steps_default(&steps, g->meta.timesteps);
     mst_steps_sort(&steps);
     if (mst_readout_take(readout, g, steps.values[steps.n - 1], snn, &err) != MST_OK)
-        return mst_opts_wrong(&tool, "%s", err.text);
+        return mst_opts_refused(&tool, &err);
     return -1;
 }
 

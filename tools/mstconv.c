@@ -108,7 +108,7 @@ static int check_names(void)
     size_t k;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (mst_list_take(names[i].list, names[i].option, names[i].text, &k, &err) != MST_OK)
-            return mst_opts_wrong(&tool, "%s", err.text);
+            return mst_opts_refused(&tool, &err);
     return -1;
 }
 
@@ -119,7 +119,7 @@ static int check_files(const char *const *args, size_t n)
     mst_err err;
     return mst_mistake_check("mstconv MODEL.onnx", args, kinds, n, &err) == MST_OK
                ? -1
-               : mst_opts_wrong(&tool, "%s", err.text);
+               : mst_opts_refused(&tool, &err);
 }
 
 static int check_usage(size_t n_args, mst_import_opts *iopts)
@@ -134,11 +134,11 @@ static int check_usage(size_t n_args, mst_import_opts *iopts)
         return mst_opts_wrong(&tool, "expected -o OUT.bin, found nothing");
     mst_err err;
     if (mst_prepare_check(&o.prepare, &err) != MST_OK)
-        return mst_opts_wrong(&tool, "%s", err.text);
+        return mst_opts_refused(&tool, &err);
     if (o.shape != NULL && !mst_shape_parse(o.shape, iopts->input_dims, &iopts->input_rank))
         return mst_opts_wrong(&tool, "--input-shape: expected CxHxW as in 3x32x32, found '%s'", o.shape);
     if (mst_thresholds_check(&o.thresholds, &err) != MST_OK)
-        return mst_opts_wrong(&tool, "%s", err.text);
+        return mst_opts_refused(&tool, &err);
     int code = check_names();
     if (code < 0 && o.mode.levels.set && o.mode.bits.set)
         code = mst_opts_wrong(&tool, "--levels and --bits: expected one of them");

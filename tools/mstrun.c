@@ -156,14 +156,14 @@ static int check_files(const char *const *args, size_t n)
     mst_err err;
     return mst_mistake_check("mstrun MODEL.bin DATA", args, kinds, n, &err) == MST_OK
                ? -1
-               : mst_opts_wrong(&tool, "%s", err.text);
+               : mst_opts_refused(&tool, &err);
 }
 
 static int check_usage(size_t n_args, const char *const *args)
 {
     mst_err err;
     if (mst_common_check(&c, &err) != MST_OK)
-        return mst_opts_wrong(&tool, "%s", err.text);
+        return mst_opts_refused(&tool, &err);
     if (o.merge)
         return check_merge(n_args);
     if (o.show)
@@ -187,7 +187,7 @@ static int check_usage(size_t n_args, const char *const *args)
     if (mst_ranks() > 1 && one != NULL)
         return mst_opts_wrong(&tool, "%s: expected one process with it, found %u ranks", one, mst_ranks());
     if (o.exit != NULL && mst_exit_check(o.exit, &margin, &err) != MST_OK)
-        return mst_opts_wrong(&tool, "%s", err.text);
+        return mst_opts_refused(&tool, &err);
     if ((o.layers.n != 0) != (o.raster != NULL))
         return mst_opts_wrong(&tool, "--raster and --raster-to: expected both");
     if (o.resume != NULL && c.map)
@@ -195,7 +195,7 @@ static int check_usage(size_t n_args, const char *const *args)
     if (o.latency && by_step())
         return mst_opts_wrong(&tool, "--latency: expected --schedule block with it, found step");
     if (mst_energy_find(o.set, &energy, &err) != MST_OK)
-        return mst_opts_wrong(&tool, "%s", err.text);
+        return mst_opts_refused(&tool, &err);
     return -1;
 }
 
@@ -227,9 +227,9 @@ static int settle_mode(const mst_graph *g, mst_run_opts *r, mst_opt_uints *level
 {
     mst_err err;
     if (mst_runs_take(&o.mode, g, &o.steps, r, levels, &err) != MST_OK)
-        return mst_opts_wrong(&tool, "%s", err.text);
+        return mst_opts_refused(&tool, &err);
     if (o.exit != NULL && mst_exit_check_mode(r->mode, levels, &err) != MST_OK)
-        return mst_opts_wrong(&tool, "%s", err.text);
+        return mst_opts_refused(&tool, &err);
     const char *one = of_one_run();
     if (levels->n > 1 && one != NULL && o.exit == NULL)
         return mst_opts_wrong(&tool, "%s: expected one run with it, found %zu numbers of levels", one, levels->n);
@@ -239,7 +239,7 @@ static int settle_mode(const mst_graph *g, mst_run_opts *r, mst_opt_uints *level
         return -1;
     int code = settle_steps(g, r, steps);
     if (code < 0 && mst_readout_take(o.readout, g, *steps, r, &err) != MST_OK)
-        return mst_opts_wrong(&tool, "%s", err.text);
+        return mst_opts_refused(&tool, &err);
     return code;
 }
 

@@ -277,9 +277,16 @@ static mst_status open_files(sim *s, mst_err *err)
 /* What was done before a failure is worth having, too. */
 static mst_status end_files(sim *s, mst_err *err)
 {
+    mst_status st = MST_OK;
     if (s->r->samples != 0 && s->predictions != NULL)
-        MST_TRY(mst_predictions_end(s->predictions, err));
-    return s->r->samples != 0 && s->raster != NULL ? mst_raster_end(s->raster, err) : MST_OK;
+        st = mst_predictions_end(s->predictions, err);
+    if (st != MST_OK)
+        mst_paths_spoil(s->o->predictions);
+    if (s->r->samples != 0 && s->raster != NULL && st == MST_OK)
+        st = mst_raster_end(s->raster, err);
+    if (st != MST_OK)
+        mst_paths_spoil(s->o->raster);
+    return st;
 }
 
 /* Of those that are picked, n from the first on. */

@@ -75,6 +75,11 @@ int mst_opts_failed(const mst_tool *tool, const mst_err *err)
     return MST_EXIT_FAILED;
 }
 
+int mst_opts_refused(const mst_tool *tool, const mst_err *err)
+{
+    return err->code == MST_ENOMEM ? mst_opts_failed(tool, err) : mst_opts_wrong(tool, "%s", err->text);
+}
+
 static int list(const mst_tool *tool, const char *name)
 {
     const mst_list *l = mst_list_find(tool->lists, name, strlen(name));
@@ -300,7 +305,7 @@ static int tell_paths(const mst_tool *tool, const char *const *args, size_t n_ar
             snprintf(what, sizeof what, "-%c%s", o->letter, in ? " " : "");
         st = in ? mst_paths_input(what, path, &err) : mst_paths_output(what, path, (mst_path_kind)o->min, &err);
     }
-    return st == MST_OK ? -1 : mst_opts_wrong(tool, "%s", err.text);
+    return st == MST_OK ? -1 : mst_opts_refused(tool, &err);
 }
 
 int mst_opts_parse(const mst_tool *tool, int argc, char **argv, const char **args, size_t cap, size_t *n_args)

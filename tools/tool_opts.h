@@ -92,6 +92,8 @@ int mst_opts_open(const mst_tool *tool);
 int mst_opts_wrong(const mst_tool *tool, const char *fmt, ...) MST_PRINTF(2, 3);
 /* "mstrun: error: text" on stderr; returns 1. */
 int mst_opts_failed(const mst_tool *tool, const mst_err *err);
+/* What is wrong with an option: as ..._wrong, but for want of memory, which is none of the user's. */
+int mst_opts_refused(const mst_tool *tool, const mst_err *err);
 
 /* for every tool that writes files */
 #define MST_OUTPUT_OPTIONS \

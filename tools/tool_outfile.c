@@ -118,13 +118,17 @@ static int open_slot(mst_outfile *o, int slot)
     if (fd < 0)
         return -1;
     /* a sweeper may have come between: then it is its, and soon gone. Where nothing can be locked, nothing is swept */
-    bool ours = (flock(fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) && fstat(fd, &st) == 0 && st.st_nlink != 0;
-    if (ours && o->was.st_nlink != 0 && fchmod(fd, o->was.st_mode & 0777) != 0)
-        ours = errno == EPERM; /* a file system without rights */
-    if (ours)
+    bool ours = flock(fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK;
+    int why = ours && fstat(fd, &st) != 0 ? errno : 0;
+    ours = ours && (why != 0 || st.st_nlink != 0);
+    if (ours && why == 0 && o->was.st_nlink != 0 && fchmod(fd, o->was.st_mode & 0777) != 0)
+        why = errno != EPERM ? errno : 0; /* a file system without rights */
+    if (ours && why == 0)
         return fd;
+    if (ours)
+        unlinkat(o->folder, o->temporary, 0);
     close(fd);
-    errno = EEXIST;
+    errno = ours ? why : EEXIST;
     return -1;
 }
 

@@ -307,6 +307,13 @@ mst_status mst_paths_stream(const char *path, FILE **f, mst_err *err)
     return mst_fail(err, MST_EINVAL, "%s: not an output of this run", path);
 }
 
+void mst_paths_spoil(const char *path)
+{
+    for (output *o = paths.out; o < paths.out + paths.n_out && path != NULL; o++)
+        if (strcmp(o->path, path) == 0)
+            o->used = false;
+}
+
 static mst_status flush_stdout(mst_err *err)
 {
     bool earlier = ferror(stdout) != 0;

@@ -46,6 +46,8 @@ mst_status mst_paths_check(mst_err *err);
 mst_status mst_paths_open(mst_err *err);
 /* Where to write, of a path told before; "-": stdout. From now on the output is one of the results. EINVAL. */
 mst_status mst_paths_stream(const char *path, FILE **f, mst_err *err);
+/* What was written to one is not whole: it takes no place, whatever becomes of the others. NULL: none. */
+void mst_paths_spoil(const char *path);
 /* stdout is flushed, then all outputs that were written to take their places: all, or none. EIO, EINVAL where an
  * input that became known later is one of them. */
 mst_status mst_paths_commit(mst_err *err);

@@ -1,8 +1,8 @@
 /* libFuzzer target of the decoders of event recordings. Byte 0 chooses the
  * profile, 255 the label file of DVS128 Gesture; the rest is the
- * file. What is read must lie on the sensor, read the same a second time, and
- * make frames that hold each event once (-DFUZZ_PROFILE=k fixes the profile).
- */
+ * file. FUZZ_PROFILE in the environment names the profile of all. What is read
+ * must lie on the sensor, read the same a second time, and make frames that hold
+ * each event once. */
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -18,10 +18,6 @@
 #define FRAMES 3u
 #define LABELS 255
 #define MAX_PIXELS 100000u /* frames of larger sensors are left out: they are slow, and nothing else */
-
-#ifndef FUZZ_PROFILE
-#define FUZZ_PROFILE data[0]
-#endif
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -137,6 +133,8 @@ static void fuzz_labels(const char *path)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    const char *given = getenv("FUZZ_PROFILE");
+    const mst_event_profile *all = given != NULL ? mst_event_profile_find(given) : NULL;
     size_t n_profiles = 0;
     while (mst_event_profile_at(n_profiles) != NULL)
         n_profiles++;
@@ -146,8 +144,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int fd = memory_file(data + 1, size - 1, path);
     if (fd < 0)
         return 0;
-    if (FUZZ_PROFILE != LABELS)
-        fuzz_stream(mst_event_profile_at(FUZZ_PROFILE % n_profiles), path);
+    if (all != NULL || data[0] != LABELS)
+        fuzz_stream(all != NULL ? all : mst_event_profile_at(data[0] % n_profiles), path);
     else
         fuzz_labels(path);
     close(fd);

@@ -84,13 +84,47 @@ def external():
     return model((1, 2, 4, 4), [helper.make_node("MatMul", ["x", "w"], ["y"])], [w])
 
 
+def recurrent(op):
+    """RNN, GRU and LSTM: both ways, a bias, and what the last step leaves."""
+    gates = {"RNN": 1, "GRU": 3, "LSTM": 4}[op]
+
+    def make():
+        r = np.random.default_rng(gates)
+        k = {"w": r.normal(size=(2, gates * 3, 4)), "r": r.normal(size=(2, gates * 3, 3)), "b": r.normal(size=(2, gates * 6))}
+        nodes = [helper.make_node("Squeeze", ["x", "zero"], ["s"]), helper.make_node("Transpose", ["s"], ["t"], perm=[1, 0, 2]),
+                 helper.make_node(op, ["t", "w", "r", "b"], ["all", "last"], hidden_size=3, direction="bidirectional"),
+                 helper.make_node("Transpose", ["last"], ["l"], perm=[1, 0, 2]), helper.make_node("Flatten", ["l"], ["y"], axis=1)]
+        return model((2, 6), nodes, [numpy_helper.from_array(v.astype(np.float32), n) for n, v in k.items()] + [
+            helper.make_tensor("zero", TensorProto.INT64, [1], [0])], shape=(1, 2, 4, 4))
+    make.__name__ = op.lower()
+    return make
+
+
+def loop():
+    """A body that doubles, three times."""
+    body = helper.make_graph([helper.make_node("Add", ["v", "v"], ["w"]), helper.make_node("Identity", ["c"], ["d"])], "body", [
+        value("i", (), TensorProto.INT64), value("c", (), TensorProto.BOOL), value("v", (1, 2, 4, 4))], [
+            value("d", (), TensorProto.BOOL), value("w", (1, 2, 4, 4))])
+    return model((1, 2, 4, 4), [helper.make_node("Loop", ["n", "yes", "x"], ["y"], body=body)], [
+        helper.make_tensor("n", TensorProto.INT64, [], [3]), helper.make_tensor("yes", TensorProto.BOOL, [], [True])])
+
+
+def branches():
+    """If, on a constant."""
+    def one(op, name):
+        return helper.make_graph([helper.make_node(op, ["x"], [name])], name, [], [value(name, (1, 2, 4, 4))])
+    return model((1, 2, 4, 4), [helper.make_node("If", ["yes"], ["y"], then_branch=one("Relu", "a"), else_branch=one("Neg", "b"))], [
+        helper.make_tensor("yes", TensorProto.BOOL, [], [True])])
+
+
 def main():
-    OUT.mkdir(parents=True, exist_ok=True)
-    for make in (layers, shapes, constants, functions, external):
-        m = make()
-        if make is not external:
-            onnx.checker.check_model(m, full_check=True)
-        (OUT / (make.__name__ + ".onnx")).write_bytes(m.SerializeToString())
+    both = [recurrent(op) for op in ("RNN", "GRU", "LSTM")] + [loop, branches]
+    for folder, makers in (("onnx", [layers, shapes, constants, functions, external] + both), ("convert", both)):
+        for make in makers:
+            m = make()
+            if make is not external:
+                onnx.checker.check_model(m, full_check=True)
+            (OUT.parent / folder / (make.__name__ + ".onnx")).write_bytes(m.SerializeToString())
 
 
 if __name__ == "__main__":
