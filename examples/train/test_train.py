@@ -419,6 +419,20 @@ def test_a_bundled_model_learns_to_be_thinned(folder, tmp_path):
     assert result.returncode == 1 and "--policy conv75.yaml" in result.stderr and not (tmp_path / "y.onnx").exists()
 
 
+def test_a_network_learns_from_another(folder, tmp_path):
+    """A VGG-16 that a ResNet-18 teaches stays a VGG-16."""
+    pytest.importorskip("onnx")
+    models, out = HERE.parent / "models", tmp_path / "x.pt"
+    common = ["finetune", "--data", folder, "--model", "vgg16", "--teacher", models / "cifar10-resnet18.onnx",
+              "--teacher-model", "resnet18", "--held", 40, "--batch", 32, "--epochs", 1, "--images-per-epoch", 64, "--out", out]
+    result = run(*common, "--init", models / "cifar10-vgg16.onnx")
+    assert result.returncode == 0, result.stderr
+    model, checkpoint = zoo.load(out)
+    assert checkpoint["name"] == "vgg16" and type(model).__name__ == "VGG16"
+    result = run(*common)
+    assert result.returncode == 2 and "--teacher-model needs --init" in result.stderr
+
+
 def policy_of(path):
     import onnx
     said = {entry.key: entry.value for entry in onnx.load(path).metadata_props}

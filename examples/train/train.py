@@ -39,6 +39,7 @@ def parse():
     p.add_argument("--out", required=True, help="checkpoint to write")
     p.add_argument("--model", help="a name of recipes.py: what to train (default swin), or what an .onnx file holds")
     p.add_argument("--teacher", help="finetune: checkpoint to learn from and to start from, or an .onnx file of export.py")
+    p.add_argument("--teacher-model", help="what an .onnx file of --teacher holds, where it is another network than --model")
     p.add_argument("--init", help="finetune: checkpoint or .onnx file to start from instead")
     p.add_argument("--init-policy", help="what --init was trained with: make up for what the masks of --policy pass on "
                                          "less (CNNs, one ratio)")
@@ -87,6 +88,8 @@ def parse():
         p.error("--thinning needs --policy, and excludes --steps")
     if args.init_policy and not (args.init and args.thinning):
         p.error("--init-policy needs --init and --thinning")
+    if args.teacher_model and not args.init:
+        p.error("--teacher-model needs --init: what learns from another network starts from its own")
     if args.task == "train" and (args.teacher or args.init):
         p.error("--teacher and --init belong to finetune")
     return args
@@ -106,15 +109,15 @@ def known(args, name):
     return recipes[name]
 
 
-def read_model(path, args, few, prepare=lambda model: None):
-    """(model, name, options) of a checkpoint or of an ONNX file of --model; prepare(model) sets its masks"""
+def read_model(path, args, held, few, prepare=lambda model: None):
+    """(model, name, options) of a checkpoint, or of an ONNX file that holds the recipe `held`; prepare(model) sets its masks"""
     if not path.endswith(".onnx"):
         model, checkpoint = load_checkpoint(path)
         prepare(model)
         return model, checkpoint["name"], checkpoint["options"]
-    if not args.model:
+    if not held:
         refuse("%s: --model must say what it holds" % path)
-    name, options = known(args, args.model)
+    name, options = known(args, held)
     try:
         model, options = from_onnx.load(path, name, options, few.split(256), prepare)
         return model, name, options
@@ -157,9 +160,12 @@ def start(args, data):
             thinning.as_counts(model, few[:2])
 
     if args.task == "finetune":
-        teacher, name, options = read_model(args.teacher, args, few)
+        teacher, name, options = read_model(args.teacher, args, args.teacher_model or args.model, few)
         before = functools.partial(prepare, policy=args.init_policy or args.policy)
-        model = read_model(args.init, args, few, before)[0] if args.init else copy.deepcopy(teacher)
+        if args.init:
+            model, name, options = read_model(args.init, args, args.model, few, before)
+        else:
+            model = copy.deepcopy(teacher)
         if args.init_policy:
             kept = 1 - one_ratio(model, args.init_policy)
             prepare(model)
