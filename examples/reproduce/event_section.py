@@ -75,7 +75,7 @@ def frames(page, names):
     page.table("table2-frames", ["frames", "shown", "ANN, %"] + ["%s, %%" % LABELS[mode] for mode in experiments.WINDOW] + [
         "step, T = %d, %%" % page.args.at, "against the ANN on them, points"], rows)
     page.add("Networks of one shape, each trained on recordings cut that way (examples/models/README.md). ANN, count and radix: %d recordings; step mode: %d of them, of all classes. "
-             "Shown one a step, a network has two channels, its ANN sees the mean frame, and there is no window of counts for frames that change.\n"
+             "Shown one a step, a network has two channels, its ANN and count see the mean frame, and radix has no form.\n"
              % (ann["samples"], step["samples"]))
     if len(kept) > 1:
         one, best = min(kept), max(kept, key=lambda n: runs.top1(kept[n]))

@@ -207,19 +207,18 @@ class Plan:
                 real = name == "nmnist"
                 data = "nmnist:%s" % (self.args.recordings if real else self.lab.moving(self.args.count))
                 network = self.lab.network(name, model, normalize=False)
-                for kind, (few, options) in self.recorded_runs(name, run).items():
+                for kind, (few, options) in self.recorded_runs(name, run.present == "steps").items():
                     options += ("-n", few) if few else ()  # of all classes
                     self.jobs["table2", name, kind] = self.lab.run(network, 0, *options, data=data,
                                                                    cost=event_cost(few or self.args.count, options))
 
-    def recorded_runs(self, name, run):
+    def recorded_runs(self, name, steps):
         """{kind: (recordings, 0: all; options)}: what takes many steps is run on fewer of the simulated recordings."""
         few = 0 if name == "nmnist" or self.args.long_count >= self.args.count else self.args.long_count
         times = [t for t in EVENT_STEPS if t <= self.args.event_steps]
         long = [t for t in times if few and t > LONG]
         found = {"ann": (0, ("--mode", "ann")), "ann of few": (few, ("--mode", "ann"))}
-        if run.present == "channels":
-            found.update({mode: (0, options) for mode, options in WINDOW.items()})
+        found.update({mode: (0, options) for mode, options in WINDOW.items() if mode == "count" or not steps})
         if name in ("nmnist", MOVING):
             found["step"] = 0, at_steps([t for t in times if t not in long])
             found.update({"long": (few, at_steps(long))} if long else {})

@@ -157,7 +157,8 @@ def test_table2(folder):
     with open(folder / "events" / "table2-frames.csv", encoding="utf-8") as f:
         together, one = csv.DictReader(f)
     assert (together["frames"], together["shown"], one["shown"]) == ("4", "together", "one a step")
-    assert together["ANN, %"] == one["ANN, %"] and together["count, 16 levels, %"] and not one["count, 16 levels, %"]
+    assert together["ANN, %"] == one["ANN, %"] and together["count, 16 levels, %"] == one["count, 16 levels, %"]
+    assert together["radix, 15 levels, %"] and not one["radix, 15 levels, %"]
     claims = {c["claim"]: c for c in json.loads((folder / "events" / "claims.json").read_text())}
     assert {row["t"] for row in claims["table2-moving rises"]["ours"]} == {32, 64, 128, 256}
 
