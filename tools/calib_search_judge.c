@@ -149,7 +149,8 @@ static mst_status judge_front(mst_search_work *s, const mst_drawn *drawn, const 
                                 .energy = job->energy,
                                 .progress = &s->progress,
                                 .keep = true};
-    mst_progress_begin(&s->progress, "judging", (r->n_steps + 2) * DRAWS * drawn->n_held, job->quiet);
+    size_t networks = r->n_steps + job->opts.n_ladder + MST_RIVALS; /* at most */
+    mst_progress_begin(&s->progress, "judging", networks * DRAWS * drawn->n_held, job->quiet);
     MST_TRY(mst_trials_begin(&r->judged, &r->rival[MST_RIVAL_AS_IS], s->err));
     r->has[MST_RIVAL_AS_IS] = true;
     r->labelled = r->judged.labelled;
