@@ -3,8 +3,6 @@
  */
 #include "calibrate/calib.h"
 
-#include <gsl/gsl_errno.h>
-#include <math.h>
 #include <string.h>
 
 #include "runtime/core/options.h"
@@ -212,18 +210,8 @@ static bool allocate(mst_calib *c)
     size_t n = c->n_layers != 0 ? c->n_layers : 1, n_at = c->opts.n_at;
     c->opts.at = mst_arena_copy(a, c->opts.at, n_at * sizeof *c->opts.at);
     c->pairs = mst_arena_array(a, n, sizeof *c->pairs);
-    c->totals = mst_arena_array(a, n * n_at, sizeof *c->totals);
-    c->right = mst_arena_array(a, n_at, sizeof *c->right);
-    c->agree = mst_arena_array(a, n_at, sizeof *c->agree);
-    c->counted = mst_arena_array(a, n_at, sizeof *c->counted);
-    c->logit_sq = mst_arena_array(a, n_at, sizeof *c->logit_sq);
-    if (c->opts.at == NULL || c->pairs == NULL || c->totals == NULL || !allocate_maps(c, n) || c->right == NULL ||
-        c->agree == NULL || c->counted == NULL || c->logit_sq == NULL)
-        return false;
-    for (size_t k = 0; k < c->n_layers * n_at; k++)
-        if ((c->totals[k].mae = gsl_rstat_alloc()) == NULL)
-            return false;
-    return true;
+    return c->opts.at != NULL && c->pairs != NULL && allocate_maps(c, n) &&
+           mst_calib_sums_create(c->n_layers, n_at, &c->sums, NULL) == MST_OK;
 }
 
 static mst_status check_modes(const mst_program *ann, const mst_program *snn, const mst_program *stored, mst_err *err)
@@ -247,7 +235,6 @@ mst_status mst_calib_create(const mst_program *ann, const mst_program *snn, cons
     }
     MST_TRY(check_steps(&own, err));
     MST_TRY(check_modes(ann, snn, own.stored, err));
-    gsl_set_error_handler_off();
     mst_calib *c = mst_alloc(NULL, sizeof *c);
     if (c == NULL)
         return mst_fail(err, MST_ENOMEM, "out of memory");
@@ -281,99 +268,50 @@ void mst_calib_destroy(mst_calib *c)
 {
     if (c == NULL)
         return;
-    for (size_t k = 0; c->totals != NULL && k < c->n_layers * c->opts.n_at; k++)
-        if (c->totals[k].mae != NULL)
-            gsl_rstat_free(c->totals[k].mae);
+    mst_calib_sums_destroy(c->sums);
     mst_arena_release(&c->arena);
     mst_free(NULL, c, sizeof *c);
 }
 
-static double share(double part, double whole)
-{
-    return whole > 0 ? part / whole : NAN;
-}
+mst_calib_sums *mst_calib_sums_of(mst_calib *c) { return c->sums; }
 
-/* The most spikes that a neuron of layer k fires for a sample, up to point i. */
-static double most_spikes(const mst_calib *c, uint32_t i, size_t k)
-{
-    unsigned levels = (unsigned)c->pairs[k].run_levels, digits = 0;
-    if (!c->counts)
-        return c->opts.at[i];
-    for (unsigned l = levels; l != 0; l /= 2)
-        digits++;
-    return c->mode == MST_RUN_RADIX ? digits : levels;
-}
-
-static void fill_layer(const mst_calib *c, uint32_t i, size_t k, mst_calib_layer *out)
+static mst_calib_layer describe(const mst_calib *c, size_t k)
 {
     const mst_layer *l = mst_program_layer(c->snn, k);
-    const calib_total *t = &c->totals[i * c->n_layers + k];
-    double n = (double)c->samples;
-    *out = (mst_calib_layer){
-        .name = l->name,
-        .site = l->site,
-        .stage = l->stage,
-        .block = l->block,
-        .neurons = l->neurons,
-        .theta = l->theta,
-        .levels = (int)c->pairs[k].levels,
-        .run_levels = c->pairs[k].run_levels,
-        .rate = (double)t->spikes / (n * (double)l->neurons * most_spikes(c, i, k)),
-        .mae = gsl_rstat_mean(t->mae),
-        .mae_se = c->samples > 1 ? gsl_rstat_sd_mean(t->mae) : NAN,
-        .rel_l2 = sqrt(share(t->error_sq, t->ann_sq)),
-        .max = t->max,
-        .bias = t->bias / n,
-        .within = t->within / n,
-        .residual = t->residual / n,
-        .fired = t->fired,
-        .spikes = t->spikes,
-        .ops = t->ops,
-    };
-    for (int p = 0; p < MST_PART_COUNT; p++) {
-        out->part_abs[p] = t->part_abs[p] / n;
-        out->part_mean[p] = t->part_mean[p] / n;
+    return (mst_calib_layer){.name = l->name,
+                             .site = l->site,
+                             .stage = l->stage,
+                             .block = l->block,
+                             .neurons = l->neurons,
+                             .theta = l->theta,
+                             .levels = (int)c->pairs[k].levels,
+                             .run_levels = c->pairs[k].run_levels};
+}
+
+mst_status mst_calib_describe(const mst_calib *c, mst_calib_report *out, mst_err *err)
+{
+    MST_TRY(mst_calib_report_begin(out, c->n_layers, c->opts.n_at, err));
+    out->mode = c->mode;
+    out->depth = c->counts ? mst_program_depth(c->snn) : 0;
+    out->window = c->counts ? mst_program_window(c->snn) : 0;
+    out->stored = c->stored != NULL;
+    for (uint32_t i = 0; i < c->opts.n_at; i++) {
+        out->points[i].t = c->opts.at[i];
+        for (size_t k = 0; k < c->n_layers; k++)
+            out->layers_at[i * c->n_layers + k] = describe(c, k);
     }
+    return MST_OK;
 }
 
 mst_status mst_calib_report_make(const mst_calib *c, mst_calib_report *out, mst_err *err)
 {
     *out = (mst_calib_report){0};
-    if (c->samples == 0)
+    if (c->sums->samples == 0)
         return mst_fail(err, MST_EINVAL, "calibration: expected at least one sample, found none");
-    out->points = mst_arena_array(&out->arena, c->opts.n_at, sizeof *out->points);
-    out->layers_at = mst_arena_array(&out->arena, c->opts.n_at * c->n_layers + 1, sizeof *out->layers_at);
-    if (out->points == NULL || out->layers_at == NULL) {
-        mst_arena_release(&out->arena);
-        return mst_fail(err, MST_ENOMEM, "out of memory for the report");
-    }
-    out->mode = c->mode;
-    out->depth = c->counts ? mst_program_depth(c->snn) : 0;
-    out->window = c->counts ? mst_program_window(c->snn) : 0;
-    out->samples = c->samples;
-    out->labelled = c->labelled;
-    out->ann_top1 = share((double)c->ann_right, (double)c->labelled);
-    out->stored_top1 = c->stored != NULL ? share((double)c->stored_right, (double)c->labelled) : NAN;
-    out->stored_logit_rel_l2 = c->stored != NULL ? sqrt(share(c->stored_logit_sq, c->ann_logit_sq)) : NAN;
-    out->n_points = c->opts.n_at;
-    for (uint32_t i = 0; i < out->n_points; i++)
-        out->points[i] = (mst_calib_point){
-            .t = c->opts.at[i],
-            .top1 = share((double)c->right[i], (double)c->labelled),
-            .agreement = (double)c->agree[i] / (double)c->samples,
-            .logit_rel_l2 = sqrt(share(c->logit_sq[i], c->ann_logit_sq)),
-            .counts = c->counted[i],
-        };
-    out->n_layers = c->n_layers;
-    out->layers = out->layers_at + (c->opts.n_at - 1) * c->n_layers;
-    for (uint32_t i = 0; i < c->opts.n_at; i++)
-        for (size_t k = 0; k < c->n_layers; k++)
-            fill_layer(c, i, k, &out->layers_at[i * c->n_layers + k]);
-    return MST_OK;
-}
-
-void mst_calib_report_free(mst_calib_report *r)
-{
-    mst_arena_release(&r->arena);
-    *r = (mst_calib_report){0};
+    mst_status st = mst_calib_describe(c, out, err);
+    if (st == MST_OK)
+        mst_calib_sums_report(c->sums, out);
+    else
+        mst_calib_report_free(out);
+    return st;
 }

@@ -2,9 +2,9 @@
 #ifndef MST_CALIB_H
 #define MST_CALIB_H
 
-#include <gsl/gsl_rstat.h>
 #include <math.h>
 
+#include "calibrate/exact.h"
 #include "mst/calibrate.h"
 
 /* A NEURON of the spiking network and the one of the ANN that it stands for. */
@@ -31,13 +31,30 @@ typedef struct calib_sample {
     uint64_t fired, spikes, ops;
 } calib_sample;
 
-/* The same over samples. */
+/* The same over samples: exact, so that the sums of parts are the sums of all. */
 typedef struct calib_total {
-    gsl_rstat_workspace *mae; /* mean and standard error */
-    double max, bias, within, residual, error_sq, ann_sq;
-    double part_abs[MST_PART_COUNT], part_mean[MST_PART_COUNT];
     uint64_t fired, spikes, ops;
+    double max;
+    mst_exact mae, mae_sq; /* of its square */
+    mst_exact bias, within, residual, error_sq, ann_sq;
+    mst_exact part_abs[MST_PART_COUNT], part_mean[MST_PART_COUNT];
 } calib_total;
+
+/* At a step. */
+typedef struct calib_point {
+    uint64_t right, agree;
+    mst_counters counts;
+    mst_exact logit_sq;
+} calib_point;
+
+struct mst_calib_sums {
+    mst_arena arena;
+    size_t n_layers, n_at;
+    uint64_t samples, labelled, ann_right, stored_right;
+    mst_exact ann_logit_sq, stored_logit_sq; /* stored: of the difference */
+    calib_point *points;                     /* [n_at] */
+    calib_total *totals;                     /* [n_at][n_layers] */
+};
 
 struct mst_calib {
     mst_arena arena;
@@ -54,12 +71,7 @@ struct mst_calib {
     uint32_t *reader_of;                 /* node of the spiking network -> first pair whose input it makes, MST_NONE */
     uint32_t *given;                     /* [n_given] pairs whose input no node makes */
     size_t n_given;
-    calib_total *totals; /* [n_at][n_layers] */
-    size_t samples, labelled, ann_right, stored_right;
-    size_t *right, *agree;                /* [n_at] */
-    mst_counters *counted;                /* [n_at] */
-    double *logit_sq;                     /* [n_at] */
-    double ann_logit_sq, stored_logit_sq; /* stored: of the difference */
+    mst_calib_sums *sums;
 };
 
 /* The staircase as EXECUTION.md has it for NEURON: the roundings are the network's, so that the same current gives the

@@ -300,40 +300,42 @@ mst_status mst_calib_measure(mst_calib_worker *w, size_t i, mst_err *err)
 
 static void add_layer(calib_total *t, const calib_sample *s)
 {
-    gsl_rstat_add(s->mae, t->mae);
-    t->max = s->max > t->max ? s->max : t->max;
-    t->bias += s->bias;
-    t->within += s->within;
-    t->residual += s->residual;
-    t->error_sq += s->error_sq;
-    t->ann_sq += s->ann_sq;
     t->fired += s->fired;
     t->spikes += s->spikes;
     t->ops += s->ops;
+    t->max = s->max > t->max ? s->max : t->max;
+    mst_exact_add(&t->mae, s->mae);
+    mst_exact_add_square(&t->mae_sq, s->mae);
+    mst_exact_add(&t->bias, s->bias);
+    mst_exact_add(&t->within, s->within);
+    mst_exact_add(&t->residual, s->residual);
+    mst_exact_add(&t->error_sq, s->error_sq);
+    mst_exact_add(&t->ann_sq, s->ann_sq);
     for (int p = 0; p < MST_PART_COUNT; p++) {
-        t->part_abs[p] += s->part_abs[p];
-        t->part_mean[p] += s->part_mean[p];
+        mst_exact_add(&t->part_abs[p], s->part_abs[p]);
+        mst_exact_add(&t->part_mean[p], s->part_mean[p]);
     }
 }
 
 void mst_calib_commit(mst_calib_worker *w)
 {
-    mst_calib *c = w->c;
+    const mst_calib *c = w->c;
+    mst_calib_sums *s = c->sums;
     for (size_t k = 0; k < c->n_layers * c->opts.n_at; k++)
-        add_layer(&c->totals[k], &w->layers[k]);
-    c->samples++;
-    c->labelled += w->label >= 0;
-    c->ann_right += w->label >= 0 && w->ann_class == w->label;
-    c->ann_logit_sq += w->ann_logit_sq;
+        add_layer(&s->totals[k], &w->layers[k]);
+    s->samples++;
+    s->labelled += w->label >= 0;
+    s->ann_right += w->label >= 0 && w->ann_class == w->label;
+    mst_exact_add(&s->ann_logit_sq, w->ann_logit_sq);
     if (c->stored != NULL) {
-        c->stored_right += w->label >= 0 && w->stored_class == w->label;
-        c->stored_logit_sq += w->stored_logit_sq;
+        s->stored_right += w->label >= 0 && w->stored_class == w->label;
+        mst_exact_add(&s->stored_logit_sq, w->stored_logit_sq);
     }
     for (uint32_t i = 0; i < c->opts.n_at; i++) {
-        c->right[i] += w->label >= 0 && w->snn_class[i] == w->label;
-        c->agree[i] += w->snn_class[i] == w->ann_class;
-        c->logit_sq[i] += w->logit_sq[i];
-        mst_counters_add(&c->counted[i], &w->counts[i]);
+        s->points[i].right += w->label >= 0 && w->snn_class[i] == w->label;
+        s->points[i].agree += w->snn_class[i] == w->ann_class;
+        mst_exact_add(&s->points[i].logit_sq, w->logit_sq[i]);
+        mst_counters_add(&s->points[i].counts, &w->counts[i]);
     }
 }
 

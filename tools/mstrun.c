@@ -368,8 +368,7 @@ static mst_status run_one(run_job *j, size_t k, mst_program **program, mst_err *
     if (st != MST_OK || r->sums.samples != 0 || mst_rank() != 0)
         return st;
     if (r->about.shards == 0)
-        return mst_fail(err, MST_EFORMAT, "none of %zu samples could be used; the first: %s",
-                        r->sums.outcome.n_skipped, r->sums.outcome.skipped[0].why);
+        return mst_outcome_usable(&r->sums.outcome, err);
     fprintf(stderr, "mstrun: warning: none of %zu samples of this part could be used; the first: %s\n",
             r->sums.outcome.n_skipped, r->sums.outcome.skipped[0].why);
     return MST_OK;

@@ -12,8 +12,7 @@ static json_t *hex(uint64_t h)
     return json_string(mst_hash_digits(h, text));
 }
 
-/* The network by the bytes of its file as it is run: weights, masks, preprocessing. */
-static json_t *describe(const mst_graph *g, const char *data, uint64_t seed, const mst_sim_opts *o, mst_err *err)
+json_t *mst_run_journal_of(const mst_graph *g, const char *data, uint64_t seed, const mst_sim_opts *o, mst_err *err)
 {
     uint64_t network;
     if (mst_model_hash(g, &network, err) != MST_OK)
@@ -35,26 +34,9 @@ static json_t *describe(const mst_graph *g, const char *data, uint64_t seed, con
 mst_status mst_run_journal_open(const char *path, const mst_graph *g, const char *data, uint64_t seed,
                                 const mst_sim_opts *o, mst_journal **out, mst_err *err)
 {
-    json_t *run = describe(g, data, seed, o, err);
+    json_t *run = mst_run_journal_of(g, data, seed, o, err);
     *out = NULL;
     return run != NULL ? mst_journal_open(path, "mstrun", run, out, err) : err->code;
-}
-
-mst_status mst_run_journal_take(const mst_sim_opts *o, mst_run_sums *r, mst_err *err)
-{
-    uint64_t done;
-    const json_t *s = mst_journal_state(o->journal, o->levels);
-    if (s == NULL)
-        return MST_OK;
-    mst_status st = mst_run_sums_add(r, s, err);
-    r->seconds = json_real_value(json_object_get(s, "seconds"));
-    if (st == MST_OK && (!mst_json_take_whole(json_object_get(s, "done"), &done) || done != r->outcome.done ||
-                         done > r->outcome.planned))
-        st = mst_fail(err, MST_EFORMAT, "its sums are not whole");
-    if (st == MST_OK)
-        return MST_OK;
-    r->samples = 0; /* nothing to report */
-    return mst_journal_wrong(o->journal, st, err);
 }
 
 json_t *mst_run_state(const mst_run_sums *r)
@@ -65,11 +47,4 @@ json_t *mst_run_state(const mst_run_sums *r)
     mst_json_set(&s, "confusion", mst_confusion_json(&r->confusion));
     mst_json_add(&s, mst_outcome_json(&r->outcome));
     return s;
-}
-
-mst_status mst_run_journal_keep(const mst_sim_opts *o, const mst_run_sums *r, bool now, mst_err *err)
-{
-    return o->journal == NULL || (!now && !mst_journal_due(o->journal))
-               ? MST_OK
-               : mst_journal_keep(o->journal, o->levels, mst_run_state(r), err);
 }

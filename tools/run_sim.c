@@ -10,13 +10,11 @@
 #include "tools/run_journal.h"
 #include "tools/run_predictions.h"
 #include "tools/run_raster.h"
-#include "tools/tool_chunks.h"
 #include "tools/tool_feed.h"
 #include "tools/tool_main.h"
-#include "tools/tool_output.h"
 #include "tools/tool_parallel.h"
 #include "tools/tool_paths.h"
-#include "tools/tool_ranks.h"
+#include "tools/tool_samples.h"
 
 /* A trace keeps one sample's steps per thread until its turn to be written. */
 #define MAX_TRACE_BYTES ((size_t)1 << 29)
@@ -44,14 +42,13 @@ typedef struct sim {
     mst_run_sums *r;
     mst_run_sums *into; /* r, or those of a chunk */
     size_t n_layers, classes;
-    size_t first_of_all; /* of the picked: those before were done by the run that is resumed */
-    size_t first;        /* of those that run_some runs */
+    size_t first; /* of those that run_some runs */
     sim_worker *workers;
     mst_feed *feed;
     FILE *trace;
     mst_predictions *predictions;
     mst_raster *raster;
-    mst_progress progress;
+    mst_samples all;
 } sim;
 
 static double now(void)
@@ -222,10 +219,7 @@ static mst_status commit(void *ctx, unsigned worker, size_t i, mst_err *err)
         if (w->ann != NULL)
             MST_TRY(mst_versus_add(s->o->versus, sample, w->label, w->ann_class, w->said, s->r->n_at, err));
     }
-    if (s->into != s->r)
-        return MST_OK;
-    mst_progress_at(&s->progress, s->first + i + 1);
-    return mst_run_journal_keep(s->o, s->r, false, err);
+    return s->into == s->r ? mst_samples_did(&s->all, s->first + i, err) : MST_OK;
 }
 
 static mst_status make_workers(sim *s, mst_err *err)
@@ -289,9 +283,17 @@ static mst_status end_files(sim *s, mst_err *err)
     return st;
 }
 
-/* Of those that are picked, n from the first on. */
-static mst_status run_some(sim *s, size_t first, size_t n, mst_err *err)
+/* ---- what tool_samples.h asks for ---- */
+
+static mst_status begin(void *ctx, mst_err *err)
 {
+    MST_TRY(open_files(ctx, err));
+    return make_workers(ctx, err);
+}
+
+static mst_status run_some(void *ctx, size_t first, size_t n, mst_err *err)
+{
+    sim *s = ctx;
     s->first = first;
     MST_TRY(mst_feed_create(s->o->data, s->o->pick->at + first, n, s->o->threads, &s->feed, err));
     mst_parallel job = {.n = n,
@@ -312,105 +314,59 @@ static mst_status run_some(sim *s, size_t first, size_t n, mst_err *err)
     return st;
 }
 
-/* ---- several ranks ---- */
-
-static mst_status run_chunk(void *ctx, size_t from, size_t to, size_t *done, json_t **out, mst_err *err)
+static mst_status run_apart(void *ctx, size_t first, size_t n, size_t *done, json_t **state, mst_err *err)
 {
     sim *s = ctx;
     mst_run_sums part = {0};
-    const mst_pick none = {.n = to - from};
+    const mst_pick none = {.n = n};
     MST_TRY(mst_run_sums_make(&part, s->r->n_at, s->n_layers, err));
     s->into = &part;
     mst_status st = mst_outcome_make(&part.outcome, &none, s->classes, err);
     if (st == MST_OK)
-        st = run_some(s, from, to - from, err);
+        st = run_some(s, first, n, err);
     *done = part.outcome.done;
-    *out = mst_run_state(&part);
+    *state = mst_run_state(&part);
     mst_run_sums_free(&part);
     return st;
 }
 
-static mst_status add_chunk(void *ctx, const json_t *part, mst_err *err)
+static mst_status add_state(void *ctx, const json_t *state, mst_err *err)
 {
-    sim *s = ctx;
-    s->r->seconds += json_real_value(json_object_get(part, "seconds"));
-    MST_TRY(mst_run_sums_add(s->r, part, err));
-    return mst_run_journal_keep(s->o, s->r, false, err);
+    const sim *s = ctx;
+    s->r->seconds += json_real_value(json_object_get(state, "seconds"));
+    return mst_run_sums_add(s->r, state, err);
 }
 
-static void say_progress(void *ctx, size_t done)
-{
-    sim *s = ctx;
-    mst_progress_at(&s->progress, s->first_of_all + done);
-}
+static json_t *state_of(void *ctx) { return mst_run_state(((const sim *)ctx)->r); }
 
-static mst_status keep_all(void *ctx, mst_err *err)
-{
-    sim *s = ctx;
-    return mst_run_journal_keep(s->o, s->r, true, err);
-}
-
-static mst_status run_chunks(sim *s, mst_err *err)
-{
-    const mst_chunks job = {.first = s->first_of_all,
-                            .n = s->o->pick->n,
-                            .threads = s->o->threads,
-                            .stop = &mst_stop_asked,
-                            .ctx = s,
-                            .run = run_chunk,
-                            .add = add_chunk,
-                            .progress = say_progress,
-                            .stopping = keep_all};
-    return mst_chunks_run(&job, err);
-}
-
-/* ---- all samples ---- */
-
-static mst_status begin(sim *s, mst_err *err)
-{
-    MST_TRY(open_files(s, err));
-    MST_TRY(make_workers(s, err));
-    return s->o->journal != NULL ? mst_run_journal_take(s->o, s->r, err) : MST_OK;
-}
-
-static mst_status run_samples(sim *s, mst_err *err)
-{
-    const mst_pick *p = s->o->pick;
-    MST_TRY(mst_ranks_agree(begin(s, err), s->o->identity, err));
-    s->first_of_all = (size_t)mst_ranks_most(s->r->outcome.done); /* rank 0 knows */
-    if (s->first_of_all == p->n)
-        return MST_OK;
-    mst_progress_begin(&s->progress, "simulating", p->n, s->o->quiet || mst_rank() != 0);
-    mst_stop_arm(true);
-    mst_status st = mst_ranks() > 1 ? run_chunks(s, err) : run_some(s, s->first_of_all, p->n - s->first_of_all, err);
-    mst_stop_arm(false);
-    mst_progress_end(&s->progress);
-    if (mst_rank() != 0)
-        return st;
-    if (st == MST_OK && mst_outcome_partial(&s->r->outcome))
-        st = mst_outcome_stopped(&s->r->outcome, err);
-    mst_err other;
-    mst_err *told = st == MST_OK ? err : &other; /* the first failure is the one to tell */
-    if (mst_run_journal_keep(s->o, s->r, true, told) != MST_OK && st == MST_OK)
-        st = err->code;
-    if (end_files(s, told) != MST_OK && st == MST_OK)
-        st = err->code;
-    return st;
-}
+static void forget(void *ctx) { ((const sim *)ctx)->r->samples = 0; }
 
 mst_status mst_sim_run(const mst_sim_opts *o, mst_run_sums *r, mst_err *err)
 {
+    static const mst_samples_calls calls = {begin, run_some, run_apart, add_state, state_of, forget};
     const mst_graph *g = mst_program_graph(o->program);
     sim s = {.o = o,
              .r = r,
              .into = r,
              .n_layers = mst_program_layers(o->program),
-             .classes = mst_tensor_elements(&g->tensors[g->output])};
+             .classes = mst_tensor_elements(&g->tensors[g->output]),
+             .all = {.doing = "simulating",
+                     .outcome = &r->outcome,
+                     .threads = o->threads,
+                     .quiet = o->quiet,
+                     .identity = o->identity,
+                     .journal = o->journal,
+                     .levels = o->levels,
+                     .calls = &calls,
+                     .ctx = &s}};
     mst_status st = mst_run_sums_make(r, o->at->n, s.n_layers, err);
     if (st == MST_OK)
         st = mst_outcome_make(&r->outcome, o->pick, s.classes, err);
     if (st == MST_OK)
-        st = run_samples(&s, err);
+        st = mst_samples_run(&s.all, err);
+    mst_err other; /* the first failure is the one to tell */
+    if (end_files(&s, st == MST_OK ? err : &other) != MST_OK && st == MST_OK)
+        st = err->code;
     for (unsigned i = 0; s.workers != NULL && i < o->threads; i++) {
         mst_session_destroy(s.workers[i].session);
         mst_session_destroy(s.workers[i].ann);

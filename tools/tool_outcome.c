@@ -104,6 +104,14 @@ json_t *mst_outcome_json(const mst_outcome *o)
                      "skipped", mst_json_whole(o->n_skipped), "skipped_samples", list);
 }
 
+mst_status mst_outcome_usable(const mst_outcome *o, mst_err *err)
+{
+    if (o->done != o->n_skipped)
+        return MST_OK;
+    return mst_fail(err, MST_EFORMAT, "none of %zu samples could be used; the first: %s", o->n_skipped,
+                    o->n_skipped != 0 ? o->skipped[0].why : "");
+}
+
 mst_status mst_outcome_stopped(const mst_outcome *o, mst_err *err)
 {
     return mst_fail(err, MST_EIO, "interrupted after %zu of %zu samples", o->done, o->planned);

@@ -49,6 +49,8 @@ void mst_outcome_saw(mst_outcome *o, int label);
 mst_status mst_outcome_add(mst_outcome *o, const json_t *said, uint64_t taken, mst_err *err);
 
 bool mst_outcome_partial(const mst_outcome *o);
+/* EFORMAT: all were skipped. */
+mst_status mst_outcome_usable(const mst_outcome *o, mst_err *err);
 /* Lines that a reader of the figures must have seen before them; none where all went as it should. */
 void mst_outcome_print(const mst_outcome *o, FILE *f);
 /* "planned", "partial", "classes_seen", "skipped", "passed_over", .. as an object; NULL: out of memory. */

@@ -9,6 +9,13 @@
 
 #include "tools/tool_output.h"
 
+#define MAX_CLASSES ((size_t)1 << 26)
+
+typedef struct part {
+    const char *path;
+    uint64_t shard, shards;
+} part;
+
 json_t *mst_part_run(json_t *root, size_t k)
 {
     json_t *runs = json_object_get(root, "runs");
@@ -16,7 +23,8 @@ json_t *mst_part_run(json_t *root, size_t k)
                                                            : NULL;
 }
 
-mst_status mst_part_load(const char *path, const char *wanted, json_t **out, mst_err *err)
+/* Read a result of that tool and this version, with sums. */
+static mst_status load(const char *path, const char *wanted, json_t **out, mst_err *err)
 {
     json_error_t why;
     FILE *f = fopen(path, "r");
@@ -41,14 +49,14 @@ mst_status mst_part_load(const char *path, const char *wanted, json_t **out, mst
 
 static int by_shard(const void *a, const void *b)
 {
-    const mst_part *x = a, *y = b;
+    const part *x = a, *y = b;
     return (x->shard > y->shard) - (x->shard < y->shard);
 }
 
-static mst_status look_at(mst_part *p, const char *tool, mst_err *err)
+static mst_status look_at(part *p, const char *tool, mst_err *err)
 {
     json_t *root = NULL;
-    mst_status st = mst_part_load(p->path, tool, &root, err);
+    mst_status st = load(p->path, tool, &root, err);
     json_t *run = mst_part_run(root, 0), *shard = json_object_get(run, "shard");
     if (st == MST_OK && (!mst_json_take_whole(json_object_get(shard, "index"), &p->shard) ||
                          !mst_json_take_whole(json_object_get(shard, "of"), &p->shards)))
@@ -58,7 +66,7 @@ static mst_status look_at(mst_part *p, const char *tool, mst_err *err)
 }
 
 /* Each of 1..N once, and put in order. */
-mst_status mst_parts_order(mst_part *parts, size_t n, const char *tool, mst_err *err)
+static mst_status put_in_order(part *parts, size_t n, const char *tool, mst_err *err)
 {
     for (size_t i = 0; i < n; i++) {
         MST_TRY(look_at(&parts[i], tool, err));
@@ -79,9 +87,78 @@ mst_status mst_parts_order(mst_part *parts, size_t n, const char *tool, mst_err 
                                            parts[0].shards);
 }
 
-void mst_part_from(json_t **list, const mst_part *p, json_t *root)
+static mst_status add_file(const part *p, const char *tool, mst_part_add add, void *ctx, size_t number, json_t **from,
+                           mst_err *err)
 {
-    json_t *from = json_pack("{s:o}", "file", mst_json_text(p->path));
-    mst_json_add(&from, json_incref(json_object_get(root, "provenance")));
-    mst_json_append(list, from);
+    json_t *root = NULL;
+    MST_TRY(load(p->path, tool, &root, err));
+    mst_status st = add(ctx, root, number, err);
+    if (st != MST_OK)
+        mst_fail_in(err, st, "--merge %s: ", p->path);
+    json_t *one = json_pack("{s:o}", "file", mst_json_text(p->path));
+    mst_json_add(&one, json_incref(json_object_get(root, "provenance")));
+    mst_json_append(from, one);
+    json_decref(root);
+    return st;
+}
+
+mst_status mst_parts_add(const char *const *paths, size_t n, const char *tool, mst_part_add add, void *ctx,
+                         json_t **from, mst_err *err)
+{
+    part *parts = mst_alloc_array(NULL, n, sizeof *parts);
+    *from = json_array();
+    if (parts == NULL)
+        return mst_fail(err, MST_ENOMEM, "out of memory for %zu parts", n);
+    for (size_t i = 0; i < n; i++)
+        parts[i].path = paths[i];
+    mst_status st = put_in_order(parts, n, tool, err);
+    for (size_t i = 0; st == MST_OK && i < n; i++)
+        st = add_file(&parts[i], tool, add, ctx, i, from, err);
+    mst_free_array(NULL, parts, n, sizeof *parts);
+    return st;
+}
+
+/* ---- what all runs have ---- */
+
+mst_status mst_part_same(json_t *run, json_t *first, mst_err *err)
+{
+    char what[300];
+    mst_status st = MST_OK;
+    if (run == NULL || first == NULL)
+        st = mst_fail(err, MST_ENOMEM, "out of memory");
+    else if (!mst_json_same(run, first, what, sizeof what))
+        st = mst_fail(err, MST_EINVAL, "it is of another run than part 1: %s", what);
+    json_decref(run);
+    json_decref(first);
+    return st;
+}
+
+mst_status mst_part_outcome_make(mst_outcome *o, const json_t *run, mst_err *err)
+{
+    uint64_t classes;
+    const mst_pick none = {.spread = json_is_true(json_object_get(run, "spread"))};
+    if (!mst_json_take_whole(json_object_get(run, "classes"), &classes) || classes == 0 || classes > MAX_CLASSES)
+        return mst_fail(err, MST_EFORMAT, "'classes' is not a number of classes");
+    return mst_outcome_make(o, &none, (size_t)classes, err);
+}
+
+mst_status mst_part_outcome_plan(mst_outcome *o, const json_t *run, mst_err *err)
+{
+    uint64_t planned, passed;
+    if (!mst_json_take_whole(json_object_get(run, "planned"), &planned) ||
+        !mst_json_take_whole(json_object_get(run, "passed_over"), &passed))
+        return mst_fail(err, MST_EFORMAT, "'planned' or 'passed_over' is missing");
+    if (!json_is_false(json_object_get(run, "partial")))
+        return mst_fail(err, MST_EINVAL, "it ended before all its samples were done (--resume goes on with it)");
+    o->n_passed = (size_t)passed;
+    o->planned += (size_t)planned;
+    return MST_OK;
+}
+
+mst_status mst_part_outcome_check(const mst_outcome *o, uint64_t selected, mst_err *err)
+{
+    if (o->planned != selected)
+        return mst_fail(err, MST_EFORMAT, "--merge: the parts have %zu samples, the run has %" PRIu64, o->planned,
+                        selected);
+    return mst_outcome_usable(o, err);
 }

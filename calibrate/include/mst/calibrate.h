@@ -45,13 +45,14 @@
  * Unevenness is 0 by construction: all that arrives is in U. mst_calib_has_part says which parts a mode has. At l = L,
  * with float32 weights and no masks, each of them and e are 0 to the bit.
  *
- * Single-threaded by itself: workers measure samples in any order on any thread,
- * commits come in sample order, so every figure is the same for any number of threads.
+ * Single-threaded by itself: workers measure samples in any order on any thread, and what they commit adds up without
+ * rounding (mst_calib_sums), so every figure is the same for any number of threads, and for parts that are put
+ * together.
  *
  *     mst_calib_create(ann, snn, &opts, &calib, &err);
  *     mst_calib_worker_create(calib, &worker, &err);          one a thread
  *     mst_calib_measure(worker, i, &err);                     any thread
- *     mst_calib_commit(worker);                               one at a time, i ascending
+ *     mst_calib_commit(worker);                               one at a time
  *     mst_calib_report_make(calib, &report, &err);
  */
 #ifndef MST_CALIBRATE_H
@@ -123,6 +124,7 @@ typedef struct mst_calib_report {
     mst_arena arena;        /* owns the arrays */
     mst_run_mode mode;      /* of the spiking network */
     uint32_t depth, window; /* count and radix mode: mst_program_depth and _window; latency is their product */
+    bool stored;            /* there was an ANN with the stored weights */
     size_t samples, labelled;
     double ann_top1;                         /* NaN without labels */
     double stored_top1, stored_logit_rel_l2; /* of the ANN with the stored weights; NaN where not given */
@@ -138,8 +140,7 @@ typedef struct mst_calib_worker mst_calib_worker;
 
 /* ann and opts->stored run in float mode, snn in another; all outlive the calibration. In count and radix mode snn
  * has the schedule MST_SCHEDULE_STEP, which shows the currents of neurons. The graph of stored is that of ann but
- * for its weights. EINVAL names the layer that has no partner or another size. Turns GSL's own error handler (which
- * aborts) off. */
+ * for its weights. EINVAL names the layer that has no partner or another size. */
 MST_API mst_status mst_calib_create(const mst_program *ann, const mst_program *snn,
                                     const mst_calib_opts *opts, mst_calib **out, mst_err *err);
 MST_API void mst_calib_destroy(mst_calib *c); /* after its workers */
@@ -165,6 +166,47 @@ MST_API void mst_calib_said(const mst_calib_worker *w, int *label, uint32_t *ann
 /* Figures of all samples committed so far; EINVAL if there are none. Release with _free. */
 MST_API mst_status mst_calib_report_make(const mst_calib *c, mst_calib_report *out, mst_err *err);
 MST_API void mst_calib_report_free(mst_calib_report *r);
+
+/* What is added up over samples, apart from the networks: as lines of text it can be kept and added to that of other
+ * samples, in any order, to the sums over all of them, to the bit. */
+typedef struct mst_calib_sums mst_calib_sums;
+#define MST_CALIB_LINE 16384 /* room for a line, with its end */
+
+/* Zero, of so many layers and points. ENOMEM. */
+MST_API mst_status mst_calib_sums_create(size_t n_layers, size_t n_points, mst_calib_sums **out, mst_err *err);
+MST_API void mst_calib_sums_destroy(mst_calib_sums *s);
+/* Those that c commits to, lent; other calls see what is done to them. */
+MST_API mst_calib_sums *mst_calib_sums_of(mst_calib *c);
+MST_API void mst_calib_sums_clear(mst_calib_sums *s);
+MST_API size_t mst_calib_sums_samples(const mst_calib_sums *s);
+MST_API size_t mst_calib_sums_labelled(const mst_calib_sums *s);
+
+/* The sums are so many lines, of printable ASCII; line i into out, of MST_CALIB_LINE bytes. */
+MST_API size_t mst_calib_sums_lines(const mst_calib_sums *s);
+MST_API void mst_calib_sums_line(const mst_calib_sums *s, size_t i, char *out);
+/* Add what line i of others says. EFORMAT: it is none, or of other layers; sums are then of no use. */
+MST_API mst_status mst_calib_sums_add(mst_calib_sums *s, size_t i, const char *line, mst_err *err);
+
+/* A report of c without figures; ENOMEM. Release with _free in any case. */
+MST_API mst_status mst_calib_describe(const mst_calib *c, mst_calib_report *out, mst_err *err);
+/* The same where there is no calibration: room for so many layers and points (1 or more); what they are is the caller's
+ * to set: mode, depth, window, stored, the t of each point, and layers_at, at each point, but for figures. ENOMEM.
+ * Release with _free in any case. */
+MST_API mst_status mst_calib_report_begin(mst_calib_report *out, size_t n_layers, size_t n_points, mst_err *err);
+/* Its figures; s has as many layers and points. Means over no sample are NaN. */
+MST_API void mst_calib_sums_report(const mst_calib_sums *s, mst_calib_report *out);
+
+/* ---- how sure shares of samples are ---- */
+
+/* The exact test of McNemar: of pairs, `lost` are right by the first alone, `gained` by the second alone. The
+ * probability that chance splits them as far from the middle as this, if neither is better; two-sided, 1 without any. */
+MST_API double mst_paired_p(uint64_t lost, uint64_t gained);
+/* The interval of Clopper and Pearson: with 95 % probability the share in the population, of which k of n samples were
+ * found. k at most n; NaN where n is 0. */
+typedef struct mst_interval {
+    double low, high;
+} mst_interval;
+MST_API mst_interval mst_share_interval(uint64_t k, uint64_t n);
 
 #ifdef __cplusplus
 }
