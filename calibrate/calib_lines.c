@@ -120,7 +120,7 @@ mst_status mst_calib_sums_add(mst_calib_sums *s, size_t i, const char *line, mst
 {
     bool ok = i < mst_calib_sums_lines(s);
     if (ok)
-        ok = i == 0        ? take_all(s, &line)
+        ok = i == 0         ? take_all(s, &line)
              : i <= s->n_at ? take_point(&s->points[i - 1], &line)
                             : take_layer(&s->totals[i - 1 - s->n_at], &line);
     return ok && *line == '\0' ? MST_OK : mst_fail(err, MST_EFORMAT, "line %zu of its sums is none", i + 1);

@@ -6,9 +6,11 @@
 #include "tools/calib_run.h"
 #include "tools/run_figures.h"
 
-/* Fill out: what the network is, how it ran (run), its sums. energy, model and data are lent. The confusion matrix is
- * that of versus, which gives it away. ENOMEM. Release with mst_run_facts_free in any case. */
-mst_status mst_calib_counts(const mst_calib_job *job, const mst_calib_report *r, const mst_run_opts *run,
-                            mst_run_facts *out, mst_err *err);
+/* The spiking network of a job as a run (T or 1 the last of at), lent by the job; its journal and identity are not. */
+mst_sim_opts mst_calib_sim(const mst_calib_job *job, const mst_run_opts *run);
+
+/* Its sums, into those that have as many layers and steps. The confusion matrix is that of versus, which gives it away.
+ */
+void mst_calib_count(const mst_calib_report *r, mst_versus *versus, mst_run_sums *out);
 
 #endif

@@ -1,4 +1,4 @@
-/* Conversion error for people and for programs. */
+/* Conversion error for people. */
 #include "tools/calib_report.h"
 
 #include <inttypes.h>
@@ -13,7 +13,16 @@
 #define WORST 3 /* layers marked in the table */
 #define LEVELS_COLUMN 4
 
-static uint64_t latency_of(const mst_calib_report *r) { return (uint64_t)r->depth * r->window; }
+void mst_calib_facts_free(mst_calib_facts *c)
+{
+    mst_versus_free(&c->versus);
+    mst_calib_report_free(&c->report);
+    mst_run_facts_free(&c->run);
+    mst_calib_about_free(&c->about);
+    json_decref(c->sums);
+    json_decref(c->parts);
+    *c = (mst_calib_facts){0};
+}
 
 static mst_status print_network(const mst_calib_report *r, FILE *f, mst_err *err)
 {
@@ -114,32 +123,42 @@ static mst_status print_layers(const mst_calib_report *r, FILE *f, mst_err *err)
 /* What accuracy is lost to the ANN, and what the network takes in its place. */
 static void print_cost(const mst_calib_facts *c, const mst_figures *x, FILE *f)
 {
-    size_t last = c->report->n_points - 1;
-    double loss = mst_versus_loss(c->versus, last), se = mst_versus_loss_se(c->versus, last);
+    size_t last = c->report.n_points - 1;
+    double loss = mst_versus_loss(&c->versus, last), se = mst_versus_loss_se(&c->versus, last);
     if (isfinite(loss))
         fprintf(f, "loss %.2f points", 100 * loss);
     if (isfinite(se))
-        fprintf(f, " (standard error %.2f)", 100 * se);
+        fprintf(f, " (standard error %.2f; McNemar's p %.2g)", 100 * se,
+                mst_paired_p(c->versus.at[last].lost, c->versus.at[last].gained));
     fprintf(f, "%s%.0f spikes per sample, %.4g M SOPs", isfinite(loss) ? "; " : "", x->spikes, 1e-6 * x->sops);
     if (isfinite(mst_energy_ratio(x, &x->ann, false)))
         fprintf(f, "; energy %.3g times the ANN's (%s), with memory %.3g times", mst_energy_ratio(x, &x->ann, false),
-                c->run->about.energy.set.name, mst_energy_ratio(x, &x->ann, true));
+                c->run.about.energy.set.name, mst_energy_ratio(x, &x->ann, true));
     fputs("\n\n", f);
+}
+
+/* What takes the place of time steps, or how logits are read. */
+static void print_mode(const mst_run_about *a, FILE *f)
+{
+    if (mst_mode_counts(a->mode))
+        fprintf(f,
+                "mode %s%s%s; latency %.0f steps (%" PRIu64 " layers one after another, windows of %" PRIu64 ")\n\n",
+                a->mode_name, a->thinning != NULL ? ", thinning " : "", a->thinning != NULL ? a->thinning : "",
+                mst_run_latency(a), a->depth, a->window);
+    else if (a->readout_from > 1)
+        fprintf(f, "logits are averaged from step %" PRIu64 " on; before it, from step 1\n\n", a->readout_from);
 }
 
 mst_status mst_calib_print(const mst_calib_facts *c, FILE *f, mst_err *err)
 {
-    const mst_calib_report *r = c->report;
-    fprintf(f, "%s against %s on %s: %zu samples\n", c->model, c->onnx, c->data, r->samples);
-    mst_figures x = mst_figures_of(&c->run->about, &c->run->sums.all, r->samples, mst_run_steps(&c->run->about));
-    mst_assumed_print(&c->run->about.assumed, c->outcome, mst_figures_analog(&x), f);
+    const mst_calib_report *r = &c->report;
+    const mst_run_about *a = &c->run.about;
+    fprintf(f, "%s against %s on %s: %zu samples\n", a->model, c->about.onnx, a->data, r->samples);
+    mst_figures x = mst_figures_of(a, &c->run.sums.all, r->samples, mst_run_steps(a));
+    mst_assumed_print(&a->assumed, &c->run.sums.outcome, mst_figures_analog(&x), f);
     fputc('\n', f);
-    if (mst_mode_counts(r->mode))
-        fprintf(f, "mode %s, %s thinning; latency %" PRIu64 " steps (%u layers one after another, windows of %u)\n\n",
-                mst_run_mode_name(r->mode), mst_thinning_name((int)c->thinning), latency_of(r), r->depth, r->window);
-    else if (c->readout_from > 1)
-        fprintf(f, "logits are averaged from step %u on; before it, from step 1\n\n", c->readout_from);
-    if (c->lacks_masks)
+    print_mode(a, f);
+    if (c->about.lacks_masks)
         fputs("The ANN has no masks here; a network that was trained with them needs --ann-masks mean.\n\n", f);
     MST_TRY(print_network(r, f, err));
     print_cost(c, &x, f);
@@ -152,139 +171,4 @@ mst_status mst_calib_print(const mst_calib_facts *c, FILE *f, mst_err *err)
             "absolute parts of the error: see mstcalib --help.\n",
             WORST);
     return c->attrib != NULL ? mst_attrib_print(c->attrib, c->words, f, err) : MST_OK;
-}
-
-/* ---- JSON ---- */
-
-static json_t *json_parts(mst_run_mode mode, const double *values)
-{
-    json_t *parts = json_object();
-    for (int p = 0; p < MST_PART_COUNT; p++)
-        if (mst_calib_has_part(mode, (mst_calib_part)p))
-            mst_json_set(&parts, mst_calib_part_name((mst_calib_part)p), mst_json_real(values[p]));
-    return parts;
-}
-
-/* How far a layer is off. */
-static void set_error(json_t **layer, mst_run_mode mode, const mst_calib_layer *l)
-{
-    mst_json_set(layer, "rate_percent", mst_json_real(100 * l->rate));
-    mst_json_set(layer, "mae", mst_json_real(l->mae));
-    mst_json_set(layer, "mae_se", mst_json_real(l->mae_se));
-    mst_json_set(layer, "rel_l2", mst_json_real(l->rel_l2));
-    mst_json_set(layer, "max", mst_json_real(l->max));
-    mst_json_set(layer, "bias", mst_json_real(l->bias));
-    mst_json_set(layer, "within_percent", mst_json_real(100 * l->within));
-    mst_json_set(layer, "residual", mst_json_real(l->residual));
-    mst_json_set(layer, "parts", json_parts(mode, l->part_abs));
-    mst_json_set(layer, "parts_bias", json_parts(mode, l->part_mean));
-}
-
-static json_t *json_layer(const mst_calib_report *r, size_t k)
-{
-    const mst_calib_layer *l = &r->layers[k];
-    double n = (double)r->samples;
-    json_t *layer = json_object();
-    mst_json_set(&layer, "name", mst_json_text(l->name));
-    mst_json_set(&layer, "site", json_string(mst_site_name((int)l->site)));
-    mst_json_set(&layer, "stage", json_integer(l->stage));
-    mst_json_set(&layer, "block", json_integer(l->block));
-    mst_json_set(&layer, "neurons", mst_json_whole(l->neurons));
-    mst_json_set(&layer, "theta", mst_json_real(l->theta));
-    mst_json_set(&layer, "L", json_integer(l->levels));
-    if (mst_mode_counts(r->mode))
-        mst_json_set(&layer, "levels", json_integer(l->run_levels));
-    set_error(&layer, r->mode, l);
-    mst_json_set(&layer, "fired_per_sample", mst_json_real((double)l->fired / n));
-    mst_json_set(&layer, "spikes_per_sample", mst_json_real((double)l->spikes / n));
-    mst_json_set(&layer, "input_ops_per_sample", mst_json_real((double)l->ops / n));
-    return layer;
-}
-
-/* Of all layers at point i. */
-static json_t *json_errors(const mst_calib_report *r, uint32_t i)
-{
-    json_t *list = json_array();
-    for (size_t k = 0; list != NULL && k < r->n_layers; k++) {
-        const mst_calib_layer *l = &r->layers_at[i * r->n_layers + k];
-        json_t *one = json_object();
-        mst_json_set(&one, "name", mst_json_text(l->name));
-        set_error(&one, r->mode, l);
-        mst_json_append(&list, one);
-    }
-    return list;
-}
-
-static json_t *json_points(const mst_calib_facts *c)
-{
-    const mst_calib_report *r = c->report;
-    json_t *list = json_array();
-    for (uint32_t i = 0; list != NULL && i < r->n_points; i++) {
-        const mst_calib_point *p = &r->points[i];
-        json_t *point = json_object();
-        if (!mst_mode_counts(r->mode))
-            mst_json_set(&point, "t", json_integer(p->t));
-        mst_json_set(&point, "top1_percent", mst_json_real(100 * p->top1));
-        mst_json_set(&point, "agreement_percent", mst_json_real(100 * p->agreement));
-        mst_json_set(&point, "logit_rel_l2", mst_json_real(p->logit_rel_l2));
-        mst_json_set(&point, "loss_percent", mst_json_real(100 * mst_versus_loss(c->versus, i)));
-        mst_json_set(&point, "loss_se_percent", mst_json_real(100 * mst_versus_loss_se(c->versus, i)));
-        mst_figures x = mst_figures_of(&c->run->about, &p->counts, r->samples, p->t);
-        mst_run_json_counts(&point, r->mode, &x);
-        if (!mst_mode_counts(r->mode))
-            mst_json_set(&point, "layers", json_errors(r, i));
-        mst_json_append(&list, point);
-    }
-    return list;
-}
-
-/* T, or what takes its place. */
-static void set_mode(json_t **root, const mst_calib_facts *c)
-{
-    const mst_calib_report *r = c->report;
-    mst_json_set(root, "mode", json_string(mst_run_mode_name(r->mode)));
-    if (!mst_mode_counts(r->mode)) {
-        mst_json_set(root, "T", json_integer(r->points[r->n_points - 1].t));
-        mst_json_set(root, "readout_from", json_integer(c->readout_from));
-        return;
-    }
-    mst_json_set(root, "thinning", json_string(mst_thinning_name((int)c->thinning)));
-    mst_json_set(root, "depth", json_integer(r->depth));
-    mst_json_set(root, "window_steps", json_integer(r->window));
-    mst_json_set(root, "latency_steps", mst_json_whole(latency_of(r)));
-}
-
-mst_status mst_calib_json(const mst_calib_facts *c, const char *path, mst_err *err)
-{
-    const mst_calib_report *r = c->report;
-    mst_figures x = mst_figures_of(&c->run->about, &c->run->sums.all, r->samples, mst_run_steps(&c->run->about));
-    json_t *layers = json_array(), *root = json_object();
-    for (size_t k = 0; layers != NULL && k < r->n_layers; k++)
-        mst_json_append(&layers, json_layer(r, k));
-    mst_json_set(&root, "assumed", mst_assumed_json(&c->run->about.assumed));
-    mst_json_add(&root, json_pack("{s:{s:o}}", "assumed", "analog_ops_percent",
-                                  mst_json_real(100 * mst_figures_analog(&x))));
-    mst_json_set(&root, "onnx", mst_json_text(c->onnx));
-    mst_json_set(&root, "model", mst_json_text(c->model));
-    mst_json_set(&root, "data", mst_json_text(c->data));
-    mst_json_set(&root, "samples", mst_json_whole(r->samples));
-    mst_json_set(&root, "labelled", mst_json_whole(r->labelled));
-    mst_json_add(&root, mst_outcome_json(c->outcome));
-    set_mode(&root, c);
-    mst_json_set(&root, "ann_masks", json_string(c->ann_masks));
-    mst_json_set(&root, "ann_top1_percent", mst_json_real(100 * r->ann_top1));
-    mst_json_set(&root, "stored_top1_percent", mst_json_real(100 * r->stored_top1));
-    mst_json_set(&root, "stored_logit_rel_l2", mst_json_real(r->stored_logit_rel_l2));
-    mst_json_set(&root, "at", json_points(c));
-    mst_run_json_counts(&root, r->mode, &x);
-    mst_json_set(&root, "energy", mst_run_json_energy(c->run, &x));
-    mst_json_set(&root, "ann", mst_versus_json(c->versus));
-    mst_json_set(&root, "per_class",
-                 mst_confusion_classes(&c->run->sums.confusion, c->run->about.names, c->run->about.n_names));
-    mst_json_set(&root, "confusion", mst_confusion_json(&c->run->sums.confusion));
-    mst_json_set(&root, "layers", layers);
-    if (c->attrib != NULL)
-        mst_json_set(&root, "attribution", mst_attrib_json(c->attrib, c->words));
-    mst_json_set(&root, "provenance", json_pack("{s:s, s:i}", "isa", c->isa, "threads", (int)c->threads));
-    return mst_json_write("mstcalib", root, path, err);
 }

@@ -58,11 +58,9 @@ static const mst_opt options[] = {
      "write the spikes of a layer (a name, a number, a site, all; may be repeated) to --raster-to", 0, 0},
     {"raster-to", 0, MST_OPT_OUTPUT, &o.raster, "F.npz", "of --raster: spikes of each neuron and step, and counts",
      MST_PATH_ARRAYS, 0},
-    {"resume", 0, MST_OPT_OUTPUT, &o.resume, "FILE",
-     "keep in FILE how far the run came, every few seconds; go on from there if it exists", MST_PATH_JSON, 0},
+    MST_RESUME_OPTION(o.resume),
     MST_SHARD_OPTION(c.pick),
-    {"merge", 0, MST_OPT_FLAG, &o.merge, NULL,
-     "put together the results (--json) of all shards of a run, as those of one run, and exit", 0, 0},
+    MST_MERGE_OPTION(o.merge),
     {"info", 0, MST_OPT_FLAG, &o.info, NULL, "describe MODEL.bin and exit (no DATA)", 0, 0},
     {"show", 0, MST_OPT_FLAG, &o.show, NULL, "write sample INDEX of DATA as the network sees it to -o, and exit", 0, 0},
     {NULL, 'o', MST_OPT_OUTPUT, &o.output, "OUT.png", "of --show; - is stdout", MST_PATH_PICTURE, 0},
@@ -116,17 +114,6 @@ static int check_show(size_t n_args, const char *const *args)
     return -1;
 }
 
-static int check_merge(size_t n_args)
-{
-    static const char *const beside[] = {"merge", "json", "html", "quiet", "force", NULL};
-    const char *other = mst_opts_beside(beside);
-    if (other != NULL)
-        return mst_opts_wrong(&tool,
-                              "--merge: expected --json, --html, --quiet and --force with it, found %s (of the runs)",
-                              other);
-    return n_args != 0 ? -1 : mst_opts_wrong(&tool, "--merge: expected the results of all shards, found nothing");
-}
-
 /* An option that goes with one run from its beginning to its end; NULL: none was given. */
 static const char *of_one_run(void)
 {
@@ -165,7 +152,7 @@ static int check_usage(size_t n_args, const char *const *args)
     if (mst_common_check(&c, &err) != MST_OK)
         return mst_opts_refused(&tool, &err);
     if (o.merge)
-        return check_merge(n_args);
+        return mst_opts_merge(&tool, n_args);
     if (o.show)
         return check_show(n_args, args);
     if (o.output != NULL)
@@ -350,13 +337,9 @@ static mst_status run_one(run_job *j, size_t k, mst_program **program, mst_err *
     MST_TRY(mst_run_about_make(&r->about, &j->opts, j->ropts.seed, err));
     r->about.model = j->args[0];
     r->about.data = j->args[1];
-    r->about.network = j->network;
     r->about.energy = energy;
-    if (for_json()) {
-        r->about.bytes = mst_model_bytes(j->graph);
-        r->about.parameters = mst_model_parameters(j->graph);
-        r->about.sparsity = mst_json_rounded(mst_model_sparsity(j->graph));
-    }
+    if (for_json())
+        mst_run_about_model(&r->about, j->graph, j->network);
     r->versus = j->opts.versus;
     r->isa = mst_program_isa(*program);
     r->threads = j->opts.threads > j->ropts.threads ? j->opts.threads : j->ropts.threads;

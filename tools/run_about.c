@@ -157,6 +157,14 @@ mst_status mst_run_about_make(mst_run_about *a, const mst_sim_opts *o, uint64_t 
     return a->picked != NULL && a->names != NULL ? MST_OK : mst_fail(err, MST_ENOMEM, "out of memory");
 }
 
+void mst_run_about_model(mst_run_about *a, const mst_graph *g, const char *network)
+{
+    a->network = network;
+    a->bytes = mst_model_bytes(g);
+    a->parameters = mst_model_parameters(g);
+    a->sparsity = mst_json_rounded(mst_model_sparsity(g));
+}
+
 bool mst_run_masked(const mst_run_about *a)
 {
     bool found = false;
@@ -204,7 +212,13 @@ json_t *mst_run_about_json(const mst_run_about *a)
 
 json_t *mst_run_about_identity(const mst_run_about *a)
 {
-    json_t *id = mst_run_about_json(a);
+    json_t *id = mst_run_about_json(a), *at = json_array(), *layers = json_array();
+    for (size_t k = 0; k < a->at.n; k++)
+        mst_json_append(&at, mst_json_whole(a->at.values[k]));
+    for (size_t k = 0; k < a->n_layers; k++)
+        mst_json_append(&layers, mst_run_layer_json(&a->layers[k]));
+    mst_json_set(&id, "at", at);
+    mst_json_set(&id, "layers", layers);
     if (id != NULL) {
         json_object_del(id, "model");
         json_object_del(id, "shard");

@@ -53,10 +53,13 @@ typedef struct mst_run_about {
     mst_run_layer *layers;
 } mst_run_about;
 
-/* Of a run with o, whose program is made; model, data, network, energy, bytes, parameters and sparsity are the caller's
- * to set. Lent by the program and its graph. ENOMEM. Release in any case. */
+/* Of a run with o, whose program is made; model, data and energy are the caller's to set, and mst_run_about_model to be
+ * called where all is to be told. Lent by the program and its graph. ENOMEM. Release in any case. */
 mst_status mst_run_about_make(mst_run_about *a, const mst_sim_opts *o, uint64_t seed, mst_err *err);
 void mst_run_about_free(mst_run_about *a);
+
+/* network, bytes, parameters, sparsity, of the graph that runs, whose hash is lent. */
+void mst_run_about_model(mst_run_about *a, const mst_graph *g, const char *network);
 
 /* Does any layer drop spikes? */
 bool mst_run_masked(const mst_run_about *a);

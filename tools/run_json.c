@@ -157,9 +157,10 @@ static json_t *json_of(const mst_run_facts *r)
     return root;
 }
 
-/* On what it ran: nothing that results depend on. */
-static json_t *json_machine(const mst_run_facts *r)
+json_t *mst_run_json_machine(const mst_run_facts *r, json_t *parts)
 {
+    if (parts != NULL)
+        return json_pack("{s:o}", "parts", parts);
     json_t *machine = json_pack("{s:s, s:i}", "isa", r->isa, "threads", (int)r->threads);
     if (mst_ranks() > 1)
         mst_json_set(&machine, "ranks", mst_json_whole(mst_ranks()));
@@ -173,7 +174,7 @@ mst_status mst_run_json(const mst_run_facts *runs, size_t n, json_t *parts, cons
         mst_json_append(&list, json_of(&runs[k]));
     if (list != NULL)
         root = n == 1 ? json_incref(json_array_get(list, 0)) : json_pack("{s:O}", "runs", list);
-    mst_json_set(&root, "provenance", parts != NULL ? json_pack("{s:o}", "parts", parts) : json_machine(runs));
+    mst_json_set(&root, "provenance", mst_run_json_machine(runs, parts));
     json_decref(list);
     return mst_json_write("mstrun", root, path, err);
 }

@@ -2,18 +2,7 @@
  */
 #include "tools/run_merge.h"
 
-#include <string.h>
-
 #include "tools/tool_parts.h"
-
-static mst_status same_run(const mst_run_facts *first, const mst_run_about *a, mst_err *err)
-{
-    MST_TRY(mst_part_same(mst_run_about_identity(a), mst_run_about_identity(&first->about), err));
-    return a->at.n == first->about.at.n &&
-                   memcmp(a->at.values, first->about.at.values, a->at.n * sizeof *a->at.values) == 0
-               ? MST_OK
-               : mst_fail(err, MST_EINVAL, "it is of another run than part 1: other steps (--at)");
-}
 
 /* The first part says what the run is. */
 static mst_status begin(mst_run_facts *r, const json_t *run, mst_err *err)
@@ -34,7 +23,7 @@ static mst_status add_run(mst_run_facts *r, const json_t *run, bool first, mst_e
         MST_TRY(begin(r, run, err));
     mst_status st = mst_run_about_take(&about, run, err);
     if (st == MST_OK)
-        st = same_run(r, &about, err);
+        st = mst_part_same(mst_run_about_identity(&about), mst_run_about_identity(&r->about), err);
     mst_run_about_free(&about);
     if (st != MST_OK)
         return st;

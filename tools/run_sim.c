@@ -217,7 +217,7 @@ static mst_status commit(void *ctx, unsigned worker, size_t i, mst_err *err)
         MST_TRY(add_up(s, w, err));
         MST_TRY(write_sample(s, w, sample, err));
         if (w->ann != NULL)
-            MST_TRY(mst_versus_add(s->o->versus, sample, w->label, w->ann_class, w->said, s->r->n_at, err));
+            MST_TRY(mst_versus_add(s->o->versus, sample, w->label, w->ann_class, w->said, err));
     }
     return s->into == s->r ? mst_samples_did(&s->all, s->first + i, err) : MST_OK;
 }
@@ -360,6 +360,8 @@ mst_status mst_sim_run(const mst_sim_opts *o, mst_run_sums *r, mst_err *err)
                      .calls = &calls,
                      .ctx = &s}};
     mst_status st = mst_run_sums_make(r, o->at->n, s.n_layers, err);
+    if (o->versus != NULL)
+        mst_versus_begin(o->versus, o->at->n);
     if (st == MST_OK)
         st = mst_outcome_make(&r->outcome, o->pick, s.classes, err);
     if (st == MST_OK)

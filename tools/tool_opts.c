@@ -248,6 +248,17 @@ const char *mst_opts_beside(const char *const *names)
     return NULL;
 }
 
+int mst_opts_merge(const mst_tool *tool, size_t n_args)
+{
+    static const char *const beside[] = {"merge", "json", "html", "quiet", "force", NULL};
+    const char *other = mst_opts_beside(beside);
+    if (other != NULL)
+        return mst_opts_wrong(tool,
+                              "--merge: expected --json, --html, --quiet and --force with it, found %s (of the runs)",
+                              other);
+    return n_args != 0 ? -1 : mst_opts_wrong(tool, "--merge: expected the results of all shards, found nothing");
+}
+
 /* One option at argv[*i]; moves *i past a value in the next argument. -1 to go on. */
 static int take_option(const mst_tool *tool, int argc, char **argv, int *i)
 {

@@ -84,6 +84,19 @@ int mst_opts_parse(const mst_tool *tool, int argc, char **argv, const char **arg
 /* An option that was given and is none of these (NULL ends them), as it was written; NULL: there is none. */
 const char *mst_opts_beside(const char *const *names);
 
+/* Of --merge: are there parts, and only options that go with it? -1 to go on, or 2. */
+int mst_opts_merge(const mst_tool *tool, size_t n_args);
+#define MST_MERGE_OPTION(on) \
+    { \
+        "merge", 0, MST_OPT_FLAG, &(on), NULL, \
+            "put together the results (--json) of all shards of a run, as those of one run, and exit", 0, 0 \
+    }
+#define MST_RESUME_OPTION(path) \
+    { \
+        "resume", 0, MST_OPT_OUTPUT, &(path), "FILE", \
+            "keep in FILE how far the run came, every few seconds; go on from there if it exists", MST_PATH_JSON, 0 \
+    }
+
 /* Once usage is checked: all outputs against all inputs (2), then made ready (1). -1 to go on. Rank 0 alone writes
  * (tool_ranks.h). */
 int mst_opts_open(const mst_tool *tool);

@@ -74,12 +74,18 @@ def reports(made, tmp_path):
     args = ("mstcalib", FIXTURES / "swin-ts.onnx", made / "m.bin", data(made), "--json", "-", "--quiet")
     found += [("calib", json.loads(tool(*args, "--mode", mode).stdout)) for mode in ("step", "count", "radix")]
     found += [("calib", json.loads(tool(*args, "--attribute").stdout))]
+    for i in (1, 2):
+        tool(*args[:4], "--shard", "%d/2" % i, "--json", tmp_path / ("c%d.json" % i), "--quiet")
+        found.append(("calib", json.loads((tmp_path / ("c%d.json" % i)).read_text())))
+    merged = tool("mstcalib", "--merge", tmp_path / "c1.json", tmp_path / "c2.json", "--json", "-", "--quiet")
+    found.append(("calib", json.loads(merged.stdout)))
     found += [("calib", json.loads(tool(*args[:3], made / "nan.npy", *args[4:], "--skip-bad").stdout))]
     tool("mstconv", ONNX, "-o", tmp_path / "d.bin", "--mean", ".1307", "--std", ".3081", "--quiet")
     tuning = tool("mstcalib", ONNX, tmp_path / "d.bin", DIGITS, "--tune", tmp_path / "t.bin", "-T", 16, "--readout-from", "auto", "-n",
                   100, "--json", "-", "--quiet")
     found += [("tune", json.loads(tuning.stdout)), ("info", json.loads(tool("mstrun", "--info", tmp_path / "t.bin", "--json", "-").stdout)),
-              ("run", json.loads(tool("mstrun", tmp_path / "t.bin", DIGITS, "-n", 2, "--json", "-", "--quiet").stdout))]
+              ("run", json.loads(tool("mstrun", tmp_path / "t.bin", DIGITS, "-n", 2, "--json", "-", "--quiet").stdout)),
+              ("calib", json.loads(tool("mstcalib", ONNX, tmp_path / "t.bin", DIGITS, "-n", 2, "--json", "-", "--quiet").stdout))]
     for what, mode in (("masks", "step"), ("levels", "radix")):
         found += [("search", json.loads(tool(*args, "--search-" + what, tmp_path / (what + ".yaml"), "--mode", mode, "-T" if mode == "step"
                                              else "--seed", 3, "--budget", 90, "--holdout", ".5").stdout))]
@@ -106,7 +112,7 @@ def test_keys_are_those_of_the_document(made, tmp_path):
     for kind, report in reports(made, tmp_path):
         found = {re.sub(r"^runs\[\]\.", "", p) for p in paths(report)}
         written |= {(kind, p) for p in found}
-    known = documented() - {("run", "provenance.ranks")}  # test_ranks.py
+    known = documented() - {("run", "provenance.ranks"), ("calib", "provenance.ranks")}  # test_ranks.py
     assert not written - known, "written, not documented: %s" % sorted(written - known)
     assert not known - written, "documented, not written: %s" % sorted(known - written)
 

@@ -1,4 +1,4 @@
-"""mstrun by several MPI processes: the results are those of one, to the byte, and what fails in one ends all."""
+"""mstrun and mstcalib by several MPI processes: the results are those of one, to the byte, and what fails in one ends all."""
 import json
 import os
 import pathlib
@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from built import BUILD, lasting, tool
+from support import FIXTURES
 from test_long_runs import N, _made, run  # noqa: F401  (a fixture)
 
 pytestmark = [
@@ -46,13 +47,13 @@ def shared(made, n, *args, data=SETS, code=0):
     return out if code else json.loads(out)
 
 
-def workers(process, n):
+def workers(process, n, name="mstrun"):
     """Process numbers of the ranks, once they are there."""
     for _ in range(200):
         pids = []
         for pid in pathlib.Path("/proc/%d/task/%d/children" % (process.pid, process.pid)).read_text().split():
             try:
-                if os.readlink("/proc/%s/exe" % pid).endswith("/mstrun"):
+                if os.readlink("/proc/%s/exe" % pid).endswith("/" + name):
                     pids.append(int(pid))
             except OSError:
                 pass
@@ -173,3 +174,74 @@ def test_interrupted_and_resumed(made, tmp_path):
     assert json.dumps(lasting(run(made, *LONG, "--resume", journal))) == json.dumps(lasting(want))
     assert json.dumps(lasting(shared(made, 3, *LONG, "--resume", journal))) == json.dumps(lasting(want))
 
+
+ONNX = FIXTURES / "swin-ts.onnx"
+
+
+def calib(made, *args, data=SETS, code=0, n=0):
+    """mstcalib's JSON: of so many ranks; 0: of one process."""
+    words = (ONNX, made[0] / "m.bin", data.format(made[0]), "--json", "-", "--quiet") + args
+    out = ranks((n, words + ("--threads", 1)), name="mstcalib", code=code) if n else tool("mstcalib", *words, code=code).stdout
+    return out if code else lasting(json.loads(out))
+
+
+@pytest.mark.parametrize("args", [
+    (), ("-T", "2,4"), ("-n", 17, "--shuffle", 4), ("--mode", "count"), ("--mode", "radix", "--levels", 7), ("--mask", "q=0.3", "--ann-masks", "mean"), ("-n", 2)],
+    ids=lambda a: " ".join(map(str, a)))
+def test_calibration_by_ranks(made, args):
+    want = json.dumps(calib(made, *args))
+    assert all(json.dumps(calib(made, *args, n=n)) == want for n in (1, 3, 4))
+
+
+def test_calibration_by_ranks_of_other_speed(made):
+    same = (ONNX, made[0] / "m.bin", SETS.format(made[0]), "--quiet", "-T", 40)
+    out = json.loads(ranks((1, same + ("--json", "-")), (1, same + ("--isa", "scalar", "--threads", 1)), (1, same + ("--threads", 4)), name="mstcalib"))
+    assert out["provenance"]["ranks"] == 3 and json.dumps(lasting(out)) == json.dumps(calib(made, "-T", 40))
+
+
+def test_calibration_of_bad_samples_by_ranks(made, tmp_path):
+    spec = bad_samples(tmp_path, (0, 1, 2, 3, 4, 30, 59))
+    assert json.dumps(calib(made, "--skip-bad", data=spec, n=3)) == json.dumps(calib(made, "--skip-bad", data=spec))
+    args = (ONNX, made[0] / "m.bin", bad_samples(tmp_path, (41, 23, 57)), "--quiet", "-T", 2)
+    one = tool("mstcalib", *args, "--json", tmp_path / "one.json", code=1).stderr.strip()
+    assert ranks((3, args + ("--threads", 1, "--json", tmp_path / "all.json")), code=1, name="mstcalib") == one and "sample 23" in one
+    a, b = (json.loads((tmp_path / n).read_text()) for n in ("one.json", "all.json"))
+    assert json.dumps(lasting(a)) == json.dumps(lasting(b)) and a["samples"] == 23 and a["partial"]
+    spec = bad_samples(tmp_path, range(N))
+    line = ranks((3, (ONNX, made[0] / "m.bin", spec, "--skip-bad", "--quiet")), code=1, name="mstcalib")
+    assert "none of 60 samples could be used" in line
+
+
+def test_what_fails_in_one_rank_ends_a_calibration(made, tmp_path):
+    good, out = (ONNX, made[0] / "m.bin", SETS.format(made[0]), "--quiet"), tmp_path / "r.json"
+    for bad, says in ((good[:1] + (tmp_path / "no.bin",) + good[2:], "no.bin: cannot open it"), (good + ("-T", 3), "something else than rank 0"), (good + ("-n", 5), "something else"),
+                      (good + ("--ann-masks", "mean", "--mask", "q=.2"), "something else"), (good + ("--first", 0), "--first: expected")):
+        line = ranks((2, good + ("--json", out)), (1, bad), code=1, name="mstcalib")
+        assert line.startswith("mstcalib: error: rank 2 (") and says in line and not out.exists()
+    for more in (("--attribute",), ("--html", tmp_path / "p.html"), ("--tune", tmp_path / "t.bin"), ("--search-masks", tmp_path / "p.yaml"), ("--exit-budget", 1)):
+        assert "%s: expected one process with it, found 2 ranks" % more[0] in ranks((2, good + more), code=2, name="mstcalib")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_calibration_interrupted_and_resumed_by_ranks(made, tmp_path):
+    """By ranks, then by one process, then by ranks again: the JSON of one go."""
+    journal, long = tmp_path / "j.json", ("-T", 300)
+    words, want = (ONNX, made[0] / "m.bin", SETS.format(made[0]), "--quiet") + long, json.dumps(calib(made, *long))
+    after, said = 1., None
+    for _ in range(8):
+        process = start((3, words + ("--threads", 1, "--resume", journal, "--json", tmp_path / "p.json", "--force")), name="mstcalib")
+        pid = workers(process, 3, "mstcalib")[0]
+        time.sleep(after)
+        os.kill(pid, signal.SIGTERM)
+        _, err = process.communicate(timeout=120)
+        said = re.search(r"interrupted after (\d+) of 60", err)
+        if said is not None and 0 < int(said.group(1)) < N:
+            break
+        after *= .6 if process.returncode == 0 else 1.5
+        if process.returncode == 0:
+            journal.unlink()
+    assert said is not None and json.loads((tmp_path / "p.json").read_text())["samples"] == int(said.group(1))
+    kept = journal.read_bytes()
+    assert json.dumps(calib(made, *long, "--resume", journal)) == want
+    journal.write_bytes(kept)
+    assert json.dumps(calib(made, *long, "--resume", journal, n=3)) == want

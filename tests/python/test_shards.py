@@ -110,7 +110,7 @@ def test_interrupted_and_resumed(made, tmp_path):
 
 @pytest.mark.parametrize("args, says", [
     (("--mask", "q=0.7"), "'network' is"), (("--seed", 9), "'seed' is"), (("--mode", "count"), "'mode' is"), (("-T", 3), "'T' is"),
-    (("--at", "1,2"), "other steps"), (("--shuffle", 3), "'picked' is"), (("-n", 50), "'selected' is"),
+    (("--at", "1,2"), "'at' is"), (("--shuffle", 3), "'picked' is"), (("-n", 50), "'selected' is"),
     (("--skip-bad",), "'skip_bad' is"), (("--energy-ac", 2), "'energy' is"), (("--readout-from", 2), "'readout_from' is"),
     (("--mode", "count", "--levels", "4,8"), "it has 2 runs, part 1 has 1")], ids=lambda a: " ".join(map(str, a)))
 def test_parts_of_other_runs(made, tmp_path, args, says):

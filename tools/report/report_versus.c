@@ -2,15 +2,28 @@
 #include "tools/report/report_versus.h"
 
 #include <math.h>
+#include <stddef.h>
 
+#include "tools/tool_fields.h"
 #include "tools/tool_output.h"
 
-mst_status mst_versus_add(mst_versus *p, uint32_t sample, int label, uint32_t ann, const uint32_t *said, size_t n_at,
-                          mst_err *err)
+#define LENGTH(a) (sizeof(a) / sizeof(a)[0])
+#define OF(type, key) \
+    { \
+#key, MST_FIELD_WHOLE, offsetof(type, key) \
+    }
+
+static const mst_field at_fields[] = {OF(mst_versus_at, right), OF(mst_versus_at, lost), OF(mst_versus_at, gained),
+                                      OF(mst_versus_at, agree)};
+static const mst_field all_fields[] = {OF(mst_versus, samples), OF(mst_versus, labelled), OF(mst_versus, ann_right)};
+
+void mst_versus_begin(mst_versus *p, size_t n_at) { p->n_at = n_at; }
+
+mst_status mst_versus_add(mst_versus *p, uint32_t sample, int label, uint32_t ann, const uint32_t *said, mst_err *err)
 {
     bool known = label >= 0, ann_right = known && ann == (uint32_t)label;
+    size_t n_at = p->n_at;
     uint32_t last = said[n_at - 1];
-    p->n_at = n_at;
     p->samples++;
     p->labelled += known;
     p->ann_right += ann_right;
@@ -77,7 +90,7 @@ static json_t *json_flips(const mst_versus *p)
 
 json_t *mst_versus_json(const mst_versus *p)
 {
-    size_t last = p->n_at - 1;
+    size_t last = p->n_at - 1; /* of nothing that was run, too: mst_versus_begin */
     json_t *out = json_object();
     mst_json_set(&out, "ann_top1_percent", mst_json_real(100 * mst_versus_ann_top1(p)));
     mst_json_set(&out, "loss_percent", mst_json_real(100 * mst_versus_loss(p, last)));
@@ -88,4 +101,87 @@ json_t *mst_versus_json(const mst_versus *p)
     mst_json_set(&out, "flipped", mst_json_whole(p->n_flips));
     mst_json_set(&out, "flips", json_flips(p));
     return out;
+}
+
+/* ---- parts of a run ---- */
+
+json_t *mst_versus_counts_json(const mst_versus *p)
+{
+    json_t *out = json_object(), *at = json_array();
+    for (size_t k = 0; k < p->n_at; k++) {
+        json_t *one = json_object();
+        mst_fields_set(&one, at_fields, LENGTH(at_fields), &p->at[k]);
+        mst_json_append(&at, one);
+    }
+    mst_fields_set(&out, all_fields, LENGTH(all_fields), p);
+    mst_json_set(&out, "at", at);
+    return out;
+}
+
+static mst_status take_counts(mst_versus *p, const json_t *counts, mst_err *err)
+{
+    mst_versus all = {0};
+    const json_t *at = json_object_get(counts, "at");
+    MST_TRY(mst_fields_take(counts, all_fields, LENGTH(all_fields), NULL, &all, err));
+    if (json_array_size(at) != p->n_at || all.labelled > all.samples || all.ann_right > all.labelled)
+        return mst_fail(err, MST_EFORMAT, "its sums are not whole");
+    p->samples += all.samples;
+    p->labelled += all.labelled;
+    p->ann_right += all.ann_right;
+    for (size_t k = 0; k < p->n_at; k++) {
+        mst_versus_at one = {0};
+        MST_TRY(mst_fields_take(json_array_get(at, k), at_fields, LENGTH(at_fields), NULL, &one, err));
+        if (one.lost > all.ann_right || one.right > all.labelled || one.agree > all.samples ||
+            all.ann_right - one.lost + one.gained != one.right)
+            return mst_fail(err, MST_EFORMAT, "its sums are not whole");
+        p->at[k].right += one.right;
+        p->at[k].lost += one.lost;
+        p->at[k].gained += one.gained;
+        p->at[k].agree += one.agree;
+    }
+    return MST_OK;
+}
+
+static bool take_class(const json_t *v, size_t classes, uint32_t *to)
+{
+    uint64_t n;
+    bool ok = mst_json_take_whole(v, &n) && n < classes;
+    *to = ok ? (uint32_t)n : 0;
+    return ok;
+}
+
+static mst_status take_flips(mst_versus *p, const json_t *versus, size_t classes, mst_err *err)
+{
+    uint64_t flipped, sample;
+    uint32_t label = 0;
+    const json_t *list = json_object_get(versus, "flips");
+    size_t n = json_array_size(list);
+    if (!mst_json_take_whole(json_object_get(versus, "flipped"), &flipped) ||
+        n != (flipped < MST_FLIPS_LISTED ? flipped : MST_FLIPS_LISTED))
+        return mst_fail(err, MST_EFORMAT, "'flipped' and 'flips' do not go together");
+    for (size_t i = 0; i < n; i++) {
+        mst_flip x = {.label = -1};
+        const json_t *one = json_array_get(list, i), *said = json_object_get(one, "label");
+        if (!mst_json_take_whole(json_object_get(one, "sample"), &sample) || sample > UINT32_MAX ||
+            (!json_is_null(said) && !take_class(said, classes, &label)) ||
+            !take_class(json_object_get(one, "ann"), classes, &x.ann) ||
+            !take_class(json_object_get(one, "snn"), classes, &x.snn))
+            return mst_fail(err, MST_EFORMAT, "'flips' is not of samples and classes");
+        x.sample = (uint32_t)sample;
+        x.label = json_is_null(said) ? -1 : (int)label;
+        if (p->n_flips + i < MST_FLIPS_LISTED)
+            p->flips[p->n_flips + i] = x;
+    }
+    p->n_flips += flipped;
+    return MST_OK;
+}
+
+mst_status mst_versus_take(mst_versus *p, const json_t *versus, const json_t *snn, const json_t *counts, size_t classes,
+                           mst_err *err)
+{
+    MST_TRY(take_counts(p, counts, err));
+    MST_TRY(take_flips(p, versus, classes, err));
+    MST_TRY(mst_confusion_take(&p->ann, json_object_get(versus, "ann_confusion"), classes, err));
+    MST_TRY(mst_confusion_take(&p->both, json_object_get(versus, "pairs"), classes, err));
+    return mst_confusion_take(&p->snn, snn, classes, err);
 }

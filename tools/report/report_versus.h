@@ -16,14 +16,17 @@ typedef struct mst_flip {
     uint32_t ann, snn;
 } mst_flip;
 
+/* At one of the steps asked for. */
+typedef struct mst_versus_at {
+    uint64_t right, lost, gained; /* of the labelled: right; right by the ANN alone; by the network alone */
+    uint64_t agree;               /* of all: the same class */
+} mst_versus_at;
+
 /* Zero-initialised: of no samples. */
 typedef struct mst_versus {
     uint64_t samples, labelled, ann_right;
     size_t n_at;
-    struct {
-        uint64_t right, lost, gained; /* of the labelled: right; right by the ANN alone; by the network alone */
-        uint64_t agree;               /* of all: the same class */
-    } at[MST_OPT_MAX_LIST];
+    mst_versus_at at[MST_OPT_MAX_LIST];
     mst_confusion ann;  /* (label, the ANN's class) */
     mst_confusion both; /* (the ANN's class, the network's) */
     mst_confusion snn;  /* (label, the network's class) */
@@ -31,8 +34,10 @@ typedef struct mst_versus {
     mst_flip flips[MST_FLIPS_LISTED];
 } mst_versus;
 
+/* Zero-initialised, then how many steps are asked for: */
+void mst_versus_begin(mst_versus *p, size_t n_at);
 /* The next sample in order; said [n_at]: classes at each step asked for. ENOMEM. */
-mst_status mst_versus_add(mst_versus *p, uint32_t sample, int label, uint32_t ann, const uint32_t *said, size_t n_at,
+mst_status mst_versus_add(mst_versus *p, uint32_t sample, int label, uint32_t ann, const uint32_t *said,
                           mst_err *err);
 void mst_versus_free(mst_versus *p);
 
@@ -47,5 +52,10 @@ double mst_share_se(double share, uint64_t n);
 
 /* "ann_top1_percent", "loss_percent", .. of the last step, "ann_confusion", "pairs", "flips". NULL: out of memory. */
 json_t *mst_versus_json(const mst_versus *p);
+/* What that and mst_confusion_json of snn leave out: who is right, at each step. NULL: out of memory. */
+json_t *mst_versus_counts_json(const mst_versus *p);
+/* Add the next samples in order, which these three say, with as many steps, of so many classes. EFORMAT, ENOMEM. */
+mst_status mst_versus_take(mst_versus *p, const json_t *versus, const json_t *snn, const json_t *counts, size_t classes,
+                           mst_err *err);
 
 #endif
