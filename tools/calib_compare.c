@@ -153,7 +153,8 @@ static mst_status identify(const mst_compare_call *call, const mst_sim_opts *sim
 {
     if (mst_ranks() > 1) {
         json_t *id = mst_calib_identity(&f->about, &f->run.about);
-        mst_status st = id != NULL ? mst_json_hash(id, &job->identity, err) : mst_fail(err, MST_ENOMEM, "out of memory");
+        mst_status st = id != NULL ? mst_json_hash(id, &job->identity, err)
+                                   : mst_fail(err, MST_ENOMEM, "out of memory");
         json_decref(id);
         MST_TRY(st);
     }

@@ -20,7 +20,10 @@ typedef struct mst_networks_said {
     uint32_t steps;        /* that v(0) should be tuned for: a note says so otherwise; 0: no note */
 } mst_networks_said;
 
-static inline const char *mst_ann_masks(const mst_networks_said *s) { return s->ann_masks != NULL ? s->ann_masks : "none"; }
+static inline const char *mst_ann_masks(const mst_networks_said *s)
+{
+    return s->ann_masks != NULL ? s->ann_masks : "none";
+}
 
 /* snn_graph is loaded: the ANN of that ONNX file, and isa, frames and seed of the run that is to be. Warns on stderr
  * where the files do not belong together, or to that run. What fails is EINVAL, EFORMAT, EIO, ENOMEM, ELIMIT. */

@@ -22,8 +22,8 @@ typedef struct mst_calib_job {
 } mst_calib_job;
 
 /* EIO where it was stopped; where samples were measured before a failure, out is a report of these (else it has none),
- * on rank 0. A part of a run may have none that could be used. sums: "sums" of a part, JSON null of a whole run. Release
- * all in any case. */
+ * on rank 0. A part of a run may have none that could be used. sums: "sums" of a part, JSON null of a whole run.
+ * Release all in any case. */
 mst_status mst_calib_run(const mst_calib_job *job, mst_calib_report *out, mst_outcome *outcome, json_t **sums,
                          mst_err *err);
 

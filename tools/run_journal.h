@@ -5,8 +5,8 @@
 #include "tools/run_sim.h"
 #include "tools/tool_journal.h"
 
-/* What must be the same where a run of g, as it is run (masks, preprocessing), on the data of that SPEC is gone on with:
- * the network by the bytes of its file, samples, mode, steps. NULL: err says why. */
+/* What must be the same where a run of g, as it is run (masks, preprocessing), on the data of that SPEC is gone on
+ * with: the network by the bytes of its file, samples, mode, steps. NULL: err says why. */
 json_t *mst_run_journal_of(const mst_graph *g, const char *data, uint64_t seed, const mst_sim_opts *o, mst_err *err);
 /* Of such runs. As mst_journal_open. */
 mst_status mst_run_journal_open(const char *path, const mst_graph *g, const char *data, uint64_t seed,

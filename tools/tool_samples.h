@@ -15,8 +15,8 @@
 typedef struct mst_samples_calls {
     /* Any rank, before all. */
     mst_status (*begin)(void *ctx, mst_err *err);
-    /* Run n of those that are picked, from the first on, and add each to the sums in order (mst_samples_did then). Fewer
-     * are done, and OK returned, where it was asked to stop. */
+    /* Run n of those that are picked, from the first on, and add each to the sums in order (mst_samples_did then).
+     * Fewer are done, and OK returned, where it was asked to stop. */
     mst_status (*run)(void *ctx, size_t first, size_t n, mst_err *err);
     /* The same into sums that are apart: how many are done, and these as a state. */
     mst_status (*run_apart)(void *ctx, size_t first, size_t n, size_t *done, json_t **state, mst_err *err);

@@ -198,8 +198,8 @@ MST_API void mst_calib_sums_report(const mst_calib_sums *s, mst_calib_report *ou
 
 /* ---- how sure shares of samples are ---- */
 
-/* The exact test of McNemar: of pairs, `lost` are right by the first alone, `gained` by the second alone. The
- * probability that chance splits them as far from the middle as this, if neither is better; two-sided, 1 without any. */
+/* The exact test of McNemar: of pairs, `lost` are right by the first alone, `gained` by the second alone. How probable
+ * it is that chance splits them as far from the middle as this, if neither is better; two-sided, 1 without any. */
 MST_API double mst_paired_p(uint64_t lost, uint64_t gained);
 /* The interval of Clopper and Pearson: with 95 % probability the share in the population, of which k of n samples were
  * found. k at most n; NaN where n is 0. */

@@ -93,7 +93,9 @@ END_TEST
 
 START_TEST(no_texts)
 {
-    static const char *const bad[] = {"", "-", "1", ":1", "1:", "1:x", "1:100", "g:1", "1:68", "80000000:67", "100000000:67", "+1:0", " 1:0", "1:0x", "1:012", "infi", "1.5", "0x1:1"};
+    static const char *const bad[] = {
+        "", "-", "1", ":1", "1:", "1:x", "1:100", "g:1", "1:68", "80000000:67", "100000000:67", "+1:0", " 1:0",
+        "1:0x", "1:012", "infi", "1.5", "0x1:1"};
     mst_exact s = {0}, zero = {0};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         ck_assert_msg(!mst_exact_add_text(&s, bad[i]), "%s", bad[i]);
