@@ -142,8 +142,9 @@ static void print_mode(const mst_run_about *a, FILE *f)
 {
     if (mst_mode_counts(a->mode))
         fprintf(f,
-                "mode %s%s%s; latency %.0f steps (%" PRIu64 " layers one after another, windows of %" PRIu64 ")\n\n",
-                a->mode_name, a->thinning != NULL ? ", thinning " : "", a->thinning != NULL ? a->thinning : "",
+                "mode %s%s%s%s; latency %.0f steps (%" PRIu64 " layers one after another, windows of %" PRIu64 ")\n\n",
+                a->mode_name, a->thinning != NULL ? ", " : "", a->thinning != NULL ? a->thinning : "",
+                a->thinning != NULL ? " thinning" : "",
                 mst_run_latency(a), a->depth, a->window);
     else if (a->readout_from > 1)
         fprintf(f, "logits are averaged from step %" PRIu64 " on; before it, from step 1\n\n", a->readout_from);
