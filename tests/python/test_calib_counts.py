@@ -175,7 +175,7 @@ def test_the_stored_mode_is_what_runs(converted):
     step = calib(converted, "swin-ts", path, "--mode", "step", "-T", "2,4")
     assert step["mode"] == "step" and step["T"] == 4 and [p["t"] for p in step["at"]] == [2, 4]
     for row in step["layers"]:
-        assert "levels" not in row and sorted(row["parts"]) == sorted(set(PARTS) - {"masks"} | {"unevenness"})
+        assert row["levels"] is None and sorted(row["parts"]) == sorted(set(PARTS) - {"masks"} | {"unevenness"})
 
 
 def test_text(converted):
