@@ -133,7 +133,8 @@ mst_status mst_event_unpack(mst_event_packing how, const uint8_t *in, size_t n, 
     switch (how) {
     case MST_PACKED_NOT:
         MST_TRY(mst_event_unpacked_room(out, n, what, err));
-        memcpy(out->p, in, n);
+        if (n != 0)
+            memcpy(out->p, in, n);
         out->n = n;
         return MST_OK;
 #ifdef MST_LZ4
