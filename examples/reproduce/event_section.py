@@ -80,7 +80,7 @@ def frames(page, names):
     if len(kept) > 1:
         one, best = min(kept), max(kept, key=lambda n: runs.top1(kept[n]))
         change, error = runs.paired(kept[best], None, kept[one], None)
-        page.claim("table2 frames", None, "The ANN of %d frames is the best, %s points against that of %d." % (
-            best, with_error(change, error), one) if best != one else
-            "More frames than %d do not make the ANN better." % one, best=best, change=change, error=error,
-            ours={str(n): points(runs.top1(ann)) for n, ann in kept.items()})
+        page.claim("table2 frames", None,
+                   "The ANN of %d frames is the best, %s points against that of %d." % (best, with_error(change, error), one)
+                   if best != one else "The ANN of %d frame is the best." % one, best=best, change=change, error=error,
+                   ours={str(n): runs.top1(ann) for n, ann in kept.items()})

@@ -141,7 +141,7 @@ def figure5_claims(page, curves):
             level = change >= -lost - 2 * error
             page.claim("fig5 SA level %s" % mode, level,
                        "Self-attention, %s: at 75 %% the network trained for it has %s ± %.2f points against none masked (the paper loses %.1f at %d %%): %s." % (
-                           mode, points(change), error, lost, share, "level" if level else "not level"),
+                           mode, points(change), error, lost, share, "level within two standard errors" if level else "not level"),
                        ours=change, error=error, paper=-lost)
         own_mlp = curves.get(("MLP", mode, "trained for it"), {})
         if 50 in own and 50 in own_mlp:
@@ -160,7 +160,7 @@ def figure5_claims(page, curves):
                     page.claim("fig5 %s %d %s" % (part, s, mode), change >= theirs - 2 * error - 0.005,
                                "%s at %d %%, %s: %s ± %.2f points against none masked (paper, Table 3: %s): %s." % (
                                    PANELS[part], s, mode, points(change), error, points(theirs),
-                                   "not more is lost" if change >= theirs - 2 * error - 0.005 else "more is lost"),
+                                   "not more is lost, within two standard errors" if change >= theirs - 2 * error - 0.005 else "more is lost"),
                                ours=change, error=error, paper=theirs)
 
 
