@@ -95,7 +95,7 @@ const char *onnx_graph_check(const ox_graph *g)
     unsigned char *defined = calloc(g->n_values + 1u, 1);
     if (defined == NULL)
         return "out of memory in the test";
-    const char *bad = g->opset < 9 || g->opset > 21 ? "the opset" : check_all(g, defined);
+    const char *bad = g->opset < OX_MIN_OPSET || g->opset > OX_MAX_OPSET ? "the opset" : check_all(g, defined);
     free(defined);
     return bad;
 }
