@@ -57,7 +57,7 @@ obj = $(patsubst %.c,$(B)/%.o,$(1))
 # Users before what they use, and kernels last, set by set, those on counts behind all others: a linker takes them in
 # this order, and where a function is called, the system maps the pages around it. So these are neighbours that are not.
 KERNEL_SRC  := $(call src,runtime/kernels)
-of_sets     = $(foreach s,scalar avx2 avxvnni avx512 vnni amx,$(filter %_$(s).c,$(1)))
+of_sets     = $(foreach s,scalar avx2 avxvnni avx512 vnni amx neon dotprod,$(filter %_$(s).c,$(1)))
 RUNTIME_SRC := $(foreach d,session backend $(patsubst runtime/%/,%,$(wildcard runtime/backend/*/)) lower ops plan format ir core,\
                        $(call src,runtime/$(d))) \
                $(filter-out $(call of_sets,$(KERNEL_SRC)),$(KERNEL_SRC)) \
@@ -153,6 +153,7 @@ $(B)/runtime/kernels/%_amx.o: ISA_FLAGS := -mavx512f -mavx512bw -mavx512vl -mavx
 $(B)/runtime/kernels/%_avx512.o: ISA_FLAGS := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mprefer-vector-width=512
 else ifeq ($(MACHINE),aarch64)
 # GCC 12 ends with an internal error where it vectorizes loops of fmin or fmax
+$(B)/runtime/kernels/%_dotprod.o: ISA_FLAGS := -march=armv8.2-a+dotprod
 NO_LOOPS := $(addprefix $(B)/,tools calibrate converter) $(addprefix $(B)/port/,converter)
 $(addsuffix /%.o,$(NO_LOOPS)): ISA_FLAGS := -fno-tree-loop-vectorize
 endif
@@ -308,6 +309,7 @@ PORT_BINS := $(if $(PORT_CONV),$(patsubst tests/fixtures/onnx/%,$(B)/port/models
 $(B)/port/models/%.bin: tests/fixtures/onnx/% $(PORT_CONV)
 	@mkdir -p $(@D)
 	@$(PORT_CONV) --quiet --force $< -o $@
+$(B)/port/tests/unit/kernels/test_count_kernels: $(B)/port/tests/unit/kernels/amx_emulated.o
 .PHONY: port-check $(PORT_BIN:%=%.run)
 port-check: $(PORT_BIN:%=%.run)
 $(PORT_BIN:%=%.run): %.run: % $(PORT_BINS)

@@ -125,6 +125,8 @@ extern const mst_block_kernels mst_block_kernels_scalar;
 #if defined(__x86_64__)
 extern const mst_block_kernels mst_block_kernels_avx2, mst_block_kernels_avx512;
 extern const mst_block_kernels mst_block_kernels_avx512_more; /* over avx512 where the machine has it */
+#elif defined(__aarch64__)
+extern const mst_block_kernels mst_block_kernels_neon;
 #endif
 
 #endif

@@ -58,6 +58,7 @@ static void run_panel(const job *j, place *at, size_t rows, finish_fn *finish)
              .tallest = tallest_of(rows),
              .at_once = steps_at_once((in->k + 3) / 4),
              .most = in->most * j->w->most,
+             .largest = in->most,
              .panel = j->w->panels + at->o / MSTC_COLS * mstc_panel_size(in->n_taps, in->k)};
     size_t first = at->row, tiles = tiles_of(rows);
     for (size_t i = 0; i < tiles; i++, at->row += at->height) {

@@ -63,7 +63,7 @@ typedef struct mstc_input {
     const uint32_t *index;
     const size_t *taps;
     size_t n_taps, k;
-    unsigned most; /* no count is larger: the smaller, the faster on AVX2 (16, 32, 64, 128) */
+    unsigned most; /* no count is larger: the smaller, the faster on AVX2 (16, 32, 64, 128), on ARM up to 127 */
 } mstc_input;
 
 /* Weights of outputs o in panels [ceil(n/32)][n_taps][ceil(k/4)][32][4], 64-byte aligned: weight
@@ -160,11 +160,13 @@ extern const mst_count_kernels mst_count_kernels_scalar;
 #if defined(__x86_64__)
 extern const mst_count_kernels mst_count_kernels_avx2, mst_count_kernels_avxvnni, mst_count_kernels_vnni,
     mst_count_kernels_amx;
+#elif defined(__aarch64__)
+extern const mst_count_kernels mst_count_kernels_neon, mst_count_kernels_dotprod;
 #endif
 
 /* Fill *out with the kernels of a set: "amx" (with AVX-512 VNNI), "vnni" (AVX-512 VNNI), "avxvnni"
- * (256 bits), "avx2" or "scalar"; NULL: the best that this machine has. EINVAL for an unknown set, or
- * one that this machine lacks. */
+ * (256 bits), "avx2" or "scalar", on ARM "dotprod" (its dot products) or "neon"; NULL: the best that this
+ * machine has. EINVAL for an unknown set, or one that this machine lacks. */
 mst_status mst_count_kernels_select(const char *set, mst_count_kernels *out, mst_err *err);
 
 bool mst_count_kernels_here(const char *set); /* does this machine have it? */

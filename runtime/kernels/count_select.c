@@ -45,6 +45,20 @@ static bool has_amx(void)
     return false;
 #endif
 }
+#elif defined(__aarch64__) && defined(__linux__)
+#include <sys/auxv.h>
+
+#define DOT_PRODUCTS (1ul << 20) /* HWCAP_ASIMDDP, which not every system's headers name */
+
+static bool has_dotprod(void)
+{
+    return (getauxval(AT_HWCAP) & DOT_PRODUCTS) != 0;
+}
+#elif defined(__aarch64__)
+static bool has_dotprod(void)
+{
+    return false; /* the system is not known to tell */
+}
 #endif
 
 static bool has_scalar(void)
@@ -63,6 +77,9 @@ static const struct set {
     {&mst_count_kernels_vnni, has_vnni, "avx512"},
     {&mst_count_kernels_avxvnni, has_avxvnni, "avx512"},
     {&mst_count_kernels_avx2, has_avx2, "avx2"},
+#elif defined(__aarch64__)
+    {&mst_count_kernels_dotprod, has_dotprod, "neon"},
+    {&mst_count_kernels_neon, has_scalar, "neon"},
 #endif
     {&mst_count_kernels_scalar, has_scalar, "scalar"},
 };
@@ -91,8 +108,10 @@ mst_status mst_count_kernels_select(const char *set, mst_count_kernels *out, mst
         if (set != NULL)
             return mst_fail(err, MST_EINVAL, "kernels on counts '%s': this machine does not have them", set);
     }
-    return mst_fail(err, MST_EINVAL, "kernels on counts '%s': unknown, expected scalar, avx2, avxvnni, vnni or amx",
-                    set);
+    char names[64] = "";
+    for (size_t i = 0; i < N_SETS; i++)
+        strcat(strcat(names, i == 0 ? "" : ", "), sets[i].table->isa);
+    return mst_fail(err, MST_EINVAL, "kernels on counts '%s': unknown, expected one of %s", set, names);
 }
 
 bool mst_count_kernels_here(const char *set)

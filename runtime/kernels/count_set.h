@@ -34,14 +34,14 @@ ALWAYS void end_tiles(void) {}
 #endif
 
 /* sums[r*32 + o] of height <= MSTC_TILE rows and the n <= 32 outputs of a panel. Sums behind n
- * may be anything. most: no product of a count and a weight is larger. */
+ * may be anything. most: no product of a count and a weight is larger; largest: no count is. */
 typedef struct dot {
     const uint8_t *rows[MSTC_TILE];
     const size_t *taps;
     size_t n_taps, steps; /* steps: of 4 counts, in a segment */
     const int8_t *panel;
     size_t height, n, tallest, at_once; /* height: tallest, or one less */
-    unsigned most;
+    unsigned most, largest;
 } dot;
 
 #endif

@@ -108,6 +108,8 @@ typedef struct mst_kernels {
 extern const mst_kernels mst_kernels_scalar;
 #if defined(__x86_64__)
 extern const mst_kernels mst_kernels_avx2, mst_kernels_avx512;
+#elif defined(__aarch64__)
+extern const mst_kernels mst_kernels_neon;
 #endif
 
 /* Fill *out with the kernels of isa (a name of mst/isa.h; NULL: the best

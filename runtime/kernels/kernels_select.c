@@ -52,6 +52,8 @@ static const struct isa {
     /* for counts; nobody has timed it on such a processor yet */
     {"amx", &mst_kernels_avx512, &mst_block_kernels_avx512, &mst_block_kernels_avx512_more, has_amx,
      has_avx512_more, true},
+#elif defined(__aarch64__)
+    {"neon", &mst_kernels_neon, &mst_block_kernels_neon, NULL, has_scalar, NULL, false}, /* each of them has it */
 #endif
 };
 #define N_SETS (sizeof sets / sizeof sets[0])

@@ -72,6 +72,10 @@ static trial *new_trial(uint64_t seed)
     fill(t, t->gain, MSTB_COLS, 0);
     fill(t, t->bias, MSTB_COLS, 0);
     fill(t, t->w, K * MSTB_COLS, 0);
+    for (size_t j = 0; j < MSTB_COLS; j += 5) { /* just at theta, which fires */
+        t->v[j] = 0;
+        t->x[j] = t->theta[j];
+    }
     fill(t, t->values, K, 0);
     for (size_t i = 0; i < K; i++)
         t->values[i] = (t->bits[i / 64] >> i % 64 & 1) != 0 ? t->values[i] : 0.0f;
@@ -355,6 +359,8 @@ static const struct set {
     {"avx2", "avx2", &mst_block_kernels_avx2},
     {"avx512", "avx512", &mst_block_kernels_avx512},
     {"avx512 with VBMI2 and VPOPCNTDQ", "avx512", &mst_block_kernels_avx512_more},
+#elif defined(__aarch64__)
+    {"neon", "neon", &mst_block_kernels_neon},
 #endif
 };
 

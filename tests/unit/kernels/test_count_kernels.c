@@ -299,13 +299,17 @@ START_TEST(scalar_equals_loops)
 }
 END_TEST
 
-START_TEST(avx2_equals_scalar) { compare_set("avx2"); }
-END_TEST
+#if defined(__aarch64__)
+static const char *const sets[] = {"neon", "dotprod"};
+#else
+static const char *const sets[] = {"avx2", "avxvnni", "vnni"};
+#endif
 
-START_TEST(avxvnni_equals_scalar) { compare_set("avxvnni"); }
-END_TEST
-
-START_TEST(vnni_equals_scalar) { compare_set("vnni"); }
+START_TEST(sets_equal_scalar)
+{
+    for (size_t i = 0; i < sizeof sets / sizeof sets[0]; i++)
+        compare_set(sets[i]);
+}
 END_TEST
 
 START_TEST(amx_equals_scalar) { compare_set("amx"); }
@@ -355,6 +359,7 @@ START_TEST(select_best_and_unknown)
     ck_assert_str_eq(mst_count_kernels_of("scalar"), "scalar");
     ck_assert_int_eq(mst_count_kernels_select(mst_count_kernels_of("avx2"), &k, &err), MST_OK);
     ck_assert_int_eq(mst_count_kernels_select(mst_count_kernels_of("avx512"), &k, &err), MST_OK);
+    ck_assert_int_eq(mst_count_kernels_select(mst_count_kernels_of("neon"), &k, &err), MST_OK);
 }
 END_TEST
 
@@ -364,9 +369,7 @@ int main(void)
     TCase *tc = tcase_create("sets");
     tcase_set_timeout(tc, 120);
     tcase_add_test(tc, scalar_equals_loops);
-    tcase_add_test(tc, avx2_equals_scalar);
-    tcase_add_test(tc, avxvnni_equals_scalar);
-    tcase_add_test(tc, vnni_equals_scalar);
+    tcase_add_test(tc, sets_equal_scalar);
     tcase_add_test(tc, amx_equals_scalar);
     tcase_add_test(tc, emulated_amx_equals_scalar);
     tcase_add_test(tc, thin_table_is_binomial);

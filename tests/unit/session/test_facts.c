@@ -189,7 +189,7 @@ START_TEST(wrong_options_as_text)
         {"frames=4294967296", "option frames: expected a whole number up to 4294967295"},
         {"threads=", "option threads: "},
         {"block-steps=2x", "option block-steps: "},
-        {"isa=neon", "neon"},
+        {"isa=mmx", "mmx"},
         {"backend=tpu", "back end: expected one of cpu, found 'tpu'"},
         {"readout-from=65537", "readout_from: expected a time step, 0 to 65536, found 65537"},
         {"mode=count readout-from=2", "readout_from: expected a time step, 0 to 1 outside the spiking mode, found 2"},

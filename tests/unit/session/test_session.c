@@ -423,7 +423,7 @@ START_TEST(refusals_name_the_node)
     mst_graph_destroy(g);
 
     g = two_layers();
-    expect(g, &(mst_run_opts){.isa = "neon"}, MST_EINVAL, "neon");
+    expect(g, &(mst_run_opts){.isa = "mmx"}, MST_EINVAL, "mmx");
     expect(g, &(mst_run_opts){.mode = (mst_run_mode)7}, MST_EINVAL, "mode");
     mst_graph_destroy(g);
 
