@@ -291,7 +291,7 @@ wheel-check: wheel ## install the wheel in a fresh environment and run the Pytho
 library: $(LIBMST) $(if $(findstring mingw,$(CROSS)),,$(B)/libmst.so) ## build libmst alone: make CROSS=aarch64-linux-gnu- library
 # tests/support/port/check.h stands in for libcheck; of other libraries' sources those are linked that the tests call
 PORT_SRC  := $(filter-out %/test_options.c %/test_save_faults.c,\
-               $(call src,$(addprefix tests/unit/,core ir format plan kernels ops backend session)))
+               $(filter $(addprefix tests/unit/,$(addsuffix /%,core ir format plan kernels ops backend session)),$(UNIT_SRC)))
 PORT_BIN  := $(PORT_SRC:%.c=$(B)/port/%)
 PORT_WITH := $(addprefix tests/support/,test_alloc.c sample_graphs.c snn_memory.c port/converted.c) $(call src,converter/passes)
 PORT_RUN  := $(if $(findstring aarch64,$(CROSS)),qemu-aarch64,$(if $(findstring mingw,$(CROSS)),wine))
