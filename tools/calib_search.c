@@ -17,8 +17,6 @@
 #define FIRST_SAVED_PRICE .005 /* nats for all of the cost: where a search for savings begins */
 #define BEYOND 1.5             /* budgets at which prices end */
 #define RUINED 0.25            /* networks that lose this share of all top-1 say nothing of small losses */
-#define LARGE 0.1              /* share of top-1 from which on a loss is not in proportion to divergence */
-#define DOUBTS 2.0             /* standard errors by which a network's own top-1 may be beyond the budget */
 #define PRIOR_NATS 0.05        /* weight of what is believed beforehand: */
 #define PRIOR_PER_NAT 0.45     /* share of top-1 that a nat costs */
 
@@ -30,18 +28,7 @@ static const char *const rivals[MST_RIVALS] = {[MST_RIVAL_AS_IS] = "as_is",
 
 const char *mst_search_rival_name(mst_search_rival r) { return r < MST_RIVALS ? rivals[r] : NULL; }
 
-double mst_search_cost(const mst_search_job *job, const mst_trial *t)
-{
-    return job->metric == MST_SEARCH_SPIKES ? t->spikes : t->energy;
-}
-
 /* ---- the network as it is to be tried ---- */
-
-void mst_search_set_all(const mst_search_work *s, const size_t *value)
-{
-    for (size_t k = 0; k < s->r->n_groups; k++)
-        mst_search_set(s->job->graph, &s->job->opts, &s->r->groups[k], value[k]);
-}
 
 static void set_as_is(const mst_search_work *s)
 {
@@ -58,12 +45,6 @@ static void learn(mst_search_work *s, const mst_trial *t)
         s->nats += t->kl;
     }
     r->per_nat = fmax((s->lost + PRIOR_NATS * PRIOR_PER_NAT) / fmax(s->nats + PRIOR_NATS, PRIOR_NATS), 0);
-}
-
-bool mst_search_hopes(const mst_search_work *s, const mst_trial *t, double budgets)
-{
-    double loss = t->loss > LARGE ? t->loss : fmax(s->r->per_nat * t->kl, t->loss - DOUBTS * t->loss_se);
-    return loss <= budgets * s->job->budget;
 }
 
 /* All samples to fit; each network once. */
@@ -134,11 +115,6 @@ static mst_status measure_alone(mst_search_work *s)
 }
 
 /* ---- one value for all ---- */
-
-bool mst_search_is_attention(const mst_search_group *g)
-{
-    return g->site == MST_SITE_Q || g->site == MST_SITE_K || g->site == MST_SITE_ATTN;
-}
 
 static bool has_attention(const mst_search_result *r)
 {
