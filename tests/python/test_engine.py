@@ -10,8 +10,9 @@ import pytest
 
 from built import BUILD, ROOT, lasting, listed, tool
 
-# Of CIFAR-10, one model of each graph: the fine-tuned ones (-sa50, -75, ..) have other weights only.
-FINE_TUNED = re.compile("cifar10-.*-(sa|mlp|t|l|)[0-9]+$")
+# Of CIFAR-10, one model of each graph: the fine-tuned ones (-sa50, -75, ..) have other weights only, those for moving
+# pictures the graph of nmnist-swin.
+FINE_TUNED = re.compile("cifar10-.*-(sa|mlp|t|l|)[0-9]+(-steps)?$")
 MODELS = sorted(p for p in (ROOT / "examples" / "models").glob("*.onnx") if not FINE_TUNED.match(p.stem))
 STEPS, SAMPLES = 6, 3
 LONG = 70  # more than the longest block: membranes pass from one block to the next

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from built import lasting, tool
-from support import FIXTURES
 from test_long_runs import LONG, _made, interrupted_between  # noqa: F401  (a fixture)
 
 N = 60
@@ -151,7 +150,6 @@ def test_what_is_missing_or_there_twice(made, tmp_path):
     few = tool("mstrun", made[0] / "m.bin", made[0] / "x.npy", "-n", 2, "--shard", "1/3", code=1).stderr
     assert "2 samples are fewer than the parts" in few
     tool("mstrun", "--merge", a, b, c, "--json", a, code=2)  # never over what is read
-    tool("mstcalib", FIXTURES / "swin-ts.onnx", made[0] / "m.bin", made[0] / "x.npy", "--shard", "1/2", code=2)
 
 
 def test_damaged_files(made, tmp_path):
