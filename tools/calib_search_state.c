@@ -3,8 +3,8 @@
 
 #include <math.h>
 
-#define LARGE 0.1              /* share of top-1 from which on a loss is not in proportion to divergence */
-#define DOUBTS 2.0             /* standard errors by which a network's own top-1 may be beyond the budget */
+#define LARGE 0.1  /* share of top-1 from which on a loss is not in proportion to divergence */
+#define DOUBTS 2.0 /* standard errors by which a network's own top-1 may be beyond the budget */
 
 double mst_search_cost(const mst_search_job *job, const mst_trial *t)
 {
