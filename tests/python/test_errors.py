@@ -130,7 +130,11 @@ def test_labels_beyond_the_classes(tmp_path, kind, name, make, channels, says):
             (tmp_path / "set" / c).mkdir(parents=True)
             (tmp_path / "set" / c / name).write_bytes(make())
         line = refused(bin, "%s:%s" % (kind, tmp_path / "set"))
-        assert "2" in line and "3" in line and ("class" in line or "label" in line), line
+        line = line.replace(str(tmp_path), "")  # its digits are no answer
+        if kind == "tonicgesture":  # a label is the file's name
+            assert line.endswith("label: expected 0..1 as the model has classes, found 7"), line
+        else:
+            assert "2" in line and "3" in line and ("class" in line or "label" in line), line
         return
     data, spec = make(), "%s:%s" % (kind, path)
     if kind.startswith("cifar"):
