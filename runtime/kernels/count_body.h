@@ -47,7 +47,7 @@ static void sum_tile(const job *j, const dot *d, int32_t *sums)
 ALWAYS size_t tiles_of(size_t rows) { return (rows + MSTC_TILE - 1) / MSTC_TILE; }
 ALWAYS size_t tallest_of(size_t rows) { return (rows + tiles_of(rows) - 1) / tiles_of(rows); }
 
-static void run_panel(const job *j, place *at, size_t rows, finish_fn *finish)
+static void run_panel(const job *j, place *at, size_t rows, size_t at_once, finish_fn *finish)
 {
     int32_t sums[MSTC_TILE * MSTC_COLS] __attribute__((aligned(64))) = {0};
     const mstc_input *in = j->in;
@@ -56,7 +56,7 @@ static void run_panel(const job *j, place *at, size_t rows, finish_fn *finish)
              .steps = (in->k + 3) / 4,
              .n = at->n,
              .tallest = tallest_of(rows),
-             .at_once = steps_at_once((in->k + 3) / 4),
+             .at_once = at_once,
              .most = in->most * j->w->most,
              .largest = in->most,
              .panel = j->w->panels + at->o / MSTC_COLS * mstc_panel_size(in->n_taps, in->k)};
@@ -76,14 +76,14 @@ static void run_panel(const job *j, place *at, size_t rows, finish_fn *finish)
 
 static void run(const job *j, size_t rows, finish_fn *finish)
 {
-    size_t n = j->w->n, group = rows_of_group(j->in);
+    size_t n = j->w->n, group = rows_of_group(j->in), at_once = steps_at_once((j->in->k + 3) / 4);
     for (size_t r = 0; r < rows; r += group) {
         place at = {.row = r};
         const size_t some = rows - r < group ? rows - r : group;
-        begin_tiles(tallest_of(some), steps_at_once((j->in->k + 3) / 4));
+        begin_tiles(tallest_of(some), at_once);
         for (; at.o < n; at.o += MSTC_COLS) {
             at.n = n - at.o < MSTC_COLS ? n - at.o : MSTC_COLS;
-            run_panel(j, &at, some, finish);
+            run_panel(j, &at, some, at_once, finish);
         }
     }
     end_tiles();
