@@ -11,8 +11,8 @@ MODES_HEADER = ["", "recordings", "accuracy, %", "against the ANN on them, point
 def table2(page):
     """Ours in all modes; the paper's sets are others."""
     page.add("## Table 2: event recordings\n")
-    digits, moving = ("nmnist",), tuple(name for name in experiments.RECORDED if name != "nmnist")
-    shown = [over_time(page, "table2", digits[0], "N-MNIST digits (%s)" % page.args.recordings_name),
+    moving = [name for name in experiments.RECORDED if name != "nmnist"]
+    shown = [over_time(page, "table2", "nmnist", "N-MNIST digits (%s)" % page.args.recordings_name),
              over_time(page, "table2-moving", experiments.MOVING, "CIFAR-10's pictures, moved before a simulated camera")]
     frames(page, moving)
     if not any(shown):
