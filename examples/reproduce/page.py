@@ -1,4 +1,5 @@
 """The whole page, README.md, from the measurements."""
+import effort_section
 import figure_sections
 import paper
 import tables
@@ -17,7 +18,7 @@ def write(args, models, missing, found):
         page.add("Not measured, the model is not there: %s.\n" % ", ".join(missing))
     if args.only:
         page.add("Measured were only: %s.\n" % ", ".join(RUNS[name].file for name in models))
-    for section in tables.SECTIONS + figure_sections.SECTIONS:
+    for section in tables.SECTIONS + figure_sections.SECTIONS + effort_section.SECTIONS:
         section(page)
     judged = [c for c in page.claims if c["holds"] is not None]
     page.add("## Sources\n", "\n".join("%d. %s" % (i + 1, text) for i, (_, text) in enumerate(paper.SOURCES)) + "\n",

@@ -9,6 +9,7 @@ stopped goes on where it was. A model that is not there is left out and named on
 Needs numpy, and matplotlib for the pictures (--no-pictures: none are drawn).
 """
 import argparse
+import os
 import pathlib
 import sys
 
@@ -57,6 +58,7 @@ def parse():
     p.add_argument("--only", nargs="+", choices=sorted(experiments.RUNS), help="only these models")
     args = p.parse_args()
     args.steps = sorted(set(args.steps))
+    args.threads = args.threads or os.cpu_count()
     args.recordings_name = args.recordings.name if args.recordings else "of a simulated camera, examples/data"
     args.recordings = args.recordings or EXAMPLES / "data" / "event-digits"
     return args

@@ -25,6 +25,7 @@ OTHERS = {name: sys.modules.pop(name) for name in list(sys.modules) if name.spli
 import document  # noqa: E402
 import experiments  # noqa: E402
 import figure_sections  # noqa: E402
+import lab  # noqa: E402
 import libmst  # noqa: E402
 import paper  # noqa: E402
 import probes  # noqa: E402
@@ -179,6 +180,27 @@ def test_table3(folder):
     d = masked["right"][:, -1] - base["right"][:, -1]
     assert (one["ratio"], one["ours"]) == (pytest.approx(ratio), pytest.approx(100 * d.mean()))
     assert one["holds"] == (ratio <= 0.745 and one["ours"] >= one["paper"] - 2 * one["error"] - 0.005)
+
+
+def test_effort(folder):
+    """Time and images of each table and figure are those of the measurements kept; one that two figures share counts once."""
+    kept = [json.loads(path.read_text()) for path in (folder / "out" / "json").glob("*.json")]
+    table = {r[""]: r for r in rows(folder, "effort")}
+    assert list(table) == ["Tables 1 and 3, Fig. 1", "Fig. 3", "Fig. 5", "Fig. 6", "Fig. 7"]
+    used = [r for r in kept if r.get("samples", r.get("images")) in (COUNT, FEW, 1, 3)]
+    assert sum(int(r["measurements"]) for r in table.values()) == len(used)
+    seconds = sum(r["took"]["processor_seconds"] for r in used)
+    assert sum(float(r["minutes of processor time"]) for r in table.values()) == pytest.approx(seconds / 60, abs=0.026)
+    assert all(r["took"]["seconds"] >= r["timing"]["wall_seconds"] for r in used if "timing" in r)
+    assert table["Fig. 5"]["images"] == "count %d; radix %d; step %d" % (COUNT, COUNT, FEW)
+    assert table["Fig. 7"]["images"] == "3"
+    assert "%.0f of processor time" % (seconds / 60) in (folder / "out" / "README.md").read_text()
+
+
+def test_time_of_programs_counts():
+    spin = "import time\nwhile time.process_time() < .3: pass"
+    took = lab.timed(lambda: {"said": subprocess.run([sys.executable, "-c", spin], check=True).returncode})
+    assert took["said"] == 0 and min(took["took"].values()) >= 0.25  # the kernel counts in ticks
 
 
 def test_few_steps(folder):
