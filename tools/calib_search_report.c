@@ -90,7 +90,7 @@ static mst_status print_groups(const mst_search_facts *c, FILE *f, mst_err *err)
 
 static mst_status print_steps(const mst_search_facts *c, FILE *f, mst_err *err)
 {
-    static const char *const heads[] = {"tried on the samples held out", ">cost %", ">change", ">95 % bound",
+    static const char *const heads[] = {"tried on the samples held out", ">cost %", ">change", ">97.5 % bound",
                                         ">within"};
     const mst_search_result *r = c->result;
     const double was = mst_search_cost(c->job, &r->rival[MST_RIVAL_AS_IS]);

@@ -10,7 +10,7 @@
 #include "tools/tool_feed.h"
 #include "tools/tool_parallel.h"
 
-#define CONFIDENCE 1.645 /* standard errors, of 95 % on one side */
+#define CONFIDENCE 1.960 /* standard errors, of 97.5 % on one side */
 
 typedef struct trial_worker {
     mst_session *session;

@@ -43,7 +43,7 @@ typedef struct mst_trial {
     float *right;         /* [n] share of the draws, in the arena of the set; NULL unless that keeps it */
     double top1, top1_se; /* share */
     double loss, loss_se; /* of top-1 against the network as it was, of pairs; above 0 where this one is worse */
-    double loss_bound;    /* not more is lost, at a confidence of 95 % */
+    double loss_bound;    /* not more is lost, at a confidence of 97.5 % */
     double kl, kl_se;     /* nats: divergence of the classes from those of the network as it was, less its own */
     double spikes, fired, sops, macs;
     double energy, ann; /* pJ of the operations of a sample; of its ANN's */

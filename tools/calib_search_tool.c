@@ -135,7 +135,7 @@ static mst_status refuse(const mst_search_facts *facts, mst_err *err)
     const mst_trial *t = &r->step[0].held;
     return mst_fail(err, MST_EINVAL,
                     "nothing saves %s within %g points of top-1: the least that was tried loses %.2f +- %.2f on the "
-                    "%zu samples held out, at most %.2f at a confidence of 95 %%: expected more of them, or a larger "
+                    "%zu samples held out, at most %.2f at a confidence of 97.5 %%: expected more of them, or a larger "
                     "--budget: %s is not written",
                     metric, 100 * job->budget, 100 * t->loss, 100 * t->loss_se, r->held, 100 * t->loss_bound,
                     facts->out);
