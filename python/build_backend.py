@@ -90,9 +90,6 @@ def contents(editable):
     for path in sorted((HERE / "mst").rglob("*")):
         if path.suffix in (".py", ".typed"):
             out[path.relative_to(HERE).as_posix()] = (path.read_bytes(), False)
-    for path in sorted((TREE / "examples" / "mst").glob("*.py")):
-        if path.name != "__init__.py":
-            out["mst/torch/" + path.name] = (path.read_bytes(), False)
     for name in LIBRARIES + TOOLS:
         out["mst/native/" + name] = (stripped(folder / name), True)
     return out

@@ -17,7 +17,7 @@ def table2(page):
     frames(page, moving)
     if not any(shown):
         return
-    page.add("The paper's sets were not to be had (%s). CIFAR-10's test pictures moving in front of a simulated event camera (examples/mst/events.py: a closed loop of four legs, as "
+    page.add("The paper's sets were not to be had (%s). CIFAR-10's test pictures moving in front of a simulated event camera (python/mst/data/events.py: a closed loop of four legs, as "
              "CIFAR10-DVS was recorded) are not CIFAR10-DVS, which is of a real camera; and one set of the paper's five cannot be judged by another, so no row is compared.\n" % "; ".join(
                  "%s: ANN %.2f %%, %s" % (name, a, join("%.2f %% at T = %d" % (x, t) for t, x in snn.items()))
                  for name, (a, snn) in paper.TABLE2.items()))

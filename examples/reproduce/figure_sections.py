@@ -8,7 +8,7 @@ import probes
 import runs
 from document import decimals, join, markdown, points
 from experiments import MODES, RUNS
-from mst import files
+from mst.data import files
 
 
 def number(x):

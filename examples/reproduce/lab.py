@@ -63,7 +63,7 @@ class Lab:
         self.lib = libmst.load((args.build / "libmst.so").resolve())
         self.threads = args.threads
         here = pathlib.Path(__file__).parent  # what a kept result of a probe depends on
-        self.code = "".join(sha256(here / name) for name in ("libmst.py", "probes.py", "../mst/files.py"))
+        self.code = "".join(sha256(here / name) for name in ("libmst.py", "probes.py", "../../python/mst/data/files.py"))
 
     def hash(self, path):
         if path not in self.hashes:

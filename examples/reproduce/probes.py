@@ -4,7 +4,7 @@ import math
 
 import libmst
 import numpy as np
-from mst import files
+from mst.data import files
 
 BINS = 60            # of potentials, over LOW..HIGH thetas
 LOW, HIGH = -1.0, 2.0

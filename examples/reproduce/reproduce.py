@@ -14,7 +14,7 @@ import pathlib
 import sys
 
 EXAMPLES = pathlib.Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(EXAMPLES / "reproduce"), str(EXAMPLES)]
+sys.path[:0] = [str(EXAMPLES / "reproduce"), str(EXAMPLES), str(EXAMPLES.parent / "python")]
 try:
     import numpy  # noqa: F401
 except ImportError:

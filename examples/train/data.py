@@ -8,11 +8,19 @@ import zlib
 import numpy as np
 import torch
 
+import bundled
 import trivial
-from mst import events, files
+from mst.data import events, files
 
 HELD = {"cifar10": 5000, "digits": 5000, "moving": 5000, "nmnist": 200}
 RECORDED = ("moving", "nmnist")
+# What a model's metadata says of its data (export.describe). Event frames are not normalized.
+DESCRIPTION = {
+    "cifar10": {"mean": files.CIFAR10_MEAN, "std": files.CIFAR10_STD, "classes": files.CIFAR10_CLASSES},
+    "digits": {"mean": (0.1307,), "std": (0.3081,), "classes": "0123456789"},
+    "moving": {"classes": files.CIFAR10_CLASSES},
+    "nmnist": {"classes": "0123456789"},
+}
 
 
 def refuse(message):
@@ -54,7 +62,7 @@ def add_options(p):
     g.add_argument("--present", choices=("channels", "steps"), default="channels",
                    help="frames together as channels (default), or one after another: the ANN then sees their mean")
     g.add_argument("--simulate", type=int, default=0,
-                   help="train on so many recordings of a simulated camera, too (mst/events.py); --digits says of what")
+                   help="train on so many recordings of a simulated camera, too (mst.data.events); --digits says of what")
     g.add_argument("--digits", help="folder of MNIST's IDX files, of whose training images the bundled ones are left out")
     g.add_argument("--repeat", type=int, default=1, help="times that an epoch has each real recording (default 1)")
 
@@ -68,7 +76,7 @@ class DataSet:
     def __init__(self, name, folder, held, args=None):
         self.name, self.folder, self.count, self.args = name, pathlib.Path(folder), held, args
         self.flips = name == "cifar10"
-        pictures = files.DESCRIPTION["cifar10" if self.flips else "digits"]
+        pictures = DESCRIPTION["cifar10" if self.flips else "digits"]
         self.mean, self.std = pictures["mean"], pictures["std"]
 
     @functools.cached_property
@@ -87,7 +95,7 @@ class DataSet:
                 x, y = tensors(*[np.concatenate(part) for part in zip(*found)])
             elif self.name == "digits":
                 images, labels = files.read_digits(self.folder, "train")
-                keep = files.not_bundled(images)
+                keep = bundled.others(images)
                 x, y = tensors(images[keep][:, None], labels[keep])
             else:
                 x, y = self.recordings("Train")
@@ -106,7 +114,8 @@ class DataSet:
             if self.name == "cifar10":
                 return tensors(*files.read_cifar10(self.folder / "test_batch.bin"))
             if self.name == "digits":
-                images, labels = files.read_digits(self.folder)
+                ours = (self.folder / bundled.TEST_IMAGES).exists()
+                images, labels = bundled.digits(self.folder) if ours else files.read_digits(self.folder)
                 return tensors(images[:, None], labels)
             return self.recordings("Test" if (self.folder / "Test").is_dir() else ".")
 
@@ -125,10 +134,10 @@ class DataSet:
         images, labels = files.read_digits(self.args.digits, "train")
         # N-MNIST's file nnnnn is of MNIST's image nnnnn - 1
         real = [int(path.stem) - 1 for path, _ in files.recordings(self.folder / "Train")]
-        if set(files.digests(images[real])) & set(files.digests(events.test_digits()[0])):
+        if set(files.digests(images[real])) & set(files.digests(bundled.recorded()[0])):
             raise ValueError("%s: a recording of a digit that the bundled recordings show, too" % self.folder)
         rng = np.random.default_rng(self.args.seed)
-        chosen = rng.permutation(np.flatnonzero(files.not_bundled(images)))[:self.args.simulate]
+        chosen = rng.permutation(np.flatnonzero(bundled.others(images)))[:self.args.simulate]
         made = []
         for i in range(0, len(chosen), 100):
             made += [self.counts(r) for r in events.record(images[chosen[i:i + 100]], rng)]

@@ -5,7 +5,7 @@
   export.py resnet18 --set width=64 --out resnet18.onnx
   export.py swin-published --set image=32 channels=3 stem=4 window=4 --way dynamo --out published.onnx
 The first is a checkpoint of train.py; the others have random weights and calibrated activations, and --set gives
-options of the model (mst/). BatchNorm is folded, masks are left out of the graph: the policy puts them in at conversion.
+options of the model (mst.torch). BatchNorm is folded, masks are left out of the graph: the policy puts them in at conversion.
 What conversion needs to know of a checkpoint, normalization, classes and that policy, is written into the file's metadata.
 The ways: ts (TorchScript exporter, static batch 1), tsdyn (the same, dynamic batch), dynamo (torch.export, dynamic
 batch; PyTorch 2.5 and later).
@@ -21,11 +21,12 @@ import time
 
 import torch
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+EXAMPLES = pathlib.Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(EXAMPLES), str(EXAMPLES.parent / "python")]
 import fused  # noqa: E402
 import loop  # noqa: E402
-from data import RECORDED, DataSet, add_options, check_folder, first_line, refuse  # noqa: E402
-from mst import export, files, layers, simulate, thinning, timesteps, zoo  # noqa: E402
+from data import DESCRIPTION, RECORDED, DataSet, add_options, check_folder, first_line, refuse  # noqa: E402
+from mst.torch import export, layers, simulate, thinning, timesteps, zoo  # noqa: E402
 from train import load_checkpoint, mask, read_policy  # noqa: E402
 
 SIDE = {"cifar10": 32, "digits": 28, "moving": 34, "nmnist": 34}
@@ -159,7 +160,7 @@ def described(args, policy, channels):
         refuse("%s takes %d channels: not a network for --dataset %s%s" % (
             args.network, channels, args.dataset,
             " with --frames %d --present %s" % (args.frames, args.present) if recorded else ""))
-    found = dict(files.DESCRIPTION[args.dataset], policy=policy)
+    found = dict(DESCRIPTION[args.dataset], policy=policy)
     return dict(found, frames=args.frames, split=args.split, present=args.present) if recorded else found
 
 

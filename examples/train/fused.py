@@ -2,7 +2,7 @@
 
 The elementwise operations of QCFS take most of a training step in PyTorch; this
 compiles fused_qcfs.c with the C compiler at hand and puts it in their place. Values
-are those of mst.qcfs.QCFSFunction; gradients too, to rounding.
+are those of mst.torch.qcfs.QCFSFunction; gradients too, to rounding.
 """
 import ctypes
 import pathlib
@@ -11,7 +11,7 @@ import tempfile
 
 import torch
 
-from mst import layers, qcfs
+from mst.torch import layers, qcfs
 
 SOURCE = pathlib.Path(__file__).with_name("fused_qcfs.c")
 FLAGS = ["-O3", "-march=native", "-ffast-math", "-fopenmp", "-shared", "-fPIC"]

@@ -1,4 +1,4 @@
-/* QCFS and the noise of mst/timesteps.py, forward and backward, one pass over memory each; see fused.py.
+/* QCFS and the noise of mst.torch.timesteps, forward and backward, one pass over memory each; see fused.py.
    bfloat16 values travel as 16-bit words, arithmetic is in float. */
 #include <math.h>
 #include <stdint.h>

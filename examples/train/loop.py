@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional as F
 
 from data import first_line, refuse
-from mst import calibrate, qcfs, timesteps
+from mst.torch import calibrate, qcfs, timesteps
 
 
 def optimizer_for(model, args):

@@ -6,8 +6,8 @@ import sys
 
 from torch import nn
 
-from mst.layers import ConvBN, SpikeMask
-from mst.swin import Block, Merge
+from mst.torch.layers import ConvBN, SpikeMask
+from mst.torch.swin import Block, Merge
 
 try:
     import yaml

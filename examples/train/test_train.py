@@ -12,12 +12,14 @@ import pytest
 import torch
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent)]
+sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parents[1] / "python")]
+import bundled  # noqa: E402
 import fused  # noqa: E402
 import loop  # noqa: E402
 import masks  # noqa: E402
 from data import DataSet, add_options  # noqa: E402
-from mst import events, export, files, from_onnx, layers, qcfs, thinning, timesteps, zoo  # noqa: E402
+from mst.data import events, files  # noqa: E402
+from mst.torch import export, from_onnx, layers, qcfs, thinning, timesteps, zoo  # noqa: E402
 from recipes import RECIPES  # noqa: E402
 
 POLICIES = HERE.parent / "policies"
@@ -252,7 +254,7 @@ def digits(tmp_path_factory):
     """MNIST's training files with 30 digits of noise, and among them 10 of the bundled set."""
     folder, draw = tmp_path_factory.mktemp("mnist"), np.random.default_rng(0)
     images = draw.integers(0, 256, (40, 28, 28)).astype(np.uint8)
-    images[20:40:2] = files.read_digits(files.BUNDLED)[0][:10]
+    images[20:40:2] = bundled.digits()[0][:10]
     files.write_idx_gz(folder / "train-images-idx3-ubyte.gz", images)
     files.write_idx_gz(folder / "train-labels-idx1-ubyte.gz", np.arange(40, dtype=np.uint8) % 10)
     return folder
@@ -262,20 +264,20 @@ def test_no_digit_of_the_bundled_set_is_trained_on(digits):
     data = DataSet("digits", digits, 5)
     assert [len(part[0]) for part in (data.train, data.held)] == [25, 5]
     images = torch.cat([data.train[0], data.held[0]])[:, 0].numpy()
-    assert files.not_bundled(images).all() and len(set(files.digests(images))) == 30
-    assert not files.not_bundled(files.read_digits(digits, "train")[0]).all()
-    assert [len(part) for part in DataSet("digits", files.BUNDLED, 5).test()] == [2000, 2000]
+    assert bundled.others(images).all() and len(set(files.digests(images))) == 30
+    assert not bundled.others(files.read_digits(digits, "train")[0]).all()
+    assert [len(part) for part in DataSet("digits", bundled.FOLDER, 5).test()] == [2000, 2000]
 
 
 def test_networks_for_recordings(digits, tmp_path):
     """Of real recordings and simulated ones of digits that are not bundled, to a file that takes 3 frames."""
-    shutil.copytree(files.BUNDLED / "event-digits", tmp_path / "Train")
+    shutil.copytree(bundled.FOLDER / "event-digits", tmp_path / "Train")
     common = ["--dataset", "nmnist", "--data", tmp_path, "--held", 4, "--batch", 16, "--epochs", 1]
     out = tmp_path / "x.pt"
     result = run("train", *common, "--digits", digits, "--simulate", 50, "--repeat", 2, "--out", out)
     assert result.returncode == 0, result.stderr
     assert "event-swin, 67180 parameters, 62 training images, 4 held out" in result.stdout  # 30 simulated, 2 x 16 real
-    result = run(out, "--dataset", "nmnist", "--accuracy", files.BUNDLED / "event-digits", "--count", 5, "--spiking", 2,
+    result = run(out, "--dataset", "nmnist", "--accuracy", bundled.FOLDER / "event-digits", "--count", 5, "--spiking", 2,
                  program="export.py")
     assert result.returncode == 0 and "SNN at T = 2: accuracy" in result.stdout, result.stderr
     result = run("train", *common, "--frames", 2, "--present", "steps", "--out", tmp_path / "steps.pt")
@@ -283,10 +285,10 @@ def test_networks_for_recordings(digits, tmp_path):
 
 
 def test_frames_one_after_another_are_seen_as_their_mean():
-    path, _ = files.recordings(files.BUNDLED / "event-digits")[0]
+    path, _ = files.recordings(bundled.FOLDER / "event-digits")[0]
     frames = events.frames(files.read_bin(path), 3)
     for present, expected in (("channels", frames), ("steps", frames.reshape(3, 2, 34, 34).mean(0))):
-        data = DataSet("nmnist", files.BUNDLED / "event-digits", 1, defaults("--present", present))
+        data = DataSet("nmnist", bundled.FOLDER / "event-digits", 1, defaults("--present", present))
         x, y = data.test()
         assert x.dtype == torch.int16 and len(x) == 20 and y.tolist() == [i // 2 for i in range(20)]
         assert torch.allclose(data.normalize(x[:1])[0], torch.from_numpy(expected))
@@ -358,10 +360,10 @@ def test_resumed_run_is_the_unbroken_one(folder, tmp_path, options):
     common = ["train", "--data", folder, "--model", "vgg16", "--held", 40, "--batch", 32, "--lr", 1e-3, *options]
     whole, parts = tmp_path / "whole.pt", tmp_path / "parts.pt"
     assert run(*common, "--epochs", 2, "--out", whole).returncode == 0
-    stopped = ("import sys, runpy; sys.path[:0] = [%r, %r]; import loop; save = loop.save_state\n"
+    stopped = ("import sys, runpy; sys.path[:0] = %r; import loop; save = loop.save_state\n"
                "def once(*a): save(*a); raise KeyboardInterrupt\n"
                "loop.save_state = once; runpy.run_path(%r, run_name='__main__')"
-               % (str(HERE), str(HERE.parent), str(HERE / "train.py")))
+               % (sys.path[:3], str(HERE / "train.py")))
     arguments = [str(a) for a in common + ["--epochs", 2, "--out", parts]]
     assert subprocess.run([sys.executable, "-c", stopped] + arguments, capture_output=True).returncode != 0
     again = run(*arguments)

@@ -22,12 +22,13 @@ import time
 
 import torch
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+EXAMPLES = pathlib.Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(EXAMPLES), str(EXAMPLES.parent / "python")]
 import fused  # noqa: E402
 import loop  # noqa: E402
 import masks  # noqa: E402
 from data import HELD, RECORDED, DataSet, add_options, check_folder, first_line, refuse  # noqa: E402
-from mst import calibrate, from_onnx, layers, qcfs, thinning, timesteps, zoo  # noqa: E402
+from mst.torch import calibrate, from_onnx, layers, qcfs, thinning, timesteps, zoo  # noqa: E402
 from recipes import RECIPES  # noqa: E402
 
 

@@ -58,7 +58,16 @@ def test_modules_that_cannot_be_converted(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
-def test_the_modules_of_the_examples_are_those_of_the_package():
+def test_models_need_no_library():
+    """Who trains has not built anything: neither the package nor what it has for PyTorch loads a library before it is used."""
+    code = ("import mst, mst.torch, torch; net = mst.torch.zoo.build('swin'); net(torch.zeros(1, 1, 28, 28)); "
+            "from mst.torch import export, simulate; simulate.to_spiking(net); print(mst._lib._load.cache_info().currsize)")
+    env = dict(os.environ, PYTHONPATH=str(ROOT / "python"), MST_NATIVE=str(ROOT / "nowhere"))
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)
+    assert done.stdout == "0\n", done.stderr
+
+
+def test_what_the_package_names_is_there():
     for name in mst.torch.__all__:
         assert getattr(mst.torch, name) is not None
     assert mst.torch.QCFS.__module__ == "mst.torch.qcfs"

@@ -14,14 +14,13 @@ import numpy as np
 import pytest
 
 import built
+import package  # noqa: F401 - the probes use mst
 from built import BUILD, ROOT
 
 FOLDER, EXAMPLES = ROOT / "examples" / "reproduce", ROOT / "examples"
 NORMALIZED = ["--mean", ".4914,.4822,.4465", "--std", ".2470,.2435,.2616"]
 COUNT, FEW, SEEDS, STEPS = 7, 6, 2, 12
 sys.path[:0] = [str(FOLDER), str(EXAMPLES)]
-# examples/mst is of the same name as the package of python/, whose tests may have imported that
-OTHERS = {name: sys.modules.pop(name) for name in list(sys.modules) if name.split(".")[0] == "mst"}
 import document  # noqa: E402
 import experiments  # noqa: E402
 import figure_sections  # noqa: E402
@@ -31,10 +30,6 @@ import paper  # noqa: E402
 import probes  # noqa: E402
 import runs  # noqa: E402
 import tables  # noqa: E402
-for _name in [name for name in sys.modules if name.split(".")[0] == "mst"]:
-    del sys.modules[_name]
-sys.modules.update(OTHERS)
-sys.path[:] = [folder for folder in sys.path if folder != str(EXAMPLES)]
 
 
 def tool(name, *args):

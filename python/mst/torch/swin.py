@@ -6,6 +6,11 @@ The published code's form (`published()`): softmax on the activations of A plus
 position bias and window mask, and the second shortcut taken from the second norm.
 Shapes: B images, H x W tokens, C channels, N = window * window tokens in a window.
 """
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -13,21 +18,21 @@ from .layers import ConvBN, LinearBN, SpikeMask, TokenNorm
 from .qcfs import QCFS
 
 
-def partition(x, window):
+def partition(x: torch.Tensor, window: int) -> torch.Tensor:
     """[B, H, W, C] -> [B * windows, N, C]"""
     batch, height, width, channels = x.shape
     x = x.reshape(batch, height // window, window, width // window, window, channels)
     return x.permute(0, 1, 3, 2, 4, 5).reshape(-1, window * window, channels)
 
 
-def reverse(x, window, height, width):
+def reverse(x: torch.Tensor, window: int, height: int, width: int) -> torch.Tensor:
     """[B * windows, N, C] -> [B, H, W, C]"""
     channels = x.shape[-1]
     x = x.reshape(-1, height // window, width // window, window, window, channels)
     return x.permute(0, 1, 3, 2, 4, 5).reshape(-1, height, width, channels)
 
 
-def relative_position_index(window):
+def relative_position_index(window: int) -> torch.Tensor:
     """[N * N]: for each pair of tokens of a window, the row of the bias table."""
     grid = torch.stack(torch.meshgrid(torch.arange(window), torch.arange(window), indexing="ij"))
     flat = grid.flatten(1)
@@ -35,7 +40,7 @@ def relative_position_index(window):
     return (offset[0] * (2 * window - 1) + offset[1]).flatten()
 
 
-def shifted_window_mask(resolution, window, shift):
+def shifted_window_mask(resolution: int, window: int, shift: int) -> torch.Tensor:
     """[windows, N, N]: -100 between tokens that only the cyclic shift made neighbours."""
     edge = torch.arange(resolution)
     region = (edge >= resolution - window).long() + (edge >= resolution - shift).long()
@@ -47,15 +52,13 @@ def shifted_window_mask(resolution, window, shift):
 class Attention(nn.Module):
     """Attention inside windows: [B * windows, N, C] -> [B * windows, N, C]."""
 
-    def __init__(self, dim, heads, resolution, window, shift, cfg):
+    def __init__(self, dim: int, heads: int, resolution: int, window: int, shift: int, cfg: dict[str, Any]) -> None:
         super().__init__()
         self.heads, self.scale = heads, (dim // heads) ** -0.5
         self.softmax = cfg["attention"] == "softmax"
         bn = cfg["linear_bn"]
-        if cfg["fused_qkv"]:
-            self.qkv = LinearBN(dim, 3 * dim, bn)
-        else:
-            self.qkv = None
+        self.qkv = LinearBN(dim, 3 * dim, bn) if cfg["fused_qkv"] else None
+        if self.qkv is None:
             self.q, self.k, self.v = [LinearBN(dim, dim, bn) for _ in range(3)]
         self.proj = LinearBN(dim, dim, bn)
         for name in ("q_if", "k_if", "v_if", "attn_if", "attn_v_if", "proj_if"):
@@ -66,7 +69,7 @@ class Attention(nn.Module):
         self.register_buffer(
             "window_mask", shifted_window_mask(resolution, window, shift) if shift else None)
 
-    def split(self, x):
+    def split(self, x: torch.Tensor) -> Sequence[torch.Tensor]:
         """Q, K, V before their activations, each [B * windows, heads, N, d]."""
         groups, tokens, dim = x.shape
         if self.qkv is None:
@@ -76,7 +79,7 @@ class Attention(nn.Module):
         qkv = qkv.permute(2, 0, 3, 1, 4)
         return qkv[0], qkv[1], qkv[2]
 
-    def add_position(self, scores):
+    def add_position(self, scores: torch.Tensor) -> torch.Tensor:
         """Add the position bias, and the window mask where windows are shifted."""
         tokens = scores.shape[-1]
         bias = self.position_bias[self.position_index].reshape(tokens, tokens, self.heads)
@@ -88,7 +91,7 @@ class Attention(nn.Module):
             scores = scores.reshape(-1, self.heads, tokens, tokens)
         return scores
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         groups, tokens, dim = x.shape
         q, k, v = self.split(x)
         q = self.q_mask(self.q_if(q))
@@ -106,7 +109,7 @@ class Attention(nn.Module):
 class Block(nn.Module):
     """[B, H * W, C] -> [B, H * W, C]"""
 
-    def __init__(self, dim, heads, resolution, window, shift, cfg):
+    def __init__(self, dim: int, heads: int, resolution: int, window: int, shift: int, cfg: dict[str, Any]) -> None:
         super().__init__()
         self.resolution, self.window, self.shift = resolution, window, shift
         self.shortcut2 = cfg["shortcut2"]
@@ -119,7 +122,7 @@ class Block(nn.Module):
             setattr(self, name, QCFS(cfg["levels"], form=cfg["form"]))
         self.fc1_mask = SpikeMask() if cfg["mask_mlp"] else nn.Identity()
 
-    def attention(self, x):
+    def attention(self, x: torch.Tensor) -> torch.Tensor:
         side, shift = self.resolution, self.shift
         x = x.reshape(-1, side, side, x.shape[-1])
         if shift:
@@ -129,7 +132,7 @@ class Block(nn.Module):
             x = torch.roll(x, shifts=(shift, shift), dims=(1, 2))
         return x.reshape(-1, side * side, x.shape[-1])
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = x + self.attention(self.norm1_if(self.norm1(x)))
         y = self.norm2(x)
         shortcut = y if self.shortcut2 == "norm" else x
@@ -140,14 +143,14 @@ class Block(nn.Module):
 class Merge(nn.Module):
     """Patch merging: [B, H * W, C] -> [B, H/2 * W/2, 2 C]"""
 
-    def __init__(self, dim, resolution, cfg):
+    def __init__(self, dim: int, resolution: int, cfg: dict[str, Any]) -> None:
         super().__init__()
         self.resolution = resolution
         self.norm = TokenNorm(4 * dim, cfg["norm"]) if cfg["merge_norm"] else nn.Identity()
         self.reduction = LinearBN(4 * dim, 2 * dim, cfg["linear_bn"], bias=False)
         self.reduction_if = QCFS(cfg["levels"], form=cfg["form"])
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         side, channels = self.resolution, x.shape[-1]
         x = x.reshape(-1, side, side, channels)
         corners = [x[:, i::2, j::2, :] for j in (0, 1) for i in (0, 1)]
@@ -162,7 +165,7 @@ class Stem(nn.Module):
     QCFS, or one patch size: a single convolution with kernel = stride = patch.
     """
 
-    def __init__(self, cfg):
+    def __init__(self, cfg: dict[str, Any]) -> None:
         super().__init__()
         inputs, side, layers = cfg["channels"], cfg["image"], []
         self.norm = None
@@ -180,12 +183,12 @@ class Stem(nn.Module):
         self.layers = nn.Sequential(*layers)
         self.resolution = side
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.layers(x).flatten(2).transpose(1, 2)
         return x if self.norm is None else self.norm_if(self.norm(x))
 
 
-DEFAULTS = dict(
+DEFAULTS: dict[str, Any] = dict(
     image=28, channels=1, classes=10, stem=[(16, 1, 1), (32, 2, 1)], embed=32, depths=[2, 2],
     heads=[2, 4], window=7, mlp_ratio=4, levels=16, form="plain", attention="spiking",
     norm="bn", shortcut2="input", fused_qkv=False, linear_bn=True, merge_norm=False,
@@ -195,7 +198,7 @@ DEFAULTS = dict(
 class Swin(nn.Module):
     """[B, channels, S, S] -> logits [B, classes]; see DEFAULTS for the options."""
 
-    def __init__(self, **options):
+    def __init__(self, **options: Any) -> None:
         super().__init__()
         cfg = dict(DEFAULTS, **options)
         self.stem = Stem(cfg)
@@ -213,13 +216,13 @@ class Swin(nn.Module):
         self.norm_if = QCFS(cfg["levels"], form=cfg["form"]) if cfg["final_if"] else nn.Identity()
         self.head = nn.Linear(dim, cfg["classes"])
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.norm_if(self.norm(self.blocks(self.stem(x))))
         return self.head(x.mean(1))
 
 
-def published(**options):
+def published(**options: Any) -> Swin:
     """Swin as the published MST code builds it, here with LayerNorm unless norm='bn'."""
-    form = dict(attention="softmax", norm="ln", shortcut2="norm", fused_qkv=True,
+    form: dict[str, Any] = dict(attention="softmax", norm="ln", shortcut2="norm", fused_qkv=True,
                 linear_bn=False, merge_norm=True, final_if=False)
     return Swin(**dict(form, **options))

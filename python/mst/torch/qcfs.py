@@ -2,7 +2,11 @@
 
 a = theta * clip(floor(x * L / theta + 1/2) / L, 0, 1)      (Bu et al., ICLR 2022)
 """
+from __future__ import annotations
+
 import contextlib
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import torch
 from torch import nn
@@ -16,14 +20,14 @@ class QCFSFunction(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, x, theta, levels):
+    def forward(ctx: Any, x: torch.Tensor, theta: torch.Tensor, levels: int) -> torch.Tensor:
         a = (x * (levels / theta)).add_(0.5).floor_().clamp_(0, levels).mul_(theta / levels)
         ctx.save_for_backward(x, a, theta)
         ctx.half_step = 0.5 / levels
         return a
 
     @staticmethod
-    def backward(ctx, grad):
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[Any, ...]:
         x, a, theta = ctx.saved_tensors
         low = -float(theta) * ctx.half_step
         grad_x = torch.ops.aten.hardtanh_backward(grad, x, low, float(theta) + low)
@@ -35,7 +39,7 @@ class QCFSFunction(torch.autograd.Function):
         return grad_x, (total / theta).reshape(theta.shape), None
 
 
-def largest_sum(x, variance):
+def largest_sum(x: torch.Tensor, variance: torch.Tensor) -> torch.Tensor:
     """A draw of the largest value on the way of a Brownian motion from 0 to x: timesteps.py says what for."""
     wide = x.float()
     exponential = -torch.log1p(-torch.rand_like(wide))
@@ -52,14 +56,14 @@ class QCFS(nn.Module):
 
     smallest = 1e-3
 
-    def __init__(self, levels=16, theta=2.0, form="plain"):
+    def __init__(self, levels: int = 16, theta: float = 2.0, form: str = "plain") -> None:
         super().__init__()
         self.levels = levels
         self.form = form
         self.register_buffer("variance", None, persistent=False)  # of x over a run of time steps: see timesteps.py
         self.theta = nn.Parameter(torch.tensor(float(theta)))
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         if self.variance is not None:
             x = largest_sum(x, self.variance)
         if self.training:
@@ -70,22 +74,22 @@ class QCFS(nn.Module):
         level = torch.floor(x / self.theta * self.levels + 0.5)
         return torch.clamp(level / self.levels, 0, 1) * self.theta
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return "L=%d, theta=%.4g" % (self.levels, float(self.theta.detach()))
 
 
-def activation(levels, form="plain"):
+def activation(levels: int, form: str = "plain") -> nn.Module:
     """QCFS with that many levels; of 0, a ReLU, which gets its levels and theta from data when it is converted."""
     return QCFS(levels, form=form) if levels else nn.ReLU()
 
 
-def activations(model):
+def activations(model: nn.Module) -> list[tuple[str, QCFS]]:
     """[(name, QCFS)] in the order of definition."""
     return [(name, m) for name, m in model.named_modules() if isinstance(m, QCFS)]
 
 
 @contextlib.contextmanager
-def observed(model, handles=(), training=False):
+def observed(model: nn.Module, handles: Iterable[Any] = (), training: bool = False) -> Iterator[None]:
     """The model in training or inference mode and with these hooks; then in its mode of before, without them."""
     before = model.training
     model.train(training)
@@ -97,7 +101,7 @@ def observed(model, handles=(), training=False):
             handle.remove()
 
 
-def keep_positive(model):
+def keep_positive(model: nn.Module) -> None:
     """Bring every theta back above zero: call it after each optimizer step."""
     with torch.no_grad():
         for _, activation in activations(model):

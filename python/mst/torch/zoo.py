@@ -1,4 +1,10 @@
 """Models by name, random weights for tests, and checkpoints that carry their options."""
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -8,16 +14,16 @@ from .resnet import ResNet18
 from .swin import Swin, published
 from .vgg import VGG16
 
-MODELS = {"swin": Swin, "swin-published": published, "event-swin": EventSwin,
+MODELS: dict[str, Callable[..., nn.Module]] = {"swin": Swin, "swin-published": published, "event-swin": EventSwin,
           "resnet18": ResNet18, "vgg16": VGG16}
 
 
-def build(name, **options):
+def build(name: str, **options: Any) -> nn.Module:
     """A model with fresh weights, in evaluation mode; unknown options raise TypeError or are refused."""
     return MODELS[name](**options).eval()
 
 
-def random_images(count, channels, side, generator):
+def random_images(count: int, channels: int, side: int, generator: torch.Generator) -> torch.Tensor:
     """[count, channels, side, side]: smooth blobs and noise, different from one another."""
     coarse = torch.randn(count, channels, 4, 4, generator=generator)
     smooth = nn.functional.interpolate(coarse, size=(side, side), mode="bilinear", align_corners=False)
@@ -26,7 +32,7 @@ def random_images(count, channels, side, generator):
 
 
 @torch.no_grad()
-def calibrate_random(model, channels, side, seed=0):
+def calibrate_random(model: nn.Module, channels: int, side: int, seed: int = 0) -> nn.Module:
     """Random gains and offsets of every norm, then thetas, BatchNorm statistics and the
     scale of the logits (mean 0, deviation 1) from random images."""
     generator = torch.Generator().manual_seed(seed)
@@ -46,12 +52,13 @@ def calibrate_random(model, channels, side, seed=0):
     return model
 
 
-def save(path, model, name, options, note="", policy=""):
+def save(path: str | os.PathLike[str], model: nn.Module, name: str, options: dict[str, Any], note: str = "",
+         policy: str = "") -> None:
     """policy: the text (YAML) of the masks that it was trained with."""
     torch.save({"name": name, "options": options, "note": note, "policy": policy, "state": model.state_dict()}, path)
 
 
-def load(path):
+def load(path: str | os.PathLike[str]) -> tuple[nn.Module, dict[str, Any]]:
     """(model in evaluation mode, the checkpoint's name and options)"""
     checkpoint = torch.load(path, map_location="cpu")
     model = build(checkpoint["name"], **checkpoint["options"])

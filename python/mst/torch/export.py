@@ -4,16 +4,22 @@ ways: 'ts'      TorchScript exporter, static batch 1
       'tsdyn'   TorchScript exporter, dynamic batch
       'dynamo'  torch.export-based exporter, dynamic batch (PyTorch 2.5 and later)
 """
+from __future__ import annotations
+
+import copy
 import inspect
 import io
 import warnings
+from collections.abc import Iterable
+from typing import Any
 
+import numpy as np
 import torch
 
 WAYS = ("ts", "tsdyn", "dynamo")
 
 
-def strip_notes(model):
+def strip_notes(model: Any) -> None:
     """Remove documentation strings and metadata (exporters put source paths there)."""
     model.doc_string = ""
     del model.metadata_props[:]
@@ -30,13 +36,13 @@ def strip_notes(model):
                 del item.metadata_props[:]
 
 
-def export(model, example, way="tsdyn", opset=None):
+def export(model: torch.nn.Module, example: torch.Tensor, way: str = "tsdyn", opset: int | None = None) -> Any:
     """The ONNX model (onnx.ModelProto) of `model` for inputs shaped like `example` [B, C, H, W]."""
     import onnx
 
     model.eval()
     buffer = io.BytesIO()
-    common = dict(input_names=["input"], output_names=["logits"])
+    common: dict[str, Any] = dict(input_names=["input"], output_names=["logits"])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if way == "dynamo":
@@ -61,10 +67,12 @@ def export(model, example, way="tsdyn", opset=None):
     return proto
 
 
-def describe(proto, mean=(), std=(), classes=(), policy="", frames=0, split="", present=""):
+def describe(proto: Any, mean: Iterable[float] = (), std: Iterable[float] = (), classes: Iterable[str] = (),
+             policy: str = "", frames: int = 0, split: str = "", present: str = "") -> None:
     """Write into the model's metadata what mstconv would otherwise have to be told (docs/ONNX.md). policy: text (YAML);
     frames, split, present: of event recordings."""
-    said = {"frames": str(frames or ""), "split": split, "present": present, "mean": ",".join(str(v) for v in mean), "std": ",".join(str(v) for v in std), "classes": ",".join(classes),
+    said = {"frames": str(frames or ""), "split": split, "present": present, "mean": ",".join(str(v) for v in mean),
+            "std": ",".join(str(v) for v in std), "classes": ",".join(classes),
             "policy": "".join(line + "\n" for line in policy.splitlines() if not line.startswith("#"))}
     for key, value in said.items():
         if value:
@@ -72,12 +80,9 @@ def describe(proto, mean=(), std=(), classes=(), policy="", frames=0, split="", 
             entry.key, entry.value = "mst." + key, value
 
 
-def halved(proto, least=1000):
+def halved(proto: Any, least: int = 1000) -> Any:
     """A copy whose weights of `least` values and more are float16, each behind a Cast to float32: half the file. The
     weights are rounded to 11 bits; the operators compute in float32 as before."""
-    import copy
-
-    import numpy as np
     from onnx import helper, numpy_helper, TensorProto
 
     proto, casts = copy.deepcopy(proto), []
@@ -93,9 +98,8 @@ def halved(proto, least=1000):
     return proto
 
 
-def run(proto, x):
+def run(proto: Any, x: np.ndarray) -> np.ndarray:
     """Logits of ONNX Runtime for x (numpy), one image at a time when the batch is static."""
-    import numpy as np
     import onnxruntime
 
     session = onnxruntime.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
@@ -105,7 +109,7 @@ def run(proto, x):
     return np.concatenate(parts)
 
 
-def compare(proto, model, x):
+def compare(proto: Any, model: torch.nn.Module, x: torch.Tensor) -> tuple[float, float]:
     """(largest difference to PyTorch, share of images within 1e-4) on x (tensor)."""
     with torch.no_grad():
         expected = model(x).numpy()

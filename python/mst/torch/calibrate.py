@@ -3,6 +3,11 @@
 It serves both to start a training and to make random-weight models whose activations
 are spread over their levels.
 """
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -10,7 +15,7 @@ from .qcfs import QCFS, activations, observed
 from .swin import Attention
 
 
-def quantile(values, share):
+def quantile(values: torch.Tensor, share: float) -> float:
     """The `share` quantile of the positive values, from at most 2^20 of them."""
     values = values.flatten()
     values = values[values > 0]
@@ -20,7 +25,7 @@ def quantile(values, share):
     return float(values.kthvalue(max(1, int(share * values.numel())))[0])
 
 
-def centre(attention, scores):
+def centre(attention: Attention, scores: torch.Tensor) -> torch.Tensor:
     """Shift the position bias so that each head's unmasked scores [B, heads, N, N] have mean 0."""
     allowed = scores > -50
     mean = (scores * allowed).sum((0, 2, 3)) / allowed.sum((0, 2, 3))
@@ -29,14 +34,14 @@ def centre(attention, scores):
 
 
 @torch.no_grad()
-def set_thetas(model, x, share=0.98):
+def set_thetas(model: nn.Module, x: torch.Tensor, share: float = 0.98) -> None:
     """Set each theta to a quantile of its positive inputs, in one forward pass over x.
 
     Layers are set one after the other, each seeing what the ones before it now give.
     """
     owners = {m.attn_if: m for m in model.modules() if isinstance(m, Attention) and not m.softmax}
 
-    def hook(activation, inputs):
+    def hook(activation: QCFS, inputs: tuple[torch.Tensor]) -> tuple[torch.Tensor]:
         values = inputs[0]
         if activation in owners:
             values = centre(owners[activation], values)
@@ -49,7 +54,7 @@ def set_thetas(model, x, share=0.98):
 
 
 @torch.no_grad()
-def estimate_batchnorm(model, batches):
+def estimate_batchnorm(model: nn.Module, batches: Iterable[torch.Tensor]) -> None:
     """Replace all BatchNorm statistics by the plain average over the batches."""
     norms = [m for m in model.modules() if isinstance(m, (nn.BatchNorm1d, nn.BatchNorm2d))]
     momenta = [m.momentum for m in norms]
@@ -64,11 +69,12 @@ def estimate_batchnorm(model, batches):
 
 
 @torch.no_grad()
-def activation_table(model, x):
+def activation_table(model: nn.Module, x: torch.Tensor) -> list[tuple[str, float, float, int]]:
     """[(name, share of zeros, share at the top, number of levels used)] of each QCFS on x."""
-    rows, handles = [], []
+    rows: list[tuple[str, float, float, int]] = []
+    handles = []
     for name, activation in activations(model):
-        def hook(module, inputs, output, name=name):
+        def hook(module: QCFS, inputs: Any, output: torch.Tensor, name: str = name) -> None:
             level = torch.round(output / module.theta * module.levels)
             rows.append((name, float((level == 0).float().mean()),
                          float((level == module.levels).float().mean()), int(level.unique().numel())))
@@ -79,15 +85,16 @@ def activation_table(model, x):
 
 
 @torch.no_grad()
-def tie_margin(model, x):
+def tie_margin(model: nn.Module, x: torch.Tensor) -> torch.Tensor:
     """[B]: how close any activation of an image comes to a rounding boundary, in levels.
 
     Two correct implementations may differ by a whole level where this is near their
     rounding error, about 1e-5; images with a larger margin can be compared strictly.
     """
-    margins, handles = [], []
+    margins: list[torch.Tensor] = []
+    handles = []
 
-    def hook(module, inputs):
+    def hook(module: QCFS, inputs: tuple[torch.Tensor]) -> None:
         t = inputs[0] / module.theta * module.levels + 0.5
         distance = (t - torch.round(t)).abs()
         distance[(t < 0.5) | (t > module.levels + 0.5)] = 0.5

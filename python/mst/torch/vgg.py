@@ -1,4 +1,6 @@
 """VGG-16 for small images, with BatchNorm, QCFS in place of ReLU (levels=0: with ReLU) and average pooling."""
+from __future__ import annotations
+
 import torch
 from torch import nn
 
@@ -14,12 +16,12 @@ class VGG16(nn.Module):
     bn=False: without BatchNorm; pool="max": max pooling, as the first VGGs had it.
     """
 
-    def __init__(self, channels=3, classes=10, width=64, levels=16, form="plain", image=32, dropout=0.0, bn=True,
-                 pool="avg"):
+    def __init__(self, channels: int = 3, classes: int = 10, width: int = 64, levels: int = 16, form: str = "plain",
+                 image: int = 32, dropout: float = 0.0, bn: bool = True, pool: str = "avg") -> None:
         super().__init__()
         layers, inputs = [], channels
         for step in PLAN:
-            if step == "pool":
+            if isinstance(step, str):
                 layers.append(nn.MaxPool2d(2) if pool == "max" else nn.AvgPool2d(2))
             else:
                 layers += [ConvBN(inputs, step * width, bn=bn), activation(levels, form), SpikeMask()]
@@ -31,5 +33,5 @@ class VGG16(nn.Module):
             nn.Linear(hidden, hidden), activation(levels, form), nn.Dropout(dropout),
             nn.Linear(hidden, classes))
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.classifier(torch.flatten(self.features(x), 1))

@@ -4,6 +4,8 @@ An activation of level n of 0..L stands for n spikes. Each survives a mask by it
 Binomial(n, 1 - ratio), and nothing else happens: a neuron sees its whole input before it fires, and the order in which
 spikes came does not matter. (timesteps.py is for neurons that fire as spikes arrive.)
 """
+from __future__ import annotations
+
 import torch
 from torch import nn
 
@@ -13,11 +15,11 @@ from .resnet import ResidualBlock
 
 
 @torch.no_grad()
-def pair_masks(model, x):
+def pair_masks(model: nn.Module, x: torch.Tensor) -> None:
     """Tell each mask the activation whose output it masks; x: a few inputs, to see what follows what."""
-    last = []
+    last: list[tuple[nn.Module, torch.Tensor]] = []
 
-    def pair(mask, inputs):
+    def pair(mask: SpikeMask, inputs: tuple[torch.Tensor]) -> None:
         for activation, output in last:
             if output is inputs[0]:
                 mask.source = (activation,)  # in a tuple: not a child of the mask
@@ -29,7 +31,7 @@ def pair_masks(model, x):
         model(x)
 
 
-def as_counts(model, x):
+def as_counts(model: nn.Module, x: torch.Tensor) -> None:
     """Let masks thin levels; x: a few inputs."""
     pair_masks(model, x)
     for module in model.modules():
@@ -38,7 +40,7 @@ def as_counts(model, x):
 
 
 @torch.no_grad()
-def make_up(model, share):
+def make_up(model: nn.Module, share: float) -> None:
     """Let a ResNet or VGG begin under masks that keep `share` times what those it was trained with kept.
 
     Its mean function stays when BatchNorm statistics are estimated anew after this: they make up for it in front of

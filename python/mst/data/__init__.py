@@ -2,6 +2,8 @@
 
     for image, label in mst.data.open("cifar10:test_batch.bin"):
         ...
+
+In NumPy alone, to be imported by their names: mst.data.files (files as arrays), mst.data.events (frames, a simulated camera).
 """
 from __future__ import annotations
 
@@ -12,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import _lib
-from ._lib import check
-from .errors import ArgumentError
+from .. import _lib
+from .._lib import check
+from ..errors import ArgumentError
 
 if TYPE_CHECKING:
-    from .model import Model
+    from ..model import Model
 
 MAX_NAME = 4096
 

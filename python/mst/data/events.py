@@ -5,19 +5,26 @@ The camera looks at a picture that moves before it, as N-MNIST (Orchard et al. 2
 were recorded. What a real camera does at each pixel is simulated: the logarithm of the light, slowed by the
 photoreceptor, gives an event each time it has moved by the pixel's threshold.
 """
-import collections
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import files
+from .files import Recording
 
 SENSOR = 34
-TEST_EACH = 2  # recordings of each digit in the generated test set
 
-# What the camera looks at. path: where the picture is, ms, x, y in pixels from the middle; edge: what is around it (a
-# mode of numpy.pad); dark: a stroke's leading edge gives polarity 0; light is ln(1 + gain * value of 0..1), and threshold
-# is in units of it.
-Scene = collections.namedtuple("Scene", "path edge dark gain threshold")
+
+class Scene(NamedTuple):
+    """What the camera looks at. Light is ln(1 + gain * value of 0..1)."""
+    path: np.ndarray  #: where the picture is: rows of ms, x, y in pixels from the middle
+    edge: Any         #: what is around it, a mode of numpy.pad
+    dark: bool        #: a stroke's leading edge gives polarity 0
+    gain: float
+    threshold: float  #: of a change of light
+
 
 # Three saccades of 100 ms. The path was fitted to training recordings of N-MNIST by correlating events with the gradient
 # of the digit.
@@ -32,7 +39,6 @@ DIGITS = Scene(np.array([
 PICTURES = Scene(np.array([(0, 0.0, -2.5), (50, 2.5, 0.0), (100, 0.0, 2.5), (150, -2.5, 0.0), (200, 0.0, -2.5)]),
                  "symmetric", False, 8, 0.17)
 
-SEEDS = {"Train": 2017, "Test": 2018}  # of the recordings of CIFAR-10's pictures
 STEP_MS = 2.5
 MISMATCH = 0.15                    # share by which the thresholds of pixels differ
 RECEPTOR_MS = 4.0                  # time constant of the photoreceptor
@@ -40,7 +46,7 @@ NOISE_HZ = 0.8                     # events of a pixel without a cause, a second
 MARGIN = 6                         # pixels by which a picture may leave the sensor
 
 
-def frames(events, n, split="time", side=SENSOR):
+def frames(events: Recording, n: int, split: str = "time", side: int = SENSOR) -> np.ndarray:
     """[2n, side, side] event counts, channel 2f darker and 2f + 1 brighter, cut as docs/EVENTS.md says."""
     t, x, y, p = events
     if split == "number":
@@ -52,48 +58,35 @@ def frames(events, n, split="time", side=SENSOR):
     return out
 
 
-def test_digits(each=TEST_EACH):
-    """(images, labels) of the generated test set: `each` of every digit of the bundled set.
-
-    make_test_sets.py takes the first 200 images of a class in MNIST's order and shuffles
-    them all. The last of each class lie behind MNIST's first 1,000 images, those whose N-MNIST
-    recordings the model is trained on.
-    """
-    images, labels = files.read_digits(files.BUNDLED)
-    place = np.random.RandomState(2023).permutation(len(images))  # image i was image place[i]
-    chosen = np.flatnonzero(place % 200 >= 200 - each)
-    chosen = chosen[np.argsort(place[chosen])]
-    return images[chosen], labels[chosen]
-
-
-def _light(windows, dx, dy):
+def _light(windows: np.ndarray, dx: np.ndarray, dy: np.ndarray) -> np.ndarray:
     """[B, SENSOR, SENSOR]: pictures displaced by (dx, dy) [B], bilinear; windows: their squares of SENSOR + 1 pixels, the
     middle one at MARGIN, MARGIN."""
     top, left = MARGIN - dy, MARGIN - dx
     i, j = np.floor(top).astype(int), np.floor(left).astype(int)
     u, v = (top - i)[:, None, None], (left - j)[:, None, None]
     seen = windows[np.arange(len(windows)), i, j]
-    return ((1 - u) * ((1 - v) * seen[:, :-1, :-1] + v * seen[:, :-1, 1:])
-            + u * ((1 - v) * seen[:, 1:, :-1] + v * seen[:, 1:, 1:]))
+    return np.asarray((1 - u) * ((1 - v) * seen[:, :-1, :-1] + v * seen[:, :-1, 1:])
+                      + u * ((1 - v) * seen[:, 1:, :-1] + v * seen[:, 1:, 1:]))
 
 
-def _blur(images):
+def _blur(images: np.ndarray) -> np.ndarray:
     """The lens: [1 2 1] / 4 along both axes."""
     for axis in (1, 2):
         images = (np.roll(images, 1, axis) + 2 * images + np.roll(images, -1, axis)) / 4
     return images
 
 
-def _around(images, width, scene):
+def _around(images: np.ndarray, width: int, scene: Scene) -> np.ndarray:
     return np.pad(images, ((0, 0), (width, width), (width, width)), scene.edge)
 
 
-def grey(pictures):
+def grey(pictures: np.ndarray) -> np.ndarray:
     """[B, S, S] bytes: the luma of colour pictures [B, 3, S, S] (bytes)."""
-    return np.rint(np.tensordot(pictures.astype(np.float32), (.299, .587, .114), ((1,), (0,)))).astype(np.uint8)
+    luma = np.tensordot(pictures.astype(np.float32), (.299, .587, .114), ((1,), (0,)))
+    return np.asarray(np.rint(luma), np.uint8)
 
 
-def record(images, rng, scene=DIGITS):
+def record(images: np.ndarray, rng: np.random.Generator, scene: Scene = DIGITS) -> list[Recording]:
     """A recording (t, x, y, p) of each of the images [B, S, S] (bytes), S at most SENSOR, events in order of time."""
     batch = len(images)
     light = _blur(_around(images.astype(np.float32) / 255, 2, scene))[:, 2:-2, 2:-2]
@@ -132,7 +125,7 @@ def record(images, rng, scene=DIGITS):
     return [(t[i:j], x[i:j], y[i:j], p[i:j]) for i, j in zip(ends, ends[1:])]
 
 
-def moving(pictures, seed, batch=100):
+def moving(pictures: np.ndarray, seed: int, batch: int = 100) -> Iterator[Recording]:
     """Recordings of pictures [n, 3, S, S] (bytes), one after another."""
     for i in range(0, len(pictures), batch):
         yield from record(grey(pictures[i:i + batch]), np.random.default_rng((seed, i // batch)), PICTURES)

@@ -1,10 +1,14 @@
 """Small layers that the models share: linear and convolution with BatchNorm,
 normalization of tokens, and Random Spike Masking."""
+from __future__ import annotations
+
+from typing import Any
+
 import torch
 from torch import nn
 
 
-def _affine(bn):
+def _affine(bn: nn.Module) -> tuple[torch.Tensor, torch.Tensor]:
     """Gain and offset of a BatchNorm with its running statistics, in float64."""
     gain = bn.weight.double() / torch.sqrt(bn.running_var.double() + bn.eps)
     return gain, bn.bias.double() - gain * bn.running_mean.double()
@@ -13,7 +17,12 @@ def _affine(bn):
 class _Foldable(nn.Module):
     """A linear operation, then (optionally) a BatchNorm that can be folded into it."""
 
-    def fold(self):
+    def __init__(self, linear: nn.Module, bn: nn.Module | None) -> None:
+        super().__init__()
+        self.linear: Any = linear
+        self.bn: Any = bn
+
+    def fold(self) -> None:
         if self.bn is None:
             return
         gain, offset = _affine(self.bn)
@@ -29,15 +38,13 @@ class _Foldable(nn.Module):
 class LinearBN(_Foldable):
     """[..., inputs] -> [..., outputs]"""
 
-    def __init__(self, inputs, outputs, bn=True, bias=True):
-        super().__init__()
-        self.linear = nn.Linear(inputs, outputs, bias=bias)
-        self.bn = nn.BatchNorm1d(outputs) if bn else None
+    def __init__(self, inputs: int, outputs: int, bn: bool = True, bias: bool = True) -> None:
+        super().__init__(nn.Linear(inputs, outputs, bias=bias), nn.BatchNorm1d(outputs) if bn else None)
         nn.init.normal_(self.linear.weight, std=inputs ** -0.5)
         if bias:
             nn.init.zeros_(self.linear.bias)
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.linear(x)
         if self.bn is not None:
             shape = x.shape
@@ -48,14 +55,14 @@ class LinearBN(_Foldable):
 class ConvBN(_Foldable):
     """[B, inputs, H, W] -> [B, outputs, H/stride, W/stride], more with more padding"""
 
-    def __init__(self, inputs, outputs, kernel=3, stride=1, padding=None, bn=True):
-        super().__init__()
+    def __init__(self, inputs: int, outputs: int, kernel: int = 3, stride: int = 1, padding: int | None = None,
+                 bn: bool = True) -> None:
         padding = kernel // 2 if padding is None else padding
-        self.linear = nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=not bn)
-        self.bn = nn.BatchNorm2d(outputs) if bn else None
+        super().__init__(nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=not bn),
+                         nn.BatchNorm2d(outputs) if bn else None)
         nn.init.kaiming_normal_(self.linear.weight, mode="fan_in", nonlinearity="relu")
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.linear(x)
         return x if self.bn is None else self.bn(x)
 
@@ -63,12 +70,12 @@ class ConvBN(_Foldable):
 class TokenNorm(nn.Module):
     """BatchNorm or LayerNorm of tokens [B, N, C], per channel."""
 
-    def __init__(self, channels, kind="bn"):
+    def __init__(self, channels: int, kind: str = "bn") -> None:
         super().__init__()
         self.kind = kind
         self.norm = nn.BatchNorm1d(channels) if kind == "bn" else nn.LayerNorm(channels)
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         if self.kind == "ln":
             return self.norm(x)
         if self.training:  # the same values without two transpositions
@@ -76,7 +83,7 @@ class TokenNorm(nn.Module):
         return self.norm(x.transpose(1, 2)).transpose(1, 2)
 
 
-def thin(x, keep, scatter):
+def thin(x: torch.Tensor, keep: float, scatter: float) -> torch.Tensor:
     """What is left of x: mean keep*x, variance scatter*x, within 0..x (the binomial's normal approximation)."""
     wide = x.float()
     kept = wide * keep + (wide.detach() * scatter).sqrt() * torch.randn_like(wide)
@@ -89,17 +96,17 @@ class ThinnedLevels(torch.autograd.Function):
     """n of a value quantum * n becomes a draw of Binomial(n, keep); the gradient is that of the mean, keep."""
 
     @staticmethod
-    def forward(ctx, x, keep, quantum, levels):
+    def forward(ctx: Any, x: torch.Tensor, keep: float, quantum: float, levels: int) -> torch.Tensor:
         ctx.keep = keep
         n = (x.float() / quantum).round_().clamp_(0, levels)
         return (torch.binomial(n, torch.full_like(n, keep)) * quantum).to(x.dtype)
 
     @staticmethod
-    def backward(ctx, grad):
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[Any, ...]:
         return grad * ctx.keep, None, None, None
 
 
-def thin_levels(x, keep, quantum, levels):
+def thin_levels(x: torch.Tensor, keep: float, quantum: float, levels: int) -> torch.Tensor:
     return ThinnedLevels.apply(x, keep, quantum, levels)
 
 
@@ -111,11 +118,13 @@ class SpikeMask(nn.Module):
     for `steps` time steps of a run (timesteps.py), or for its level's worth (thinning.py).
     """
 
-    def __init__(self, ratio=0.0):
+    def __init__(self, ratio: float = 0.0) -> None:
         super().__init__()
-        self.ratio, self.source, self.steps = ratio, None, None
+        self.ratio = ratio
+        self.source: tuple[nn.Module] | None = None
+        self.steps: int | None = None
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         if self.ratio == 0.0:
             return x
         if self.source is None:
@@ -127,14 +136,14 @@ class SpikeMask(nn.Module):
         return thin(x, 1 - self.ratio, self.ratio * (1 - self.ratio) * quantum)
 
 
-def set_mask_ratio(model, ratio):
+def set_mask_ratio(model: nn.Module, ratio: float) -> None:
     """Give every mask site of the model the same ratio; 0 takes the masks away."""
     for module in model.modules():
         if isinstance(module, SpikeMask):
             module.ratio = float(ratio)
 
 
-def fold_batchnorm(model):
+def fold_batchnorm(model: nn.Module) -> nn.Module:
     """Fold each BatchNorm that follows a linear layer into that layer, in place."""
     for module in model.modules():
         if isinstance(module, _Foldable):

@@ -5,7 +5,11 @@ v + input >= theta, theta is subtracted at a spike, what leaves is theta or 0. T
 network runs once per step on the same image, so products in attention are of spikes of
 the same step, biases are added at each step, masks are drawn anew at each step.
 """
+from __future__ import annotations
+
 import copy
+from collections.abc import Callable, Collection
+from typing import Any
 
 import torch
 from torch import nn
@@ -16,15 +20,16 @@ from .qcfs import QCFS
 class IFNeuron(nn.Module):
     """Takes the place of a QCFS; keeps its membrane between calls until `reset`."""
 
-    def __init__(self, theta):
+    def __init__(self, theta: float) -> None:
         super().__init__()
         self.theta = float(theta)
         self.reset()
 
-    def reset(self):
-        self.v, self.spikes, self.updates = None, 0, 0
+    def reset(self) -> None:
+        self.v: torch.Tensor | None = None
+        self.spikes, self.updates = 0, 0
 
-    def forward(self, current):
+    def forward(self, current: torch.Tensor) -> torch.Tensor:
         if self.v is None:
             self.v = torch.full_like(current, 0.5 * self.theta)
         self.v = self.v + current
@@ -36,11 +41,11 @@ class IFNeuron(nn.Module):
         return out
 
 
-def to_spiking(model):
+def to_spiking(model: nn.Module) -> nn.Module:
     """A copy of the model with an IFNeuron for each QCFS."""
     network = copy.deepcopy(model).eval()
 
-    def visit(module):
+    def visit(module: nn.Module) -> None:
         for name, child in list(module.named_children()):
             if isinstance(child, QCFS):
                 setattr(module, name, IFNeuron(child.theta.detach()))
@@ -52,12 +57,13 @@ def to_spiking(model):
 
 
 @torch.no_grad()
-def simulate(network, x, steps):
+def simulate(network: nn.Module, x: torch.Tensor, steps: Collection[int]) -> dict[int, torch.Tensor]:
     """{T: mean logits over steps 1..T} for each T in steps, from one run on x [B, C, H, W]."""
     for module in network.modules():
         if isinstance(module, IFNeuron):
             module.reset()
-    total, means = 0.0, {}
+    total: Any = 0.0
+    means: dict[int, torch.Tensor] = {}
     for step in range(1, max(steps) + 1):
         total = total + network(x)
         if step in steps:
@@ -65,13 +71,14 @@ def simulate(network, x, steps):
     return means
 
 
-def firing_rates(network):
+def firing_rates(network: nn.Module) -> list[tuple[str, float]]:
     """[(name, spikes per neuron and step)] of the last run."""
     return [(name, m.spikes / max(1, m.updates)) for name, m in network.named_modules() if isinstance(m, IFNeuron)]
 
 
 @torch.no_grad()
-def evaluate(model, x, y, steps=(), batch=100, progress=None):
+def evaluate(model: nn.Module, x: torch.Tensor, y: torch.Tensor, steps: Collection[int] = (), batch: int = 100,
+             progress: Callable[[int, int], None] | None = None) -> dict[Any, Any]:
     """Accuracy of the ANN and, over `steps`, of its SNN on (x, y).
 
     Returns {"ann": share, "rate": mean firing rate, T: (share, agreement with the ANN,
@@ -79,7 +86,8 @@ def evaluate(model, x, y, steps=(), batch=100, progress=None):
     """
     model.eval()
     network = to_spiking(model) if steps else None
-    right, sums, spikes, updates = 0, {t: [0, 0, 0.0] for t in steps}, 0, 0
+    right, spikes, updates = 0, 0, 0
+    sums: dict[int, list[float]] = {t: [0, 0, 0.0] for t in steps}
     power = 0.0
     for i in range(0, len(x), batch):
         images, labels = x[i:i + batch], y[i:i + batch]
@@ -97,7 +105,7 @@ def evaluate(model, x, y, steps=(), batch=100, progress=None):
                 spikes, updates = spikes + module.spikes, updates + module.updates
         if progress:
             progress(min(i + batch, len(x)), len(x))
-    result = {t: (s[0] / len(x), s[1] / len(x), (s[2] / power) ** 0.5) for t, s in sums.items()}
+    result: dict[Any, Any] = {t: (s[0] / len(x), s[1] / len(x), (s[2] / power) ** 0.5) for t, s in sums.items()}
     result["ann"] = right / len(x)
     result["rate"] = spikes / max(1, updates)
     return result

@@ -1,16 +1,23 @@
 """Models from ONNX files that export.py wrote with folded BatchNorm, so that training can go on from them."""
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from typing import Any
+
 import torch
+from torch import nn
 
 from . import layers, qcfs, zoo
 
 
-def owner(node):
+def owner(node: Any) -> str:
     """The module of a node /blocks/blocks.0/attn/q/linear/MatMul: blocks.0.attn.q.linear"""
     parts = node.name.strip("/").split("/")[:-1]
     return ".".join(part for part, after in zip(parts, parts[1:] + [""]) if not after.startswith(part + "."))
 
 
-def tables(path):
+def tables(path: str | os.PathLike[str]) -> tuple[dict[str, torch.Tensor], dict[str, int]]:
     """({parameter's name: tensor}, {activation's name: L}) of a file of PyTorch's TorchScript exporter."""
     import onnx
     from onnx import numpy_helper
@@ -37,9 +44,10 @@ def tables(path):
 
 
 @torch.no_grad()
-def unfold(model, folded, batches):
+def unfold(model: nn.Module, folded: nn.Module, batches: Iterable[torch.Tensor]) -> None:
     """Give a model the function of its folded twin, each BatchNorm the statistics that it meets in the batches."""
-    twins, seen = dict(folded.named_modules()), {}
+    twins: dict[str, nn.Module] = dict(folded.named_modules())
+    seen: dict[nn.Module, list[torch.Tensor]] = {}
     for name, module in model.named_modules():
         if isinstance(module, layers._Foldable) and module.bn is not None:
             twin = twins[name]
@@ -52,7 +60,7 @@ def unfold(model, folded, batches):
             module.bn.bias.copy_(twin.linear.bias)
             seen[module.bn] = []
 
-    def note(norm, inputs):
+    def note(norm: nn.Module, inputs: tuple[torch.Tensor]) -> None:
         x = inputs[0].double()
         x = x.transpose(0, 1).reshape(x.shape[1], -1)
         seen[norm].append(torch.stack([x.mean(1), x.square().mean(1)]))
@@ -68,7 +76,8 @@ def unfold(model, folded, batches):
         norm.bias += norm.running_mean
 
 
-def load(path, name, options, batches, prepare=lambda model: None):
+def load(path: str | os.PathLike[str], name: str, options: dict[str, Any], batches: Iterable[torch.Tensor],
+         prepare: Callable[[nn.Module], None] = lambda model: None) -> tuple[nn.Module, dict[str, Any]]:
     """(model in evaluation mode, options with its L); batches: images as the network takes them.
 
     prepare(model) is called before they are shown: to set the masks of a network that was trained with some.

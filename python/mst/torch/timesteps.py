@@ -12,6 +12,8 @@ Against a step-by-step simulation of a ResNet-18 with 50 % masks at T = 64 the s
 10 % in the first ten layers; in the last of 17 it is 2.6 times as large (variance), and rates are too high by more.
 What is missing is the order in time: what neurons fire too much of early on reaches the next layers early, too.
 """
+from __future__ import annotations
+
 import torch
 
 from . import qcfs
@@ -20,7 +22,7 @@ from .thinning import pair_masks
 
 
 @torch.no_grad()
-def as_run(model, x, steps):
+def as_run(model: torch.nn.Module, x: torch.Tensor, steps: int) -> None:
     """Let masks and neurons behave as in a run of so many steps; x: a few inputs, to see what follows what."""
     pair_masks(model, x)
     for _, activation in qcfs.activations(model):
@@ -31,7 +33,7 @@ def as_run(model, x, steps):
 
 
 @torch.no_grad()
-def measure(model, x, anew=True):
+def measure(model: torch.nn.Module, x: torch.Tensor, anew: bool = True) -> None:
     """Set each neuron's variance to what draws of the masks make of its input, as a mean over the images of x.
 
     anew: nothing of the variances before has a part in it.
@@ -42,7 +44,7 @@ def measure(model, x, anew=True):
     for _ in range(2 if anew else 1):  # the first sees neurons without scatter of their own
         draws = []
         for _ in range(2):
-            seen = {}
+            seen: dict[torch.nn.Module, torch.Tensor] = {}
             handles = [m.register_forward_pre_hook(lambda module, inputs: seen.__setitem__(module, inputs[0].float()))
                        for _, m in qcfs.activations(model)]
             with qcfs.observed(model, handles):
