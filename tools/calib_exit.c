@@ -45,7 +45,7 @@ mst_status mst_exit_stages(const mst_exit_said *s, const mst_graph *g, const cha
 typedef struct seen_set {
     mst_arena arena;
     mst_exit_seen *seen; /* [n][stages] */
-    int *label;          /* [n] where there is none: what the last stage says */
+    int *label;          /* [n] -1: none */
     size_t n, stages, taken, labelled;
 } seen_set;
 
@@ -63,7 +63,7 @@ static mst_status keep(void *ctx, uint32_t sample, int label, const mst_exit_see
     seen_set *s = ctx;
     memcpy(s->seen + s->taken * s->stages, seen, (last + 1) * sizeof *seen);
     s->labelled += label >= 0;
-    s->label[s->taken++] = label >= 0 ? label : (int)seen[last].said;
+    s->label[s->taken++] = label;
     return MST_OK;
 }
 
@@ -75,12 +75,13 @@ static size_t stop_at(const seen_set *s, size_t i, double margin)
     return k;
 }
 
+static uint32_t said(const seen_set *s, size_t i, size_t stage) { return s->seen[i * s->stages + stage].said; }
+
+/* Without a label, what the last stage says is right. */
 static bool right(const seen_set *s, size_t i, size_t stage)
 {
-    return s->seen[i * s->stages + stage].said == (uint32_t)s->label[i];
+    return said(s, i, stage) == (s->label[i] >= 0 ? (uint32_t)s->label[i] : said(s, i, s->stages - 1));
 }
-
-static uint32_t said(const seen_set *s, size_t i, size_t stage) { return s->seen[i * s->stages + stage].said; }
 
 static exit_change compare(const seen_set *s, double margin)
 {
@@ -203,8 +204,11 @@ static void judge(const mst_exit_call *call, const seen_set *s, exit_result *r)
 
 static void print_figures(mst_table *t, const mst_exit_figures *x)
 {
-    mst_table_cell(t, "%.2f +- %.2f", 100 * mst_exit_share(x->right, x->labelled),
-                   100 * mst_exit_share_se(x->right, x->labelled));
+    if (x->labelled > 1)
+        mst_table_cell(t, "%.2f +- %.2f", 100 * mst_exit_share(x->right, x->labelled),
+                       100 * mst_exit_share_se(x->right, x->labelled));
+    else
+        mst_table_real(t, 100 * mst_exit_share(x->right, x->labelled), 2);
     mst_table_real(t, x->latency, 2);
     mst_table_real(t, x->spikes, 0);
     mst_table_real(t, 1e-6 * x->sops, 3);
@@ -222,6 +226,9 @@ static mst_status print(const mst_exit_call *call, const exit_result *r, FILE *f
             call->said->budget.value, mst_run_mode_name((int)call->run->mode));
     fprintf(f, "%zu samples to fit, %zu held out%s%s (drawn by seed %" PRIu64 ")\n", r->fit, r->held,
             call->n_args > 3 ? " of " : "", call->n_args > 3 ? call->args[3] : "", call->run->seed);
+    if (r->labelled < r->held)
+        fprintf(f, "%zu of those held out have no label: there what the last stage says is right\n",
+                r->held - r->labelled);
     fprintf(f, "margin %g: %+.2f +- %.2f points on the samples to fit; mstrun --exit margin:%g\n\n", r->margin,
             100 * r->on_fit.change, 100 * r->on_fit.se, r->margin);
     MST_TRY(mst_exit_print(&r->sums, &r->facts, counts, f, err));

@@ -143,6 +143,17 @@ def test_what_the_budget_finds(model, mode):
     assert strict["margin"] >= r["margin"] > loose["margin"]
 
 
+def test_samples_without_labels(model):
+    """A margin is found, by the last stage's class; nothing is said of top-1."""
+    args = (SWIN, model, DIGITS.split(",")[0], "--exit-budget", 1, "-n", 100, "-T", "4,8,16")
+    r = json.loads(tool("mstcalib", *args, "--json", "-", "--quiet").stdout)
+    assert r["labelled"] == 0 and all((s["labelled"], s["right"]) == (0, 0) for s in r["stages"])
+    assert all(x["top1_percent"] is None and x["top1_se_percent"] is None for x in [r["early"]] + r["alone"])
+    assert -1 - 2 * r["fit_change_se_percent"] <= r["fit_change_percent"] <= 0 and r["change_percent"] <= 0 < r["margin"]
+    said = tool("mstcalib", *args).stdout
+    assert "%d of those held out have no label" % r["held_out"] in said and "nan" not in said
+
+
 def test_held_out_figures_are_those_of_mstrun(model):
     """A second DATA is taken whole: mstrun on it with that margin gives the same."""
     spec = DIGITS
