@@ -64,8 +64,8 @@ static mst_status commit(void *ctx, unsigned worker, size_t i, mst_err *err)
     if (w->bad.code != MST_OK) {
         MST_TRY(mst_outcome_skip(r->into.outcome, sample, w->bad.text, err));
     } else {
+        MST_TRY(keep_pair(r, w, sample, err)); /* before what cannot fail: sums are of whole samples */
         mst_calib_commit(w->measures);
-        MST_TRY(keep_pair(r, w, sample, err));
         mst_outcome_took(r->into.outcome, r->labels[place]);
     }
     return r->into.outcome == r->whole.outcome ? mst_samples_did(&r->all, place, err) : MST_OK;

@@ -32,10 +32,14 @@ static bool grow(mst_confusion *c)
     return true;
 }
 
+mst_status mst_confusion_room(mst_confusion *c, mst_err *err)
+{
+    return 2 * c->n < c->cap || grow(c) ? MST_OK : mst_fail(err, MST_ENOMEM, "out of memory for the confusion matrix");
+}
+
 mst_status mst_confusion_add(mst_confusion *c, uint32_t label, uint32_t said, uint64_t samples, mst_err *err)
 {
-    if (2 * c->n >= c->cap && !grow(c))
-        return mst_fail(err, MST_ENOMEM, "out of memory for the confusion matrix");
+    MST_TRY(mst_confusion_room(c, err));
     mst_confusion_cell *cell = find(c, label, said);
     c->n += cell->samples == 0 && samples != 0;
     *cell = (mst_confusion_cell){label, said, cell->samples + samples};

@@ -18,6 +18,8 @@ typedef struct mst_confusion {
     size_t n, cap;
 } mst_confusion;
 
+/* Then the next sample is added without fail. ENOMEM. */
+mst_status mst_confusion_room(mst_confusion *c, mst_err *err);
 mst_status mst_confusion_add(mst_confusion *c, uint32_t label, uint32_t said, uint64_t samples, mst_err *err);
 void mst_confusion_free(mst_confusion *c);
 

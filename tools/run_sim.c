@@ -176,6 +176,8 @@ static mst_status add_up(const sim *s, const sim_worker *w, mst_err *err)
 {
     mst_run_sums *r = s->into;
     mst_counters all = mst_session_counters(w->session);
+    if (w->label >= 0) /* before what cannot fail: sums are of whole samples */
+        MST_TRY(mst_confusion_add(&r->confusion, (uint32_t)w->label, w->said[r->n_at - 1], 1, err));
     mst_outcome_took(&r->outcome, w->label);
     r->samples++;
     r->labelled += w->label >= 0;
@@ -190,7 +192,7 @@ static mst_status add_up(const sim *s, const sim_worker *w, mst_err *err)
         r->layers[k].spikes += mst_session_layer_spikes(w->session, MST_LAST, k);
         r->layers[k].ops += mst_session_layer_ops(w->session, k);
     }
-    return w->label >= 0 ? mst_confusion_add(&r->confusion, (uint32_t)w->label, w->said[r->n_at - 1], 1, err) : MST_OK;
+    return MST_OK;
 }
 
 /* Into the files of single samples. */

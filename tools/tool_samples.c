@@ -10,7 +10,7 @@
 
 static mst_status keep(mst_samples *s, bool now, mst_err *err)
 {
-    return s->journal == NULL || (!now && !mst_journal_due(s->journal))
+    return s->journal == NULL || s->torn || (!now && !mst_journal_due(s->journal))
                ? MST_OK
                : mst_journal_keep(s->journal, s->levels, s->calls->state(s->ctx), err);
 }
@@ -42,8 +42,9 @@ static mst_status run_chunk(void *ctx, size_t from, size_t to, size_t *done, jso
 static mst_status add_chunk(void *ctx, const json_t *part, mst_err *err)
 {
     mst_samples *s = ctx;
-    MST_TRY(s->calls->add(s->ctx, part, err));
-    return keep(s, false, err);
+    mst_status st = s->calls->add(s->ctx, part, err);
+    s->torn = st != MST_OK;
+    return st == MST_OK ? keep(s, false, err) : st;
 }
 
 static void say_progress(void *ctx, size_t done)
@@ -90,6 +91,8 @@ mst_status mst_samples_run(mst_samples *s, mst_err *err)
     mst_progress_end(&s->progress);
     if (mst_rank() != 0)
         return st;
+    if (s->torn)
+        s->calls->forget(s->ctx);
     if (st == MST_OK && mst_outcome_partial(s->outcome))
         st = mst_outcome_stopped(s->outcome, err);
     mst_err other; /* the first failure is the one to tell */

@@ -15,12 +15,12 @@
 typedef struct mst_samples_calls {
     /* Any rank, before all. */
     mst_status (*begin)(void *ctx, mst_err *err);
-    /* Run n of those that are picked, from the first on, and add each to the sums in order (mst_samples_did then).
-     * Fewer are done, and OK returned, where it was asked to stop. */
+    /* Run n of those that are picked, from the first on, and add each to the sums in order (mst_samples_did then), or
+     * fail with nothing of it added. Fewer are done, and OK returned, where it was asked to stop. */
     mst_status (*run)(void *ctx, size_t first, size_t n, mst_err *err);
     /* The same into sums that are apart: how many are done, and these as a state. */
     mst_status (*run_apart)(void *ctx, size_t first, size_t n, size_t *done, json_t **state, mst_err *err);
-    /* Rank 0: the next in order, done elsewhere or before. EFORMAT, ENOMEM. */
+    /* Rank 0: the next in order, done elsewhere or before. EFORMAT, ENOMEM: some of it may be added. */
     mst_status (*add)(void *ctx, const json_t *state, mst_err *err);
     /* Rank 0: of all that is added. */
     json_t *(*state)(void *ctx);
@@ -40,6 +40,7 @@ typedef struct mst_samples {
     void *ctx;
     /* zero */
     size_t first; /* those before were done by the run that is resumed */
+    bool torn;    /* of what was to be added some is: neither to be kept nor reported */
     mst_progress progress;
 } mst_samples;
 

@@ -3,7 +3,7 @@
  *
  * Instructions multiply bytes that both have a sign, or neither. Counts up to 127 are signed numbers as they are. Where
  * there may be larger ones, the top bit of each weight is flipped, which makes w + 128 without a sign, and 128 times
- * the sum of the row's counts is taken away at the end. */
+ * the sum of the row's counts is taken away at the end: modulo 2^32, as the sums of products are until then. */
 #ifndef MST_COUNT_DOT_NEON_H
 #define MST_COUNT_DOT_NEON_H
 
@@ -20,13 +20,13 @@ ALWAYS uint8x16_t four(const uint8_t *x)
 }
 
 /* Of all that is read, of whatever lies behind a segment too: its weights are 0, flipped 128. */
-static int32_t sum_read(const dot *d, size_t r)
+static uint32_t sum_read(const dot *d, size_t r)
 {
     uint32_t sum = 0;
     for (size_t t = 0; t < d->n_taps; t++)
         for (const uint8_t *x = d->rows[r] + d->taps[t], *end = x + 4 * d->steps; x < end; x++)
             sum += *x;
-    return (int32_t)sum;
+    return sum;
 }
 
 /* 16 outputs of a panel. Constants where inlined: height, flip. */
@@ -54,7 +54,7 @@ ALWAYS void dot_half(const dot *d, const size_t height, const int flip, size_t h
             }
         }
     for (size_t r = 0; r < height; r++) {
-        const int32x4_t less = vdupq_n_s32(flip ? 128 * sum_read(d, r) : 0);
+        const int32x4_t less = vdupq_n_s32(flip ? (int32_t)(128 * sum_read(d, r)) : 0);
         for (size_t j = 0; j < 4; j++)
             vst1q_s32(sums + r * MSTC_COLS + 16 * half + 4 * j, vsubq_s32(part_sums(a[r][j]), less));
     }

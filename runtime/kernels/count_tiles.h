@@ -91,6 +91,7 @@ ALWAYS const uint8_t *chunk_of(const half *h, size_t at, size_t bytes, uint8_t *
 {
     if (h->even)
         return h->rows[0] + at;
+    MEMORY_IS_READ; /* by the load of the chunk before, which may have been here */
     for (size_t r = 0; r < h->n; r++)
         memcpy(room + r * TILE_BYTES, h->rows[r] + at, bytes);
     MEMORY_IS_READ;

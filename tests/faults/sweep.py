@@ -18,13 +18,19 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 MODEL = ROOT / "tests" / "fuzz" / "corpus" / "convert" / "qdq.onnx"
 SAMPLES, SHAPE = 16, (2, 4, 4)
 OLD = b"what was there before\n"
-# name: arguments, what is written. {0} is the folder of the run, {1} the one of what all runs read.
+JOURNAL = "j.json"
+# name: arguments, what is written. {0} is the folder of the run, {1} the one of what all runs read. Whatever failed, a run
+# with a journal goes on from it to the same result.
 RUNS = {
     "mstconv": ("mstconv {1}/m.onnx -o {0}/m.bin --report {0}/report.json --force", ("m.bin", "report.json")),
     "mstrun": ("mstrun {1}/m.bin npy:{1}/x.npy,{1}/y.txt -T 3 --threads 2 --json {0}/out.json --predictions {0}/p.csv --raster all "
                "--raster-to {0}/r.npz --force", ("out.json", "p.csv", "r.npz")),
+    "mstrun-resume": ("mstrun {1}/m.bin npy:{1}/x.npy,{1}/y.txt -T 3 --threads 2 --resume {0}/j.json --json {0}/out.json --force", ("out.json",)),
     "mstrun-block": ("mstrun {1}/m.bin npz:{1}/d.npz -T 2 --threads 2 --schedule block --trace {0}/t.csv --force", ("t.csv",)),
     "mstcalib": ("mstcalib {1}/m.onnx {1}/m.bin npy:{1}/x.npy,{1}/y.txt -T 2 --threads 2 --json {0}/c.json --force", ("c.json",)),
+    "mstcalib-resume": ("mstcalib {1}/m.onnx {1}/m.bin npy:{1}/x.npy,{1}/y.txt -T 2 --threads 2 --resume {0}/j.json --json {0}/c.json "
+                        "--force", ("c.json",)),
+    "mstcalib-merge": ("mstcalib --merge {1}/part2.json {1}/part1.json --json {0}/c.json --force", ("c.json",)),
     "mstcalib-page": ("mstcalib {1}/m.onnx {1}/m.bin npy:{1}/x.npy,{1}/y.txt -T 2 --threads 2 --html {0}/c.html --force", ("c.html",)),
 }
 
@@ -44,6 +50,9 @@ def prepare(build, folder):
     with zipfile.ZipFile(folder / "d.npz", "w", zipfile.ZIP_DEFLATED) as z:
         z.writestr("x.npy", x)
     subprocess.run([build / "mstconv", folder / "m.onnx", "-o", folder / "m.bin", "-q"], check=True, capture_output=True)
+    for k in (1, 2):
+        subprocess.run([build / "mstcalib", folder / "m.onnx", folder / "m.bin", "npy:%s,%s" % (folder / "x.npy", folder / "y.txt"), "-T", "2",
+                        "--shard", "%d/2" % k, "--json", folder / ("part%d.json" % k), "-q"], check=True, capture_output=True)
 
 
 class Sweep:
@@ -68,7 +77,12 @@ class Sweep:
             except subprocess.TimeoutExpired:
                 code, err = "hangs", ""
             files = {f.name: f.read_bytes() for f in folder.iterdir()}
-            return code, err, {out: files.pop(out, None) for out in self.outputs}, sorted(files)
+            outputs, left = {out: files.pop(out, None) for out in self.outputs}, sorted(set(files) - {JOURNAL})
+            if JOURNAL in self.command:
+                again = subprocess.run([self.build / words[0]] + words[1:], capture_output=True, text=True, timeout=60)
+                left += ["a journal: %s" % again.stderr] if again.returncode != 0 else []
+                outputs["resumed"] = (folder / self.outputs[0]).read_bytes()
+            return code, err, outputs, left
 
     def judge(self, good, k, got):
         """What is wrong with a run; None: nothing."""
@@ -77,13 +91,19 @@ class Sweep:
             return "exit status %s: %s" % (code, err[-200:])
         if left:
             return "left %s" % left
-        for out, data in outputs.items():
+        if "resumed" in outputs and self.lasting(outputs["resumed"]) != self.lasting(good["resumed"]):
+            return "another result once it is resumed"
+        for out, data in ((out, outputs[out]) for out in self.outputs):
             whole = data is not None and (data == OLD or self.is_whole(out, data, good[out]))
             if not whole or (code == 0 and (data == OLD or len(data) < len(good[out]) // 2)):
                 return "%s is %s, exit status %d: %s" % (out, "old" if data == OLD else "cut or gone", code, err[-200:])
         if code != 0 and not err.strip():
             return "exit status %d without a reason" % code
         return None
+
+    @staticmethod
+    def lasting(data):
+        return {key: value for key, value in json.loads(data).items() if key not in ("provenance", "timing")}
 
     @staticmethod
     def is_whole(out, data, good):

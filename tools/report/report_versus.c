@@ -24,6 +24,9 @@ mst_status mst_versus_add(mst_versus *p, uint32_t sample, int label, uint32_t an
     bool known = label >= 0, ann_right = known && ann == (uint32_t)label;
     size_t n_at = p->n_at;
     uint32_t last = said[n_at - 1];
+    MST_TRY(mst_confusion_room(&p->both, err));
+    MST_TRY(mst_confusion_room(&p->ann, err));
+    MST_TRY(mst_confusion_room(&p->snn, err));
     p->samples++;
     p->labelled += known;
     p->ann_right += ann_right;

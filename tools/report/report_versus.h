@@ -36,7 +36,7 @@ typedef struct mst_versus {
 
 /* Zero-initialised, then how many steps are asked for: */
 void mst_versus_begin(mst_versus *p, size_t n_at);
-/* The next sample in order; said [n_at]: classes at each step asked for. ENOMEM. */
+/* The next sample in order; said [n_at]: classes at each step asked for. ENOMEM: nothing is added. */
 mst_status mst_versus_add(mst_versus *p, uint32_t sample, int label, uint32_t ann, const uint32_t *said,
                           mst_err *err);
 void mst_versus_free(mst_versus *p);

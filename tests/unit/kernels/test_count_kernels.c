@@ -318,6 +318,42 @@ END_TEST
 START_TEST(emulated_amx_equals_scalar) { compare(&mst_count_kernels_amx_emulated); }
 END_TEST
 
+/* Of weights of 1 rows may be so long that 128 times the sum of their counts is beyond 2^31. */
+static void check_long_rows(const mst_count_kernels *k)
+{
+    enum { K = 70001,
+           ROWS = 3,
+           N = 33 };
+    static const size_t taps[] = {0};
+    static uint8_t x[ROWS * K + 3];
+    static float c[N], b[N], y[ROWS * N];
+    size_t size = mstc_panels_size(N, 1, K);
+    int8_t *panels = memset(aligned_alloc(64, size), 0, size);
+    memset(x, 255, sizeof x);
+    for (size_t o = 0; o < N; o++) {
+        c[o] = 1;
+        for (size_t i = 0; i < K; i++)
+            panels[mstc_weight_at(o, 0, i, 1, K)] = o % 2 == 0 ? 1 : -1;
+    }
+    const mstc_input in = {.x = x, .ld = K, .taps = taps, .n_taps = 1, .k = K, .most = 255};
+    k->current(&in, &(mstc_weights){panels, N, 1, 0}, ROWS, &(mstc_affine){.c = c, .b = b}, &(mstc_floats){y, N});
+    for (size_t at = 0; at < ROWS * N; at++)
+        EXPECT(y[at] == (at % N % 2 == 0 ? 255.0f * K : -255.0f * K), "%s: output %zu: %g", k->isa, at, (double)y[at]);
+    free(panels);
+}
+
+START_TEST(rows_may_be_long)
+{
+    mst_count_kernels k;
+    for (size_t i = 0; i < sizeof sets / sizeof sets[0]; i++)
+        if (mst_count_kernels_select(sets[i], &k, NULL) == MST_OK)
+            check_long_rows(&k);
+    ck_assert_int_eq(mst_count_kernels_select("scalar", &k, NULL), MST_OK);
+    check_long_rows(&k);
+    check_long_rows(&mst_count_kernels_amx_emulated);
+}
+END_TEST
+
 /* Against factorials in logarithms: a thousandth of a millionth is four parts of 2^32. */
 START_TEST(thin_table_is_binomial)
 {
@@ -372,6 +408,7 @@ int main(void)
     tcase_add_test(tc, sets_equal_scalar);
     tcase_add_test(tc, amx_equals_scalar);
     tcase_add_test(tc, emulated_amx_equals_scalar);
+    tcase_add_test(tc, rows_may_be_long);
     tcase_add_test(tc, thin_table_is_binomial);
     tcase_add_test(tc, select_best_and_unknown);
     suite_add_tcase(suite, tc);
