@@ -43,10 +43,12 @@ static mst_status report(const mst_tune_call *call, const mst_tune *t, const mst
     if (r.better)
         return MST_OK;
     mst_paths_keep(); /* the figures */
+    char top1[40] = "";
+    if (r.labelled != 0)
+        snprintf(top1, sizeof top1, ", top-1 %+.2f %%", 100 * r.change.top1);
     return mst_fail(err, MST_EINVAL,
-                    "--tune: no better on the samples held out (logit error %+.4f, top-1 %+.2f %%): %s is not "
-                    "written",
-                    r.change.logit_rel_l2, 100 * r.change.top1, call->out);
+                    "--tune: no better on the samples held out (logit error %+.4f%s): %s is not written",
+                    r.change.logit_rel_l2, top1, call->out);
 }
 
 mst_status mst_tune_tool(const mst_tune_call *call, mst_err *err)

@@ -298,6 +298,9 @@ mst_status mst_run_about_take(mst_run_about *a, const json_t *run, mst_err *err)
                             err));
     MST_TRY(mst_fields_take(json_object_get(run, "neurobench"), model_fields, LENGTH(model_fields), &a->arena, a,
                             err));
+    if (a->model == NULL || a->data == NULL || a->format == NULL || a->energy.set.name == NULL ||
+        a->assumed.normalization == NULL || a->assumed.masks == NULL)
+        return mst_fail(err, MST_EFORMAT, "it does not say what was run");
     MST_TRY(take_names(a, json_object_get(run, "class_names"), err));
     a->n_layers = json_array_size(layers);
     a->layers = mst_arena_array(&a->arena, a->n_layers + 1, sizeof *a->layers);

@@ -15,7 +15,8 @@
 
 json_t *mst_json_text(const char *s)
 {
-    json_t *j = json_string(s != NULL ? s : "");
+    s = s != NULL ? s : "";
+    json_t *j = json_string(s);
     if (j != NULL)
         return j;
     char *ascii = strdup(s);

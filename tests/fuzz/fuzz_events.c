@@ -8,11 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "runtime/data/events/event_frames.h"
 #include "runtime/data/events/event_list.h"
+#include "tests/support/memory_file.h"
 
 #define BATCH 100
 #define FRAMES 3u
@@ -25,18 +25,6 @@ static void check(bool good)
 {
     if (!good)
         abort();
-}
-
-/* A file of n bytes in memory; its path in path. -1: none. */
-static int memory_file(const uint8_t *bytes, size_t n, char path[64])
-{
-    int fd = memfd_create("fuzz", 0);
-    if (fd >= 0 && write(fd, bytes, n) != (ssize_t)n) {
-        close(fd);
-        return -1;
-    }
-    snprintf(path, 64, "/proc/self/fd/%d", fd);
-    return fd;
 }
 
 /* All events: their number into *n, a sum over them into *sum. */

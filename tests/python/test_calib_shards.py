@@ -251,6 +251,19 @@ def test_damaged_files(made, tmp_path):
             assert len(done.splitlines()) == 1 and not (tmp_path / "merged.json").exists()
 
 
+def test_parts_that_do_not_say_what_was_run(made, tmp_path):
+    part = shards(made, tmp_path, 1, "-T", 2)[0]
+    good = json.loads(part.read_text())
+    for place in (("model",), ("data",), ("format",), ("energy", "constants", "set"), ("assumed", "normalization"), ("assumed", "masks")):
+        bad = json.loads(json.dumps(good))
+        parent = bad
+        for k in place[:-1]:
+            parent = parent[k]
+        parent[place[-1]] = None
+        part.write_text(json.dumps(bad))
+        assert "it does not say what was run" in merged(tmp_path, [part], code=1), place
+
+
 def test_many_lines_take_no_room_before_they_are_sums(made, tmp_path):
     """A small file cannot ask for much memory."""
     part = shards(made, tmp_path, 1, "-T", 2)[0]

@@ -251,6 +251,7 @@ def kept(model, out, *args, **options):
     r = json.loads(done.stdout)
     assert not r["better"] and r["out"] is None
     assert "is not written" in done.stderr and len(done.stderr.splitlines()) == 1
+    assert ("top-1" in done.stderr) == (r["labelled"] != 0) and "nan" not in done.stderr
     return r
 
 
