@@ -126,6 +126,11 @@ static mst_status add_state(void *ctx, const json_t *state, mst_err *err)
     return mst_calib_state_add(&((calib_run *)ctx)->whole, state, err);
 }
 
+static mst_status resume(void *ctx, const json_t *state, mst_err *err)
+{
+    return state != NULL ? add_state(ctx, state, err) : MST_OK;
+}
+
 static json_t *state_of(void *ctx) { return mst_calib_state_json(&((calib_run *)ctx)->whole); }
 
 static void forget(void *ctx)
@@ -186,7 +191,13 @@ static mst_status conclude(const calib_run *r, mst_calib_report *out, json_t **s
 mst_status mst_calib_run(const mst_calib_job *job, mst_calib_report *out, mst_outcome *outcome, json_t **sums,
                          mst_err *err)
 {
-    static const mst_samples_calls calls = {begin, run_some, run_apart, add_state, state_of, forget};
+    static const mst_samples_calls calls = {.begin = begin,
+                                            .run = run_some,
+                                            .run_apart = run_apart,
+                                            .add = add_state,
+                                            .state = state_of,
+                                            .resume = resume,
+                                            .forget = forget};
     calib_run r = {.job = job,
                    .all = {.doing = "calibrating",
                            .outcome = outcome,

@@ -169,7 +169,7 @@ static int check_usage(size_t n_args, const char *const *args)
     mst_err err;
     size_t rule;
     if (merging)
-        return mst_opts_merge(&tool, n_args);
+        return mst_opts_merge(&tool, n_args, NULL);
     if (n_args < 3)
         return mst_opts_wrong(&tool, "expected MODEL.onnx MODEL.bin DATA, found no %s", names[n_args]);
     if (n_args > 4)

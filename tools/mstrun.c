@@ -1,11 +1,13 @@
 /* mstrun: run a spiking network on a data set. Options, calls, printing. */
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "tools/policy_yaml.h"
 #include "tools/report/report_page.h"
 #include "tools/run_exit.h"
+#include "tools/run_join.h"
 #include "tools/run_journal.h"
 #include "tools/run_lists.h"
 #include "tools/run_merge.h"
@@ -31,7 +33,8 @@ static struct {
 } o;
 
 static mst_energy energy;
-static double margin; /* of --exit */
+static double margin;       /* of --exit */
+static char rows[PATH_MAX]; /* where --resume keeps predictions */
 
 static const mst_opt options[] = {
     {"timesteps", 'T', MST_OPT_UINTS, &o.steps, "N",
@@ -114,21 +117,32 @@ static int check_show(size_t n_args, const char *const *args)
     return -1;
 }
 
-/* An option that goes with one run from its beginning to its end; NULL: none was given. */
-static const char *of_one_run(void)
+/* An option that goes with one process, from the beginning of a run to its end; NULL: none was given. */
+static const char *of_one_process(void)
 {
     const struct {
         bool given;
         const char *name;
     } options_of_one[] = {{o.info, "--info"},
                           {o.trace != NULL, "--trace"},
-                          {o.predictions != NULL, "--predictions"},
                           {o.raster != NULL, "--raster"},
                           {o.html != NULL, "--html"}};
     for (size_t i = 0; i < sizeof options_of_one / sizeof options_of_one[0]; i++)
         if (options_of_one[i].given)
             return options_of_one[i].name;
     return NULL;
+}
+
+/* The same, or one that is of one number of levels. */
+static const char *of_one_run(void) { return o.predictions != NULL ? "--predictions" : of_one_process(); }
+
+/* Beside the journal. */
+static mst_status claim_rows(mst_err *err)
+{
+    int n = o.resume != NULL ? snprintf(rows, sizeof rows, "%s.rows", o.resume) : 0;
+    if (n < 0 || (size_t)n >= sizeof rows)
+        return mst_fail(err, MST_EINVAL, "--resume: expected a path of less than %zu characters", sizeof rows - 5);
+    return o.resume != NULL && o.predictions != NULL ? mst_paths_claim("rows of --resume", rows, err) : MST_OK;
 }
 
 static bool by_step(void)
@@ -152,7 +166,7 @@ static int check_usage(size_t n_args, const char *const *args)
     if (mst_common_check(&c, &err) != MST_OK)
         return mst_opts_refused(&tool, &err);
     if (o.merge)
-        return mst_opts_merge(&tool, n_args);
+        return mst_opts_merge(&tool, n_args, "predictions");
     if (o.show)
         return check_show(n_args, args);
     if (o.output != NULL)
@@ -166,7 +180,7 @@ static int check_usage(size_t n_args, const char *const *args)
                       : mst_opts_wrong(&tool, "expected DATA behind MODEL.bin, found nothing");
     if (o.schedule != NULL && strcmp(o.schedule, "step") != 0 && strcmp(o.schedule, "block") != 0)
         return mst_opts_wrong(&tool, "--schedule: expected step or block, found '%s'", o.schedule);
-    const char *one = of_one_run();
+    const char *one = of_one_process();
     if (o.resume != NULL && (one != NULL || mst_is_stdout(o.resume)))
         return mst_opts_wrong(&tool, "--resume: expected a file, and no %s with it", one != NULL ? one : "stdout");
     if (o.html_layer != NULL && o.html == NULL)
@@ -181,7 +195,7 @@ static int check_usage(size_t n_args, const char *const *args)
         return mst_opts_wrong(&tool, "--resume and --map: sums of a network that may change cannot be kept");
     if (o.latency && by_step())
         return mst_opts_wrong(&tool, "--latency: expected --schedule block with it, found step");
-    if (mst_energy_find(o.set, &energy, &err) != MST_OK)
+    if (mst_energy_find(o.set, &energy, &err) != MST_OK || claim_rows(&err) != MST_OK)
         return mst_opts_refused(&tool, &err);
     return -1;
 }
@@ -315,8 +329,7 @@ static mst_status report(size_t n, json_t *parts, const run_job *job, mst_err *e
     if (mst_rank() != 0)
         return MST_OK;
     bool text_aside = mst_is_stdout(c.json) || mst_is_stdout(o.html) || mst_is_stdout(o.trace) ||
-                      mst_is_stdout(o.predictions) ||
-                      mst_is_stdout(o.raster);
+                      mst_is_stdout(o.predictions) || mst_is_stdout(o.raster);
     if (!c.quiet)
         MST_TRY(mst_run_print(runs, n, text_aside ? stderr : stdout, err));
     if (c.json != NULL)
@@ -332,6 +345,7 @@ static mst_status run_one(run_job *j, size_t k, mst_program **program, mst_err *
 {
     mst_run_facts *r = &runs[k];
     j->ropts.levels = j->opts.levels = j->levels.values[k];
+    j->opts.predicted = &r->predicted;
     MST_TRY(mst_program_create(j->graph, &j->ropts, program, err));
     j->opts.program = *program;
     MST_TRY(mst_run_about_make(&r->about, &j->opts, j->ropts.seed, err));
@@ -342,9 +356,12 @@ static mst_status run_one(run_job *j, size_t k, mst_program **program, mst_err *
         mst_run_about_model(&r->about, j->graph, j->network);
     r->versus = j->opts.versus;
     r->isa = mst_program_isa(*program);
+    r->predictions = o.predictions;
     r->threads = j->opts.threads > j->ropts.threads ? j->opts.threads : j->ropts.threads;
-    if (mst_ranks() > 1)
+    if (mst_ranks() > 1) {
         MST_TRY(mst_run_about_hash(&r->about, &j->opts.identity, err));
+        j->opts.identity ^= o.predictions != NULL; /* all of them send predictions, or none */
+    }
     mst_status st = mst_sim_run(&j->opts, &r->sums, err);
     if (r->sums.samples != 0)
         warn_of_silence(r);
@@ -472,10 +489,13 @@ static int merge(const char *const *args, size_t n_args)
     mst_err err = {0};
     size_t n;
     mst_status st = mst_merge(args, n_args, runs, &n, &parts, &err);
+    const char *one = of_one_run();
+    if (st == MST_OK && n != 1 && one != NULL)
+        st = mst_fail(&err, MST_EINVAL, "%s: expected one run in the results, found %zu", one, n);
+    if (st == MST_OK && o.predictions != NULL)
+        st = mst_predictions_join(&runs[0], parts, o.predictions, &err);
     if (st == MST_OK)
-        st = n == 1 || o.html == NULL
-                 ? report(n, parts, NULL, &err)
-                 : mst_fail(&err, MST_EINVAL, "--html: expected one run in the results, found %zu", n);
+        st = report(n, parts, NULL, &err);
     for (size_t k = 0; k < MST_OPT_MAX_LIST; k++)
         mst_run_facts_free(&runs[k]);
     json_decref(parts);
@@ -530,6 +550,7 @@ static int run_or_info(const char *const *args)
                                 .at = &o.at,
                                 .trace = o.trace,
                                 .predictions = o.predictions,
+                                .rows = rows,
                                 .raster = o.raster,
                                 .raster_layers = &o.layers,
                                 .quiet = c.quiet};

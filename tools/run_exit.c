@@ -46,8 +46,8 @@ static mst_status take(void *ctx, uint32_t sample, int label, const mst_exit_see
 {
     exit_totals *t = ctx;
     mst_exit_add(&t->sums, last, &seen[last], label);
-    return t->predictions != NULL ? mst_predictions_add(t->predictions, sample, label, logits, &seen[last].said, err)
-                                  : MST_OK;
+    const mst_row row = {sample, label, &seen[last].said, logits};
+    return t->predictions != NULL ? mst_predictions_add(t->predictions, &row, err) : MST_OK;
 }
 
 static mst_status print(const mst_run_exit *r, const exit_totals *t, const mst_exit_facts *facts, FILE *f, mst_err *err)

@@ -33,6 +33,8 @@ typedef struct mst_run_facts {
     mst_run_sums sums;
     const mst_versus *versus; /* its ANN on the same samples; NULL: it was not run */
     const char *isa;          /* of the kernels; NULL: of several machines */
+    const char *predictions;  /* where those of each sample are; NULL: nowhere */
+    uint64_t predicted;       /* a hash of them (run_rows.h) */
     unsigned threads;         /* that took part, whether each had its own samples or not */
 } mst_run_facts;
 

@@ -20,12 +20,13 @@ json_t *mst_run_journal_of(const mst_graph *g, const char *data, uint64_t seed, 
     json_t *at = json_array();
     for (size_t k = 0; at != NULL && k < o->at->n; k++)
         mst_json_append(&at, mst_json_whole(o->at->values[k]));
-    json_t *run = json_pack("{s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:s, s:o, s:b}", "network", hex(network), "data",
-                            mst_json_text(data), "samples", mst_json_whole(o->pick->n), "picked",
+    json_t *run = json_pack("{s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:s, s:o, s:b, s:b}", "network", hex(network),
+                            "data", mst_json_text(data), "samples", mst_json_whole(o->pick->n), "picked",
                             hex(mst_hash(MST_HASH_START, o->pick->at, o->pick->n * sizeof *o->pick->at)), "mode",
                             mst_run_mode_name(o->mode), "T", mst_json_whole(o->steps), "readout_from",
                             mst_json_whole(o->readout_from), "at", at, "thinning", mst_thinning_name((int)o->thinning),
-                            "seed", mst_json_whole(seed), "skip_bad", o->skip_bad);
+                            "seed", mst_json_whole(seed), "skip_bad", o->skip_bad, "predictions",
+                            o->predictions != NULL);
     if (run == NULL)
         mst_fail(err, MST_ENOMEM, "out of memory for a journal");
     return run;

@@ -4,6 +4,7 @@
 #include "tools/run_report.h"
 #include "tools/tool_mode.h"
 #include "tools/tool_output.h"
+#include "tools/tool_hash.h"
 #include "tools/tool_ranks.h"
 
 /* What a layer is, and what it did. */
@@ -159,11 +160,15 @@ static json_t *json_of(const mst_run_facts *r)
 
 json_t *mst_run_json_machine(const mst_run_facts *r, json_t *parts)
 {
-    if (parts != NULL)
-        return json_pack("{s:o}", "parts", parts);
-    json_t *machine = json_pack("{s:s, s:i}", "isa", r->isa, "threads", (int)r->threads);
+    char digits[MST_HASH_DIGITS];
+    json_t *machine = parts != NULL ? json_pack("{s:o}", "parts", parts)
+                                    : json_pack("{s:s, s:i}", "isa", r->isa, "threads", (int)r->threads);
     if (mst_ranks() > 1)
         mst_json_set(&machine, "ranks", mst_json_whole(mst_ranks()));
+    if (r->predictions != NULL)
+        mst_json_set(&machine, "predictions",
+                     json_pack("{s:o, s:s}", "file", mst_json_text(r->predictions), "hash",
+                               mst_hash_digits(r->predicted, digits)));
     return machine;
 }
 

@@ -37,16 +37,21 @@ static mst_status add_arrays(mst_predictions *p, mst_err *err)
     return mst_npz_add(&p->npz, "logits", "<f4", 4, 2, dims, &p->logits, err);
 }
 
+bool mst_predictions_npz(const char *path)
+{
+    size_t n = strlen(path);
+    return n > 4 && strcmp(path + n - 4, ".npz") == 0;
+}
+
 mst_status mst_predictions_open(const char *path, const mst_opt_uints *at, bool step, size_t classes,
                                 mst_predictions **out, mst_err *err)
 {
     mst_predictions *p = mst_alloc(NULL, sizeof *p);
-    size_t n = strlen(path);
     *out = p;
     if (p == NULL)
         return mst_fail(err, MST_ENOMEM, "out of memory");
-    *p = (mst_predictions){
-        .path = path, .at = at, .step = step, .classes = classes, .arrays = n > 4 && strcmp(path + n - 4, ".npz") == 0};
+    *p = (mst_predictions){.path = path, .at = at, .step = step, .classes = classes};
+    p->arrays = mst_predictions_npz(path);
     MST_TRY(mst_paths_stream(path, &p->f, err));
     if (p->arrays)
         return add_arrays(p, err);
@@ -57,34 +62,32 @@ mst_status mst_predictions_open(const char *path, const mst_opt_uints *at, bool 
     return MST_OK;
 }
 
-static mst_status add_rows(mst_predictions *p, uint32_t sample, int label, const float *logits, const uint32_t *said,
-                           mst_err *err)
+static mst_status add_rows(mst_predictions *p, const mst_row *row, mst_err *err)
 {
-    int64_t number = sample, known = label;
+    int64_t number = row->sample, known = row->label;
     MST_TRY(mst_npz_append(p->sample, &number, 1, err));
     MST_TRY(mst_npz_append(p->label, &known, 1, err));
     int64_t classes[MST_OPT_MAX_LIST];
     for (size_t k = 0; k < p->at->n; k++)
-        classes[k] = said[k];
+        classes[k] = row->said[k];
     MST_TRY(mst_npz_append(p->said, classes, 1, err));
-    return mst_npz_append(p->logits, logits, 1, err);
+    return mst_npz_append(p->logits, row->logits, 1, err);
 }
 
-mst_status mst_predictions_add(mst_predictions *p, uint32_t sample, int label, const float *logits,
-                               const uint32_t *said, mst_err *err)
+mst_status mst_predictions_add(mst_predictions *p, const mst_row *row, mst_err *err)
 {
     if (p->arrays)
-        return add_rows(p, sample, label, logits, said, err);
+        return add_rows(p, row, err);
     for (size_t k = 0; k < p->at->n; k++) {
-        fprintf(p->f, "%u,", sample);
-        if (label >= 0)
-            fprintf(p->f, "%d", label);
+        fprintf(p->f, "%u,", row->sample);
+        if (row->label >= 0)
+            fprintf(p->f, "%d", row->label);
         fputc(',', p->f);
         if (p->step)
             fprintf(p->f, "%u", p->at->values[k]);
-        fprintf(p->f, ",%u", said[k]);
+        fprintf(p->f, ",%u", row->said[k]);
         for (size_t c = 0; c < p->classes; c++)
-            fprintf(p->f, ",%.9g", (double)logits[k * p->classes + c]);
+            fprintf(p->f, ",%.9g", (double)row->logits[k * p->classes + c]);
         fputc('\n', p->f);
     }
     return !ferror(p->f) ? MST_OK : mst_cannot_write(p->path, err);

@@ -2,17 +2,18 @@
 #ifndef MST_RUN_PREDICTIONS_H
 #define MST_RUN_PREDICTIONS_H
 
+#include "tools/run_row.h"
 #include "tools/tool_opts.h"
 
 typedef struct mst_predictions mst_predictions;
 
-/* path, an output of tool_paths.h: .npz, otherwise CSV ("-": to stdout). step: the steps of at mean something. EIO,
+bool mst_predictions_npz(const char *path); /* otherwise CSV */
+/* path, an output of tool_paths.h: .npz or CSV ("-": to stdout). step: the steps of at mean something. EIO,
  * ENOMEM. */
 mst_status mst_predictions_open(const char *path, const mst_opt_uints *at, bool step, size_t classes,
                                 mst_predictions **out, mst_err *err);
-/* The next sample; label -1: not known. logits [at][classes], said [at]: their largest. EIO. */
-mst_status mst_predictions_add(mst_predictions *p, uint32_t sample, int label, const float *logits,
-                               const uint32_t *said, mst_err *err);
+/* The next sample. EIO. */
+mst_status mst_predictions_add(mst_predictions *p, const mst_row *row, mst_err *err);
 /* All that were added are in the file. EIO. */
 mst_status mst_predictions_end(mst_predictions *p, mst_err *err);
 void mst_predictions_close(mst_predictions *p); /* NULL allowed */

@@ -8,12 +8,13 @@
 
 #include "runtime/core/checked.h"
 #include "tools/run_journal.h"
-#include "tools/run_predictions.h"
 #include "tools/run_raster.h"
+#include "tools/run_rows.h"
 #include "tools/tool_feed.h"
 #include "tools/tool_main.h"
 #include "tools/tool_parallel.h"
 #include "tools/tool_paths.h"
+#include "tools/tool_ranks.h"
 #include "tools/tool_samples.h"
 
 /* A trace keeps one sample's steps per thread until its turn to be written. */
@@ -46,7 +47,7 @@ typedef struct sim {
     sim_worker *workers;
     mst_feed *feed;
     FILE *trace;
-    mst_predictions *predictions;
+    mst_rows *rows; /* of --predictions */
     mst_raster *raster;
     mst_samples all;
 } sim;
@@ -203,8 +204,10 @@ static mst_status write_sample(const sim *s, const sim_worker *w, uint32_t sampl
         if (ferror(s->trace))
             return mst_cannot_write(s->o->trace, err);
     }
-    if (s->predictions != NULL)
-        MST_TRY(mst_predictions_add(s->predictions, sample, w->label, w->logits, w->said, err));
+    if (s->rows != NULL) {
+        const mst_row row = {sample, w->label, w->said, w->logits};
+        MST_TRY(s->into == s->r ? mst_rows_add(s->rows, &row, err) : mst_rows_apart(s->rows, &row, err));
+    }
     return s->raster != NULL ? mst_raster_add(s->raster, w->raster, sample, err) : MST_OK;
 }
 
@@ -243,8 +246,8 @@ static mst_status make_workers(sim *s, mst_err *err)
         w->trace = s->o->trace != NULL ? mst_arena_alloc(a, bytes != 0 ? bytes : 1) : NULL;
         if (w->x == NULL || w->mean == NULL || (s->o->trace != NULL && w->trace == NULL))
             return mst_fail(err, MST_ENOMEM, "out of memory for %u threads", s->o->threads);
-        w->logits = s->predictions != NULL ? mst_arena_array(a, s->o->at->n * s->classes, sizeof *w->logits) : NULL;
-        if (s->predictions != NULL && w->logits == NULL)
+        w->logits = s->rows != NULL ? mst_arena_array(a, s->o->at->n * s->classes, sizeof *w->logits) : NULL;
+        if (s->rows != NULL && w->logits == NULL)
             return mst_fail(err, MST_ENOMEM, "out of memory for %u threads", s->o->threads);
         MST_TRY(mst_session_create(s->o->program, &w->session, err));
         if (s->o->ann != NULL)
@@ -264,21 +267,22 @@ static mst_status open_files(sim *s, mst_err *err)
         fputs("sample,step,layer,name,fired,spikes\n", s->trace);
     }
     if (o->predictions != NULL)
-        MST_TRY(mst_predictions_open(o->predictions, o->at, step, s->classes, &s->predictions, err));
+        MST_TRY(mst_rows_open(&(mst_rows_opts){mst_rank() == 0 ? o->predictions : NULL, o->at, step, s->classes},
+                              &s->rows, err));
     return o->raster != NULL
                ? mst_raster_open(o->program, o->raster_layers, o->raster, step ? o->steps : 0, &s->raster, err)
                : MST_OK;
 }
 
-/* What was done before a failure is worth having, too. */
-static mst_status end_files(sim *s, mst_err *err)
+/* some: there are results, be it of what was done before a failure. */
+static mst_status end_files(sim *s, bool some, mst_err *err)
 {
     mst_status st = MST_OK;
-    if (s->r->samples != 0 && s->predictions != NULL)
-        st = mst_predictions_end(s->predictions, err);
+    if (some && s->rows != NULL)
+        st = mst_rows_end(s->rows, err);
     if (st != MST_OK)
         mst_paths_spoil(s->o->predictions);
-    if (s->r->samples != 0 && s->raster != NULL && st == MST_OK)
+    if (some && s->raster != NULL && st == MST_OK)
         st = mst_raster_end(s->raster, err);
     if (st != MST_OK)
         mst_paths_spoil(s->o->raster);
@@ -328,24 +332,56 @@ static mst_status run_apart(void *ctx, size_t first, size_t n, size_t *done, jso
         st = run_some(s, first, n, err);
     *done = part.outcome.done;
     *state = mst_run_state(&part);
+    if (s->rows != NULL)
+        mst_json_set(state, "predictions", mst_rows_text(s->rows));
     mst_run_sums_free(&part);
     return st;
 }
 
-static mst_status add_state(void *ctx, const json_t *state, mst_err *err)
+static mst_status add_sums(sim *s, const json_t *state, mst_err *err)
 {
-    const sim *s = ctx;
     s->r->seconds += json_real_value(json_object_get(state, "seconds"));
     return mst_run_sums_add(s->r, state, err);
 }
 
-static json_t *state_of(void *ctx) { return mst_run_state(((const sim *)ctx)->r); }
+static mst_status add_state(void *ctx, const json_t *state, mst_err *err)
+{
+    sim *s = ctx;
+    uint64_t before = s->r->samples;
+    MST_TRY(add_sums(s, state, err));
+    return s->rows != NULL ? mst_rows_take(s->rows, json_object_get(state, "predictions"), s->r->samples - before, err)
+                           : MST_OK;
+}
+
+static json_t *state_of(void *ctx)
+{
+    const sim *s = ctx;
+    json_t *state = mst_run_state(s->r);
+    if (s->rows != NULL)
+        mst_json_set(&state, "predictions", mst_rows_kept(s->rows));
+    return state;
+}
+
+static mst_status resume(void *ctx, const json_t *state, mst_err *err)
+{
+    sim *s = ctx;
+    if (state != NULL)
+        MST_TRY(add_sums(s, state, err));
+    const json_t *kept = json_object_get(state, "predictions");
+    return s->rows != NULL ? mst_rows_resume(s->rows, s->o->rows, kept, s->r->samples, err) : MST_OK;
+}
+
+static mst_status sync_rows(void *ctx, mst_err *err)
+{
+    const sim *s = ctx;
+    return s->rows != NULL ? mst_rows_sync(s->rows, err) : MST_OK;
+}
 
 static void forget(void *ctx) { ((const sim *)ctx)->r->samples = 0; }
 
 mst_status mst_sim_run(const mst_sim_opts *o, mst_run_sums *r, mst_err *err)
 {
-    static const mst_samples_calls calls = {begin, run_some, run_apart, add_state, state_of, forget};
+    static const mst_samples_calls calls = {begin, run_some, run_apart, add_state, state_of, resume, sync_rows, forget};
     const mst_graph *g = mst_program_graph(o->program);
     sim s = {.o = o,
              .r = r,
@@ -369,13 +405,15 @@ mst_status mst_sim_run(const mst_sim_opts *o, mst_run_sums *r, mst_err *err)
     if (st == MST_OK)
         st = mst_samples_run(&s.all, err);
     mst_err other; /* the first failure is the one to tell */
-    if (end_files(&s, st == MST_OK ? err : &other) != MST_OK && st == MST_OK)
+    if (end_files(&s, st == MST_OK || r->samples != 0, st == MST_OK ? err : &other) != MST_OK && st == MST_OK)
         st = err->code;
     for (unsigned i = 0; s.workers != NULL && i < o->threads; i++) {
         mst_session_destroy(s.workers[i].session);
         mst_session_destroy(s.workers[i].ann);
     }
-    mst_predictions_close(s.predictions);
+    if (s.rows != NULL && o->predicted != NULL)
+        *o->predicted = mst_rows_hash(s.rows);
+    mst_rows_close(s.rows);
     mst_raster_close(s.raster);
     return st;
 }

@@ -25,6 +25,8 @@ typedef struct mst_sim_opts {
     const mst_opt_uints *at; /* ascending, the last at most T */
     const char *trace;       /* CSV file, "-" for stdout; NULL: none */
     const char *predictions; /* CSV or .npz; NULL: none */
+    const char *rows;        /* where these are kept beside the journal */
+    uint64_t *predicted;     /* takes a hash of them */
     const char *raster;      /* .npz, of these layers; NULL: none */
     const mst_opt_list *raster_layers;
     const mst_program *ann; /* the network in float mode, run beside it; NULL: it is not */

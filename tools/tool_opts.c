@@ -248,14 +248,12 @@ const char *mst_opts_beside(const char *const *names)
     return NULL;
 }
 
-int mst_opts_merge(const mst_tool *tool, size_t n_args)
+int mst_opts_merge(const mst_tool *tool, size_t n_args, const char *also)
 {
-    static const char *const beside[] = {"merge", "json", "html", "quiet", "force", NULL};
+    const char *const beside[] = {"merge", "json", "html", "quiet", "force", also, NULL};
     const char *other = mst_opts_beside(beside);
     if (other != NULL)
-        return mst_opts_wrong(tool,
-                              "--merge: expected --json, --html, --quiet and --force with it, found %s (of the runs)",
-                              other);
+        return mst_opts_wrong(tool, "--merge: not with %s, which is of the runs that are put together", other);
     return n_args != 0 ? -1 : mst_opts_wrong(tool, "--merge: expected the results of all shards, found nothing");
 }
 

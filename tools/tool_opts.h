@@ -84,8 +84,8 @@ int mst_opts_parse(const mst_tool *tool, int argc, char **argv, const char **arg
 /* An option that was given and is none of these (NULL ends them), as it was written; NULL: there is none. */
 const char *mst_opts_beside(const char *const *names);
 
-/* Of --merge: are there parts, and only options that go with it? -1 to go on, or 2. */
-int mst_opts_merge(const mst_tool *tool, size_t n_args);
+/* Of --merge: are there parts, and only options that go with it (also: one more; NULL: none)? -1 to go on, or 2. */
+int mst_opts_merge(const mst_tool *tool, size_t n_args, const char *also);
 #define MST_MERGE_OPTION(on) \
     { \
         "merge", 0, MST_OPT_FLAG, &(on), NULL, \

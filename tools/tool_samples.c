@@ -10,18 +10,22 @@
 
 static mst_status keep(mst_samples *s, bool now, mst_err *err)
 {
-    return s->journal == NULL || s->torn || (!now && !mst_journal_due(s->journal))
-               ? MST_OK
-               : mst_journal_keep(s->journal, s->levels, s->calls->state(s->ctx), err);
+    if (s->journal == NULL || s->torn || (!now && !mst_journal_due(s->journal)))
+        return MST_OK;
+    if (s->calls->sync != NULL)
+        MST_TRY(s->calls->sync(s->ctx, err));
+    return mst_journal_keep(s->journal, s->levels, s->calls->state(s->ctx), err);
 }
 
 static mst_status take_journal(mst_samples *s, mst_err *err)
 {
     uint64_t done;
-    const json_t *state = s->journal != NULL ? mst_journal_state(s->journal, s->levels) : NULL;
-    if (state == NULL)
+    if (s->journal == NULL)
         return MST_OK;
-    mst_status st = s->calls->add(s->ctx, state, err);
+    const json_t *state = mst_journal_state(s->journal, s->levels);
+    mst_status st = s->calls->resume(s->ctx, state, err);
+    if (state == NULL)
+        return st;
     if (st == MST_OK && (!mst_json_take_whole(json_object_get(state, "done"), &done) || done != s->outcome->done ||
                          done > s->outcome->planned))
         st = mst_fail(err, MST_EFORMAT, "its sums are not whole");

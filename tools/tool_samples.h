@@ -24,6 +24,10 @@ typedef struct mst_samples_calls {
     mst_status (*add)(void *ctx, const json_t *state, mst_err *err);
     /* Rank 0: of all that is added. */
     json_t *(*state)(void *ctx);
+    /* Rank 0, where there is a journal: what it says is added before all else; NULL: it knows of nothing. */
+    mst_status (*resume)(void *ctx, const json_t *state, mst_err *err);
+    /* What lies beside a journal is on disk, before that is written. EIO. NULL: nothing does. */
+    mst_status (*sync)(void *ctx, mst_err *err);
     /* Rank 0: nothing is there to report, whatever was added. */
     void (*forget)(void *ctx);
 } mst_samples_calls;

@@ -184,7 +184,7 @@ def test_which_parts(made, tmp_path):
 
 def test_usage(made, tmp_path):
     a, b = shards(made, tmp_path, 2)
-    assert "found --seed" in tool("mstcalib", "--merge", a, b, "--seed", 4, code=2).stderr
+    assert "not with --seed" in tool("mstcalib", "--merge", a, b, "--seed", 4, code=2).stderr
     tool("mstcalib", "--merge", code=2)
     tool("mstcalib", "--merge", a, b, "--json", a, code=2)  # never over what is read
     assert "'x' beyond them" in tool(*job(made), SETS, "x", code=2).stderr

@@ -64,9 +64,10 @@ def reports(made, tmp_path):
     found = [("run", run(made, "--mode", mode)) for mode in ("step", "count", "radix", "ann")]
     found += [("run", run(made, "--mode", "count", "--levels", "4,8")), ("run", run(made, "--html", tmp_path / "p.html", "-T", 2))]
     for i in (1, 2):
-        tool("mstrun", made / "m.bin", data(made), "--shard", "%d/2" % i, "--json", tmp_path / ("s%d.json" % i), "--quiet")
+        tool("mstrun", made / "m.bin", data(made), "--shard", "%d/2" % i, "--json", tmp_path / ("s%d.json" % i), "--predictions",
+             tmp_path / ("s%d.csv" % i), "--quiet")
         found.append(("run", json.loads((tmp_path / ("s%d.json" % i)).read_text())))
-    merged = tool("mstrun", "--merge", tmp_path / "s1.json", tmp_path / "s2.json", "--json", "-", "--quiet")
+    merged = tool("mstrun", "--merge", tmp_path / "s1.json", tmp_path / "s2.json", "--predictions", tmp_path / "s.csv", "--json", "-", "--quiet")
     found.append(("run", json.loads(merged.stdout)))
     bad = json.loads(tool("mstrun", made / "m.bin", made / "nan.npy", "--skip-bad", "--json", "-", "--quiet").stdout)
     assert bad["skipped"] == 1

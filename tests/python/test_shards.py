@@ -144,7 +144,7 @@ def test_what_is_missing_or_there_twice(made, tmp_path):
     assert "part 1 of 2, where" in merged(tmp_path, [a, two[0], b, c], code=1)
     assert "not a part of a run" in merged(tmp_path, [whole(made, tmp_path)], code=1)
     tool("mstrun", "--merge", code=2)
-    assert "found --seed" in tool("mstrun", "--merge", a, b, c, "--seed", 4, code=2).stderr
+    assert "not with --seed" in tool("mstrun", "--merge", a, b, c, "--seed", 4, code=2).stderr
     for bad in ("0/3", "4/3", "3", "/", "1/0", "1/5000", "a/b", "1/2/3"):
         assert "--shard" in tool("mstrun", made[0] / "m.bin", made[0] / "x.npy", "--shard", bad, code=2).stderr
     few = tool("mstrun", made[0] / "m.bin", made[0] / "x.npy", "-n", 2, "--shard", "1/3", code=1).stderr
