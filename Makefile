@@ -199,6 +199,10 @@ $(FAULTS): $(B)/tests/faults/fail_kth.o
 .PHONY: fault-sweep
 fault-sweep: all $(FAULTS) ## let each allocation and each system call of small runs of the tools fail (an hour)
 	$(PYTHON) tests/faults/sweep.py $(B)
+MOMENTS ?= 200
+.PHONY: fault-moments
+fault-moments: all $(FAULTS) ## kill the tools, and fill their disk, at random moments, MOMENTS (200) times each
+	$(PYTHON) tests/faults/moments.py $(B) -n $(MOMENTS)
 
 # a fuzz target with a main that replays files; `make fuzz` links libFuzzer instead
 $(FUZZ_BIN): $(B)/%: $(B)/%.o $(B)/tests/fuzz/replay_main.o $(call obj,$(SUPPORT)) $(LIBS)

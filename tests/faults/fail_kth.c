@@ -1,7 +1,7 @@
 /* LD_PRELOAD: the MST_FAIL_KTH-th call (from 1) of those of MST_FAIL_WHAT fails, once. "memory": malloc and its like;
- * "system": calls that open, read, write, put in place, map and look at files, and that start threads. How many there
- * were is written to MST_FAIL_COUNT, a file, at the end. Calls that libc makes by itself are not met (stdio's reads and
- * writes), but for fopen, fflush and fclose.
+ * "system": calls that open, read, write, put in place, map and look at files, and that start threads; "kill": in the
+ * k-th of these the program is killed. How many there were is written to MST_FAIL_COUNT, a file, at the end. Calls that
+ * libc makes by itself are not met (stdio's reads and writes), but for fopen, fflush and fclose.
  */
 /* all that is here takes libc's place */
 #pragma GCC visibility push(default)
@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -33,12 +34,15 @@ enum { MEMORY = 'm',
 static atomic_long calls;
 static long kth;
 static char what;
+static bool kills;
 
 __attribute__((constructor)) static void begin(void)
 {
     const char *k = getenv("MST_FAIL_KTH"), *w = getenv("MST_FAIL_WHAT");
     kth = k != NULL ? strtol(k, NULL, 10) : 0;
-    what = w != NULL ? w[0] : 0;
+    kills = w != NULL && strcmp(w, "kill") == 0;
+    what = kills ? SYSTEM : w != NULL ? w[0]
+                                      : 0;
 }
 
 __attribute__((destructor)) static void end(void)
@@ -60,6 +64,8 @@ static bool fails(char kind, int reason)
 {
     if (kind != what || atomic_fetch_add(&calls, 1) + 1 != kth)
         return false;
+    if (kills)
+        (void)raise(SIGKILL);
     errno = reason;
     return true;
 }
