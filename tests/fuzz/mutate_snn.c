@@ -21,7 +21,7 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsi
         return LLVMFuzzerMutate(data, size, max_size);
     if (seed / 64 % 2 == 0) { /* a number of 32 bits, as counts, indices and sizes are */
         uint8_t *at = data + offset + seed / 128 % length / 4 * 4;
-        if (at + 4 <= data + size)
+        if (at + 4 <= data + offset + length)
             LLVMFuzzerMutate(at, 4, 4);
     } else {
         LLVMFuzzerMutate(data + offset, (size_t)length, (size_t)length);

@@ -12,6 +12,7 @@
 #define MAX_TEXT ((size_t)1 << 20)
 #define MAX_CLASSES 100000
 #define SUFFIX ".aedat"
+#define MARK "\xef\xbb\xbf" /* that some editors begin UTF-8 with */
 
 const char *mst_event_gesture_labels(mst_event_set *set, const char *recording)
 {
@@ -39,11 +40,20 @@ static mst_status read_text(const char *path, char **text, size_t *bytes, mst_er
     if (st == MST_OK)
         st = mst_data_file_read(&f, *text, (size_t)size, "text", err);
     mst_data_file_close(&f);
+    if (st == MST_OK && strlen(*text) != size)
+        st = mst_fail(err, MST_EFORMAT, "%s: offset %zu: expected text, found a zero byte", path, strlen(*text));
     if (st != MST_OK) {
         mst_free(NULL, *text, *bytes);
         *text = NULL;
     }
     return st;
+}
+
+/* Its first line: behind a byte order mark. */
+static char *first_line(char *text)
+{
+    const size_t n = sizeof MARK - 1;
+    return strncmp(text, MARK, n) == 0 ? text + n : text;
 }
 
 /* The next line without its end, NUL-terminated in place; NULL behind the last. */
@@ -109,7 +119,7 @@ mst_status mst_event_gesture_add(mst_event_set *set, const char *recording, cons
     MST_TRY(read_text(labels, &text, &bytes, err));
     mst_status st = MST_OK;
     size_t before = set->n;
-    for (char *at = text; st == MST_OK && (line = next_line(&at)) != NULL;) {
+    for (char *at = first_line(text); st == MST_OK && (line = next_line(&at)) != NULL;) {
         number++;
         bool title = number == 1 && (*line < '0' || *line > '9');
         if (!title && *line != '\0')
@@ -138,7 +148,7 @@ mst_status mst_event_gesture_list(mst_event_set *set, const char *list, mst_err 
     int folder = slash != NULL ? (int)(slash - list) + 1 : 0;
     MST_TRY(read_text(list, &text, &bytes, err));
     mst_status st = MST_OK;
-    for (char *at = text; st == MST_OK && (line = next_line(&at)) != NULL;) {
+    for (char *at = first_line(text); st == MST_OK && (line = next_line(&at)) != NULL;) {
         uint64_t size;
         number++;
         if (*line == '\0')

@@ -145,7 +145,8 @@ START_TEST(gesture_folder)
     copy("gesture.aedat", "user02.aedat");
     copy("gesture.aedat", "user01.aedat");
     copy("gesture_labels.csv", "user01_labels.csv");
-    text("user02_labels.csv", "4,2147470000,2147480000\n\n5,2147480000,2147490000");
+    text("user02_labels.csv", "\xef\xbb\xbf"
+                              "4,2147470000,2147480000\n\n5,2147480000,2147490000");
     ck_assert_msg(open_set("", NULL) == MST_OK, "%s", err.text);
     ck_assert_uint_eq(set.n, 5);
     check_item(0, "user01.aedat", 0);
@@ -154,7 +155,7 @@ START_TEST(gesture_folder)
     ck_assert_int_eq(set.items[4].t_to, 2147490000);
     ck_assert_uint_eq(set.n_classes, 11);
     mst_event_set_close(&set);
-    text("trials_to_test.txt", "user02.aedat\r\n\r\n");
+    text("trials_to_test.txt", "\xef\xbb\xbfuser02.aedat\r\n\r\n");
     text("trials_to_train.txt", "user01.aedat\n");
     ck_assert_int_eq(open_set("", NULL), MST_OK);
     ck_assert_uint_eq(set.n, 2);
@@ -183,6 +184,9 @@ START_TEST(gesture_labels_refused)
         text("g_labels.csv", cases[i][0]);
         expect_refusal(open_set("g.aedat", NULL), MST_EFORMAT, cases[i][1]);
     }
+    static const char zeros[] = "class,start,end\n1,5,6\n\0\0\0";
+    event_write("g_labels.csv", zeros, sizeof zeros - 1);
+    expect_refusal(open_set("g.aedat", NULL), MST_EFORMAT, "g_labels.csv: offset 22: expected text, found a zero byte");
 }
 END_TEST
 
