@@ -12,10 +12,12 @@ OBJCOPY ?= objcopy
 # `make CROSS=aarch64-linux-gnu- library`: libmst by the compiler of that prefix, in a folder of its own (docs/PORTING.md)
 CROSS   ?=
 ifneq ($(CROSS),)
-CC      := $(CROSS)gcc
-AR      := $(CROSS)gcc-ar
+CC      := $(if $(shell command -v ccache),ccache )$(CROSS)gcc
+AR      := $(firstword $(shell command -v $(CROSS)gcc-ar) gcc-ar)
 endif
-MACHINE := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine 2>/dev/null)))
+TARGET  := $(shell $(CC) -dumpmachine 2>/dev/null)
+MACHINE := $(firstword $(subst -, ,$(TARGET)))
+WINDOWS := $(findstring mingw,$(TARGET))
 B       := build/$(MODE)$(if $(findstring clang,$(CC)),-clang)$(CROSS:%-=-%)
 GEN     := build/gen
 VENV    := build/venv
@@ -31,22 +33,27 @@ ifeq ($(OPT_$(MODE)),)
 $(error MODE=$(MODE) is not one of release, debug, asan, fuzz, tsan)
 endif
 
+comma := ,
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
         -Wwrite-strings -Wvla -Wundef -Wno-sign-conversion
 INC  := -Iruntime/include -Iruntime/data/include -Iconverter/include -Icalibrate/include -I. -I$(GEN) \
         $(if $(CROSS),-isystem $(B)/include)
-DEPS_PC := libprotobuf-c gsl yaml-0.1 jansson zlib matio libjpeg libpng libzip libtiff-4 libwebp
-# what only some recordings need (AEDAT 4 that is packed, HDF5): they are refused by a build without
+DEPS_PC := libprotobuf-c gsl yaml-0.1 jansson zlib libjpeg libpng libzip libtiff-4 libwebp
+# what only some recordings need (AEDAT 4 that is packed, HDF5, MATLAB): they are refused by a build without
 there   = $(if $(CROSS),,$(foreach p,$(1),$(shell pkg-config --exists $p 2>/dev/null && echo $p)))
 PACKERS := $(call there,liblz4 libzstd)
+MATIO   := $(call there,matio)
 HDF5    := $(firstword $(call there,hdf5 hdf5-serial))
-PACK_FLAGS := $(if $(filter liblz4,$(PACKERS)),-DMST_LZ4) $(if $(filter libzstd,$(PACKERS)),-DMST_ZSTD) $(if $(HDF5),-DMST_HDF5)
-PC_CFLAGS = $(if $(CROSS),,$(shell pkg-config --cflags $(DEPS_PC) $(HDF5) 2>/dev/null))
+PACK_FLAGS := $(if $(filter liblz4,$(PACKERS)),-DMST_LZ4) $(if $(filter libzstd,$(PACKERS)),-DMST_ZSTD) $(if $(HDF5),-DMST_HDF5) $(if $(MATIO),-DMST_MATIO)
+PC_CFLAGS = $(if $(CROSS),,$(shell pkg-config --cflags $(DEPS_PC) $(HDF5) $(MATIO) 2>/dev/null))
+# MinGW: GCC may keep vectors of AVX by moves that want 32 bytes on a stack that has 16 (its bug 54412); isfinite warns.
+SYSTEM_FLAGS := $(if $(WINDOWS),-DMST_MAKES_DLL -Wa$(comma)-muse-unaligned-vector-move,-fPIC -fvisibility=hidden)
+SYSTEM_WARN  := $(if $(WINDOWS),-Wno-float-conversion)
 # One order of float operations on every machine: no contraction, no -march=native, no -Ofast.
 CFLAGS  ?= $(OPT_$(MODE))
 LDFLAGS ?= $(LINK_$(MODE))
-ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -DMST_VERSION='"$(VERSION)"' $(CFLAGS) -ffp-contract=off -fPIC \
-             -fvisibility=hidden -pthread $(PACK_FLAGS) $(WARN) $(INC) -MMD -MP
+ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -DMST_VERSION='"$(VERSION)"' $(CFLAGS) -ffp-contract=off \
+             $(SYSTEM_FLAGS) -pthread $(PACK_FLAGS) $(WARN) $(SYSTEM_WARN) $(INC) -MMD -MP
 
 # `make V=1` shows each command, otherwise what it makes; `make -s` nothing
 say = $(if $(V)$(findstring s,$(firstword -$(MAKEFLAGS))),,@printf '  %-4s %s\n' $(1) $@;)
@@ -62,6 +69,8 @@ RUNTIME_SRC := $(foreach d,session backend $(patsubst runtime/%/,%,$(wildcard ru
                        $(call src,runtime/$(d))) \
                $(filter-out $(call of_sets,$(KERNEL_SRC)),$(KERNEL_SRC)) \
                $(call of_sets,$(filter-out runtime/kernels/count_%,$(KERNEL_SRC))) $(call of_sets,$(filter runtime/kernels/count_%,$(KERNEL_SRC)))
+# what is asked of the system, by the system
+RUNTIME_SRC := $(filter-out runtime/core/platform_$(if $(WINDOWS),posix,windows).c,$(RUNTIME_SRC))
 DATA_SRC    := $(call src,runtime/data runtime/data/events)
 CONV_SRC    := $(call src,converter/onnx converter/lower converter/passes converter)
 CALIB_SRC   := $(call src,calibrate)
@@ -83,7 +92,7 @@ NEEDS_mstdata := mst
 NEEDS_mstconv := mst
 NEEDS_mstcalib := mst
 LIBS_mst      := -lm -pthread
-LIBS_mstdata  := -lmatio -ljpeg -lpng -ltiff -lwebp -lzip -lz $(PACKERS:lib%=-l%) $(if $(HDF5),$(shell pkg-config --libs $(HDF5))) -lm
+LIBS_mstdata  := $(MATIO:%=-l%) -ljpeg -lpng -ltiff -lwebp -lzip -lz $(PACKERS:lib%=-l%) $(if $(HDF5),$(shell pkg-config --libs $(HDF5))) -lm
 LIBS_mstconv  := -lprotobuf-c -lmd -lm
 LIBS_mstcalib := -lgsl -lgslcblas -lm
 ABOUT_mst      := runtime of spiking networks converted from ANNs
@@ -95,6 +104,7 @@ LIBMST   := $(B)/libmst.a
 LIBDATA  := $(B)/libmstdata.a
 LIBTOOLS := $(AT)/libmsttools.a
 SHARED   := $(LIBRARIES:%=$(B)/lib%.so)
+DLL      := $(B)/libmst-$(SOVERSION).dll
 # order: users before what they use
 LIBS     := $(LIBTOOLS) $(B)/libmstcalib.a $(B)/libmstconv.a $(LIBDATA) $(LIBMST)
 LDLIBS   := -lyaml -ljansson $(LIBS_mstcalib) $(LIBS_mstconv) $(LIBS_mstdata) $(LIBS_mst)
@@ -173,6 +183,9 @@ $(B)/%.a:
 	@mkdir -p $(@D)
 	@rm -f $@
 	$(call say,AR) $(AR) rcs $@ $^
+# libmst alone: a DLL that needs none but those of the system, and what programs are linked with to use it
+$(DLL): $(OBJ_mst) Makefile
+	$(call say,LD) $(CC) $(CFLAGS) $(LDFLAGS) -shared -static -Wl,--out-implib,$(B)/libmst.dll.a -o $@ $(filter %.o,$^) $(LIBS_mst)
 # wherever they are installed, those that stand on another find it beside them
 $(SHARED): $(B)/lib%.so:
 	$(call say,LD) $(CC) $(CFLAGS) $(LDFLAGS) -shared -Wl,-soname,lib$*.so.$(SOVERSION) -Wl,-rpath,'$$ORIGIN' -o $@ $(filter %.o %.so,$^) $(LIBS_$*)
@@ -290,46 +303,72 @@ wheel-check: wheel ## install the wheel in a fresh environment and run the Pytho
 
 # ---- libmst elsewhere: `make CROSS=PREFIX- library`, and its tests, which need no library there (docs/PORTING.md) ----
 .PHONY: library
-library: $(LIBMST) $(if $(findstring mingw,$(CROSS)),,$(B)/libmst.so) ## build libmst alone: make CROSS=aarch64-linux-gnu- library
-# tests/support/port/check.h stands in for libcheck; of other libraries' sources those are linked that the tests call
+library: $(LIBMST) $(if $(WINDOWS),$(DLL),$(B)/libmst.so) ## build libmst alone: make CROSS=aarch64-linux-gnu- library
+# tests/port/check.h stands in for libcheck; of other libraries' sources those are linked that the tests call
 PORT_SRC  := $(filter-out %/test_options.c %/test_save_faults.c,\
                $(filter $(addprefix tests/unit/,$(addsuffix /%,core ir format plan kernels ops backend session)),$(UNIT_SRC)))
-PORT_BIN  := $(PORT_SRC:%.c=$(B)/port/%)
-PORT_WITH := $(addprefix tests/support/,test_alloc.c sample_graphs.c snn_memory.c port/converted.c) $(call src,converter/passes)
-PORT_RUN  := $(if $(findstring aarch64,$(CROSS)),qemu-aarch64,$(if $(findstring mingw,$(CROSS)),wine))
+EXE       := $(if $(WINDOWS),.exe)
+PORT_BIN  := $(PORT_SRC:%.c=$(B)/port/%$(EXE))
+PORT_WITH := $(addprefix tests/support/,test_alloc.c sample_graphs.c snn_memory.c) tests/port/converted.c converter/passes/pass_weights.c
+WINE      := WINEDEBUG=-all WINEDLLOVERRIDES='mscoree=;mshtml=' WINEPREFIX=$(abspath build/wine) wine
+PORT_RUN  := $(if $(findstring aarch64,$(CROSS)),qemu-aarch64,$(if $(WINDOWS),$(WINE)))
+# what is tested is libmst: its tests are built soon rather than fast
+PORT_FLAGS := -Itests/port -O1 $(if $(WINDOWS),-include tests/port/windows.h)
 $(B)/port/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
-	$(call say,CC) $(CC) $(ALL_CFLAGS) $(ISA_FLAGS) -Itests/support/port -c -o $@ $<
+	$(call say,CC) $(CC) $(ALL_CFLAGS) $(PORT_FLAGS) $(ISA_FLAGS) -c -o $@ $<
 $(B)/port/libport.a: $(PORT_WITH:%.c=$(B)/port/%.o)
-$(PORT_BIN): %: %.o $(B)/port/libport.a $(LIBMST)
+$(PORT_BIN): %$(EXE): %.o $(B)/port/libport.a $(LIBMST)
 	$(call say,LD) $(CC) $(CFLAGS) $(LDFLAGS) -static -o $@ $^ $(LIBS_mst)
+$(B)/port/tests/unit/kernels/test_count_kernels$(EXE): $(B)/port/tests/unit/kernels/amx_emulated.o
+# a user's program: with the DLL on Windows, where it lies beside it
+NET_HASH  := $(B)/net_hash$(EXE)
+$(B)/port/tests/port/net_hash.o: ISA_FLAGS += $(if $(WINDOWS),-UMST_MAKES_DLL -DMST_USES_DLL)
+$(NET_HASH): $(B)/port/tests/port/net_hash.o $(if $(WINDOWS),$(DLL),$(LIBMST))
+	$(call say,LD) $(CC) $(CFLAGS) $(LDFLAGS) $(if $(CROSS),-static) -o $@ $(^:%.dll=$(B)/libmst.dll.a) $(LIBS_mst)
 # rounds of each test that has several: the machines are emulated
 PORT_ROUNDS ?= 1
-# models for them, if tools for this machine are there to convert them
+# models for them, if tools for this machine are there to convert them, and what a network gives here
 PORT_CONV := $(wildcard build/release/mstconv)
-PORT_BINS := $(if $(PORT_CONV),$(patsubst tests/fixtures/onnx/%,$(B)/port/models/%.bin,$(wildcard tests/fixtures/onnx/*-tsdyn.onnx tests/fixtures/onnx/swin-masked-ts.onnx)))
-$(B)/port/models/%.bin: tests/fixtures/onnx/% $(PORT_CONV)
+PORT_BINS := $(if $(PORT_CONV),$(patsubst tests/fixtures/onnx/%,build/port/%.bin,$(wildcard tests/fixtures/onnx/*-tsdyn.onnx tests/fixtures/onnx/swin-masked-ts.onnx)))
+PORT_NET  := build/port/digits-swin.onnx.bin
+PORT_HERE := $(if $(PORT_CONV),build/port/hashes)
+vpath %.onnx tests/fixtures/onnx examples/models
+build/port/%.bin: % $(PORT_CONV)
 	@mkdir -p $(@D)
 	@$(PORT_CONV) --quiet --force $< -o $@
-$(B)/port/tests/unit/kernels/test_count_kernels: $(B)/port/tests/unit/kernels/amx_emulated.o
-.PHONY: port-check $(PORT_BIN:%=%.run)
-port-check: $(PORT_BIN:%=%.run)
-$(PORT_BIN:%=%.run): %.run: % $(PORT_BINS)
-	@$(call run_apart,MST_PORT_ROUNDS=$(PORT_ROUNDS) MST_FIXTURES=$(if $(PORT_CONV),tests,none) MST_CONVERTED=$(B)/port/models $(PORT_RUN) $<)
+build/port/hashes: $(PORT_NET) tests/port/net_hash.c
+	@+$(MAKE) --no-print-directory CROSS= MODE=release build/release/net_hash
+	@build/release/net_hash $(PORT_NET) 8 > $@.new && mv $@.new $@
+build/wine/ok: # what wine keeps of a user
+	@mkdir -p $(@D) && $(WINE) cmd /c exit && touch $@
+PORT_NEEDS := $(if $(WINDOWS),build/wine/ok)
+.PHONY: port-models port-check $(PORT_BIN:%=%.run) $(NET_HASH).run
+port-models: $(PORT_BINS) $(PORT_HERE)
+port-check: $(PORT_BIN:%=%.run) $(if $(PORT_CONV),$(NET_HASH).run)
+$(PORT_BIN:%=%.run): %.run: % $(PORT_BINS) $(PORT_NEEDS)
+	@$(call run_apart,MST_PORT_ROUNDS=$(PORT_ROUNDS) MST_FIXTURES=$(if $(PORT_CONV),tests,none) MST_CONVERTED=build/port $(PORT_RUN) $<)
+$(NET_HASH).run: %.run: % $(PORT_HERE) $(PORT_NEEDS)
+	@$(PORT_RUN) $< $(PORT_NET) 8 | tr -d '\r' | diff build/port/hashes - && echo "net_hash: a network gives what it gives here"
 
-# $(call elsewhere,NAME,PREFIX,PROGRAMS): where the programs are, libmst by PREFIX's compiler, and its tests
+# $(call elsewhere,NAME,PREFIX,PROGRAMS,SETTINGS): where the programs are, libmst by PREFIX's compiler, and its tests
 elsewhere = for p in $(2)gcc $(3); do command -v $$p >/dev/null || { echo "SKIP: libmst for $(1): $$p is not installed (sh third_party/deps.sh ports)"; exit 0; }; done; \
-            $(MAKE) --no-print-directory CROSS=$(2) MODE=release library port-check
-.PHONY: ports check-aarch64
-ports: ## build and test libmst for other machines and C libraries, where compilers for them are installed
+            $(MAKE) --no-print-directory CROSS=$(2) MODE=release $(4) library port-check
+.PHONY: ports check-aarch64 check-musl check-windows
+ports: ## build and test libmst for other machines, systems and C libraries, where compilers for them are installed
 	@test "$(CI)" != true || sh third_party/deps.sh ports || echo "make: compilers for other machines could not be installed" >&2
-	@$(MAKE) --no-print-directory check-aarch64
-check-aarch64: ## the same for aarch64, under qemu-aarch64
-	@$(call elsewhere,aarch64,aarch64-linux-gnu-,qemu-aarch64)
+	@$(MAKE) --no-print-directory check-aarch64 check-musl check-windows
+check-aarch64: $(if $(PORT_CONV),port-models) ## the same for aarch64, under qemu-aarch64
+	@+$(call elsewhere,aarch64,aarch64-linux-gnu-,qemu-aarch64)
+# processor and compiler are those of every other test: what is new is the C library, however fast
+check-musl: $(if $(PORT_CONV),port-models) ## the same with musl's C library
+	@+$(call elsewhere,musl,musl-,,CFLAGS=-O1)
+check-windows: $(if $(PORT_CONV),port-models) ## the same for Windows, under wine
+	@+$(call elsewhere,Windows,x86_64-w64-mingw32-,wine)
 
 JOBS ?= $(shell nproc)
 .PHONY: check
-check: deps ## build and pass every test: what CI runs
+check: deps-check ## build and pass every test: what CI runs
 	$(MAKE) lint
 	$(MAKE) -j$(JOBS) MODE=release all bench-build unit
 	@sh tests/circles.sh build/release
@@ -346,7 +385,7 @@ check: deps ## build and pass every test: what CI runs
 .PHONY: clang-check
 clang-check: $(GEN)/onnx.pb-c.h ## let clang, where it is installed, look for warnings
 	@if command -v clang >/dev/null; then \
-	  printf '%s\n' $(RUNTIME_SRC) $(DATA_SRC) $(CONV_SRC) $(CALIB_SRC) $(UNIT_SRC) $(call src,tools bench tests/support tests/tools tests/fuzz tests/faults) | \
+	  printf '%s\n' $(RUNTIME_SRC) $(DATA_SRC) $(CONV_SRC) $(CALIB_SRC) $(UNIT_SRC) $(call src,tools bench tests/support tests/port tests/tools tests/fuzz tests/faults) | \
 	    xargs -P $(JOBS) -n 8 clang -fsyntax-only -Werror -std=c11 -D_GNU_SOURCE -DMST_VERSION='"$(VERSION)"' $(PACK_FLAGS) $(WARN) $(INC) $(PC_CFLAGS) \
 	    -mavx2 -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni; \
 	else echo "SKIP: clang is not installed"; fi
@@ -388,14 +427,14 @@ bench: all $(BENCH_BIN) $(filter build/bench-venv/ok,$(BENCH_VENV)/ok) ## measur
 	  --missing $(BENCH_VENV)/missing.txt --mode $(BENCH) --cc $(CC) $(BENCH_ARGS)
 
 # ---- for users ----
-.PHONY: deps deps-build
-deps: ## install what build and tests need and is missing, through the system's package manager
-	@sh third_party/deps.sh build check $(if $(MPI),mpi)
-deps-build: ## the same, of the build only
+.PHONY: deps deps-check deps-demo
+deps: ## install what the build needs and is missing, through the system's package manager
 	@sh third_party/deps.sh build $(if $(MPI),mpi)
+deps-check deps-demo: deps-%: ## the same, for the tests; deps-demo: the least, for the demo
+	@sh third_party/deps.sh $* $(if $(MPI),mpi)
 
 .PHONY: demo
-demo: deps-build ## build, convert the bundled digits model, run and validate it
+demo: deps-demo ## build, convert the bundled digits model, run and validate it
 	@$(MAKE) --no-print-directory all
 	@sh examples/demo.sh $(B)
 

@@ -1,20 +1,22 @@
 #!/bin/sh
-# Install Debian packages that are missing: deps.sh [build] [check] [mpi] [ports] [PACKAGE ..]
-#   build: what compiling needs, and the demo; check: what the tests need besides; mpi: what `make MPI=1` needs besides;
-#   ports: compilers for other machines and C libraries, and what runs their programs (docs/PORTING.md)
+# Install Debian packages that are missing: deps.sh [demo] [build] [check] [mpi] [ports] [PACKAGE ..]
+#   demo: the least that compiles, and python3 for its table; build: what all formats of recordings need besides; check:
+#   what the tests need besides those; mpi: what `make MPI=1` needs besides; ports: compilers for other machines, systems
+#   and C libraries, and what runs their programs (docs/PORTING.md, where the names are checked, too)
 # Where the system has no dpkg it names them.
 set -eu
-build="gcc make pkg-config libc6-dev libprotobuf-c-dev protobuf-c-compiler libonnx-dev libgsl-dev libyaml-dev
-libjansson-dev librandom123-dev libmd-dev zlib1g-dev libmatio-dev libjpeg-dev libpng-dev libtiff-dev libwebp-dev libzip-dev
-liblz4-dev libzstd-dev libhdf5-dev python3"
+demo="gcc make pkg-config libc6-dev libprotobuf-c-dev protobuf-c-compiler libonnx-dev libgsl-dev libyaml-dev
+libjansson-dev librandom123-dev libmd-dev zlib1g-dev libjpeg-dev libpng-dev libtiff-dev libwebp-dev libzip-dev python3"
+build="libmatio-dev liblz4-dev libzstd-dev libhdf5-dev"
 check="check libsubunit-dev python3-venv"
 mpi="libopenmpi-dev openmpi-bin"
-ports="gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user"
+ports="gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user musl-tools gcc-mingw-w64-x86-64-posix wine wine64"
 packages="" clang=""
 for word in "$@"; do
     case $word in
-    build) packages="$packages $build" ;;
-    check) packages="$packages $check" clang=yes ;;
+    demo) packages="$packages $demo" ;;
+    build) packages="$packages $demo $build" ;;
+    check) packages="$packages $demo $build $check" clang=yes ;;
     mpi) packages="$packages $mpi" ;;
     ports) packages="$packages $ports" ;;
     *) packages="$packages $word" ;;

@@ -162,7 +162,7 @@ class Library:
         try:
             lib = c.CDLL(str(path))
         except OSError as why:
-            raise Error("%s cannot be loaded: %s (packages that it needs: 'make deps-build' in the source tree)" % (
+            raise Error("%s cannot be loaded: %s (packages that it needs: 'make deps' in the source tree)" % (
                 path, why), "EIO") from why
         for function, result, *arguments in FUNCTIONS[name]:
             call = getattr(lib, "mst_" + function, None)

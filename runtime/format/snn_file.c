@@ -1,14 +1,11 @@
 /* snn.bin on disk: a mapping or a copy to read, a temporary file and a rename to write.
  * Knows nothing of what the bytes mean. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "runtime/core/checked.h"
+#include "runtime/core/platform.h"
 #include "runtime/format/snn.h"
 
 #define MAX_TRIES 100u /* names of temporary files */
@@ -24,29 +21,30 @@ static mst_status io_failed(mst_err *err, const char *what)
 
 static mst_status size_of(int fd, size_t *n, mst_err *err)
 {
-    struct stat st;
-    if (fstat(fd, &st) != 0)
+    bool regular;
+    uint64_t bytes;
+    if (sys_size(fd, &regular, &bytes) != 0)
         return io_failed(err, "cannot look at it");
-    if (!S_ISREG(st.st_mode))
+    if (!regular)
         return mst_fail(err, MST_EIO, "not a regular file");
-    if (st.st_size == 0)
+    if (bytes == 0)
         return mst_fail(err, MST_EFORMAT, "the file is empty");
-    if ((uintmax_t)st.st_size > SIZE_MAX)
+    if (bytes > SIZE_MAX)
         return mst_fail(err, MST_ELIMIT, "too large for this machine's addresses");
-    *n = (size_t)st.st_size;
+    *n = (size_t)bytes;
     return MST_OK;
 }
 
 static mst_status map_file(int fd, void **bytes, size_t n, mst_err *err)
 {
-    *bytes = mmap(NULL, n, PROT_READ, MAP_PRIVATE, fd, 0);
-    return *bytes != MAP_FAILED ? MST_OK : io_failed(err, "cannot map it");
+    *bytes = sys_map(fd, n);
+    return *bytes != NULL ? MST_OK : io_failed(err, "cannot map it");
 }
 
 static mst_status fill(int fd, uint8_t *bytes, size_t n, mst_err *err)
 {
     for (size_t done = 0; done < n;) {
-        ssize_t got = read(fd, bytes + done, n - done);
+        ptrdiff_t got = sys_read(fd, bytes + done, n - done);
         if (got < 0 && errno != EINTR)
             return io_failed(err, "cannot read it");
         if (got == 0)
@@ -59,18 +57,18 @@ static mst_status fill(int fd, uint8_t *bytes, size_t n, mst_err *err)
 /* Pages of no file, released as a mapping is. */
 static mst_status copy_file(int fd, void **bytes, size_t n, mst_err *err)
 {
-    *bytes = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (*bytes == MAP_FAILED)
+    *bytes = sys_pages(n);
+    if (*bytes == NULL)
         return mst_fail(err, MST_ENOMEM, "no memory for its %zu bytes: %s", n, strerror(errno));
     mst_status st = fill(fd, *bytes, n, err);
     if (st != MST_OK)
-        munmap(*bytes, n);
+        sys_unmap(*bytes, n, false);
     return st;
 }
 
 static mst_status load_file(const char *path, bool map, const mst_allocator *alloc, mst_graph **out, mst_err *err)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not block */
+    int fd = sys_open(path);
     if (fd < 0)
         return io_failed(err, "cannot open it");
     void *bytes = NULL;
@@ -78,12 +76,12 @@ static mst_status load_file(const char *path, bool map, const mst_allocator *all
     mst_status st = size_of(fd, &n, err);
     if (st == MST_OK)
         st = map ? map_file(fd, &bytes, n, err) : copy_file(fd, &bytes, n, err);
-    close(fd);
+    sys_close(fd);
     MST_TRY(st);
     mst_graph *g;
     st = mst_graph_load_mem(bytes, n, alloc, &g, err);
     if (st != MST_OK) {
-        munmap(bytes, n);
+        sys_unmap(bytes, n, map);
         return st;
     }
     g->backing = bytes;
@@ -116,7 +114,7 @@ typedef struct out_file {
 static mst_status write_all(int fd, const uint8_t *p, size_t n, mst_err *err)
 {
     while (n != 0) {
-        ssize_t done = write(fd, p, n);
+        ptrdiff_t done = sys_write(fd, p, n);
         if (done < 0 && errno != EINTR)
             return io_failed(err, "cannot write");
         if (done > 0) {
@@ -146,12 +144,12 @@ static mst_status write_bytes(void *ctx, const void *p, size_t n, mst_err *err)
     return MST_OK;
 }
 
-/* A new file beside path, its name in temp. The process's umask decides its mode. */
+/* A new file beside path, its name in temp. */
 static mst_status open_temp(const char *path, char *temp, size_t size, int *fd, mst_err *err)
 {
     for (unsigned i = 0; i < MAX_TRIES; i++) {
-        snprintf(temp, size, "%s.tmp-%ld-%u", path, (long)getpid(), i);
-        *fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        snprintf(temp, size, "%s.tmp-%lu-%u", path, sys_process(), i);
+        *fd = sys_create(temp);
         if (*fd >= 0)
             return MST_OK;
         if (errno != EEXIST)
@@ -170,44 +168,25 @@ static mst_status write_temp(const mst_graph *g, int fd, mst_err *err)
     if (st == MST_OK)
         st = flush(&f, err);
     mst_free(g->arena.alloc, f.buffer, BUFFER);
-    if (st == MST_OK && fsync(fd) != 0)
+    if (st == MST_OK && sys_flush(fd) != 0)
         st = io_failed(err, "cannot flush it to disk");
     return st;
 }
 
-/* Make the rename last. Some file systems cannot sync a folder; the file itself is safe there. */
-static void sync_folder(char *path)
-{
-    char *slash = strrchr(path, '/');
-    const char *folder = slash == NULL ? "." : slash == path ? "/"
-                                                             : path;
-    if (slash != NULL && slash != path)
-        *slash = '\0';
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return;
-    (void)fsync(fd);
-    close(fd);
-}
-
 static mst_status save_file(const mst_graph *g, const char *path, char *temp, size_t temp_size, mst_err *err)
 {
-    struct stat old;
-    if (stat(path, &old) == 0 && !S_ISREG(old.st_mode))
+    if (!sys_may_replace(path))
         return mst_fail(err, MST_EIO, "exists and is not a regular file");
     int fd;
     MST_TRY(open_temp(path, temp, temp_size, &fd, err));
     mst_status st = write_temp(g, fd, err);
-    if (close(fd) != 0 && st == MST_OK)
+    if (sys_close(fd) != 0 && st == MST_OK)
         st = io_failed(err, "cannot close it");
-    if (st == MST_OK && rename(temp, path) != 0)
+    if (st == MST_OK && sys_replace(temp, path) != 0)
         st = io_failed(err, "cannot rename the temporary file to it");
-    if (st != MST_OK) {
-        unlink(temp);
-        return st;
-    }
-    sync_folder(temp);
-    return MST_OK;
+    if (st != MST_OK)
+        sys_remove(temp);
+    return st;
 }
 
 mst_status mst_graph_save(const mst_graph *g, const char *path, mst_err *err)

@@ -2,11 +2,11 @@
 #include "mst/graph.h"
 
 #include <string.h>
-#include <sys/mman.h>
 
 #include "runtime/core/checked.h"
 #include "runtime/core/grow.h"
 #include "runtime/core/half.h"
+#include "runtime/core/platform.h"
 
 mst_status mst_graph_create(const mst_allocator *alloc, mst_graph **out, mst_err *err)
 {
@@ -30,7 +30,7 @@ void mst_graph_destroy(mst_graph *g)
     mst_free_array(alloc, g->nodes, g->cap_nodes, sizeof *g->nodes);
     mst_arena_release(&g->arena);
     if (g->backing != NULL)
-        munmap(g->backing, g->backing_size);
+        sys_unmap(g->backing, g->backing_size, g->backing_is_file);
     mst_free(alloc, g, sizeof *g);
 }
 

@@ -1,5 +1,7 @@
 /* The kernels on counts for AMX, with AVX-512 around its tiles (the Makefile gives this file its flags). */
-#if defined(__x86_64__)
+#include "runtime/kernels/count_kernels.h"
+
+#if MSTC_HAS_AMX
 #define MSTC_SET amx
 #define MSTC_GROUP 1048576u
 #include "runtime/kernels/count_tiles.h"
@@ -8,6 +10,4 @@
 #include "runtime/kernels/count_thin_avx512.h"
 
 #include "runtime/kernels/count_body.h"
-#else
-typedef int mstc_amx_is_for_x86; /* an empty file is not C */
 #endif

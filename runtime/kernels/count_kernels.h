@@ -155,6 +155,12 @@ void mstc_thin_table(unsigned levels, double ratio, uint32_t *table);
 /* Entries of a row of the table, which has `levels` rows. */
 static inline size_t mstc_thin_row(unsigned levels) { return (levels + 15) / 16 * 16; }
 
+#if defined(__x86_64__) && !defined(_WIN32) /* GCC's intrinsics pass strides of tiles as long, there of 32 bits */
+#define MSTC_HAS_AMX 1
+#else
+#define MSTC_HAS_AMX 0
+#endif
+
 /* One table per instruction set; NULL slots are taken from scalar. */
 extern const mst_count_kernels mst_count_kernels_scalar;
 #if defined(__x86_64__)

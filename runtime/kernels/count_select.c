@@ -2,14 +2,11 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "runtime/core/platform.h"
 #include "runtime/kernels/count_kernels.h"
 
 #if defined(__x86_64__)
 #include <cpuid.h>
-#if defined(__linux__)
-#include <sys/syscall.h>
-#include <unistd.h>
-#endif
 
 static bool has_avx2(void)
 {
@@ -30,35 +27,14 @@ static bool has_vnni(void)
            __builtin_cpu_supports("avx512vnni");
 }
 
-/* Bits 24 (tiles) and 25 (of int8) of EDX of leaf 7; the system must give the tiles' state away, to each process that
- * asks for it (Linux 5.16). */
+#if MSTC_HAS_AMX
+/* Bits 24 (tiles) and 25 (of int8) of EDX of leaf 7; the system must give the tiles' state away. */
 static bool has_amx(void)
 {
     unsigned a = 0, b = 0, c = 0, d = 0;
-    if (!has_vnni() || __get_cpuid_count(7, 0, &a, &b, &c, &d) == 0 || (d >> 24 & 3) != 3)
-        return false;
-#if defined(__linux__)
-    enum { ASK_FOR_STATE = 0x1023, /* ARCH_REQ_XCOMP_PERM */
-           TILES = 18 };
-    return syscall(SYS_arch_prctl, ASK_FOR_STATE, TILES) == 0;
-#else
-    return false;
+    return has_vnni() && __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (d >> 24 & 3) == 3 && sys_grants_tiles();
+}
 #endif
-}
-#elif defined(__aarch64__) && defined(__linux__)
-#include <sys/auxv.h>
-
-#define DOT_PRODUCTS (1ul << 20) /* HWCAP_ASIMDDP, which not every system's headers name */
-
-static bool has_dotprod(void)
-{
-    return (getauxval(AT_HWCAP) & DOT_PRODUCTS) != 0;
-}
-#elif defined(__aarch64__)
-static bool has_dotprod(void)
-{
-    return false; /* the system is not known to tell */
-}
 #endif
 
 static bool has_scalar(void)
@@ -72,13 +48,15 @@ static const struct set {
     bool (*here)(void);
     const char *of;
 } sets[] = {
-#if defined(__x86_64__)
+#if MSTC_HAS_AMX
     {&mst_count_kernels_amx, has_amx, "amx"},
+#endif
+#if defined(__x86_64__)
     {&mst_count_kernels_vnni, has_vnni, "avx512"},
     {&mst_count_kernels_avxvnni, has_avxvnni, "avx512"},
     {&mst_count_kernels_avx2, has_avx2, "avx2"},
 #elif defined(__aarch64__)
-    {&mst_count_kernels_dotprod, has_dotprod, "neon"},
+    {&mst_count_kernels_dotprod, sys_has_dotprod, "neon"},
     {&mst_count_kernels_neon, has_scalar, "neon"},
 #endif
     {&mst_count_kernels_scalar, has_scalar, "scalar"},

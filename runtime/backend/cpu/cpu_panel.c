@@ -1,11 +1,10 @@
 /* The weights of LINEAR and CONV as the block kernels read them: panels of 64 outputs of
  * float32, whatever the file has, or panels of int8 where integers are summed. */
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "runtime/backend/cpu/cpu.h"
 #include "runtime/core/checked.h"
+#include "runtime/core/platform.h"
 
 /* The weights of input i of a band: a row of the file's, for outputs lo..hi-1. */
 typedef struct band_row {
@@ -126,11 +125,10 @@ static mst_status make_bytes(lowering *lo, rt_synapse *syn, const mst_tensor *w,
  * reads them again if anybody looks at them. */
 static void drop_pages(const mst_graph *g, const mst_tensor *w)
 {
-    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), base = (uintptr_t)g->backing, at = (uintptr_t)w->data;
-    uintptr_t from = (at + page - 1) / page * page,
-              to = (at + mst_tensor_elements(w) * mst_dtype_size(w->dtype)) / page * page;
-    if (g->backing_is_file && at >= base && to <= base + g->backing_size && from < to)
-        (void)madvise((void *)from, to - from, MADV_DONTNEED); /* a hint: failing changes nothing */
+    size_t n = mst_tensor_elements(w) * mst_dtype_size(w->dtype);
+    uintptr_t base = (uintptr_t)g->backing, at = (uintptr_t)w->data;
+    if (g->backing_is_file && at >= base && at + n <= base + g->backing_size)
+        sys_forget((void *)at, n);
 }
 
 #define PANEL_BASE ((size_t)16 << 20)

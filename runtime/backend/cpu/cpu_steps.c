@@ -1,7 +1,6 @@
 /* How many time steps a block has: as many as the caches have room for. */
-#include <unistd.h>
-
 #include "runtime/backend/cpu/cpu.h"
+#include "runtime/core/platform.h"
 
 /* Where a processor has none of these, or the system does not tell. */
 #define FIRST_CACHE ((size_t)32 << 10)
@@ -12,20 +11,10 @@
  * one read. Shorter blocks lose more with membranes than they can win with spikes, wherever those lie. */
 #define LEAST_STEPS 16
 
-static size_t told(int name, size_t otherwise)
-{
-    long n = sysconf(name);
-    return n > 0 ? (size_t)n : otherwise;
-}
-
 cpu_caches cpu_find_caches(void)
 {
-    cpu_caches c = {FIRST_CACHE, SECOND_CACHE};
-#ifdef _SC_LEVEL1_DCACHE_SIZE
-    c.first = told(_SC_LEVEL1_DCACHE_SIZE, FIRST_CACHE);
-    c.second = told(_SC_LEVEL2_CACHE_SIZE, SECOND_CACHE);
-#endif
-    return c;
+    size_t first = sys_cache(1), second = sys_cache(2);
+    return (cpu_caches){first != 0 ? first : FIRST_CACHE, second != 0 ? second : SECOND_CACHE};
 }
 
 static bool fits(cpu_caches c, cpu_need need, uint32_t steps)

@@ -3,13 +3,22 @@
  * have no offsets that mean anything to a user, so errors name variable and index.
  */
 #include <inttypes.h>
-#include <matio.h>
 #include <math.h>
 #include <string.h>
 
 #include "mst/alloc.h"
 #include "runtime/data/events/event_decoder.h"
 #include "runtime/data/events/event_mat_check.h"
+
+static bool mat_sniff(const char *path, const uint8_t *head, size_t n, uint64_t size)
+{
+    (void)path, (void)size;
+    return n >= 10 && (memcmp(head, "MATLAB 5.0", 10) == 0 || memcmp(head, "MATLAB 7.3", 10) == 0);
+}
+
+#ifdef MST_MATIO
+
+#include <matio.h>
 
 enum { TS,
        X,
@@ -23,12 +32,6 @@ typedef struct mat_state {
     matvar_t *v[N_VARIABLES];
     size_t n, at;
 } mat_state;
-
-static bool mat_sniff(const char *path, const uint8_t *head, size_t n, uint64_t size)
-{
-    (void)path, (void)size;
-    return n >= 10 && (memcmp(head, "MATLAB 5.0", 10) == 0 || memcmp(head, "MATLAB 7.3", 10) == 0);
-}
 
 static mst_status read_variable(const mst_event_stream *s, mat_t *mat, int k, mst_err *err)
 {
@@ -116,5 +119,23 @@ static void mat_close(mst_event_stream *s)
     mst_free(NULL, m, sizeof *m);
     s->state = NULL;
 }
+
+#else
+
+static mst_status mat_open(mst_event_stream *s, mst_err *err)
+{
+    return mst_fail(err, MST_EUNSUPPORTED, "%s: a MATLAB file, which this build does not read: make deps, then make",
+                    s->path);
+}
+
+static mst_status mat_next(mst_event_stream *s, mst_event *out, size_t cap, size_t *n, mst_err *err)
+{
+    (void)out, (void)cap, (void)n;
+    return mat_open(s, err);
+}
+
+static void mat_close(mst_event_stream *s) { (void)s; }
+
+#endif
 
 const mst_event_decoder mst_event_mat = {"ASL-DVS mat", mat_sniff, mat_open, mat_next, mat_close, NULL, NULL};

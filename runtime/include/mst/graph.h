@@ -376,7 +376,8 @@ MST_API const mst_tuned *mst_graph_tuned(const mst_graph *g, uint32_t node);
 MST_API mst_status mst_graph_save(const mst_graph *g, const char *path, mst_err *err);
 
 /* Map path and decode it; constants stay in the mapping, so the file must not be changed in place while the graph is
- * used: what is cut off ends in SIGBUS, what is overwritten is computed with. Validated: a graph
+ * used: what is cut off ends in SIGBUS, what is overwritten is computed with (Windows keeps it as it is: saving over it
+ * fails). Validated: a graph
  * that loads can be run. EIO, EFORMAT, ECORRUPT, EVERSION, ELIMIT, ENOMEM. */
 MST_API mst_status mst_graph_load(const char *path, const mst_allocator *alloc, mst_graph **out,
                                   mst_err *err);

@@ -33,12 +33,23 @@ typedef struct mst_err {
 } mst_err;
 
 /* MST_API stands before every function and datum that a program may use: the shared libraries show no
- * other symbol. What stands in the headers without it (types, macros, enums) has no symbol. */
-#if defined(__GNUC__)
+ * other symbol. What stands in the headers without it (types, macros, enums) has no symbol. On Windows a program that
+ * is linked with the DLL defines MST_USES_DLL before it includes them, one with the static library does not. */
+#if defined(_WIN32) && defined(MST_MAKES_DLL)
+#define MST_API __declspec(dllexport)
+#elif defined(_WIN32) && defined(MST_USES_DLL)
+#define MST_API __declspec(dllimport)
+#elif defined(__GNUC__) && !defined(_WIN32)
 #define MST_API __attribute__((visibility("default")))
-#define MST_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 #else
 #define MST_API
+#endif
+
+#if defined(__MINGW32__)
+#define MST_PRINTF(fmt, args) __attribute__((format(gnu_printf, fmt, args)))
+#elif defined(__GNUC__)
+#define MST_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
+#else
 #define MST_PRINTF(fmt, args)
 #endif
 

@@ -364,8 +364,13 @@ END_TEST
 
 /* ---- files --------------------------------------------------------------- */
 
-static char folder[] = "/tmp/test_snn-XXXXXX";
-static void make_folder(void) { ck_assert_ptr_nonnull(mkdtemp(folder)); }
+static char folder[32];
+
+static void make_folder(void)
+{
+    strcpy(folder, "/tmp/test_snn-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+}
 
 static size_t count_files(void)
 {
@@ -398,7 +403,12 @@ START_TEST(test_file_round_trip)
     assert_ok(mst_graph_load(path, NULL, &h, &err), &err);
     ck_assert_ptr_nonnull(h->backing);
     assert_same_graph(g, h);
+#ifdef _WIN32
+    ck_assert_int_eq(mst_graph_save(h, path, &err), MST_EIO); /* it is mapped */
+    ck_assert_uint_eq(count_files(), 1);
+#else
     assert_ok(mst_graph_save(h, path, &err), &err); /* while it is mapped */
+#endif
     assert_same_graph(g, h);
     mst_graph_destroy(h);
     mst_graph_destroy(g);
@@ -418,10 +428,12 @@ START_TEST(test_file_errors)
     ck_assert_int_eq(mst_graph_load(folder, NULL, &h, &err), MST_EIO);
     ck_assert_int_eq(mst_graph_save(g, folder, &err), MST_EIO);
     ck_assert_int_eq(mst_graph_save(g, in_folder("no/such"), &err), MST_EIO);
+#ifndef _WIN32
     ck_assert_int_eq(mkfifo(in_folder("fifo"), 0600), 0);
     ck_assert_int_eq(mst_graph_load(in_folder("fifo"), NULL, &h, &err), MST_EIO);
     ck_assert_int_eq(mst_graph_save(g, in_folder("fifo"), &err), MST_EIO);
     unlink(in_folder("fifo"));
+#endif
     FILE *f = fopen(in_folder("empty"), "w");
     ck_assert_ptr_nonnull(f);
     fclose(f);
