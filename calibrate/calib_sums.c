@@ -76,7 +76,7 @@ static void fill_layer(const calib_total *t, double n, double most, mst_calib_la
     out->mae = mst_exact_value(&t->mae) / n;
     out->mae_se = standard_error(&t->mae, &t->mae_sq, n);
     out->rel_l2 = root_share(&t->error_sq, &t->ann_sq);
-    out->max = t->max;
+    out->max = n > 0 ? t->max : (double)NAN;
     out->bias = mst_exact_value(&t->bias) / n;
     out->within = mst_exact_value(&t->within) / n;
     out->residual = mst_exact_value(&t->residual) / n;

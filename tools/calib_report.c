@@ -158,6 +158,10 @@ mst_status mst_calib_print(const mst_calib_facts *c, FILE *f, mst_err *err)
     mst_figures x = mst_figures_of(a, &c->run.sums.all, r->samples, mst_run_steps(a));
     mst_assumed_print(&a->assumed, &c->run.sums.outcome, mst_figures_analog(&x), f);
     fputc('\n', f);
+    if (r->samples == 0) { /* of a part */
+        fputs("no sample could be used\n", f);
+        return MST_OK;
+    }
     print_mode(a, f);
     if (c->about.lacks_masks)
         fputs("The ANN has no masks here; a network that was trained with them needs --ann-masks mean.\n\n", f);

@@ -222,6 +222,8 @@ mst_status mst_calib_run(const mst_calib_job *job, mst_calib_report *out, mst_ou
         st = mst_samples_run(&r.all, err);
     if (st == MST_OK && mst_rank() == 0 && job->pick->shards == 0)
         st = mst_outcome_usable(outcome, err);
+    else if (st == MST_OK && mst_rank() == 0)
+        mst_outcome_warn_of_part("mstcalib", outcome);
     mst_err other; /* the first failure is the one to tell */
     if (mst_rank() == 0 && (st == MST_OK || outcome->done != outcome->n_skipped) &&
         conclude(&r, out, sums, st == MST_OK ? err : &other) != MST_OK && st == MST_OK)

@@ -369,8 +369,7 @@ static mst_status run_one(run_job *j, size_t k, mst_program **program, mst_err *
         return st;
     if (r->about.shards == 0)
         return mst_outcome_usable(&r->sums.outcome, err);
-    fprintf(stderr, "mstrun: warning: none of %zu samples of this part could be used; the first: %s\n",
-            r->sums.outcome.n_skipped, r->sums.outcome.skipped[0].why);
+    mst_outcome_warn_of_part("mstrun", &r->sums.outcome);
     return MST_OK;
 }
 

@@ -112,6 +112,13 @@ mst_status mst_outcome_usable(const mst_outcome *o, mst_err *err)
                     o->n_skipped != 0 ? o->skipped[0].why : "");
 }
 
+void mst_outcome_warn_of_part(const char *tool, const mst_outcome *part)
+{
+    if (part->n_skipped != 0 && part->done == part->n_skipped)
+        fprintf(stderr, "%s: warning: none of %zu samples of this part could be used; the first: %s\n", tool,
+                part->n_skipped, part->skipped[0].why);
+}
+
 mst_status mst_outcome_stopped(const mst_outcome *o, mst_err *err)
 {
     return mst_fail(err, MST_EIO, "interrupted after %zu of %zu samples", o->done, o->planned);

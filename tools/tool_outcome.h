@@ -49,8 +49,9 @@ void mst_outcome_saw(mst_outcome *o, int label);
 mst_status mst_outcome_add(mst_outcome *o, const json_t *said, uint64_t taken, mst_err *err);
 
 bool mst_outcome_partial(const mst_outcome *o);
-/* EFORMAT: all were skipped. */
+/* EFORMAT: all were skipped. Of a part of a run (part) that is no failure, but the tool warns of it. */
 mst_status mst_outcome_usable(const mst_outcome *o, mst_err *err);
+void mst_outcome_warn_of_part(const char *tool, const mst_outcome *part);
 /* Lines that a reader of the figures must have seen before them; none where all went as it should. */
 void mst_outcome_print(const mst_outcome *o, FILE *f);
 /* "planned", "partial", "classes_seen", "skipped", "passed_over", .. as an object; NULL: out of memory. */

@@ -92,7 +92,11 @@ def test_samples_that_are_skipped(made, tmp_path):
     np.save(tmp_path / "y.npy", np.arange(N) % 4)
     spec = "npy:%s,%s" % (tmp_path / "x.npy", tmp_path / "y.npy")
     paths = shards(made, tmp_path, 12, "--skip-bad", "-T", 2, data=spec)  # nothing is left of the first
-    assert json.loads(paths[0].read_text())["samples"] == 0
+    first = json.loads(paths[0].read_text())
+    assert first["samples"] == 0 and first["layers"][0]["max"] is None and first["layers"][0]["mae"] is None
+    done = tool(*job(made, data=spec), "--skip-bad", "-T", 2, "--shard", "1/12")
+    assert "no sample could be used" in done.stdout and "nan spikes" not in done.stdout
+    assert "mstcalib: warning: none of 5 samples of this part could be used; the first: " in done.stderr
     one = json.loads(whole(made, tmp_path, "--skip-bad", "-T", 2, data=spec).read_text())
     assert one["skipped"] == 8 and one["classes_seen"] == 4 and text(merged(tmp_path, paths)) == text(tmp_path / "whole.json")
     np.save(tmp_path / "x.npy", np.full((4, 3, 16, 16), np.nan, np.float32))
