@@ -12,6 +12,7 @@ pytest.importorskip("onnx")
 
 from built import BUILD, ROOT  # noqa: E402
 from package import BUILT, mst  # noqa: E402
+import mst.torch  # noqa: E402,F401
 
 pytestmark = pytest.mark.skipif(not BUILT, reason="the libraries are not built")
 
