@@ -276,15 +276,19 @@ pytest: all mpi-tools $(KIT_BIN) $(FAULTS) $(VENV)/ok ## test the tools against 
 
 # PyTorch as PyPI has it for Linux does not load without 3 GB of CUDA's libraries; in CI Debian's, for CPUs, is installed (147 MB).
 TRAIN_PYTHON ?= $(if $(filter true,$(CI)),/usr/bin/python3,$(PYTHON))
-# those of other programs' packages are skipped where these are not: pip install nir spikingjelly nirtorch neurobench
-BRIDGES := exchange spikingjelly neurobench
+# Other programs go into a folder of their own, for one version of Python, beside whatever that Python has.
+BRIDGES := nir_peers spikingjelly neurobench
 .PHONY: train-check
-train-check: all ## test the training code and mst.torch, where TRAIN_PYTHON (PYTHON) has PyTorch
+train-check: all $(VENV)/ok ## test the training code, mst.torch and the bridges, where TRAIN_PYTHON (PYTHON) has PyTorch
 	@test "$(CI)" != true || sh third_party/deps.sh python3-torch python3-onnx python3-pytest python3-pytest-xdist python3-yaml || \
 	  echo "make: PyTorch could not be installed" >&2
 	@if $(TRAIN_PYTHON) -c 'import torch, yaml, pytest' 2>/dev/null; then \
 	  apart=$$($(TRAIN_PYTHON) -c 'import xdist; print("-n auto")' 2>/dev/null); \
-	  $(TRAIN_PYTHON) -m pytest -q -rs -p no:cacheprovider $$apart examples/train tests/python/test_package_torch.py \
+	  peers=build/bridges/$$($(TRAIN_PYTHON) -c 'import sys; print(sys.implementation.cache_tag)'); \
+	  test $$peers/ok -nt tests/bridges.txt || { rm -rf $$peers; \
+	    $(VENV)/bin/pip --python "$$(command -v $(TRAIN_PYTHON))" install -q --no-deps --target $$peers -r tests/bridges.txt && \
+	      touch $$peers/ok || { echo "make: could not install tests/bridges.txt into $$peers" >&2; test "$(CI)" != true || exit 1; }; }; \
+	  PYTHONPATH=$$peers $(TRAIN_PYTHON) -m pytest -q -rs -p no:cacheprovider $$apart examples/train tests/python/test_package_torch.py \
 	    $(BRIDGES:%=tests/python/test_%.py); \
 	else echo "SKIP: tests of the training code: $(TRAIN_PYTHON) lacks PyTorch, PyYAML or pytest (examples/train/requirements.txt)"; fi
 

@@ -37,6 +37,11 @@ class Work(c.Structure):
         "sops", "macs", "spikes", "fired", "neurons", "updates", "dense_ops", "dense_static")]
 
 
+class Counters(c.Structure):
+    """mst_counters of mst/session.h."""
+    _fields_ = [(name, u64) for name in ("spikes", "spikes_before", "sops", "macs")]
+
+
 class Cost(c.Structure):
     """mst_cost of mst/energy.h."""
     _fields_ = [(name, c.c_double) for name in ("operations", "memory", "updates")]
@@ -124,13 +129,8 @@ FUNCTIONS: dict[str, list[tuple[Any, ...]]] = {
         ("session_begin", None, handle, handle, u32),
         ("session_run", u32, handle, u32),
         ("session_mean_logits", None, handle, u32, handle),
-        ("session_spikes", u64, handle),
-        ("session_fired", u64, handle),
-        ("session_sops", u64, handle),
-        ("session_macs", u64, handle),
-        ("session_layer_fired", u64, handle, u32, size),
-        ("session_layer_spikes", u64, handle, u32, size),
-        ("session_layer_ops", u64, handle, size),
+        ("session_counters", Counters, handle),
+        ("session_layer_sums", None, handle, handle, handle, handle),
         ("session_potential", pointer(c.c_float), handle, size),
         ("session_tap", None, handle, TapFunction, handle),
         ("tap_values", None, pointer(Tap), u32, handle),

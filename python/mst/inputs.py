@@ -16,11 +16,19 @@ if TYPE_CHECKING:
 PIXELS = 32.0  # above it a float is hardly a normalized value
 
 
+class Buffer:
+    """Memory for a sample. The address is kept: to ask an array for it takes longer than to hand a sample over."""
+
+    def __init__(self, size: int) -> None:
+        self.values = np.empty(size, np.float32)
+        self.at = int(self.values.ctypes.data)
+
+
 class Source(Protocol):
     """n samples. get: where sample i lies (an address that stays good until `buffer` is used again) and its label."""
     count: int
 
-    def get(self, i: int, buffer: np.ndarray) -> tuple[int, int]: ...
+    def get(self, i: int, buffer: Buffer) -> tuple[int, int]: ...
 
 
 class DataSource:
@@ -29,8 +37,8 @@ class DataSource:
     def __init__(self, dataset: Dataset) -> None:
         self.count, self.dataset = len(dataset), dataset
 
-    def get(self, i: int, buffer: np.ndarray) -> tuple[int, int]:
-        return buffer.ctypes.data, self.dataset._read(i, buffer.ctypes.data)
+    def get(self, i: int, buffer: Buffer) -> tuple[int, int]:
+        return buffer.at, self.dataset._read(i, buffer.at)
 
 
 def byte_table(model: Model) -> np.ndarray:
@@ -57,20 +65,21 @@ class ArraySource:
                           "are to be of type uint8" % float(np.max(self.x[0])), Warning, stacklevel=4)
         self.lent = (self.table is None and not self.last and self.x.dtype == np.float32
                      and self.x.dtype.isnative and self.x[:1].flags.c_contiguous)
+        self.at = int(self.x.ctypes.data)
         self.labels = None if labels is None else check_labels(labels, self.count)
 
-    def get(self, i: int, buffer: np.ndarray) -> tuple[int, int]:
-        x = self.x[i]
+    def get(self, i: int, buffer: Buffer) -> tuple[int, int]:
         label = -1 if self.labels is None else int(self.labels[i])
-        if not self.lent:
-            x = np.moveaxis(x, -1, -3) if self.last else x
-            to = buffer.reshape(x.shape)
-            if self.table is None:
-                to[...] = x
-            else:
-                for channel, values in enumerate(self.table):
-                    np.take(values, x[..., channel, :, :], out=to[..., channel, :, :], mode="clip")
-        return (x.ctypes.data if self.lent else buffer.ctypes.data), label
+        if self.lent:
+            return self.at + i * self.x.strides[0], label
+        x = np.moveaxis(self.x[i], -1, -3) if self.last else self.x[i]
+        to = buffer.values.reshape(x.shape)
+        if self.table is None:
+            to[...] = x
+        else:
+            for channel, values in enumerate(self.table):
+                np.take(values, x[..., channel, :, :], out=to[..., channel, :, :], mode="clip")
+        return buffer.at, label
 
 
 def check_labels(labels: Any, count: int) -> np.ndarray:

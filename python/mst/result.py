@@ -13,7 +13,7 @@ from . import _lib
 from .errors import ArgumentError, Warning
 
 if TYPE_CHECKING:
-    from .model import Model
+    from .model import Layer, Model
     from .run import How
 
 
@@ -68,12 +68,12 @@ class Result:
     seconds: of simulation, of the thread that had most.
     """
 
-    def __init__(self, model: Model, how: How, index: np.ndarray, isa: str, *, dense_ops: int, dense_ops_static: int,
-                 depth: int, window: int) -> None:
-        n, at, layers = len(index), len(how.at), len(model.layers)
+    def __init__(self, model: Model, how: How, index: np.ndarray, isa: str, *, layers: int, dense_ops: int,
+                 dense_ops_static: int, depth: int, window: int) -> None:
+        n, at = len(index), len(how.at)
         self.mode, self.T, self.levels = how.mode, how.T if how.mode == "step" else None, how.levels or None
         self.at, self.readout_from, self.seed = how.at, how.readout_from, how.seed
-        self.layers, self.isa, self.threads, self.seconds = model.layers, isa, 1, 0.0
+        self._model, self.isa, self.threads, self.seconds = model, isa, 1, 0.0
         self.class_names = model.class_names
         self.index, self.labels = index, np.full(n, -1, np.int64)
         self.logits = np.zeros((n, at, model.classes), np.float32)
@@ -90,6 +90,11 @@ class Result:
 
     def __len__(self) -> int:
         return len(self.index)
+
+    @property
+    def layers(self) -> list[Layer]:
+        """Of the model: the columns of layer_spikes and its like."""
+        return self._model.layers
 
     def __repr__(self) -> str:
         labelled = int((self.labels >= 0).sum())
@@ -191,7 +196,7 @@ class Result:
                 "energy_total_ratio": number(e.total_ratio) if spiking else None}
 
     def warn_of_silence(self) -> None:
-        if self.mode != "ann" and len(self) and self.layers and self.total("spikes") == 0:
+        if self.mode != "ann" and len(self) and self.layer_spikes.shape[1] and self.total("spikes") == 0:
             warnings.warn("no neuron %s in %d samples: what the network says does not depend on its input" % (
                 "fired past its mask" if self.total("fired") else "ever fired", len(self)), Warning, stacklevel=4)
 

@@ -161,6 +161,9 @@ class Job:
         self.next, self.active, self.lock, self.stop = 0, 0, threading.Lock(), False
         self.ended: queue.SimpleQueue[None] = queue.SimpleQueue()
         self.failed: dict[int, BaseException] = {}  # by place
+        # where a sample's rows lie, and how far apart: to ask an array each time would take longer than the call
+        self.sums = [(a.ctypes.data, a.strides[0]) for a in (result.layer_fired, result.layer_spikes, result.layer_ops)]
+        self.logits, self.logit_strides = result.logits.ctypes.data, result.logits.strides
 
     def take(self) -> int | None:
         with self.lock:
@@ -189,7 +192,7 @@ class Job:
         except Error as why:
             self.failed[-1] = why
             return
-        buffer, seconds = np.empty(self.pool.program.input_size, np.float32), 0.0
+        buffer, seconds = inputs.Buffer(self.pool.program.input_size), 0.0
         watch = self.taps.watch(session) if self.taps is not None else None
         try:
             while (k := self.take()) is not None:
@@ -204,7 +207,7 @@ class Job:
             self.result.seconds = max(self.result.seconds, seconds)
         self.pool.give(session)
 
-    def one(self, session: Session, watch: Any, buffer: np.ndarray, k: int) -> float:
+    def one(self, session: Session, watch: Any, buffer: inputs.Buffer, k: int) -> float:
         """Run sample k of those chosen; seconds of simulation."""
         lib, s, r, how = _lib.mst(), session.handle, self.result, self.how
         number = int(r.index[k])
@@ -218,7 +221,7 @@ class Job:
         if watch is not None:
             watch.begin(k)
         start, t = time.perf_counter(), 0
-        run_steps, mean = lib.session_run, lib.session_mean_logits
+        run_steps, mean, logits = lib.session_run, lib.session_mean_logits, self.logits + k * self.logit_strides[0]
         lib.session_begin(s, at, number)
         for place, to in enumerate(how.at):
             while t < to:
@@ -229,15 +232,12 @@ class Job:
                 t += n
                 if self.stop:
                     return 0.0
-            mean(s, _lib.LAST, r.logits[k, place].ctypes.data)
-            r.spikes[k, place], r.fired[k, place] = lib.session_spikes(s), lib.session_fired(s)
-            r.sops[k, place], r.macs[k, place] = lib.session_sops(s), lib.session_macs(s)
+            mean(s, _lib.LAST, logits + place * self.logit_strides[1])
+            made = lib.session_counters(s)
+            r.spikes[k, place], r.fired[k, place] = made.spikes, made.spikes_before
+            r.sops[k, place], r.macs[k, place] = made.sops, made.macs
         seconds = time.perf_counter() - start
-        layers, last = range(r.layer_spikes.shape[1]), _lib.LAST
-        fired, spikes, ops = lib.session_layer_fired, lib.session_layer_spikes, lib.session_layer_ops
-        r.layer_fired[k] = [fired(s, last, layer) for layer in layers]
-        r.layer_spikes[k] = [spikes(s, last, layer) for layer in layers]
-        r.layer_ops[k] = [ops(s, layer) for layer in layers]
+        lib.session_layer_sums(s, *(at + k * stride for at, stride in self.sums))
         if watch is not None:
             watch.finish()
         if not np.isfinite(r.logits[k]).all():
@@ -277,7 +277,7 @@ class Job:
 def facts(program: Program) -> dict[str, int]:
     lib = _lib.mst()
     return {name: getattr(lib, "program_" + name)(program.handle)
-            for name in ("dense_ops", "dense_ops_static", "depth", "window")}
+            for name in ("layers", "dense_ops", "dense_ops_static", "depth", "window")}
 
 
 def run(model: Model, how: How, x: Any, *, labels: Any, samples: Any, index: Any, over_time: bool, taps: Any,

@@ -33,7 +33,8 @@ class Taps:
             raise ArgumentError("counts: expected a spiking mode with them, found \"ann\"")
         self.any = any(asked)
         self.node_of = {k: lib.program_layer_leaves(program.handle, k) for k in {*asked[0], *asked[1]}}
-        self.layers, names, shape_of = asked, [layer.name for layer in model.layers], model.layers
+        shape_of = model.layers if self.any else []  # they take a moment to find
+        self.layers, names = asked, [layer.name for layer in shape_of]
 
         def make(which: int, middle: tuple[int, ...], dtype: Any) -> dict[str, np.ndarray]:
             return {names[k]: np.zeros((n, *middle, *shape_of[k].shape), dtype) for k in asked[which]}

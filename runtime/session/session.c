@@ -242,6 +242,18 @@ uint64_t mst_session_layer_ops(const mst_session *s, size_t k)
     return ops;
 }
 
+void mst_session_layer_sums(const mst_session *s, uint64_t *fired, uint64_t *spikes, uint64_t *ops)
+{
+    for (size_t k = 0; k < s->p->n_layers; k++) {
+        if (fired != NULL)
+            fired[k] = mst_session_layer_fired(s, MST_LAST, k);
+        if (spikes != NULL)
+            spikes[k] = mst_session_layer_spikes(s, MST_LAST, k);
+        if (ops != NULL)
+            ops[k] = mst_session_layer_ops(s, k);
+    }
+}
+
 mst_counters mst_session_counters(const mst_session *s)
 {
     const mst_program *p = s->p;

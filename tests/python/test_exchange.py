@@ -1,52 +1,14 @@
-"""NIR: chains of layers out and in, against a simulation in NumPy of what the nodes say, and against SpikingJelly's
-reader of NIR with its neurons set to our reset. Skipped where its packages are not installed; `make train-check` runs it."""
+"""NIR: chains of layers out and in, against a simulation in NumPy of what the nodes say."""
 import sys
 import warnings
 
 import numpy as np
 import pytest
 
-nir = pytest.importorskip("nir", reason="NIR is not installed: pip install nir onnx (and spikingjelly nirtorch)")
-pytest.importorskip("onnx", reason="ONNX is not installed: pip install onnx")
-
-from package import BUILT, DIGITS, converted, mst  # noqa: E402
+from nir_graphs import T, chain, dyadic, images, neuron, nir
+from package import BUILT, DIGITS, converted, mst
 
 pytestmark = pytest.mark.skipif(not BUILT, reason="the libraries are not built")
-T, DT = 24, 1e-4
-
-
-def dyadic(draw, *shape):
-    """Numbers whose sums and products are exact in float32 in any order."""
-    return (draw.integers(-8, 9, shape) / 16).astype(np.float32)
-
-
-def neuron(size, theta, **said):
-    theta = np.broadcast_to(np.reshape(np.asarray(theta, np.float32), (-1,) + (1,) * (len(size) - 1)), size)
-    node = nir.IF(r=np.full(size, 1 / DT), v_threshold=np.array(theta), v_reset=np.zeros(size, np.float32))
-    node.metadata = {"mst_" + key: value for key, value in said.items()}
-    return node
-
-
-def conv(draw, size, weight, stride=(1, 1), padding=(0, 0), groups=1):
-    return nir.Conv2d(input_shape=size, weight=dyadic(draw, *weight), stride=stride, padding=padding, dilation=(1, 1),
-                      groups=groups, bias=dyadic(draw, weight[0]))
-
-
-def chain(said=None, per_channel=True, groups=2):
-    """Conv, pools, grouped Conv, Flatten, Affine, Linear, with thresholds that are no powers of two but exact."""
-    draw, said = np.random.default_rng(4), said or {}
-    pair = lambda k: np.array([k, k])  # noqa: E731
-    nodes = [nir.Input(input_type={"input": np.array([2, 9, 10])}),
-             conv(draw, (9, 10), (4, 2, 3, 3), padding=(1, 1)),
-             neuron((4, 9, 10), [1, 2, 1.5, .75] if per_channel else 1.5, **said),
-             nir.SumPool2d(kernel_size=pair(2), stride=pair(2), padding=pair(0)) if per_channel else
-             nir.AvgPool2d(kernel_size=pair(2), stride=pair(2), padding=pair(0)),
-             conv(draw, (4, 5), (6, 4 // groups, 2, 2), stride=(2, 1), groups=groups), neuron((6, 2, 4), 1.25, **said),
-             nir.Flatten(input_type={"input": np.array([6, 2, 4])}, start_dim=0, end_dim=-1),
-             nir.Affine(dyadic(draw, 10, 48), dyadic(draw, 10)), neuron((10,), np.arange(1, 11) / 4, **said),
-             nir.Linear(dyadic(draw, 5, 10)), nir.Output(output_type={"output": np.array([5])})]
-    names = ["n%d" % k for k in range(len(nodes))]
-    return nir.NIRGraph(dict(zip(names, nodes)), list(zip(names, names[1:])), type_check=False)
 
 
 def ours(x, size=5):
@@ -90,10 +52,6 @@ def convolve(x, node):
                 part = x[first:first + inputs, i * sh:i * sh + kh, j * sw:j * sw + kw]
                 out[o, i, j] = (part * weight[o]).sum() + node.bias[o]
     return out
-
-
-def images(n=3, shape=(2, 9, 10)):
-    return dyadic(np.random.default_rng(9), n, *shape) * 4
 
 
 @pytest.mark.parametrize("v0", [0, .5])
@@ -163,38 +121,6 @@ def test_conv1d_and_flat_inputs():
                 s = (u >= 1).astype(float)
                 v, total = u - s, total + layers[-1].weight @ s.ravel()
             assert np.allclose(found[k], total / T, atol=1e-5)
-
-
-def test_spikes_are_those_of_spikingjelly(tmp_path):
-    """Its reader of what was written, soft reset and v(0) set by hand, as the metadata say. (One theta a layer, no groups, no
-    SumPool: what it reads.)"""
-    torch = pytest.importorskip("torch")
-    pytest.importorskip("spikingjelly", reason="pip install spikingjelly nirtorch")
-    from spikingjelly.activation_based import neuron as peer
-    from spikingjelly.activation_based.nir_exchange import import_from_nir
-    graph, x = chain(dict(reset="subtract", v0=.5, levels=8), False, 1), images()
-    graph.nodes["n8"].v_threshold[:] = 2
-    model = mst.from_nir(graph)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        mst.to_nir(model, tmp_path / "x.nir")
-    theirs = import_from_nir(tmp_path / "x.nir")
-    fired = {}
-    for k, holder in enumerate(m for m in theirs.modules() if isinstance(getattr(m, "module", None), peer.IFNode)):
-        holder.module.v_reset, holder.module.v = None, .5 * holder.module.v_threshold
-        holder.register_forward_hook(lambda m, i, out, k=k: fired.setdefault(k, []).append(out[0]))
-    state, logits = None, []
-    with torch.no_grad():
-        for _ in range(T):
-            y, state = theirs(torch.from_numpy(x), state)
-            logits.append(y.numpy())
-    result = model.run(x, T=T, over_time=True, taps="all")
-    for k, layer in enumerate(model.layers):
-        spikes = torch.stack(fired[k], 1).numpy()
-        seen = (result.taps[layer.name] != 0).reshape(3, T, *(result.taps[layer.name].shape[-3:] if k < 2 else (-1,)))
-        assert np.array_equal(seen.transpose(0, 1, 4, 2, 3) if k < 2 else seen, spikes), layer.name
-        assert spikes.sum() > 10
-    assert np.allclose(result.logits[:, -1], np.mean(logits, 0), atol=1e-5)
 
 
 def changed(which, **fields):

@@ -176,6 +176,9 @@ MST_API void mst_counters_add(mst_counters *to, const mst_counters *from);
 
 /* Synaptic operations of the layers that feed layer k (spikes and analog inputs together). */
 MST_API uint64_t mst_session_layer_ops(const mst_session *s, size_t k);
+/* These three (fired and spikes up to the newest step) of all layers, each in an array [mst_program_layers] or NULL
+ * where it is not wanted: for bindings, to which a call costs more than a sum. */
+MST_API void mst_session_layer_sums(const mst_session *s, uint64_t *fired, uint64_t *spikes, uint64_t *ops);
 
 /* Membrane potentials v(t) after reset, [neurons], float32, in the layer's
  * tensor order. Spiking mode; NULL in the others. Lent until the next step. */

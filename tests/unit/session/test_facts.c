@@ -131,6 +131,17 @@ static mst_counters counters_of(const mst_graph *g, const mst_run_opts *opts, co
     ck_assert(mst_session_spikes(s) == c.spikes && mst_session_fired(s) == c.spikes_before);
     ck_assert(mst_session_sops(s) == c.sops && mst_session_macs(s) == c.macs);
     ck_assert(c.spikes != 0 && c.spikes < c.spikes_before);
+    uint64_t fired[2], spikes[2], ops[2], alone[2];
+    ck_assert_uint_eq(mst_program_layers(p), 2);
+    mst_session_layer_sums(s, fired, spikes, ops);
+    mst_session_layer_sums(s, NULL, NULL, NULL);
+    mst_session_layer_sums(s, NULL, NULL, alone);
+    for (size_t k = 0; k < 2; k++) {
+        ck_assert_uint_eq(fired[k], mst_session_layer_fired(s, MST_LAST, k));
+        ck_assert_uint_eq(spikes[k], mst_session_layer_spikes(s, MST_LAST, k));
+        ck_assert(ops[k] == mst_session_layer_ops(s, k) && alone[k] == ops[k]);
+    }
+    ck_assert(fired[0] != spikes[0] && fired[0] != fired[1] && ops[1] != 0);
     mst_session_destroy(s);
     mst_program_destroy(p);
     return c;
