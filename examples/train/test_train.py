@@ -12,7 +12,8 @@ import pytest
 import torch
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parents[1] / "python")]
+PATHS = [str(HERE), str(HERE.parent), str(HERE.parents[1] / "python")]
+sys.path[:0] = PATHS
 import bundled  # noqa: E402
 import fused  # noqa: E402
 import loop  # noqa: E402
@@ -363,7 +364,7 @@ def test_resumed_run_is_the_unbroken_one(folder, tmp_path, options):
     stopped = ("import sys, runpy; sys.path[:0] = %r; import loop; save = loop.save_state\n"
                "def once(*a): save(*a); raise KeyboardInterrupt\n"
                "loop.save_state = once; runpy.run_path(%r, run_name='__main__')"
-               % (sys.path[:3], str(HERE / "train.py")))
+               % (PATHS, str(HERE / "train.py")))
     arguments = [str(a) for a in common + ["--epochs", 2, "--out", parts]]
     assert subprocess.run([sys.executable, "-c", stopped] + arguments, capture_output=True).returncode != 0
     again = run(*arguments)
