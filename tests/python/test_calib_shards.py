@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import time
+from fractions import Fraction
 from math import comb
 
 import numpy as np
@@ -292,15 +293,16 @@ def test_damaged_journals(made, tmp_path):
 
 
 def test_how_sure_it_is(made, tmp_path):
-    """McNemar's exact p and the interval of Clopper and Pearson, against sums of binomial terms."""
+    """McNemar's exact p and the interval of Clopper and Pearson, against sums of binomial terms, as fractions."""
     r = json.loads(whole(made, tmp_path, "-T", "1,2,4").read_text())
     parts = json.loads(shards(made, tmp_path, 1, "-T", "1,2,4")[0].read_text())["sums"]["at"]
 
     def tail(k, n, p):  # k or more of n
-        return sum(comb(n, i) * p ** i * (1 - p) ** (n - i) for i in range(k, n + 1))
+        return float(sum(comb(n, i) * p ** i * (1 - p) ** (n - i) for i in range(k, n + 1)))
     for at, s in zip(r["at"], parts):
-        n = s["lost"] + s["gained"]
-        assert at["loss_p"] == pytest.approx(min(1, 2 * tail(max(s["lost"], s["gained"]), n, .5)), rel=1e-8)
-        assert s["right"] == 0 or tail(s["right"], N, at["top1_low_percent"] / 100) == pytest.approx(.025, rel=1e-6)
-        assert tail(s["right"] + 1, N, at["top1_high_percent"] / 100) == pytest.approx(.975, rel=1e-6)
+        n, right = s["lost"] + s["gained"], s["right"]
+        low, high = (Fraction(at["top1_%s_percent" % end]) / 100 for end in ("low", "high"))
+        assert at["loss_p"] == pytest.approx(min(1, 2 * tail(max(s["lost"], s["gained"]), n, Fraction(1, 2))), rel=1e-9)
+        assert 0 < low < Fraction(right, N) < high < 1
+        assert tail(right, N, low) == pytest.approx(.025, rel=1e-7) and 1 - tail(right + 1, N, high) == pytest.approx(.025, rel=1e-7)
     assert any(0 < at["loss_p"] < 1 for at in r["at"])
