@@ -247,7 +247,9 @@ def test_damaged_files(made, tmp_path):
     for change in (lambda r: r["sums"]["lines"].pop(), lambda r: r["sums"]["lines"].append(r["sums"]["lines"][-1]), lambda r: r["sums"].pop("at"),
                    lambda r: r["layers"].pop(), lambda r: r["layers"].append(dict(r["layers"][0], neurons=7)), lambda r: r["sums"].update(samples=31),
                    lambda r: r["sums"]["at"][0].update(right=r["sums"]["at"][0]["right"] + 1), lambda r: r["ann"].update(flipped=10 ** 9),
-                   lambda r: r["confusion"].append([0, 99, 1]), lambda r: r["ann"]["flips"].append({}), lambda r: r.update(planned=29)):
+                   lambda r: r["confusion"].append([0, 99, 1]), lambda r: r["ann"]["flips"].append({}), lambda r: r.update(planned=29),
+                   lambda r: r.update(partial=True), lambda r: r.update(skipped=1, skipped_samples=[{"sample": 3, "reason": "read twice"}]),
+                   lambda r: r["sums"]["lines"].__setitem__(0, r["sums"]["lines"][0].replace("30", "31", 1))):
         bad = json.loads(json.dumps(good))
         change(bad)
         for order in ([a, b], [b, a]):

@@ -162,6 +162,10 @@ def test_damaged_files(made, tmp_path):
         b.write_text(text_now)
         assert "part2.json: " in merged(tmp_path, [a, b], code=1)
 
+    for change in (dict(partial=True), dict(skipped=1, skipped_samples=[{"sample": 3, "reason": "read twice"}]), dict(planned=29)):
+        b.write_text(json.dumps(dict(good, **change)))
+        assert "part2.json: it" in merged(tmp_path, [a, b], code=1)
+
     def leaves(v, at=()):
         for k, w in (v.items() if isinstance(v, dict) else enumerate(v) if isinstance(v, list) else ()):
             yield at + (k,)
