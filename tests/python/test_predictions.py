@@ -3,13 +3,15 @@ one run, to the byte; and no file that was damaged or swapped goes into it."""
 import io
 import json
 import os
+import resource
 import signal
+import subprocess
 import zipfile
 
 import numpy as np
 import pytest
 
-from built import tool
+from built import BUILD, tool
 from test_long_runs import _made, interrupted_between  # noqa: F401  (a fixture)
 from test_ranks import pytestmark as with_ranks, ranks
 from test_shards import N
@@ -295,6 +297,21 @@ def test_damaged_rows(made, tmp_path):
         journal.write_text(json.dumps(state))
         tool("mstrun", *args, code=1)
         assert rows.read_bytes() == good
+
+
+def test_no_room_for_rows(made, tmp_path):
+    """A journal that has room tells of no rows that had none: they are larger than any of the arrays."""
+    journal, rows, out = tmp_path / "j.json", tmp_path / "j.json.rows", tmp_path / "p.npz"
+    args = job(made, "-T", 30, "--at", ",".join(map(str, range(1, 31))), "--resume", journal, "--predictions", out)
+    tool("mstrun", *args)
+    first, most = out.read_bytes(), rows.stat().st_size - 1000
+    assert max(journal.stat().st_size, np.load(out)["logits"].nbytes + 1000) < most < len(first)
+    journal.unlink()
+    done = subprocess.run([str(BUILD / "mstrun"), *map(str, args)], capture_output=True, text=True, check=False,
+                          preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most)))
+    assert done.returncode == 1 and "j.json.rows: cannot write: File too large" in done.stderr and out.read_bytes() == first
+    tool("mstrun", *args)
+    assert out.read_bytes() == first
 
 
 def test_rows_of_others(made, tmp_path):
