@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 #include "mst/alloc.h"
 #include "tools/tool_outfile.h"
@@ -15,7 +14,7 @@
 struct mst_journal {
     const char *path, *tool; /* lent */
     json_t *root;
-    time_t written;
+    double written; /* mst_json_elapsed then: clocks that are set do not matter */
 };
 
 static mst_status compare(const mst_journal *j, json_t *run, mst_err *err)
@@ -60,7 +59,7 @@ mst_status mst_journal_open(const char *path, const char *tool, json_t *run, mst
     if (j == NULL)
         st = mst_fail(err, MST_ENOMEM, "out of memory for a journal");
     if (st == MST_OK) {
-        *j = (mst_journal){.path = path, .tool = tool, .written = time(NULL)};
+        *j = (mst_journal){.path = path, .tool = tool, .written = mst_json_elapsed()};
         st = load(j, run, err);
     }
     json_decref(run);
@@ -101,7 +100,7 @@ mst_status mst_journal_wrong(const mst_journal *j, mst_status st, mst_err *err)
     return mst_fail_in(err, st, "--resume %s: ", j->path);
 }
 
-bool mst_journal_due(const mst_journal *j) { return time(NULL) - j->written >= SECONDS; }
+bool mst_journal_due(const mst_journal *j) { return mst_json_elapsed() - j->written >= SECONDS; }
 
 static mst_status write_root(const mst_journal *j, mst_err *err)
 {
@@ -129,6 +128,6 @@ mst_status mst_journal_keep(mst_journal *j, uint32_t levels, json_t *state, mst_
     if (bad != 0)
         return mst_fail(err, MST_ENOMEM, "out of memory for a journal");
     MST_TRY(write_root(j, err));
-    j->written = time(NULL);
+    j->written = mst_json_elapsed();
     return MST_OK;
 }
