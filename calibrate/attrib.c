@@ -75,24 +75,16 @@ static mst_status pair_layer(mst_attrib *a, size_t k, mst_err *err)
 
 /* ---- wires -------------------------------------------------------------------------------- */
 
-static uint32_t *nothing(mst_arena *m, size_t n)
-{
-    uint32_t *list = mst_arena_array(m, n, sizeof *list);
-    if (list != NULL)
-        memset(list, 0xff, n * sizeof *list);
-    return list;
-}
-
 static bool open_wires(mst_attrib *a, attrib_wiring *w, size_t nodes)
 {
     mst_arena *m = &a->arena;
     size_t n = a->n_layers + 1;
-    w->layer_of = nothing(m, nodes);
-    w->mask_of = nothing(m, nodes);
-    w->reader_of = nothing(m, nodes);
-    w->next = nothing(m, n);
-    w->given = nothing(m, n);
-    w->source = nothing(m, n);
+    w->layer_of = mst_calib_nothing(m, nodes);
+    w->mask_of = mst_calib_nothing(m, nodes);
+    w->reader_of = mst_calib_nothing(m, nodes);
+    w->next = mst_calib_nothing(m, n);
+    w->given = mst_calib_nothing(m, n);
+    w->source = mst_calib_nothing(m, n);
     w->masked = mst_arena_array(m, n, sizeof *w->masked);
     return w->layer_of != NULL && w->mask_of != NULL && w->reader_of != NULL && w->next != NULL && w->given != NULL &&
            w->source != NULL && w->masked != NULL;

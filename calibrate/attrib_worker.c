@@ -263,17 +263,11 @@ static void give_inputs(worker_side *side, const float *x)
     const mst_graph *g = mst_program_graph(side->ann ? w->a->ann : w->a->snn);
     for (uint32_t i = 0; i < side->wires->n_given; i++) {
         uint32_t k = side->wires->given[i];
-        size_t n = w->a->layers[k].neurons, frames = w->a->input_size / n;
-        if (side->wires->source[k] != g->input) {
+        size_t n = w->a->layers[k].neurons;
+        if (side->wires->source[k] == g->input)
+            mst_calib_mean_frame(x, w->a->input_size, n, w->current[k]);
+        else
             memcpy(w->current[k], g->tensors[side->wires->source[k]].data, n * sizeof(float));
-            continue;
-        }
-        for (size_t j = 0; j < n; j++) {
-            float sum = x[j];
-            for (size_t f = 1; f < frames; f++)
-                sum += x[f * n + j];
-            w->current[k][j] = frames > 1 ? sum / (float)frames : sum;
-        }
     }
 }
 

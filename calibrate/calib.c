@@ -179,25 +179,16 @@ static mst_status check_steps(const mst_calib_opts *opts, mst_err *err)
     return MST_OK;
 }
 
-/* [n] numbers, all MST_NONE. */
-static uint32_t *nothing(mst_arena *a, size_t n)
-{
-    uint32_t *list = mst_arena_array(a, n != 0 ? n : 1, sizeof *list);
-    if (list != NULL)
-        memset(list, 0xff, n * sizeof *list);
-    return list;
-}
-
 static bool allocate_maps(mst_calib *c, size_t n)
 {
     size_t ann = mst_program_graph(c->ann)->n_nodes, snn = mst_program_graph(c->snn)->n_nodes;
     mst_arena *a = &c->arena;
-    c->ann_of_node = nothing(a, ann);
-    c->ann_mask_of = nothing(a, ann);
-    c->snn_of_node = nothing(a, snn);
-    c->snn_mask_of = nothing(a, snn);
-    c->reader_of = nothing(a, snn);
-    c->given = nothing(a, n);
+    c->ann_of_node = mst_calib_nothing(a, ann);
+    c->ann_mask_of = mst_calib_nothing(a, ann);
+    c->snn_of_node = mst_calib_nothing(a, snn);
+    c->snn_mask_of = mst_calib_nothing(a, snn);
+    c->reader_of = mst_calib_nothing(a, snn);
+    c->given = mst_calib_nothing(a, n);
     c->ann_masked = mst_arena_array(a, n, sizeof *c->ann_masked);
     c->snn_masked = mst_arena_array(a, n, sizeof *c->snn_masked);
     return c->ann_of_node != NULL && c->ann_mask_of != NULL && c->snn_of_node != NULL && c->snn_mask_of != NULL &&

@@ -117,6 +117,12 @@ void mst_calib_reduce_counts(const calib_pair *p, const calib_counts *x, calib_s
 /* Do inputs and classes agree? EINVAL. */
 mst_status mst_calib_check_shapes(const mst_program *ann, const mst_program *snn, mst_err *err);
 
+/* [n] numbers, all MST_NONE. NULL: out of memory. */
+uint32_t *mst_calib_nothing(mst_arena *arena, size_t n);
+/* The mean of frames of n values in x [size], as the network has it: added up in order, each sum rounded, then
+ * divided. */
+void mst_calib_mean_frame(const float *x, size_t size, size_t n, float *out);
+
 /* A graph, which node makes each tensor (MST_NONE: none), and which tensor it is but for RESHAPE; both [n_tensors]. */
 typedef struct calib_wires {
     const mst_graph *g;

@@ -119,3 +119,14 @@ void mst_calib_reduce_counts(const calib_pair *p, const calib_counts *in, calib_
     *out = sum;
     divide(out, (double)p->neurons);
 }
+
+void mst_calib_mean_frame(const float *x, size_t size, size_t n, float *out)
+{
+    size_t frames = size / n;
+    for (size_t i = 0; i < n; i++) {
+        out[i] = x[i];
+        for (size_t f = 1; f < frames; f++)
+            out[i] += x[f * n + i];
+        out[i] = frames > 1 ? out[i] / (float)frames : out[i];
+    }
+}

@@ -5,6 +5,14 @@
 
 #include "calibrate/calib.h"
 
+uint32_t *mst_calib_nothing(mst_arena *arena, size_t n)
+{
+    uint32_t *list = mst_arena_array(arena, n != 0 ? n : 1, sizeof *list);
+    if (list != NULL)
+        memset(list, 0xff, n * sizeof *list);
+    return list;
+}
+
 mst_status mst_calib_wires_read(calib_wires *w, mst_arena *tmp, mst_err *err)
 {
     w->producer = mst_graph_producers(w->g, tmp);

@@ -237,18 +237,6 @@ static void run_snn(mst_calib_worker *w, uint32_t sample)
     }
 }
 
-/* The mean of frames, as the network has it: added up in order, each sum rounded, then divided. */
-static void mean_frame(const mst_calib_worker *w, size_t n, float *out)
-{
-    size_t frames = w->c->input_size / n;
-    for (size_t i = 0; i < n; i++) {
-        out[i] = w->x[i];
-        for (size_t f = 1; f < frames; f++)
-            out[i] += w->x[f * n + i];
-        out[i] = frames > 1 ? out[i] / (float)frames : out[i];
-    }
-}
-
 /* Inputs that no node makes: the sample, or constants. */
 static void give_inputs(mst_calib_worker *w)
 {
@@ -257,7 +245,7 @@ static void give_inputs(mst_calib_worker *w)
     for (size_t i = 0; i < c->n_given; i++) {
         const calib_pair *p = &c->pairs[c->given[i]];
         if (p->source == g->input)
-            mean_frame(w, p->neurons, w->input[c->given[i]]);
+            mst_calib_mean_frame(w->x, c->input_size, p->neurons, w->input[c->given[i]]);
         else
             memcpy(w->input[c->given[i]], g->tensors[p->source].data, p->neurons * sizeof **w->input);
     }
