@@ -32,15 +32,21 @@ void mst_calib_data_close(mst_calib_data *d)
 /* What is drawn: samples of data, of a second data set, and those of the first that are held out. */
 enum { DRAW_DATA,
        DRAW_JUDGE,
-       DRAW_HELD };
+       DRAW_HELD,
+       DRAW_ORDER };
 
-/* Is `i` of count among n that are drawn, of which `taken` were before it? Each set of n is as likely. */
-static bool draws(uint64_t seed, int what, size_t i, size_t count, size_t n, size_t taken)
+static uint64_t word_of(uint64_t seed, int what, size_t i)
 {
     const uint32_t counter[4] = {(uint32_t)i, (uint32_t)((uint64_t)i >> 32), (uint32_t)what, 0};
     uint32_t word[4];
     mst_philox(counter, seed, word);
-    return ((uint64_t)word[0] << 32 | word[1]) % (count - i) < n - taken;
+    return (uint64_t)word[0] << 32 | word[1];
+}
+
+/* Is `i` of count among n that are drawn, of which `taken` were before it? Each set of n is as likely. */
+static bool draws(uint64_t seed, int what, size_t i, size_t count, size_t n, size_t taken)
+{
+    return word_of(seed, what, i) % (count - i) < n - taken;
 }
 
 /* n of those picked, in their order. */
@@ -60,6 +66,17 @@ static void split(uint64_t seed, mst_drawn *d, size_t n)
             d->held[held++] = d->fit[i];
         else
             d->fit[fit++] = d->fit[i];
+}
+
+/* Data may be sorted by class: in an order of its own, what is first of them stands for all. */
+static void shuffle(uint64_t seed, uint32_t *at, size_t n)
+{
+    for (size_t i = n; i > 1; i--) {
+        size_t j = (size_t)(word_of(seed, DRAW_ORDER, i) % i);
+        uint32_t other = at[j];
+        at[j] = at[i - 1];
+        at[i - 1] = other;
+    }
 }
 
 mst_status mst_draw_samples(const mst_draw_job *job, mst_drawn *out, mst_err *err)
@@ -83,6 +100,7 @@ mst_status mst_draw_samples(const mst_draw_job *job, mst_drawn *out, mst_err *er
         split(job->seed, out, n);
     else
         draw(job->seed, DRAW_JUDGE, job->judge, out->n_held, out->held);
+    shuffle(job->seed, out->fit, out->n_fit);
     return MST_OK;
 }
 

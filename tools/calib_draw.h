@@ -28,8 +28,8 @@ typedef struct mst_draw_job {
 
 typedef struct mst_drawn {
     mst_arena arena;
-    uint32_t *fit, *held; /* [n_fit] numbers of samples of DATA, [n_held] of the second DATA where there is one, in the
-                             order of those drawn from */
+    uint32_t *fit;  /* [n_fit] numbers of samples of DATA, in an order drawn by the seed: the first few stand for all */
+    uint32_t *held; /* [n_held] of the second DATA where there is one, in its order */
     size_t n_fit, n_held;
 } mst_drawn;
 

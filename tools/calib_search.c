@@ -220,8 +220,19 @@ static mst_status climb_prices(mst_search_work *s)
     return MST_OK;
 }
 
+/* What was learned on the way to another network says little of this one: what values cost alone does. */
+static void forget(const mst_search_result *r)
+{
+    for (size_t k = 0; k < r->n_groups; k++) {
+        const mst_search_group *g = &r->groups[k];
+        memcpy(g->points, r->alone[k], g->n_values * sizeof *g->points);
+        memset(g->sure, 0, g->n_values * sizeof *g->sure);
+    }
+}
+
 /* From each one value for all that may be within the budget, at what the step to it cost: divergences do not add up,
- * and what many small changes make of a network may be less than their sum. */
+ * and what many small changes make of a network may be less than their sum. A step that costs next to nothing is
+ * taken at the least of prices. */
 static mst_status leave_uniform(mst_search_work *s)
 {
     const mst_search_state *last = s->r->pool.states[0], *end;
@@ -231,12 +242,13 @@ static mst_status leave_uniform(mst_search_work *s)
         if (!(saved > 0))
             continue;
         last = x;
-        if (!mst_search_hopes(s, &x->fit, BEYOND) || !(lost > 0))
+        if (!mst_search_hopes(s, &x->fit, BEYOND))
             continue;
+        forget(s->r);
         mst_progress_begin(&s->progress, "beside uniform", s->r->n_groups * s->set.n, s->job->quiet);
         s->set.done = 0;
         memcpy(s->at, x->value, s->r->n_groups * sizeof *s->at);
-        MST_TRY(descend(s, lost / saved, &end));
+        MST_TRY(descend(s, fmax(lost / saved, FIRST_SAVED_PRICE), &end));
         mst_progress_end(&s->progress);
     }
     return MST_OK;
@@ -261,7 +273,13 @@ static mst_status make_tables(mst_search_work *s)
 static mst_status make_room(mst_search_work *s)
 {
     mst_search_result *r = s->r;
-    MST_TRY(mst_search_groups(s->job->graph, &s->job->opts, &r->arena, &r->groups, &r->n_groups, s->err));
+    mst_status st = mst_search_groups(s->job->graph, &s->job->opts, &r->arena, &r->groups, &r->n_groups, s->err);
+    if (st == MST_ELIMIT && s->job->outside) {
+        const mst_err many = *s->err;
+        return mst_fail(s->err, MST_ELIMIT, "%s: expected --search-sites paper, which leaves other neurons as they are",
+                        many.text);
+    }
+    MST_TRY(st);
     size_t values = count_values(r), rungs = s->job->opts.n_ladder;
     if (values == r->n_groups)
         return mst_fail(s->err, MST_EINVAL, "nothing to search: no value of the ladder saves more than what %s now",

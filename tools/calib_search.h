@@ -23,7 +23,8 @@ typedef struct mst_search_job {
     const mst_data *data, *judge; /* judge: samples held out; NULL: of data */
     mst_draw_job draw;
     unsigned threads;
-    bool quiet; /* no progress bar */
+    bool outside; /* of ratios: also of neurons that the paper does not mask */
+    bool quiet;   /* no progress bar */
 } mst_search_job;
 
 /* Networks that are measured on the samples held out. */
@@ -32,7 +33,7 @@ typedef enum mst_search_rival {
     MST_RIVAL_UNMASKED, /* all ratios 0; not in a search of levels, nor where that is as it was */
     MST_RIVAL_PAPER,    /* 75 % of q, k and attention, nothing else: the paper's; where the network has attention */
     MST_RIVAL_UNIFORM,  /* the same value everywhere (ratios: of q, k and attention, or all groups of a network without
-                           attention): what saves the most within the budget, or as little as is to be saved */
+                           attention): what saves the most within the budget, or the least that saves enough */
     MST_RIVAL_SEARCHED,
     MST_RIVALS
 } mst_search_rival;
@@ -44,7 +45,7 @@ const char *mst_search_rival_name(mst_search_rival r); /* "as_is"; NULL behind t
 typedef struct mst_search_step {
     const mst_search_state *fit;
     mst_trial held;
-    bool within; /* the budget, at a confidence of 95 %; what is to be saved: the only one */
+    bool within; /* the budget, at a confidence of 97.5 %; or as much is saved as is to be */
 } mst_search_step;
 
 typedef struct mst_search_result {
@@ -55,13 +56,16 @@ typedef struct mst_search_result {
     double **top1_loss;                     /* the same: of top-1 */
     size_t runs;                            /* networks that were measured on samples to fit */
     size_t fit, held;                       /* samples */
-    size_t quick;                           /* of those to fit, the first: what is measured alone */
+    size_t quick;                           /* of those to fit, in their drawn order: what is measured alone */
     size_t labelled;                        /* of those held out */
     unsigned draws;                         /* of masks, for each network on those */
     double per_nat;                         /* share of top-1 that a nat of divergence costs */
     mst_search_pool pool;                   /* of the samples to fit; the first is the network as it is */
     mst_trial_set judged;                   /* the set of those held out: arrays of its trials lie in its arena */
-    mst_search_step step[MST_SEARCH_STEPS]; /* in order of what they save; behind the first beyond the budget: none */
+    mst_search_step step[MST_SEARCH_STEPS]; /* in order of what they save; behind the first beyond the budget, or that
+                                               saves as much as is to be, none */
+    const mst_search_state *least;          /* of those that save something, the one of the least divergence; NULL */
+    double least_loss;                      /* share of top-1 that this one is believed to cost */
     size_t n_steps;
     const mst_search_state *found; /* one of the steps, or uniform; NULL: none */
     double uniform;                /* value of that rival; NaN: none */

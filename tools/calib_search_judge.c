@@ -1,6 +1,7 @@
 /* See calib_search_state.h. Networks are tried in order of what they save, and the first that may lose more than the
  * budget ends it: so however many were to be tried, one in forty of such sequences takes one that is beyond it. There
- * are two, of what was searched and of one value for all. */
+ * are two, of what was searched and of one value for all. Which of both is better, the samples to fit say: figures of
+ * those held out are not chosen by themselves. Where so much is to be saved, the first that saves it there ends it. */
 #include <math.h>
 #include <string.h>
 
@@ -10,9 +11,13 @@
 #define HOPES 2.0 /* budgets: what is not worth a try */
 #define PAPER_RATIO 0.75
 
+/* On the samples held out. */
 static bool is_within(const mst_search_work *s, const mst_trial *t)
 {
-    return s->job->save > 0 || t->loss_bound <= s->job->budget;
+    const mst_search_job *job = s->job;
+    return job->save > 0
+               ? mst_search_cost(job, t) <= (1 - job->save) * mst_search_cost(job, &s->r->rival[MST_RIVAL_AS_IS])
+               : t->loss_bound <= job->budget;
 }
 
 static mst_status hold(mst_search_work *s, const size_t *value, mst_trial *out)
@@ -28,14 +33,14 @@ static double step_end(double most, double least, size_t k)
     return k < MST_SEARCH_STEPS ? most - (most - least) * (double)k / MST_SEARCH_STEPS : least;
 }
 
-/* The least divergence of those that save what is to be saved; of what is within the budget, maybe, a few in even
- * steps of what they save. */
+/* Of those that save what is to be saved, a few of the least divergence; of what is within the budget, maybe, a few in
+ * even steps of what they save. */
 static void pick_steps(mst_search_work *s, const mst_search_state **front, size_t n)
 {
     mst_search_result *r = s->r;
     double most = r->pool.states[0]->cost, enough = (1 - s->job->save) * most;
     if (s->job->save > 0) {
-        for (size_t i = 0; i < n && r->n_steps == 0; i++)
+        for (size_t i = 0; i < n && r->n_steps < MST_SEARCH_STEPS; i++)
             if (front[i]->cost <= enough)
                 r->step[r->n_steps++].fit = front[i];
         return;
@@ -59,18 +64,23 @@ static mst_status try_steps(mst_search_work *s)
         mst_search_step *x = &r->step[i];
         MST_TRY(hold(s, x->fit->value, &x->held));
         x->within = is_within(s, &x->held);
-        if (!x->within) {
-            r->n_steps = i + 1;
-            return MST_OK;
+        if (x->within) {
+            r->found = x->fit;
+            r->rival[MST_RIVAL_SEARCHED] = x->held;
+            r->has[MST_RIVAL_SEARCHED] = true;
         }
-        r->found = x->fit;
-        r->rival[MST_RIVAL_SEARCHED] = x->held;
-        r->has[MST_RIVAL_SEARCHED] = true;
+        if (x->within == (s->job->save > 0)) /* enough, or too much */
+            r->n_steps = i + 1;
     }
     return MST_OK;
 }
 
-/* The same for one value for all; where that costs less than what was found, that is found. */
+static bool is_better(const mst_search_job *job, const mst_search_state *a, const mst_search_state *b)
+{
+    return job->save > 0 ? a->fit.kl < b->fit.kl : a->cost < b->cost;
+}
+
+/* The same for one value for all; where that is better than what was found, that is found. */
 static mst_status try_uniform(mst_search_work *s)
 {
     mst_search_result *r = s->r;
@@ -80,25 +90,28 @@ static mst_status try_uniform(mst_search_work *s)
     for (size_t i = 0; i < job->opts.n_ladder; i++) {
         const mst_search_state *x = s->uniform[i];
         bool saves = x->cost < last->cost && (job->save <= 0 || x->cost <= (1 - job->save) * r->pool.states[0]->cost);
-        if (!saves || (job->save > 0 && best != NULL))
+        if (!saves)
             continue;
         if (job->save <= 0 && !mst_search_hopes(s, &x->fit, HOPES))
             break;
         last = x;
         MST_TRY(hold(s, x->value, &t));
-        if (!is_within(s, &t))
+        bool within = is_within(s, &t);
+        if (!within && job->save > 0)
+            continue;
+        if (!within)
             break;
         best = x;
         r->uniform = job->opts.ladder[s->rungs[i]];
         r->rival[MST_RIVAL_UNIFORM] = t;
         r->has[MST_RIVAL_UNIFORM] = true;
+        if (job->save > 0)
+            break;
     }
-    const mst_trial *mine = &r->rival[MST_RIVAL_SEARCHED], *its = &r->rival[MST_RIVAL_UNIFORM];
-    if (best == NULL || (r->found != NULL && (job->save > 0 ? its->loss >= mine->loss
-                                                            : mst_search_cost(job, its) >= mst_search_cost(job, mine))))
+    if (best == NULL || (r->found != NULL && !is_better(job, best, r->found)))
         return MST_OK;
     r->found = best;
-    r->rival[MST_RIVAL_SEARCHED] = *its;
+    r->rival[MST_RIVAL_SEARCHED] = r->rival[MST_RIVAL_UNIFORM];
     r->has[MST_RIVAL_SEARCHED] = true;
     return MST_OK;
 }
@@ -137,7 +150,10 @@ static mst_status judge_front(mst_search_work *s, const mst_drawn *drawn, const 
 {
     mst_search_result *r = s->r;
     const mst_search_job *job = s->job;
-    pick_steps(s, front, mst_search_pool_front(&r->pool, front));
+    size_t n = mst_search_pool_front(&r->pool, front);
+    r->least = n != 0 ? front[0] : NULL;
+    r->least_loss = n != 0 ? mst_search_belief(s, &front[0]->fit) : 0;
+    pick_steps(s, front, n);
     r->judged = (mst_trial_set){.graph = job->graph,
                                 .run = job->run,
                                 .steps = job->steps,

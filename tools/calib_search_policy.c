@@ -70,6 +70,14 @@ static void print_masks(const printer *p, const char *head, int field)
 
 static bool has_top(const printer *p, size_t k) { return p->g->nodes[p->levels[k].nodes[0]].ip[MST_NEURON_TOP] != 0; }
 
+static bool has_levels(const mst_graph *g)
+{
+    for (uint32_t i = 0; i < g->n_nodes; i++)
+        if (g->nodes[i].op == MST_OP_NEURON && g->nodes[i].ip[MST_NEURON_TOP] != 0)
+            return true;
+    return false;
+}
+
 static void print_run(const printer *p, const mst_run_opts *run)
 {
     fprintf(p->f, "run:\n  mode: %s\n", mst_run_mode_name((int)run->mode));
@@ -110,7 +118,7 @@ mst_status mst_policy_write(const mst_graph *g, const mst_run_opts *run, uint32_
     mst_arena tmp = {0};
     printer p = {.g = g, .f = f};
     mst_status st = mst_search_groups(g, &ratios, &tmp, &p.masks, &p.n_masks, err);
-    if (st == MST_OK)
+    if (st == MST_OK && run->levels == 0 && has_levels(g)) /* of no use to others, who may have too many */
         st = mst_search_groups(g, &levels, &tmp, &p.levels, &p.n_levels, err);
     if (st == MST_OK)
         print(&p, run, steps, about);

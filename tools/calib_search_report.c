@@ -90,21 +90,27 @@ static mst_status print_groups(const mst_search_facts *c, FILE *f, mst_err *err)
 
 static mst_status print_steps(const mst_search_facts *c, FILE *f, mst_err *err)
 {
-    static const char *const heads[] = {"tried on the samples held out", ">cost %", ">change", ">97.5 % bound",
-                                        ">within"};
+    static const char *const budget[] = {"tried on the samples held out", ">cost %", ">change", ">97.5 % bound",
+                                         ">within"};
+    static const char *const save[] = {"tried on the samples held out", ">cost %", ">change", ">enough saved"};
+    const bool saves = c->job->save > 0;
     const mst_search_result *r = c->result;
     const double was = mst_search_cost(c->job, &r->rival[MST_RIVAL_AS_IS]);
     mst_table t;
     if (r->n_steps == 0)
         return MST_OK;
     fputc('\n', f);
-    mst_table_begin(&t, sizeof heads / sizeof heads[0], heads);
+    if (saves)
+        mst_table_begin(&t, sizeof save / sizeof save[0], save);
+    else
+        mst_table_begin(&t, sizeof budget / sizeof budget[0], budget);
     for (size_t i = 0; i < r->n_steps; i++) {
         const mst_trial *x = &r->step[i].held;
         mst_table_cell(&t, "%zu%s", i + 1, r->step[i].fit == r->found ? ", taken" : "");
         mst_table_real(&t, 100 * ratio_to(mst_search_cost(c->job, x), was), 1);
         mst_table_cell(&t, "%+.2f +- %.2f", 0 - 100 * x->loss, 100 * x->loss_se);
-        mst_table_cell(&t, "%+.2f", 0 - 100 * x->loss_bound);
+        if (!saves)
+            mst_table_cell(&t, "%+.2f", 0 - 100 * x->loss_bound);
         mst_table_cell(&t, "%s", r->step[i].within ? "yes" : "no");
     }
     return mst_table_end(&t, f, err);
@@ -152,7 +158,8 @@ static void print_versus(const mst_search_facts *c, FILE *f)
         fprintf(f, "Searched against %s: %+.2f +- %.2f points, %.1f %% of its spikes.\n", rival_texts[k], 100 * change,
                 100 * se, 100 * ratio_to(x->spikes, r->rival[k].spikes));
     }
-    fprintf(f, "+- standard errors; of changes, of pairs.\n");
+    fprintf(f, "+- standard errors; of changes, of pairs. These samples also said what is taken (the samples to fit\n"
+               "whether that is one value for all): expect a little less on others.\n");
 }
 
 mst_status mst_search_print(const mst_search_facts *c, FILE *f, mst_err *err)

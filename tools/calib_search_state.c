@@ -22,8 +22,12 @@ bool mst_search_is_attention(const mst_search_group *g)
     return g->site == MST_SITE_Q || g->site == MST_SITE_K || g->site == MST_SITE_ATTN;
 }
 
+double mst_search_belief(const mst_search_work *s, const mst_trial *t)
+{
+    return t->loss > LARGE ? t->loss : fmax(s->r->per_nat * t->kl, t->loss - DOUBTS * t->loss_se);
+}
+
 bool mst_search_hopes(const mst_search_work *s, const mst_trial *t, double budgets)
 {
-    double loss = t->loss > LARGE ? t->loss : fmax(s->r->per_nat * t->kl, t->loss - DOUBTS * t->loss_se);
-    return loss <= budgets * s->job->budget;
+    return mst_search_belief(s, t) <= budgets * s->job->budget;
 }

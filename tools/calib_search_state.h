@@ -23,8 +23,9 @@ void mst_search_set_all(const mst_search_work *s, const size_t *value);
 /* A site that the paper masks in attention? */
 bool mst_search_is_attention(const mst_search_group *g);
 
-/* Is what it loses within so many budgets, by its divergence, and not clearly beyond by its own top-1? (Of the samples
- * to fit; where top-1 falls by more than a tenth, that alone counts.) */
+/* What it loses by its divergence, but no less than its own top-1 leaves open. (Of the samples to fit; where top-1
+ * falls by more than a tenth, that alone counts.) Is that within so many budgets? */
+double mst_search_belief(const mst_search_work *s, const mst_trial *t);
 bool mst_search_hopes(const mst_search_work *s, const mst_trial *t, double budgets);
 
 /* Which of the networks that were measured is taken, on samples held out; fills what the result says of these. */

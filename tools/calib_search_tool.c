@@ -1,6 +1,7 @@
 /* See calib_search_tool.h. */
 #include "tools/calib_search_tool.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "mst/convert.h"
@@ -59,8 +60,19 @@ mst_status mst_search_check_mode(const mst_search_said *s, const mst_run_opts *r
                           mst_run_mode_name((int)run->mode));
 }
 
+/* No policy can say what was tuned: what is found would be another network than the one that was measured. */
+static mst_status check_tuning(const mst_search_call *call, mst_err *err)
+{
+    return call->run->mode != MST_RUN_SPIKING || mst_graph_tuned_timesteps(call->graph) == 0
+               ? MST_OK
+               : mst_fail(err, MST_EINVAL,
+                          "%s: v(0) is tuned, which a policy cannot say: expected the network as mstconv "
+                          "wrote it; then --tune what is found",
+                          call->args[1]);
+}
+
 /* A mask behind each neuron that may have one, those that are new with a ratio of 0. What was tuned names nodes by
- * their numbers, and no policy can say it: it goes. */
+ * their numbers: it goes, count and radix mode have no v(0). */
 static mst_status add_masks(mst_graph *g, bool all, mst_err *err)
 {
     static mst_policy everywhere = {.file = ""};
@@ -119,6 +131,18 @@ static mst_status write_policy(const mst_search_facts *facts, mst_err *err)
     return st;
 }
 
+/* On the samples held out of what was tried there, otherwise on those to fit: share of the cost. */
+static double most_saved(const mst_search_job *job, const mst_search_result *r)
+{
+    double was = mst_search_cost(job, &r->rival[MST_RIVAL_AS_IS]), least = r->n_steps != 0 ? was : INFINITY;
+    for (size_t i = 0; i < r->n_steps; i++)
+        least = fmin(least, mst_search_cost(job, &r->step[i].held));
+    for (size_t i = 0; r->n_steps == 0 && i < r->pool.n; i++)
+        least = fmin(least, r->pool.states[i]->cost);
+    was = r->n_steps != 0 ? was : r->pool.states[0]->cost;
+    return was > 0 ? 1 - least / was : 0;
+}
+
 /* Nothing is found. The least that was tried says why. */
 static mst_status refuse(const mst_search_facts *facts, mst_err *err)
 {
@@ -127,11 +151,20 @@ static mst_status refuse(const mst_search_facts *facts, mst_err *err)
     const char *metric = mst_search_metrics[job->metric];
     mst_paths_keep(); /* the figures */
     if (job->save > 0)
-        return mst_fail(err, MST_EINVAL, "nothing that was tried saves %g %% of the %s: %s is not written",
-                        100 * job->save, metric, facts->out);
+        return mst_fail(err, MST_EINVAL,
+                        "nothing that was tried saves %g %% of the %s, %.1f %% at most: expected a smaller --save, or "
+                        "values in --ladder that save more: %s is not written",
+                        100 * job->save, metric, 100 * most_saved(job, r), facts->out);
+    if (r->least == NULL)
+        return mst_fail(err, MST_EINVAL,
+                        "nothing that was tried saves %s: expected other values in --ladder: %s is not written", metric,
+                        facts->out);
     if (r->n_steps == 0)
-        return mst_fail(err, MST_EINVAL, "nothing saves %s within %g points of top-1: %s is not written", metric,
-                        100 * job->budget, facts->out);
+        return mst_fail(err, MST_EINVAL,
+                        "nothing saves %s within %g points of top-1: of the networks measured on the %zu samples to "
+                        "fit, the one that loses the least loses %.2f: expected a larger --budget, "
+                        "or values in --ladder that change less: %s is not written",
+                        metric, 100 * job->budget, r->fit, 100 * r->least_loss, facts->out);
     const mst_trial *t = &r->step[0].held;
     return mst_fail(err, MST_EINVAL,
                     "nothing saves %s within %g points of top-1: the least that was tried loses %.2f +- %.2f on the "
@@ -202,7 +235,9 @@ mst_status mst_search_tool(const mst_search_call *call, mst_err *err)
                                         : MST_SEARCH_SPIKES,
                           .budget = call->said->budget.set ? call->said->budget.value / 100 : 0.005,
                           .save = call->said->save.set ? call->said->save.value / 100 : 0,
+                          .outside = call->said->masks != NULL && is_all(call->said),
                           .quiet = c->quiet};
+    MST_TRY(check_tuning(call, err));
     take_ladder(call, &job.opts);
     if (call->said->masks != NULL)
         MST_TRY(add_masks(call->graph, is_all(call->said), err));

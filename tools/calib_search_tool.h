@@ -23,9 +23,13 @@ typedef struct mst_search_said {
         {"search-levels", 0, MST_OPT_OUTPUT, &(s).levels, "P.yaml", \
          "count, radix: the same for the levels of each layer", MST_PATH_POLICY, 0}, \
         {"budget", 0, MST_OPT_REAL, &(s).budget, "P", \
-         "--search: points of top-1 that may be lost, at a confidence of 95 % (default .5)", 0, 0}, \
+         "--search: points of top-1 that may be lost (default .5), at a confidence of 97.5 % for what is searched " \
+         "and for one value for all, each: 95 % for both together", \
+         0, 0}, \
         {"save", 0, MST_OPT_REAL, &(s).save, "P", \
-         "--search: instead of a budget: save P % of the spikes (or energy), and lose as little as can be", 0, 0}, \
+         "--search: instead of a budget: save P % of the spikes (or energy) or more, also on the samples held out, " \
+         "and lose as little as can be", \
+         0, 0}, \
         {"search-sites", 0, MST_OPT_STRING, &(s).sites, "NAME", \
          "--search-masks: all neurons (the default), or those that the paper masks (paper): q, k, attn, mlp_fc1, " \
          "conv", \

@@ -75,6 +75,15 @@ def layer_name(report, k):
     return report["layers"][k]["name"]
 
 
+def test_statistics_of_sorted_data(folder):
+    """Layers are chosen by samples from all over the data, whether these are sorted or come in turns."""
+    x = np.load(folder / "x.npy")
+    for name, order in (("sorted", np.repeat([0, 1], 64)), ("turns", np.arange(128) % 2)):
+        np.save(folder / (name + ".npy"), np.resize(x, (128,) + x.shape[1:]) + 20 * order[:, None, None, None].astype("f4"))
+        r = attribute(folder, folder / "good.bin", data="npy:%s" % (folder / (name + ".npy")))
+        assert np.mean(r["attribution"]["input_mean"]) == pytest.approx(10, abs=4), name
+
+
 # ---- faults ----
 
 def first(report):

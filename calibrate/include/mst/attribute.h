@@ -32,7 +32,8 @@
  *
  *     mst_attrib_create(ann, snn, &opts, &attrib, &err);
  *     mst_attrib_worker_create(attrib, &worker, &err);           one a thread
- *     samples 0..min(n, MST_ATTRIB_CHOICE)-1: mst_attrib_measure(worker, i, &err), mst_attrib_commit(worker);
+ *     min(n, MST_ATTRIB_CHOICE) samples from all over the data, which may be sorted:
+ *         mst_attrib_measure(worker, i, &err), mst_attrib_commit(worker);
  *     mst_attrib_choose(attrib, &err);                           the layers that harm most; no measurement in progress
  *     samples 0..n-1: mst_attrib_measure, mst_attrib_commit;
  *     mst_attrib_report_make(attrib, &report, &err);
