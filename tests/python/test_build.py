@@ -42,3 +42,9 @@ def test_big_endian_machines_are_refused(tmp_path):
     big = "CFLAGS=-U__BYTE_ORDER__ -D__BYTE_ORDER__=__ORDER_BIG_ENDIAN__"
     assert "little-endian" in make(tmp_path, big, code=2, source="format/snn_read")
     make(tmp_path, "CFLAGS=-O0", source="format/snn_read")
+
+
+@pytest.mark.parametrize("source", ["event_mat", "event_hdf5", "event_unpack"])
+def test_recordings_libraries_may_be_missing(tmp_path, source):
+    lacking = ["MATIO=", "HDF5=", "PACKERS=", "PC_CFLAGS="]
+    make(tmp_path, *lacking, "CFLAGS=-O0 -Werror", source="data/events/" + source)
