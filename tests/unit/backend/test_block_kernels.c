@@ -244,7 +244,7 @@ static void try_gather_bytes_fire(const mst_block_kernels *k, trial *t)
     for (size_t i = 0; i < q.strips; i++) {
         ck_assert(memcmp(want[i], bits[i], t->steps * sizeof want[i][0]) == 0);
         ck_assert(memcmp(same[i], v[i], s[i].n * sizeof same[i][0]) == 0);
-        memcpy(t->out + 1000 * i, bits[i], t->steps * sizeof want[i][0]);
+        memcpy(t->out + 1000 * i, s[i].bits, t->steps * sizeof want[i][0]);
     }
     memcpy(t->out + 2000, v, sizeof v);
 }
