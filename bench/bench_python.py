@@ -4,12 +4,14 @@
   bench_python.py cifar10:test_batch.bin [--samples 1000] [--rounds 7] [--model cifar10-swin.onnx] [--build build/release]
 Two processes take turns, each on one thread: mstrun, all of it, and a Python that imports the package, loads the model and runs
 it. Compared are processor seconds, which a busy machine changes less than the clock: of mstrun's process, against those of
-mst.load and Model.run. Medians of the rounds, and of the ratio within a round. Needs NumPy.
+mst.load and Model.run. Medians of the rounds, and of the ratio within a round. --instructions counts instructions a sample instead,
+by valgrind: where other work disturbs all times, these stay the same. Needs NumPy.
 """
 import argparse
 import json
 import os
 import pathlib
+import re
 import resource
 import statistics
 import subprocess
@@ -50,13 +52,33 @@ def run(command):
     return said, time.perf_counter() - clock, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
 
 
+def instructions(way, tool, ours):
+    """Of a sample: what 20 more of them add, so that start and loading are not in it."""
+    def count(command):
+        under = ["valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null"]
+        done = subprocess.run(under + [str(word) for word in command], capture_output=True, text=True)
+        found = re.search(r"I *refs: *([\d,]+)", done.stderr)
+        if done.returncode or not found:
+            sys.exit("error: valgrind: " + (done.stderr.strip().splitlines() or ["no output"])[-1])
+        return int(found.group(1).replace(",", ""))
+    a, b = ((count(command(22)) - count(command(2))) / 20e6 for command in (tool, ours))
+    print("%s: mstrun %.2f, Model.run %.2f million instructions a sample: ratio %.3f" % (way, a, b, b / a))
+
+
 def compare(args, folder, way):
     weights, options, words = WAYS[way]
     model, report = folder / "model.bin", folder / "run.json"
     run([args.build / "mstconv", args.model, "-o", model, "--quiet", "--force", *weights])
-    tool = [args.build / "mstrun", model, args.data, "--first", args.samples, "--threads", 1, "--quiet", "--json", report, *words]
-    ours = [sys.executable, __file__, "--child", model, args.data, args.samples, json.dumps(options)]
-    rounds = []
+
+    def tool_of(n):
+        return [args.build / "mstrun", model, args.data, "--first", n, "--threads", 1, "--quiet", "--json", report, *words]
+
+    def ours_of(n):
+        return [sys.executable, __file__, "--child", model, args.data, n, json.dumps(options)]
+    if args.instructions:
+        instructions(way, tool_of, ours_of)
+        return []
+    tool, ours, rounds = tool_of(args.samples), ours_of(args.samples), []
     for i in range(args.rounds + 1):  # the first is not counted: files come from disk
         found = {}
         for which in ("tool", "ours") if i % 2 else ("ours", "tool"):
@@ -85,6 +107,7 @@ def main():
     p.add_argument("--rounds", type=int, default=7)
     p.add_argument("--model", type=pathlib.Path, default=ROOT / "examples/models/cifar10-swin.onnx")
     p.add_argument("--build", type=pathlib.Path, default=ROOT / "build/release")
+    p.add_argument("--instructions", action="store_true", help="count them instead of time; needs valgrind")
     p.add_argument("--ways", nargs="+", choices=list(WAYS), default=list(WAYS))
     args = p.parse_args()
     os.environ["MST_NATIVE"] = str(args.build.resolve())
@@ -93,6 +116,8 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         for way in args.ways:
             rounds += compare(args, pathlib.Path(folder), way)
+    if args.instructions:
+        return
     seconds = [statistics.median(o[key] for _, o, _ in rounds) for key in ("numpy_s", "numpy_cpu", "mst_s", "mst_cpu")]
     print("import numpy: %.0f ms (%.0f of processor time); mst after it: %.0f ms (%.0f)" % tuple(1000 * s for s in seconds))
 
