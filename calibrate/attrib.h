@@ -106,7 +106,7 @@ typedef struct attrib_values {
 } attrib_values;
 
 /* Fill mean and off of what fired; residual: (v(T) - v(0))/T of each neuron, NULL in layers whose current is linear. */
-void mst_attrib_settle(const attrib_layer *l, const float *residual, const attrib_values *v);
+void mst_attrib_settle(const attrib_layer *l, bool counts, const float *residual, const attrib_values *v);
 /* What a layer fires in a what-if run in which the causes `on` act. x [neurons]: in, its current before the neuron's
  * own gain and bias; out, what is left behind its mask. */
 void mst_attrib_fire(const attrib_layer *l, bool counts, uint32_t on, const attrib_values *v, float *x, float *fired);

@@ -168,7 +168,7 @@ static void compare_neurons(attrib_layer *l)
     bool thetas = fabs(ratio - 1) <= SAME_TO &&
                   (a->thetas != b->thetas || close_to(a->theta, a->thetas, b->theta, b->thetas));
     l->theta_ratio = thetas ? 1 : ratio;
-    l->differs = !thetas || fabs((double)(a->shift - b->shift)) > SAME_TO || a->even != b->even ||
+    l->differs = !thetas || a->levels != b->levels || fabs((double)(a->shift - b->shift)) > SAME_TO || a->even != b->even ||
                  !close_to(a->gain, a->gains, b->gain, b->gains) || !close_to(a->bias, a->biases, b->bias, b->biases);
 }
 
@@ -177,7 +177,7 @@ static uint32_t own_causes(const mst_attrib *a, const attrib_layer *l, size_t k)
     uint32_t causes = l->current | l->steps;
     if (k == a->n_layers)
         return causes | (a->readout_from > 1 ? ATTRIB_BIT(MST_CAUSE_READOUT) : 0);
-    if (l->run_levels != l->ann.levels || l->first != NULL)
+    if (l->run_levels != (a->counts ? l->snn.levels : l->ann.levels) || l->first != NULL)
         causes |= ATTRIB_BIT(MST_CAUSE_QUANTIZATION);
     if (a->snn_wires.masked[k] || a->ann_wires.masked[k])
         causes |= ATTRIB_BIT(MST_CAUSE_MASKS);

@@ -19,23 +19,25 @@ void mst_attrib_current(const attrib_neuron *n, size_t neurons, const float *x, 
 
 static inline float theta_of(const attrib_neuron *n, size_t i) { return along(n->theta, n->thetas, n->inner, i); }
 
-/* The staircase with the constants and levels that the causes ask for. */
-static inline float stair(const attrib_layer *l, uint32_t on, size_t i, float current)
+/* The staircase with the constants and levels that the causes ask for. Steps know nothing of L: there the levels are
+ * the ANN's until quantization makes them T. */
+static inline float stair(const attrib_layer *l, bool counts, uint32_t on, size_t i, float current)
 {
     const attrib_neuron *n = (on & ATTRIB_BIT(MST_CAUSE_NETWORK)) != 0 ? &l->snn : &l->ann;
     bool run = (on & ATTRIB_BIT(MST_CAUSE_QUANTIZATION)) != 0;
-    return calib_stair(current, theta_of(n, i), run ? l->run_levels : l->ann.levels,
+    return calib_stair(current, theta_of(n, i), run ? l->run_levels : counts ? n->levels
+                                                                             : l->ann.levels,
                        run && l->first != NULL ? l->first[i] : n->shift, run ? l->run_even : n->even);
 }
 
 /* How the network itself has it: its own constants, its run's levels. */
 #define AS_RUN (ATTRIB_BIT(MST_CAUSE_NETWORK) | ATTRIB_BIT(MST_CAUSE_QUANTIZATION))
 
-void mst_attrib_settle(const attrib_layer *l, const float *residual, const attrib_values *v)
+void mst_attrib_settle(const attrib_layer *l, bool counts, const float *residual, const attrib_values *v)
 {
     for (size_t i = 0; i < l->neurons; i++) {
         v->mean[i] = residual != NULL ? v->fired[i] + residual[i] : v->even[i];
-        v->off[i] = (v->fired[i] - stair(l, AS_RUN, i, v->mean[i])) / theta_of(&l->snn, i);
+        v->off[i] = (v->fired[i] - stair(l, counts, AS_RUN, i, v->mean[i])) / theta_of(&l->snn, i);
     }
 }
 
@@ -55,7 +57,7 @@ static inline float fire(const attrib_layer *l, bool counts, uint32_t on, const 
         current += (double)v->even[i] - (double)v->ann[i];
     if ((on & l->steps) != 0)
         current += (double)v->mean[i] - (double)v->even[i];
-    float y = stair(l, on, i, (float)current);
+    float y = stair(l, counts, on, i, (float)current);
     if ((on & ATTRIB_BIT(cause_of_off(l, counts, v->mean[i], i))) == 0)
         return y;
     float theta = theta_of((on & ATTRIB_BIT(MST_CAUSE_NETWORK)) != 0 ? &l->snn : &l->ann, i);
@@ -88,8 +90,8 @@ void mst_attrib_reduce(const attrib_layer *l, bool counts, const attrib_values *
     attrib_own s = *sum;
     for (size_t i = 0; i < l->neurons; i++) {
         const float own = l->ann.kept;
-        float a = stair(l, 0, i, v->ann[i]), b = stair(l, ATTRIB_BIT(MST_CAUSE_NETWORK), i, v->even[i]),
-              m = stair(l, ATTRIB_BIT(MST_CAUSE_NETWORK), i, v->mean[i]), t = stair(l, AS_RUN, i, v->mean[i]);
+        float a = stair(l, counts, 0, i, v->ann[i]), b = stair(l, counts, ATTRIB_BIT(MST_CAUSE_NETWORK), i, v->even[i]),
+              m = stair(l, counts, ATTRIB_BIT(MST_CAUSE_NETWORK), i, v->mean[i]), t = stair(l, counts, AS_RUN, i, v->mean[i]);
         float error = v->left[i] - a * own;
         s.error_sq += (double)error * (double)error;
         s.ann_sq += (double)(a * own) * (double)(a * own);

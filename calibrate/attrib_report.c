@@ -38,6 +38,7 @@ static void fill_layer(const mst_attrib *a, size_t k, mst_attrib_layer *out)
         out->stage = snn->stage;
         out->block = snn->block;
         out->levels = (int)l->ann.levels;
+        out->snn_levels = (int)l->snn.levels;
         out->run_levels = (int)l->run_levels;
         out->ratio = snn->ratio;
         out->trained = snn->trained;

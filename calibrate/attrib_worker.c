@@ -229,7 +229,7 @@ static void settle(const mst_attrib_worker *w, size_t k)
         double first = (double)(l->first != NULL ? l->first[i] : l->snn.shift) * theta_at(&l->snn, i);
         w->row[i] = (float)(((double)end[i] - first) / a->steps);
     }
-    mst_attrib_settle(l, l->steps != 0 ? w->row : NULL, &w->values[k]);
+    mst_attrib_settle(l, a->counts, l->steps != 0 ? w->row : NULL, &w->values[k]);
 }
 
 /* Logits: the mean over all steps in fired, over those that are read in left. */

@@ -13,7 +13,8 @@ typedef struct mst_calib_about {
     mst_arena arena;
     const char *onnx;      /* path as given */
     const char *network;   /* mst_model_hash of the ANN as it is run; NULL: not asked for */
-    const char *ann_masks; /* "none": but its own; "mean": those of the spiking network by their mean */
+    const char *ann_masks; /* what the ANN was given: "none": but its own; "mean": those of the spiking network,
+                            * "trained": those that the weights were trained with, both by their mean */
     bool lacks_masks;      /* it has none, but the spiking network has */
     bool stored;           /* it was run with the weights as the model file has them, too */
 } mst_calib_about;

@@ -1,57 +1,11 @@
 /* See calib_attrib_words.h. */
-#include "tools/calib_attrib_words.h"
-
-#include <math.h>
 #include <string.h>
 
+#include "tools/calib_attrib_rules.h"
 #include "tools/tool_model.h"
 
 #define LEAST_GAIN 0.02  /* of top-1 that other inputs must give the ANN before its inputs are said to be wrong */
-#define LEAST_SHARE 0.05 /* of the logit error: causes below are not worth a sentence */
-#define CERTAIN 2        /* standard errors */
-
-/* A text that is being put together; NULL once memory is out. */
-static const char *join(mst_arena *a, const char *text, const char *more)
-{
-    return text != NULL && more != NULL ? mst_arena_printf(a, "%s%s", text, more) : NULL;
-}
-
-static bool certain(const mst_attrib_effect *e) { return fabs(e->points) >= CERTAIN * e->points_se && e->points != 0; }
-
-const char *mst_effect_text(mst_arena *a, const mst_attrib_effect *e)
-{
-    if (isnan(e->points))
-        return mst_arena_printf(a, "%.3f of the logits' error", e->logit);
-    if (isnan(e->points_se))
-        return mst_arena_printf(a, "%.2f points", 100 * e->points);
-    return mst_arena_printf(a, "%.2f points (standard error %.2f)", 100 * e->points, 100 * e->points_se);
-}
-
-/* What it costs, or gains: of points that are not certain, not more than that. */
-static const char *cost(mst_arena *a, const mst_attrib_effect *e)
-{
-    if (isnan(e->points) || (certain(e) && e->points > 0))
-        return mst_effect_text(a, e);
-    if (certain(e))
-        return mst_arena_printf(a, "no points (a gain of %.2f, standard error %.2f) but %.3f of the logits' error",
-                                -100 * e->points, 100 * e->points_se, e->logit);
-    return mst_arena_printf(a, "no points that are certain (%.2f, standard error %.2f) but %.3f of the logits' error",
-                            100 * e->points, 100 * e->points_se, e->logit);
-}
-
-const char *mst_part_text(mst_arena *a, const mst_attrib_report *r, const mst_attrib_part *p)
-{
-    if (p->layer == MST_NONE)
-        return mst_arena_printf(a, "block %d", p->block);
-    return p->layer == r->n_layers ? "the logits" : mst_arena_printf(a, "'%s'", r->layers[p->layer].name);
-}
-
-/* How much it matters: what is certain in points first, then by logits. */
-static double weight(const mst_attrib_effect *e)
-{
-    double points = certain(e) && e->points > 0 ? e->points : 0;
-    return 1e3 * points + e->logit;
-}
+#define LEAST_SAMPLES 20 /* before an ANN can be said to be at chance */
 
 /* ---- where a cause is ------------------------------------------------------------------------- */
 
@@ -61,7 +15,7 @@ static const mst_attrib_part *worst_part(const mst_attrib_report *r, mst_cause c
     const mst_attrib_part *worst = NULL;
     for (size_t i = 0; i < r->n_parts; i++) {
         const mst_attrib_part *p = &r->parts[i];
-        if (p->largest == cause && (worst == NULL || weight(&p->away) > weight(&worst->away)))
+        if (p->largest == cause && (worst == NULL || mst_effect_weight(&p->away) > mst_effect_weight(&worst->away)))
             worst = p;
     }
     return worst;
@@ -94,11 +48,11 @@ static void place(const mst_attrib_report *r, mst_cause cause, mst_finding *f)
 }
 
 /* " (most of it in ..)". */
-static const char *where(mst_arena *a, const mst_finding *f)
+static const char *where(mst_arena *a, const mst_attrib_report *r, const mst_finding *f)
 {
     if (f->layer != NULL)
         return mst_arena_printf(a, ", most of it in layer '%s'", f->layer);
-    return f->block >= 0 ? mst_arena_printf(a, ", most of it in block %d", f->block) : "";
+    return f->block >= 0 ? mst_words_join(a, ", most of it in ", mst_block_text(a, r, f->block)) : "";
 }
 
 static const mst_attrib_layer *layer_named(const mst_attrib_report *r, const mst_finding *f)
@@ -109,51 +63,124 @@ static const mst_attrib_layer *layer_named(const mst_attrib_report *r, const mst
     return NULL;
 }
 
-typedef struct words_of {
-    const mst_attrib_report *report;
-    const mst_graph *snn;
-    const char *onnx;
-} words_of;
-
 /* ---- the rules ---------------------------------------------------------------------------------- */
 
+/* Is taking it away worth something for certain? Without labels, is it much of what is off? */
+static bool worth_doing(const mst_attrib_report *r, const mst_attrib_effect *e)
+{
+    return isnan(e->points) ? mst_matters(r, e) : mst_certain_loss(e);
+}
+
 /* The values that --mean and --std would have to have for inputs of mean 0 and deviation 1. */
-static const char *normalization(mst_arena *a, const words_of *of)
+static const char *normalization(mst_arena *a, const mst_words_of *of)
 {
     const mst_attrib_report *r = of->report;
     const char *mean = "", *std = "";
     for (uint32_t c = 0; c < r->channels; c++) {
         double m = (double)mst_graph_mean(of->snn, c), s = (double)mst_graph_std(of->snn, c);
         const char *comma = c != 0 ? "," : "";
-        mean = join(a, mean, mst_arena_printf(a, "%s%.3g", comma, m + s * r->mean[c]));
-        std = join(a, std, mst_arena_printf(a, "%s%.3g", comma, s * r->deviation[c]));
+        mean = mst_words_join(a, mean, mst_arena_printf(a, "%s%.3g", comma, m + s * r->mean[c]));
+        std = mst_words_join(a, std, mst_arena_printf(a, "%s%.3g", comma, s * r->deviation[c]));
     }
     return mean != NULL && std != NULL ? mst_arena_printf(a, "--mean %s --std %s", mean, std) : NULL;
 }
 
-static void find_input(const words_of *of, mst_words *w)
+/* Arrays of float32 go in as they are: what the network gets is what they have. */
+static const char *array_advice(mst_arena *a, const mst_words_of *of, const char *otherwise)
 {
-    const mst_attrib_effect *gain = &of->report->standard;
-    if (!(certain(gain) && gain->points >= LEAST_GAIN))
-        return;
-    mst_finding *f = &w->findings[w->n++];
-    *f = (mst_finding){.kind = "input", .block = -1, .effect = *gain};
-    f->text = mst_arena_printf(&w->arena,
-                               "The ANN itself gains %s when its inputs are given mean 0 and deviation 1: their "
-                               "statistics (mean %.2g, deviation %.2g) are not those of the training.",
-                               mst_effect_text(&w->arena, gain), of->report->mean[0], of->report->deviation[0]);
-    const char *n = normalization(&w->arena, of);
-    if (n != NULL)
-        f->advice = mst_arena_printf(&w->arena,
-                                     "Convert with the mean and std of the training (by these samples about %s); for "
-                                     "arrays, normalize them before.",
-                                     n);
+    const mst_attrib_report *r = of->report;
+    const char *mean = "", *std = "";
+    for (uint32_t c = 0; c < r->channels; c++) {
+        mean = mst_words_join(a, mean, mst_arena_printf(a, "%s%.3g", c != 0 ? "," : "", r->mean[c]));
+        std = mst_words_join(a, std, mst_arena_printf(a, "%s%.3g", c != 0 ? "," : "", r->deviation[c]));
+    }
+    return mean != NULL && std != NULL
+               ? mst_arena_printf(a,
+                                  "Normalize the arrays as the training did: mean and std of the model do nothing to "
+                                  "float32; by these samples subtract %s and divide by %s before (where they are "
+                                  "bytes: %s for mstconv).",
+                                  mean, std, otherwise)
+               : NULL;
 }
 
-/* The first layer that is another one, those with another theta before all. */
+static mst_finding *add(mst_words *w, const char *kind, const mst_attrib_effect *effect)
+{
+    mst_finding *f = &w->findings[w->n++];
+    *f = (mst_finding){.kind = kind, .block = -1, .effect = *effect};
+    return f;
+}
+
+static bool complete(const mst_finding *f) { return f->text != NULL && f->advice != NULL; }
+
+static bool find_input(const mst_words_of *of, mst_words *w)
+{
+    mst_arena *a = &w->arena;
+    const mst_attrib_effect *gain = &of->report->standard;
+    if (!(mst_certain_loss(gain) && gain->points >= LEAST_GAIN))
+        return true;
+    mst_finding *f = add(w, "input", gain);
+    f->text = mst_arena_printf(a,
+                               "The ANN itself gains %s when its inputs are given mean 0 and deviation 1: their "
+                               "statistics (mean %.2g, deviation %.2g) are not those of the training.",
+                               mst_effect_text(a, gain), of->report->mean[0], of->report->deviation[0]);
+    const char *n = normalization(a, of);
+    if (n != NULL)
+        f->advice = of->arrays ? array_advice(a, of, n)
+                               : mst_arena_printf(a,
+                                                  "Convert with the mean and std of the training (by these samples "
+                                                  "about %s).",
+                                                  n);
+    w->doubtful = true;
+    return complete(f);
+}
+
+static bool trained_with_masks(const mst_attrib_report *r)
+{
+    for (size_t k = 0; k < r->n_layers; k++)
+        if (r->layers[k].trained > 0)
+            return true;
+    return false;
+}
+
+/* The weights are made for masks that the ANN lacks. */
+static bool find_ann_masks(const mst_words_of *of, mst_words *w)
+{
+    if (!of->lacks_masks || !trained_with_masks(of->report))
+        return true;
+    mst_finding *f = add(w, "ann-masks", &of->report->loss);
+    f->text = "The ANN has none of the masks that the weights were trained with: it is not the network that was "
+              "trained, and what is lost or gained against it says nothing of the conversion.";
+    f->advice = "Compare with --ann-masks trained.";
+    w->doubtful = true;
+    return true;
+}
+
+/* Whatever the conversion does, it cannot be what is wrong. */
+static bool find_chance(const mst_words_of *of, mst_words *w)
+{
+    const mst_attrib_report *r = of->report;
+    const mst_tensor *y = &of->snn->tensors[of->snn->output];
+    uint32_t classes = y->rank != 0 ? y->dims[y->rank - 1] : 0;
+    if (w->doubtful || r->labelled < LEAST_SAMPLES || classes < 2)
+        return true;
+    double chance = 1 / (double)classes, se = sqrt(chance * (1 - chance) / (double)r->labelled);
+    if (r->ann_top1 > chance + MST_CERTAIN * se)
+        return true;
+    mst_finding *f = add(w, "ann", &r->loss);
+    f->text = mst_arena_printf(&w->arena,
+                               "The ANN itself gets %.2f %% of %zu samples right, and chance is %.2f %%: whatever is "
+                               "wrong, it is not the conversion.",
+                               100 * r->ann_top1, r->labelled, 100 * chance);
+    f->advice = "Look at what both get: labels in the order of the network's classes (mstconv --classes), the order of "
+                "channels, mean and std, masks of the training; mstrun --show draws a sample as the network gets it.";
+    w->doubtful = true;
+    return complete(f);
+}
+
+/* The first layer that is another one: those with another theta before those with another L, and these before all. */
 static const mst_attrib_layer *other_layer(const mst_attrib_report *r, size_t *n)
 {
-    const mst_attrib_layer *first = NULL, *theta = NULL;
+    const mst_attrib_layer *first = NULL, *theta = NULL, *levels = NULL;
     *n = 0;
     for (size_t k = 0; k <= r->n_layers; k++) {
         const mst_attrib_layer *l = &r->layers[k];
@@ -162,11 +189,24 @@ static const mst_attrib_layer *other_layer(const mst_attrib_report *r, size_t *n
             first = l;
         if (l->theta_ratio != 1 && theta == NULL)
             theta = l;
+        if (l->snn_levels != l->levels && levels == NULL)
+            levels = l;
     }
-    return theta != NULL ? theta : first;
+    return theta != NULL ? theta : levels != NULL ? levels
+                                                  : first;
 }
 
-static void say_network(const words_of *of, mst_words *w, mst_finding *f)
+static const char *how_it_differs(mst_arena *a, const mst_attrib_report *r, const mst_attrib_layer *l)
+{
+    if (l != NULL && l->theta_ratio != 1)
+        return mst_arena_printf(a, "its threshold is %.3g times the ANN's", l->theta_ratio);
+    if (l != NULL && l->snn_levels != l->levels)
+        return mst_arena_printf(a, "its L is %d, the ANN's %d%s", l->snn_levels, l->levels,
+                                r->mode == MST_RUN_SPIKING ? " (time steps do not use it, --mode count does)" : "");
+    return "what it is computed with (weights, BatchNorm) is not what the ANN has";
+}
+
+static void say_network(const mst_words_of *of, mst_words *w, mst_finding *f)
 {
     mst_arena *a = &w->arena;
     size_t n;
@@ -174,14 +214,12 @@ static void say_network(const words_of *of, mst_words *w, mst_finding *f)
     bool logits = l != NULL && l->name[0] == '\0';
     f->layer = l != NULL && !logits ? l->name : NULL;
     f->block = l != NULL ? l->block : -1;
-    const char *what = l != NULL && l->theta_ratio != 1
-                           ? mst_arena_printf(a, "its threshold is %.3g times the ANN's", l->theta_ratio)
-                           : "what it is computed with (weights, BatchNorm) is not what the ANN has";
+    const char *what = how_it_differs(a, of->report, l);
     const char *more = n > 1 ? mst_arena_printf(a, " (%zu layers differ)", n) : "";
     f->text = what != NULL && more != NULL
                   ? mst_arena_printf(a, "The .bin is another network than the ANN: %s%s%s, %s%s. That costs %s.",
                                      logits ? "the logits" : "layer '", logits ? "" : f->layer, logits ? "" : "'", what,
-                                     more, cost(a, &f->effect))
+                                     more, mst_cost_text(a, &f->effect))
                   : NULL;
     f->advice = mst_arena_printf(a,
                                  "Convert again from %s, the file that it is compared with; mstconv --stop-after finds "
@@ -189,27 +227,27 @@ static void say_network(const words_of *of, mst_words *w, mst_finding *f)
                                  of->onnx);
 }
 
-static void say_weights(const words_of *of, mst_words *w, mst_finding *f)
+static void say_weights(const mst_words_of *of, mst_words *w, mst_finding *f)
 {
     f->text = mst_arena_printf(&w->arena, "The weights' type, %s, costs %s%s.", mst_model_weights(of->snn),
-                               cost(&w->arena, &f->effect), where(&w->arena, f));
+                               mst_cost_text(&w->arena, &f->effect), where(&w->arena, of->report, f));
     bool int8 = strcmp(mst_model_weights(of->snn), "int8") == 0;
     f->advice = mst_arena_printf(&w->arena, "mstconv --weights %s.", int8 ? "f16" : "f32");
 }
 
-static void say_quantization(const words_of *of, mst_words *w, mst_finding *f)
+static void say_quantization(const mst_words_of *of, mst_words *w, mst_finding *f)
 {
     mst_arena *a = &w->arena;
     const mst_attrib_layer *l = layer_named(of->report, f);
     int run = l != NULL ? l->run_levels : 0, levels = l != NULL ? l->levels : 0;
     bool step = of->report->mode == MST_RUN_SPIKING;
     f->text = mst_arena_printf(a, "Quantization (%s%d levels, the ANN has L = %d) costs %s%s.",
-                               step ? "T gives " : "", run, levels, cost(a, &f->effect), where(a, f));
+                               step ? "T gives " : "", run, levels, mst_cost_text(a, &f->effect), where(a, of->report, f));
     f->advice = step ? mst_arena_printf(a, "Take T = %d or more, or retrain with L = %d.", levels, run)
                      : mst_arena_printf(a, "Run it with --levels %d, or retrain with L = %d.", levels, run);
 }
 
-static void say_masks(const words_of *of, mst_words *w, mst_finding *f)
+static void say_masks(const mst_words_of *of, mst_words *w, mst_finding *f)
 {
     mst_arena *a = &w->arena;
     const mst_attrib_layer *l = NULL;
@@ -220,7 +258,7 @@ static void say_masks(const words_of *of, mst_words *w, mst_finding *f)
             l = x;
     }
     double ratio = l != NULL ? l->ratio : 0, trained = l != NULL ? l->trained : -1;
-    f->text = mst_arena_printf(a, "Masks cost %s%s (ratio %.3g, %s).", cost(a, &f->effect), where(a, f), ratio,
+    f->text = mst_arena_printf(a, "Masks cost %s%s (ratio %.3g, %s).", mst_cost_text(a, &f->effect), where(a, of->report, f), ratio,
                                trained < 0 ? "not known to be trained with"
                                            : mst_arena_printf(a, "trained with %.3g", trained));
     f->advice = fabs(ratio - trained) > 1e-6
@@ -231,7 +269,7 @@ static void say_masks(const words_of *of, mst_words *w, mst_finding *f)
 }
 
 /* All that comes of time goes together: unevenness, clipping, products and islands of single steps. */
-static void say_time(const words_of *of, mst_words *w, mst_finding *f)
+static void say_time(const mst_words_of *of, mst_words *w, mst_finding *f)
 {
     static const char *const what[MST_CAUSE_COUNT] = {
         [MST_CAUSE_PRODUCTS] = "Products of single steps' spikes cost",
@@ -243,24 +281,29 @@ static void say_time(const words_of *of, mst_words *w, mst_finding *f)
     for (int c = 0; c < MST_CAUSE_COUNT; c++)
         if (strcmp(f->kind, mst_cause_name(c)) == 0)
             cause = (mst_cause)c;
-    f->text = mst_arena_printf(a, "%s %s%s.", what[cause], cost(a, &f->effect), where(a, f));
-    const char *late = of->report->readout_from > 1 ? "" : ", --readout-from auto",
-               *tune = of->snn->tuning.timesteps == of->report->steps ? "" : ", mstcalib --tune";
-    f->effect = of->report->counted;
-    f->advice = mst_arena_printf(a,
-                                 "--mode count takes what comes of time away: worth %s at the ANN's levels. To stay "
-                                 "with steps: more of them than T = %u%s%s.",
-                                 mst_effect_text(a, &of->report->counted), of->report->steps, late, tune);
+    f->text = mst_arena_printf(a, "%s %s%s.", what[cause], mst_cost_text(a, &f->effect), where(a, of->report, f));
+    const mst_attrib_report *r = of->report;
+    const char *late = r->readout_from > 1 ? "" : ", --readout-from auto",
+               *tune = of->snn->tuning.timesteps == r->steps ? "" : ", mstcalib --tune";
+    bool promised = worth_doing(r, &r->counted);
+    f->advice = !promised && !worth_doing(r, &f->effect)
+                    ? NULL
+                    : mst_arena_printf(a, "%s%s%sore steps than T = %u%s%s.",
+                                       promised ? "--mode count takes what comes of time away: worth " : "",
+                                       promised ? mst_effect_text(a, &r->counted) : "",
+                                       promised ? " at the ANN's levels. To stay with steps: m" : "M", r->steps,
+                                       late, tune);
+    f->effect = r->counted;
 }
 
-static void say_readout(const words_of *of, mst_words *w, mst_finding *f)
+static void say_readout(const mst_words_of *of, mst_words *w, mst_finding *f)
 {
     f->text = mst_arena_printf(&w->arena, "Reading the logits from step %u on costs %s.", of->report->readout_from,
-                               cost(&w->arena, &f->effect));
+                               mst_cost_text(&w->arena, &f->effect));
     f->advice = "Without --readout-from all steps count.";
 }
 
-typedef void (*rule)(const words_of *of, mst_words *w, mst_finding *f);
+typedef void (*rule)(const mst_words_of *of, mst_words *w, mst_finding *f);
 static const rule rules[MST_CAUSE_COUNT] = {
     [MST_CAUSE_NETWORK] = say_network,
     [MST_CAUSE_WEIGHTS] = say_weights,
@@ -273,136 +316,55 @@ static const rule rules[MST_CAUSE_COUNT] = {
     [MST_CAUSE_READOUT] = say_readout,
 };
 
-static bool matters(const mst_attrib_report *r, const mst_attrib_effect *e)
-{
-    return (certain(e) && e->points > 0) || e->logit > LEAST_SHARE * r->loss.logit;
-}
-
 /* What taking it away is worth; its share, where that is nothing because other causes then do more. */
 static const mst_attrib_effect *value_of(const mst_attrib_report *r, const mst_attrib_cause *c)
 {
-    return matters(r, &c->away) ? &c->away : &c->share;
+    return mst_matters(r, &c->away) ? &c->away : &c->share;
 }
 
-/* Another network is named whatever it costs; other causes where they matter. */
-static bool worth_saying(const mst_attrib_report *r, const mst_attrib_cause *c)
+/* The one to speak of next; NULL: none. */
+static const mst_attrib_cause *next_cause(const mst_attrib_report *r, const mst_words *w, const bool *said)
 {
-    return c->cause == MST_CAUSE_NETWORK || matters(r, value_of(r, c));
+    const mst_attrib_cause *worst = NULL;
+    for (size_t i = 0; i < r->n_causes; i++) {
+        const mst_attrib_cause *c = &r->causes[i];
+        bool network = c->cause == MST_CAUSE_NETWORK; /* that it is another one is a fact, whatever it costs */
+        if (said[c->cause] || (!network && (w->doubtful || !mst_matters(r, value_of(r, c)))))
+            continue;
+        if (worst == NULL || network ||
+            (worst->cause != MST_CAUSE_NETWORK &&
+             mst_effect_weight(value_of(r, c)) > mst_effect_weight(value_of(r, worst))))
+            worst = c;
+    }
+    return worst;
 }
 
-static void find_causes(const words_of *of, mst_words *w)
+static bool find_causes(const mst_words_of *of, mst_words *w)
 {
     const mst_attrib_report *r = of->report;
-    bool said[MST_CAUSE_COUNT] = {false};
-    for (size_t n = 0; n < r->n_causes; n++) {
-        const mst_attrib_cause *worst = NULL;
-        for (size_t i = 0; i < r->n_causes; i++) {
-            const mst_attrib_cause *c = &r->causes[i];
-            if (said[c->cause] || !worth_saying(r, c))
-                continue;
-            if (worst == NULL || c->cause == MST_CAUSE_NETWORK ||
-                (worst->cause != MST_CAUSE_NETWORK && weight(value_of(r, c)) > weight(value_of(r, worst))))
-                worst = c;
-        }
-        if (worst == NULL)
-            return;
-        said[worst->cause] = true;
-        mst_finding *f = &w->findings[w->n++];
-        *f = (mst_finding){.kind = mst_cause_name(worst->cause), .block = -1, .effect = *value_of(r, worst)};
-        place(r, worst->cause, f);
-        rules[worst->cause](of, w, f);
+    bool said[MST_CAUSE_COUNT] = {false}, room = true;
+    for (const mst_attrib_cause *c; (c = next_cause(r, w, said)) != NULL;) {
+        said[c->cause] = true;
+        mst_finding *f = add(w, mst_cause_name(c->cause), value_of(r, c));
+        place(r, c->cause, f);
+        rule say = rules[c->cause];
+        say(of, w, f);
+        room = room && f->text != NULL && (f->advice != NULL || say == say_time);
+        if (say != say_time && c->cause != MST_CAUSE_NETWORK && !worth_doing(r, &c->away))
+            f->advice = NULL;
     }
+    return room;
 }
 
-/* ---- the paragraph -------------------------------------------------------------------------------- */
-
-static const char *loss_text(mst_arena *a, const mst_attrib_report *r)
+mst_status mst_words_make(const mst_words_of *of, mst_words *out, mst_err *err)
 {
-    if (r->labelled == 0)
-        return mst_arena_printf(a, "On %zu samples without labels the network's logits are %.3f off (relative L2).",
-                                r->samples, r->loss.logit);
-    mst_attrib_effect size = r->loss;
-    bool gains = size.points < 0;
-    size.points = fabs(size.points);
-    return mst_arena_printf(a,
-                            "The network %s %s %s its ANN (%.2f %% to %.2f %%) on %zu samples%s; its logits are "
-                            "%.3f off (relative L2).",
-                            gains ? "gains" : "loses", mst_effect_text(a, &size), gains ? "over" : "to",
-                            100 * r->ann_top1, 100 * r->snn_top1, r->labelled,
-                            certain(&r->loss) ? "" : ", which cannot be told apart from none", r->loss.logit);
-}
-
-/* The three layers whose own error costs most: what is taken away is worth most. */
-static const char *layers_text(mst_arena *a, const mst_attrib_report *r)
-{
-    const char *text = "";
-    const mst_attrib_part *last = NULL;
-    for (int n = 0; n < 3; n++) {
-        const mst_attrib_part *best = NULL;
-        for (size_t i = 0; i < r->layers_tried; i++) {
-            const mst_attrib_part *p = &r->parts[i];
-            bool later = last == NULL || weight(&p->away) < weight(&last->away);
-            if (later && weight(&p->away) > 0 && (best == NULL || weight(&p->away) > weight(&best->away)))
-                best = p;
-        }
-        if (best == NULL)
-            break;
-        last = best;
-        const char *name = mst_part_text(a, r, best), *loses = cost(a, &best->away);
-        if (name == NULL || loses == NULL)
-            return NULL;
-        const char *one = mst_arena_printf(a, "%s%s (%s, mostly %s)", n != 0 ? "; " : "", name, loses,
-                                           mst_cause_name((int)best->largest));
-        text = join(a, text, one);
-    }
-    if (text != NULL && text[0] == '\0')
-        return text;
-    return text != NULL ? mst_arena_printf(a, " The layers whose own error costs most: %s.", text) : NULL;
-}
-
-/* What causes do together that they do not do alone. */
-static const char *rest_text(mst_arena *a, const mst_attrib_report *r)
-{
-    if (r->n_causes < 2)
-        return "";
-    bool points = certain(&r->loss);
-    double all = points ? 100 * r->loss.points : r->loss.logit;
-    double away = points ? 100 * r->rest_away.points : r->rest_away.logit;
-    if (fabs(away) <= LEAST_SHARE * fabs(all))
-        return "";
-    const char *why = away < 0 ? ", each of them enough to do damage that the others did" : "";
-    return mst_arena_printf(a, " Taken away one by one, causes add up to %.3g of %.3g %s: they act together%s.",
-                            all - away, all, points ? "points" : "(error of the logits)", why);
-}
-
-static const char *summary(mst_arena *a, const mst_attrib_report *r, const mst_words *w)
-{
-    const char *text = loss_text(a, r);
-    for (size_t i = 0; i < w->n; i++)
-        text = join(a, text, mst_arena_printf(a, " %s", w->findings[i].text));
-    text = join(a, join(a, text, rest_text(a, r)), layers_text(a, r));
-    const char *last = NULL; /* causes of one kind have one piece of advice */
-    for (size_t i = 0; i < w->n; i++) {
-        const char *advice = w->findings[i].advice;
-        if (last == NULL || strcmp(advice, last) != 0)
-            text = join(a, text, mst_arena_printf(a, "%s%s", i == 0 ? " What to do: " : " ", advice));
-        last = advice;
-    }
-    return w->n != 0 ? text : join(a, text, " Nothing in it is worth doing something about.");
-}
-
-mst_status mst_words_make(const mst_attrib_report *r, const mst_graph *snn, const char *onnx, mst_words *out,
-                          mst_err *err)
-{
-    const words_of of = {r, snn, onnx};
     *out = (mst_words){0};
-    find_input(&of, out);
-    find_causes(&of, out);
-    bool room = true;
-    for (size_t i = 0; i < out->n; i++)
-        room = room && out->findings[i].text != NULL && out->findings[i].advice != NULL;
+    bool room = find_input(of, out);
+    room = find_ann_masks(of, out) && room;
+    room = find_chance(of, out) && room;
+    room = find_causes(of, out) && room;
     if (room)
-        out->summary = summary(&out->arena, r, out);
+        out->summary = mst_words_summary(out, of->report);
     return out->summary != NULL ? MST_OK : mst_fail(err, MST_ENOMEM, "out of memory for words");
 }
 

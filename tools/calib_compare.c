@@ -8,6 +8,7 @@
 #include "tools/calib_report.h"
 #include "tools/report/report_page.h"
 #include "tools/run_journal.h"
+#include "tools/tool_assumed.h"
 #include "tools/tool_hash.h"
 #include "tools/tool_mode.h"
 #include "tools/tool_output.h"
@@ -21,8 +22,11 @@ static const char *ann_text(const mst_calib_about *a)
 {
     if (a->lacks_masks)
         return "that of the ONNX file, without masks, though the spiking network has some";
-    return strcmp(a->ann_masks, "mean") == 0 ? "that of the ONNX file, with the masks of the model file by their mean"
-                                             : "that of the ONNX file";
+    if (strcmp(a->ann_masks, "trained") == 0)
+        return "that of the ONNX file, with the masks that the weights were trained with, by their mean (none drawn)";
+    return strcmp(a->ann_masks, "mean") == 0
+               ? "that of the ONNX file, with the masks of the model file by their mean (none drawn)"
+               : "that of the ONNX file";
 }
 
 /* What a page shows beyond the figures is run anew: of a run that went to its end here. */
@@ -128,7 +132,7 @@ static mst_status describe(const mst_compare_call *call, const mst_calib_job *jo
     const mst_networks *n = call->networks;
     mst_run_about *run = &f->run.about;
     f->about = (mst_calib_about){.onnx = call->args[0],
-                                 .ann_masks = mst_ann_masks(call->said),
+                                 .ann_masks = n->ann_masks,
                                  .lacks_masks = n->ann_lacks_masks,
                                  .stored = n->stored != NULL};
     f->run.isa = mst_program_isa(n->snn);
@@ -196,7 +200,12 @@ static mst_status conclude(const mst_compare_call *call, const mst_calib_job *jo
     if (attrib->samples != 0) {
         f->attrib = attrib;
         f->words = &words;
-        st = mst_words_make(attrib, call->networks->snn_graph, call->args[0], &words, err);
+        st = mst_words_make(&(mst_words_of){.report = attrib,
+                                            .snn = call->networks->snn_graph,
+                                            .onnx = call->args[0],
+                                            .arrays = mst_format_is_arrays(mst_data_format(job->data)),
+                                            .lacks_masks = call->networks->ann_lacks_masks},
+                            &words, err);
     }
     if (st == MST_OK && f->report.n_points != 0)
         mst_calib_count(&f->report, &f->versus, &f->run.sums);

@@ -14,6 +14,14 @@ bool mst_masks_drop(const mst_graph *g)
     return false;
 }
 
+bool mst_masks_trained(const mst_graph *g)
+{
+    for (uint32_t i = 0; i < g->n_nodes; i++)
+        if (g->nodes[i].op == MST_OP_MASK && g->nodes[i].fp[MST_MASK_TRAINED] > 0)
+            return true;
+    return false;
+}
+
 uint32_t *mst_masks_behind(const mst_graph *g, mst_arena *tmp)
 {
     uint32_t *maker = mst_arena_array(tmp, g->n_tensors, sizeof *maker); /* NEURON whose spikes a tensor has */
@@ -56,8 +64,8 @@ static mst_status rewire(mst_graph *g, uint32_t but, uint32_t from, uint32_t to,
     return MST_OK;
 }
 
-/* A MASK like `like` behind node k: what is made must stand in front of what reads it. */
-static mst_status add_mask(mst_graph *g, uint32_t k, const mst_node *like, int32_t index, mst_err *err)
+/* A MASK like `like`, with the given ratio, behind node k: what is made must stand in front of what reads it. */
+static mst_status add_mask(mst_graph *g, uint32_t k, const mst_node *like, float ratio, int32_t index, mst_err *err)
 {
     uint32_t from = g->nodes[k].out, out, last = g->n_nodes;
     mst_node *end, mask;
@@ -68,6 +76,7 @@ static mst_status add_mask(mst_graph *g, uint32_t k, const mst_node *like, int32
     memcpy(mask.ip, like->ip, sizeof mask.ip);
     memcpy(mask.fp, like->fp, sizeof mask.fp);
     mask.ip[MST_MASK_INDEX] = index;
+    mask.fp[MST_MASK_RATIO] = ratio;
     memmove(&g->nodes[k + 2], &g->nodes[k + 1], (last - k - 1) * sizeof *g->nodes);
     g->nodes[k + 1] = mask;
     return rewire(g, k + 1, from, out, err);
@@ -83,7 +92,7 @@ static int32_t next_index(const mst_graph *g)
 }
 
 /* Node indices move as masks are added: pairs first, then masks from the last to the first. */
-static mst_status give(mst_graph *ann, const mst_graph *snn, mst_arena *tmp, mst_err *err)
+static mst_status give(mst_graph *ann, const mst_graph *snn, bool trained, mst_arena *tmp, mst_err *err)
 {
     const uint32_t *wanted = mst_masks_behind(snn, tmp), *own = mst_masks_behind(ann, tmp);
     uint32_t at = 0, n = ann->n_nodes, *like = mst_arena_array(tmp, n, sizeof *like);
@@ -101,16 +110,21 @@ static mst_status give(mst_graph *ann, const mst_graph *snn, mst_arena *tmp, mst
                             snn->nodes[i].name);
         like[partner - ann->nodes] = wanted[i];
     }
-    for (uint32_t k = n; k-- > 0;)
-        if (like[k] != MST_NONE && own[k] == MST_NONE)
-            MST_TRY(add_mask(ann, k, &snn->nodes[like[k]], index++, err));
+    for (uint32_t k = n; k-- > 0;) {
+        if (like[k] == MST_NONE || own[k] != MST_NONE)
+            continue;
+        const mst_node *mask = &snn->nodes[like[k]];
+        float ratio = mask->fp[trained ? MST_MASK_TRAINED : MST_MASK_RATIO];
+        if (ratio >= 0)
+            MST_TRY(add_mask(ann, k, mask, ratio, index++, err));
+    }
     return MST_OK;
 }
 
-mst_status mst_masks_give(mst_graph *ann, const mst_graph *snn, mst_err *err)
+mst_status mst_masks_give(mst_graph *ann, const mst_graph *snn, bool trained, mst_err *err)
 {
     mst_arena tmp = {0};
-    mst_status st = give(ann, snn, &tmp, err);
+    mst_status st = give(ann, snn, trained, &tmp, err);
     mst_arena_release(&tmp);
     return st;
 }

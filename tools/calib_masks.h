@@ -11,9 +11,13 @@ bool mst_masks_drop(const mst_graph *g);
  * NULL: out of memory. */
 uint32_t *mst_masks_behind(const mst_graph *g, mst_arena *arena);
 
+/* Does the file of g say that its weights were trained with a MASK that dropped something? */
+bool mst_masks_trained(const mst_graph *g);
+
 /* Put a MASK behind each NEURON of ann whose namesake in snn has one (the first, moved by nothing but RESHAPE), with
- * its ratio; those that ann has itself stay as they are. Float mode then takes their mean. EINVAL names the neuron
- * that ann lacks; ENOMEM, ELIMIT. */
-mst_status mst_masks_give(mst_graph *ann, const mst_graph *snn, mst_err *err);
+ * its ratio, or, where trained, the one that the weights were trained with (not known: none). Those that ann has itself
+ * stay as they are. Float mode then takes their mean, which is the same whether the training dropped whole activations
+ * or thinned levels. EINVAL names the neuron that ann lacks; ENOMEM, ELIMIT. */
+mst_status mst_masks_give(mst_graph *ann, const mst_graph *snn, bool trained, mst_err *err);
 
 #endif

@@ -53,7 +53,30 @@ static mst_status import(const char *path, const mst_graph *snn, const char *qdq
     return st == MST_OK ? mst_relus_give(*out, snn, relus, err) : st;
 }
 
-static bool give_masks(const mst_networks_said *said) { return strcmp(mst_ann_masks(said), "mean") == 0; }
+mst_status mst_ann_masks_check(const char *name, mst_err *err)
+{
+    static const char *const names[] = {"none", "mean", "trained"};
+    for (size_t i = 0; name != NULL && i < sizeof names / sizeof names[0]; i++)
+        if (strcmp(name, names[i]) == 0)
+            return MST_OK;
+    return name == NULL ? MST_OK
+                        : mst_fail(err, MST_EINVAL, "--ann-masks: expected none, mean or trained, found '%s'", name);
+}
+
+/* Which masks the ANN gets: where nobody says, those of the training. */
+static const char *which_masks(const mst_networks *n, const mst_networks_said *said)
+{
+    bool trained = said->ann_masks == NULL || strcmp(said->ann_masks, "trained") == 0;
+    return !trained ? said->ann_masks : mst_masks_trained(n->snn_graph) ? "trained"
+                                                                        : "none";
+}
+
+static mst_status give_masks(const mst_networks *n, mst_graph *ann, mst_err *err)
+{
+    return strcmp(n->ann_masks, "none") == 0
+               ? MST_OK
+               : mst_masks_give(ann, n->snn_graph, strcmp(n->ann_masks, "trained") == 0, err);
+}
 
 static mst_status load_stored(mst_networks *n, const char *path, const mst_networks_said *said, const mst_run_opts *ann,
                               mst_err *err)
@@ -64,8 +87,7 @@ static mst_status load_stored(mst_networks *n, const char *path, const mst_netwo
     size_t relus;
     MST_TRY(import(path, n->snn_graph, said->qdq, &n->stored_graph, &relus, err));
     MST_TRY(mst_weights_take(n->stored_graph, n->snn_graph, err));
-    if (give_masks(said))
-        MST_TRY(mst_masks_give(n->stored_graph, n->snn_graph, err));
+    MST_TRY(give_masks(n, n->stored_graph, err));
     return mst_program_create(n->stored_graph, ann, &n->stored, err);
 }
 
@@ -98,9 +120,10 @@ mst_status mst_networks_load(mst_networks *n, const char *onnx, const mst_networ
         fprintf(stderr, "mstcalib: %zu ReLUs of the ANN are taken as the quantized activations that the .bin made of "
                         "them\n",
                 relus);
-    n->ann_lacks_masks = mst_masks_drop(n->snn_graph) && !mst_masks_drop(n->ann_graph) && !give_masks(said);
-    if (give_masks(said))
-        MST_TRY(mst_masks_give(n->ann_graph, n->snn_graph, err));
+    n->ann_masks = which_masks(n, said);
+    n->ann_lacks_masks = mst_masks_drop(n->snn_graph) && !mst_masks_drop(n->ann_graph) &&
+                         strcmp(n->ann_masks, "none") == 0;
+    MST_TRY(give_masks(n, n->ann_graph, err));
     mst_run_opts ann = {.mode = MST_RUN_FLOAT, .isa = run->isa, .frames = run->frames};
     /* currents of neurons can only be seen step by step */
     run->schedule = mst_mode_counts(run->mode) ? MST_SCHEDULE_STEP : MST_SCHEDULE_BLOCK;

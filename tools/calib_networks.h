@@ -9,6 +9,7 @@
 typedef struct mst_networks {
     mst_graph *ann_graph, *snn_graph, *stored_graph; /* stored: the ANN with the weights of the .bin */
     mst_program *ann, *snn, *stored;                 /* stored: NULL for float32 */
+    const char *ann_masks;                           /* what the ANN has been given: none, mean, trained */
     bool ann_lacks_masks;                            /* which the spiking network has */
 } mst_networks;
 
@@ -16,14 +17,13 @@ typedef struct mst_networks {
 typedef struct mst_networks_said {
     const mst_common_opts *common;
     const char *qdq;       /* pairs of a quantized ANN that cannot be neurons: a rule of mst_list_qdq */
-    const char *ann_masks; /* NULL or "none": but its own; "mean": those of MODEL.bin, each as its mean */
+    const char *ann_masks; /* "none": but its own; "mean": those of MODEL.bin, each as its mean; "trained": likewise
+                            * those that its weights were trained with; NULL: trained, where the file has such */
     uint32_t steps;        /* that v(0) should be tuned for: a note says so otherwise; 0: no note */
 } mst_networks_said;
 
-static inline const char *mst_ann_masks(const mst_networks_said *s)
-{
-    return s->ann_masks != NULL ? s->ann_masks : "none";
-}
+/* EINVAL: none of the names above. */
+mst_status mst_ann_masks_check(const char *name, mst_err *err);
 
 /* snn_graph is loaded: the ANN of that ONNX file, and isa, frames and seed of the run that is to be. Warns on stderr
  * where the files do not belong together, or to that run. What fails is EINVAL, EFORMAT, EIO, ENOMEM, ELIMIT. */

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <string.h>
 
 #include "tools/calib_attrib_report.h"
 #include "tools/run_report.h"
@@ -164,7 +165,11 @@ mst_status mst_calib_print(const mst_calib_facts *c, FILE *f, mst_err *err)
     }
     print_mode(a, f);
     if (c->about.lacks_masks)
-        fputs("The ANN has no masks here; a network that was trained with them needs --ann-masks mean.\n\n", f);
+        fputs("The ANN has no masks here; a network that was trained with them needs --ann-masks trained or mean.\n\n",
+              f);
+    else if (strcmp(c->about.ann_masks, "none") != 0)
+        fprintf(f, "The ANN has the masks %s, by their mean: none are drawn (mstrun --mode ann does).\n\n",
+                strcmp(c->about.ann_masks, "trained") == 0 ? "that the weights were trained with" : "of the model file");
     MST_TRY(print_network(r, f, err));
     print_cost(c, &x, f);
     MST_TRY(print_layers(r, f, err));

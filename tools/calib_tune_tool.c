@@ -33,7 +33,7 @@ static mst_status report(const mst_tune_call *call, const mst_tune *t, const mst
                             .report = &r,
                             .tuning = &job->graph->tuning,
                             .seed = job->seed,
-                            .ann_masks = mst_ann_masks(call->said)};
+                            .ann_masks = call->networks->ann_masks};
     if (r.better)
         MST_TRY(save(call, t, err));
     if (!c->quiet)

@@ -39,7 +39,9 @@ static const mst_opt options[] = {
     MST_MODE_OPTIONS(mode),
     MST_READOUT_OPTION(readout),
     {"ann-masks", 0, MST_OPT_STRING, &said.ann_masks, "NAME",
-     "masks of the ANN: none but its own (the default), or mean: those of MODEL.bin, each as its mean", 0, 0},
+     "masks of the ANN, each as its mean: trained: those that the weights were trained with, where MODEL.bin says so "
+     "(the default), mean: those of MODEL.bin, none: but its own",
+     0, 0},
     {"qdq", 0, MST_OPT_STRING, &said.qdq, "RULE",
      "pairs of a quantized ANN that cannot be neurons: {qdq}, as for mstconv (default: the first)", 0, 0},
     {"tune", 0, MST_OPT_OUTPUT, &tuned, "OUT.bin",
@@ -89,7 +91,7 @@ static const mst_tool tool = {
     "before it. Parts: quantization (l levels against L, of the current that the neuron took in), clipping\n"
     "(the same beyond [0,theta]: 0 but for odd shifts), masks (y' - y), inherited and weights as above;\n"
     "residual: the current less y. Masks that the ANN has count as its own, by their mean. A network that was\n"
-    "trained with masks is not itself without: compare it with --ann-masks mean.\n"
+    "trained with masks is not itself without: its ANN gets them, where MODEL.bin says which (--ann-masks).\n"
     "Exact definitions: mst/calibrate.h.",
     lists,
 };
@@ -187,8 +189,8 @@ static int check_usage(size_t n_args, const char *const *args)
         return mst_opts_wrong(&tool, "--holdout: expected one DATA, found '%s' to hold out", args[3]);
     if (holdout.set && !(holdout.value > 0 && holdout.value < 1))
         return mst_opts_wrong(&tool, "--holdout: expected a share above 0 and below 1, found %g", holdout.value);
-    if (strcmp(mst_ann_masks(&said), "none") != 0 && strcmp(mst_ann_masks(&said), "mean") != 0)
-        return mst_opts_wrong(&tool, "--ann-masks: expected none or mean, found '%s'", said.ann_masks);
+    if (mst_ann_masks_check(said.ann_masks, &err) != MST_OK)
+        return mst_opts_refused(&tool, &err);
     if (html_layer != NULL && html == NULL)
         return mst_opts_wrong(&tool, "--html-layer: expected --html with it");
     if (mst_list_take(&mst_list_qdq, "--qdq", said.qdq, &rule, &err) != MST_OK)

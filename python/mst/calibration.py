@@ -103,7 +103,8 @@ def calibrate(ann: Any, model: Model | str | os.PathLike[str], data: Any, *, exa
         `example`.
     data: a SPEC of a data set, an array [n, C, H, W] as the model takes it, or (array, labels).
     T: time steps, or several at which to report. Others as of Model.run; samples: so many, spread over a data set that
-        is in the order of its classes. ann_masks: "mean" gives the ANN the masks of the model, each as its mean.
+        is in the order of its classes. ann_masks: of the ANN, each as its mean: "trained" (the
+        default, where the model says them), "mean" (those of the model) or "none".
     options: others of mstcalib by their names.
     """
     with contextlib.ExitStack() as stack:

@@ -1,7 +1,9 @@
 """mstcalib --attribute: what the accuracy is lost to, by what-if runs; planted faults are named first."""
+import gzip
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 
@@ -112,17 +114,28 @@ def test_one_batchnorm_skipped(folder, mode, weights):
 
 
 def test_one_layer_of_four_levels(folder):
-    """In count mode that layer runs with 4; step mode knows no L, and finds nothing."""
+    """Another network in any mode; in count mode that layer runs with 4, while steps know no L and change nothing."""
     levels = [4 if k == FAULT else 16 for k in range(LAYERS)]
     model = convert(folder, network(levels=levels), "levels")
-    r = attribute(folder, model, "--mode", "count")
-    assert first(r)["kind"] == "quantization" and first(r)["layer"] == layer_name(r, FAULT)
-    assert "(4 levels, the ANN has L = 16)" in first(r)["text"] and "--levels 16" in first(r)["advice"]
+    for mode in (("-T", 16), ("--mode", "count")):
+        r = attribute(folder, model, *mode)
+        assert first(r)["kind"] == "network" and first(r)["layer"] == layer_name(r, FAULT)
+        assert "its L is 4, the ANN's 16" in first(r)["text"] and "Convert again" in first(r)["advice"]
+        assert "--levels" not in r["attribution"]["summary"]
+        assert [row["differs"] for row in r["attribution"]["layers"]] == [k == FAULT for k in range(LAYERS + 1)]
+        assert r["attribution"]["layers"][FAULT]["model_L"] == 4 and r["attribution"]["layers"][FAULT]["L"] == 16
     assert [p["layer"] for p in r["attribution"]["parts"]] == [layer_name(r, FAULT)]
+    assert [c["cause"] for c in r["attribution"]["causes"]] == ["network"]
+    assert r["attribution"]["causes"][0]["away"] == r["attribution"]["loss"]
     step = [lasting(json.loads(tool("mstcalib", folder / "good.onnx", m, "npy:%s" % (folder / "x.npy"), "--attribute",
                                     "--json", "-", "--quiet", "-T", 16).stdout))["attribution"]["causes"]
             for m in (folder / "good.bin", model)]
-    assert step[0] == step[1]
+    other = [c for c in step[1] if c["cause"] == "network"]
+    assert [c["cause"] for c in step[1] if c["cause"] != "network"] == [c["cause"] for c in step[0]]
+    for one, same in zip([c for c in step[1] if c["cause"] != "network"], step[0]):
+        for way in ("away", "alone", "share"):
+            assert one[way]["logit_rel_l2"] == pytest.approx(same[way]["logit_rel_l2"], abs=1e-7)
+    assert [other[0][way]["logit_rel_l2"] for way in ("away", "alone", "share")] == pytest.approx([0, 0, 0], abs=1e-7)
 
 
 @pytest.mark.parametrize("mode", [("-T", 64), ("--mode", "count")], ids=lambda m: m[-1])
@@ -132,8 +145,11 @@ def test_ratio_in_one_block(folder, mode):
                       "      sites: {conv: 0.9}\n" % FAULT)
     r = attribute(folder, convert(folder, network(), "ratio", "--policy", policy), *mode)
     assert first(r)["kind"] == "masks" and first(r)["layer"] == layer_name(r, FAULT)
-    assert "ratio 0.9, not known to be trained with" in first(r)["text"] and "lower ratio" in first(r)["advice"]
+    assert "ratio 0.9, not known to be trained with" in first(r)["text"]
     assert r["attribution"]["parts"][0]["layer"] == layer_name(r, FAULT)
+    assert r["attribution"]["loss"]["points"] == 0 and first(r)["advice"] is None  # each sample stays right: why do anything?
+    r = attribute(folder, folder / "ratio.bin", *mode, data="npy:%s" % (folder / "x.npy"))
+    assert first(r)["kind"] == "masks" and "lower ratio" in first(r)["advice"]
 
 
 def test_wrong_mean_and_std(tmp_path):
@@ -145,12 +161,55 @@ def test_wrong_mean_and_std(tmp_path):
     found = first(r)
     assert found["kind"] == "input" and found["worth"]["points"] > 3 * found["worth"]["points_se"] > 0
     words = found["advice"].split()
-    mean, std = words[words.index("--mean") + 1], words[words.index("--std") + 1].rstrip(");")
+    mean, std = words[words.index("--mean") + 1], words[words.index("--std") + 1].rstrip(").")
     tool("mstconv", SWIN, "-o", right, "--mean", mean, "--std", std, "--quiet")
     again = attribute(tmp_path, right, "-T", 16, "-n", 100, "--attribute-layers", 0, onnx=SWIN, data=DIGITS)
+    assert [f["kind"] for f in r["attribution"]["findings"]] == ["input"] and "--mode count" not in r["attribution"]["summary"]
     gained = again["ann_top1_percent"] - r["ann_top1_percent"]
     assert gained == pytest.approx(found["worth"]["points"], abs=2 * found["worth"]["points_se"])
     assert all(f["kind"] != "input" for f in again["attribution"]["findings"])
+
+
+def digits_arrays(folder, made, labels=0):
+    """npy: of the digits, as made does it of pixels."""
+    with gzip.open(ROOT / "examples" / "data" / "digits-test-images.idx3-ubyte.gz") as f:
+        x = np.frombuffer(f.read(), np.uint8, offset=16).reshape(-1, 1, 28, 28)[:200]
+    with gzip.open(ROOT / "examples" / "data" / "digits-test-labels.idx1-ubyte.gz") as f:
+        y = np.frombuffer(f.read(), np.uint8, offset=8)[:200]
+    np.save(folder / "ax.npy", made(x).astype("f4"))
+    np.save(folder / "ay.npy", (y.astype(np.int64) + labels) % 10)
+    return "npy:%s,%s" % (folder / "ax.npy", folder / "ay.npy")
+
+
+def test_arrays_that_are_not_normalized(tmp_path, swin):
+    """--mean and --std do nothing to them: what to subtract and divide by gives what it says."""
+    args = ("-T", 16, "-n", 100, "--attribute-layers", 0)
+    r = attribute(tmp_path, swin / "m.bin", *args, onnx=SWIN, data=digits_arrays(tmp_path, lambda x: x / 255))
+    found = first(r)
+    assert found["kind"] == "input" and len(r["attribution"]["findings"]) == 1
+    mean, std = (float(v) for v in re.search("subtract ([-0-9.]+) and divide by ([0-9.]+) before", found["advice"]).groups())
+    assert not re.match("Convert with", found["advice"])
+    again = attribute(tmp_path, swin / "m.bin", *args, onnx=SWIN, data=digits_arrays(tmp_path, lambda x: (x / 255 - mean) / std))
+    gained = again["ann_top1_percent"] - r["ann_top1_percent"]
+    assert gained == pytest.approx(found["worth"]["points"], abs=2 * found["worth"]["points_se"]) and gained > 30
+
+
+@pytest.mark.parametrize("mode", [("-T", 32), ("--mode", "count")], ids=lambda m: m[-1])
+def test_wrong_labels(folder, mode):
+    """The ANN is at chance, so that nothing that is measured against it is worth doing."""
+    np.save(folder / "wrong.npy", (np.load(folder / "y.npy") + 1) % CLASSES)
+    r = attribute(folder, folder / "good.bin", *mode, data="npy:%s,%s" % (folder / "x.npy", folder / "wrong.npy"))
+    found, = r["attribution"]["findings"]
+    assert found["kind"] == "ann" and "0.00 % of 80 samples right, and chance is 10.00 %" in found["text"]
+    assert "labels" in found["advice"] and "channels" in found["advice"] and "masks" in found["advice"]
+    assert "--mode count" not in r["attribution"]["summary"] and "layers whose" not in r["attribution"]["summary"]
+
+
+def test_blocks_have_the_names_of_their_layers(swin):
+    """The second number of '/blocks/blocks.3/..', which is block 2, is not left for readers to wonder about."""
+    done = tool("mstcalib", SWIN, swin / "m.bin", DIGITS, "-n", 10, "-T", 8, "--attribute", "--html", swin / "p.html", "--force")
+    assert "block 2 ('/blocks/blocks.3') (all its layers)" in done.stdout
+    assert re.search(r"block 2 \(&#39;/blocks/blocks.3&#39;\)", (swin / "p.html").read_text())
 
 
 def test_no_fault(folder):
@@ -216,9 +275,10 @@ def test_same_at_any_number_of_threads(folder):
 
 
 def test_without_labels(folder):
-    r = attribute(folder, folder / "good.bin", "-T", 8, data="npy:%s" % (folder / "x.npy"))
+    r = attribute(folder, folder / "good.bin", "-T", 1, data="npy:%s" % (folder / "x.npy"))
     a = r["attribution"]
     assert a["labelled"] == 0 and a["loss"]["points"] is None and a["findings"][0]["worth"]["points"] is None
+    assert a["findings"][0]["advice"]
     assert "samples without labels" in a["summary"] and "nan" not in a["summary"]
 
 
@@ -261,11 +321,38 @@ def test_stopped_it_gives_what_is_there(folder, tmp_path):
 
 
 def test_what_is_better_than_its_ann_gains(folder):
-    """A network that was trained with masks, against its ANN without them."""
+    """A network that was trained with masks, against its ANN without them: that the comparison is wrong is said, and nothing else."""
     onnx = SWIN.with_name("digits-swin-sa50.onnx")
     tool("mstconv", onnx, "-o", folder / "sa50.bin", "--quiet")
-    found = attribute(folder, folder / "sa50.bin", "-n", 60, "-T", 64, "--attribute-layers", 0, onnx=onnx, data=DIGITS)["attribution"]
+    found = attribute(folder, folder / "sa50.bin", "-n", 60, "-T", 64, "--attribute-layers", 0, "--ann-masks", "none", onnx=onnx, data=DIGITS)["attribution"]
     masks = [f["text"] for f in found["findings"] if f["kind"] == "masks"]
     assert found["loss"]["points"] < -2 * found["loss"]["points_se"]
     assert "The network gains %.2f points" % -found["loss"]["points"] in found["summary"] and "over its ANN" in found["summary"]
-    assert "loses" not in found["summary"] and masks and all("no points (a gain of" in text for text in masks)
+    assert "loses" not in found["summary"] and not masks
+    only, = found["findings"]
+    assert only["kind"] == "ann-masks" and only["advice"] == "Compare with --ann-masks trained."
+
+
+def test_the_ann_has_the_masks_of_its_training(folder):
+    """Where the file says them, and whatever masks it is run with itself; else it is said that it has none."""
+    onnx, other = SWIN.with_name("digits-swin-sa50.onnx"), folder / "other.yaml"
+    other.write_text("version: 1\nmasks:\n  sites: {q: 0.1}\n")
+    tool("mstconv", onnx, "-o", folder / "sa.bin", "--quiet", "--force")
+    tool("mstconv", onnx, "-o", folder / "sa-other.bin", "--policy", other, "--quiet", "--force")
+
+    def run(model, *args):
+        done = tool("mstcalib", onnx, folder / model, DIGITS, "-n", 40, "--mode", "count", "--json", folder / "m.json", "--html",
+                    folder / "m.html", "--force", *args)
+        r = json.loads((folder / "m.json").read_text())
+        return lasting(r), done.stdout, (folder / "m.html").read_text()
+    trained, text, page = run("sa.bin")
+    assert trained["ann_masks"] == "trained" and not trained["ann_lacks_masks"]
+    assert "masks that the weights were trained with, by their mean: none are drawn" in text
+    assert "with the masks that the weights were trained with, by their mean (none drawn)" in page
+    mean, none = run("sa.bin", "--ann-masks", "mean")[0], run("sa.bin", "--ann-masks", "none")
+    assert dict(trained, ann_masks="mean") == dict(mean, ann_network=trained["ann_network"])
+    assert none[0]["ann_lacks_masks"] and none[0]["ann_top1_percent"] < trained["ann_top1_percent"] and "has no masks here" in none[1]
+    changed = run("sa-other.bin")[0]
+    assert changed["ann_masks"] == "trained" and changed["ann_top1_percent"] == trained["ann_top1_percent"]
+    said = attribute(folder, folder / "sa.bin", "-n", 40, "--mode", "count", "--attribute-layers", 0, onnx=onnx, data=DIGITS)["attribution"]
+    assert all(f["kind"] != "ann-masks" for f in said["findings"]) and "What to do" not in said["summary"]

@@ -217,7 +217,7 @@ def test_masks_of_the_ann(converted):
     (("--mode", "count", "-T", 256), "-T: count has 1 to 255 levels"),
     (("--mode", "radix", "-T", 4), "-T: radix has no time steps"),
     (("--levels", 4), "--levels: expected --mode count or radix with it"),
-    (("--ann-masks", "some"), "--ann-masks: expected none or mean, found 'some'")])
+    (("--ann-masks", "some"), "--ann-masks: expected none, mean or trained, found 'some'")])
 def test_wrong_options(args, says, converted):
     assert says in tool("mstcalib", FIXTURES / "swin-ts.onnx", converted("swin-ts"), converted.x("swin-ts"), *args,
                         code=2).stderr

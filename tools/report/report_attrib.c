@@ -71,22 +71,22 @@ static void list_parts(const mst_attrib_report *r, FILE *f)
 {
     static const char *const heads[] = {"layer or block", "mostly", ">away: points", ">standard error",
                                         ">logits", ">alone: points", ">standard error", ">logits"};
+    mst_arena names = {0};
     mst_html_table t;
     mst_html_details(f, "Layers and blocks in numbers");
     mst_html_table_begin(&t, f, "What is better without a layer's or block's own error, what that costs alone",
                          sizeof heads / sizeof *heads, heads);
     for (size_t i = 0; i < r->n_parts; i++) {
         const mst_attrib_part *p = &r->parts[i];
-        if (p->layer == MST_NONE)
-            mst_html_cell(&t, "block %d", p->block);
-        else
-            mst_html_cell(&t, "%s", p->layer == r->n_layers ? "the logits" : r->layers[p->layer].name);
+        const char *name = p->layer < r->n_layers ? r->layers[p->layer].name : mst_part_text(&names, r, p);
+        mst_html_cell(&t, "%s", name != NULL ? name : "?");
         mst_html_cell(&t, "%s", mst_cause_name((int)p->largest));
         effect_cells(&t, &p->away);
         effect_cells(&t, &p->alone);
     }
     mst_html_table_end(&t);
     mst_html_details_end(f);
+    mst_arena_release(&names);
 }
 
 void mst_page_attribution(const mst_page *r, FILE *f)

@@ -6,12 +6,14 @@
  * alone is a chain:
  *
  *   A_k                      the ANN's current; its activation is Q_A(A_k), Q the staircase with L levels
- *   network, weights         B_k in place of A_k (and, for network, theta and shift of the .bin): the network is
- *                            another one, or its weights are int8 or f16. The constants of both graphs tell which
+ *   network, weights         B_k in place of A_k (and, for network, theta and shift of the .bin, its L in count and radix
+ *                            mode): the network is another one, or its weights are int8 or f16. The constants of
+ *                            both graphs tell which
  *   products, islands        m_k = phi + residual (mst/calibrate.h), the real mean current, in place of B_k: where
  *                            products of spikes, or other functions that are not linear (softmax, LayerNorm, max
  *                            pooling), see single steps
- *   quantization             T levels (count, radix: l) in place of L; where v(0) is tuned, with it
+ *   quantization             T levels in place of L (count, radix: l in place of the .bin's L); where v(0) is tuned,
+ *                            with it
  *   clipping, unevenness     phi - Q(m_k), for m_k outside of 0..theta and inside
  *   masks                    phi'/phi: what the mask left of the layer's spikes, in place of what the ANN has there
  *   readout                  of the logits: the mean from step readout_from on in place of that over all steps
@@ -98,10 +100,11 @@ typedef struct mst_attrib_layer {
     int stage, block;
     double theta_ratio;           /* theta of the spiking network over the ANN's, mean over channels; 1: the same */
     int levels;                   /* the ANN's L */
+    int snn_levels;               /* L of the spiking network's file; steps do not use it */
     int run_levels;               /* l in count and radix mode, T in step */
     double ratio;                 /* of the mask behind it; 0: none */
     double trained;               /* ratio trained with; -1: not known */
-    bool differs;                 /* network: theta, shift, or what its current is made with is not the ANN's */
+    bool differs;                 /* network: theta, L, shift, or what its current is made with is not the ANN's */
     double own_rel_l2;            /* own error over the ANN's activation for the same input; NaN where that is 0 */
     double size[MST_CAUSE_COUNT]; /* mean |own error| by cause, over that activation's mean; NaN where that is 0 */
     double harm;                  /* of the choice: logit error of this layer alone; NaN where none was made */

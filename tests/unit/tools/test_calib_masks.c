@@ -95,7 +95,7 @@ START_TEST(gives_the_first_mask_of_each)
         uint32_t k[3], nodes = ann->n_nodes;
         ck_assert(mst_masks_drop(snn) && mst_masks_drop(ann) == own);
         for (int again = 0; again < 2; again++) {
-            ck_assert_msg(mst_masks_give(ann, snn, &err) == MST_OK, "%s", err.text);
+            ck_assert_msg(mst_masks_give(ann, snn, false, &err) == MST_OK, "%s", err.text);
             ck_assert_msg(mst_graph_validate(ann, &err) == MST_OK, "%s", err.text);
             neurons_of(ann, k);
             ck_assert(mask_behind(ann, k[0]) == 0.25 && mask_behind(ann, k[1]) < 0);
@@ -122,7 +122,7 @@ START_TEST(tables_that_grow)
         for (int i = 0; i < more; i++)
             tensor(ann, 1, one, theta);
         uint32_t k[3];
-        ck_assert_int_eq(mst_masks_give(ann, snn, &err), MST_OK);
+        ck_assert_int_eq(mst_masks_give(ann, snn, false, &err), MST_OK);
         neurons_of(ann, k);
         const mst_tensor *a = &ann->tensors[ann->nodes[k[0]].out], *b = &ann->tensors[ann->nodes[k[0] + 1].out];
         ck_assert(b->rank == 4 && memcmp(a->dims, b->dims, sizeof a->dims) == 0);
@@ -139,7 +139,7 @@ START_TEST(mistakes)
     uint32_t k[3];
     neurons_of(snn, k);
     snn->nodes[k[2]].name = "elsewhere";
-    ck_assert_int_eq(mst_masks_give(ann, snn, &err), MST_EINVAL);
+    ck_assert_int_eq(mst_masks_give(ann, snn, false, &err), MST_EINVAL);
     ck_assert_msg(strstr(err.text, "'elsewhere'") != NULL, "%s", err.text);
     mst_graph_destroy(ann);
     mst_graph_destroy(snn);
@@ -156,7 +156,7 @@ START_TEST(out_of_memory)
         mst_allocator a = test_allocator(&t);
         mst_graph *ann = build(&a, false, false);
         t.fail_at = t.calls + failed + 1;
-        mst_status st = mst_masks_give(ann, snn, &err);
+        mst_status st = mst_masks_give(ann, snn, false, &err);
         done = st == MST_OK;
         ck_assert(st == MST_OK || st == MST_ENOMEM);
         mst_graph_destroy(ann);
