@@ -238,7 +238,7 @@ def test_pictures_of_samples_that_flip(made):
     for item, flip in zip(items, r["ann"]["flips"]):
         pictures = [np.array(Image.open(io.BytesIO(base64.b64decode(i[1]["src"].split(",")[1])))) for i in walk(item, "img")]
         assert len(pictures) == 3 and (pictures[0] == images[flip["sample"]]).all()
-        assert "Sample %d, %d" % (flip["sample"], flip["label"]) in text(item)
+        assert "Sample %d, label %d" % (flip["sample"], flip["label"]) in text(item)
         ann, snn = pictures[1:]
         assert ann.shape == snn.shape and ann.shape[0] == ann.shape[1] > 6 and ann.any() and (ann != snn).any()
 
@@ -428,3 +428,51 @@ def test_where_the_accuracy_goes(made, tmp_path):
     parts = tables(page)["What is better without a layer's or block's own error, what that costs alone"]
     assert [r[1] for r in parts[1:]] == [p["largest"] for p in a["parts"]]
     assert [r[0] for r in parts[1:3]] == [p["layer"] for p in a["parts"][:2]]
+
+
+# ---- charts ----------------------------------------------------------------------------------
+
+
+def chart(made, name):
+    """[(anchor or class, x, text)], strokes of class ref and widths of bars of a drawing."""
+    svg = re.search(r'<svg[^>]*aria-labelledby="%s-t.*?</svg>' % name, (made / "page.html").read_text(), re.S).group(0)
+    texts = [(float(x), html.unescape(t)) for x, t in re.findall(r'<text x="([-0-9.]+)"[^>]*>([^<]*)</text>', svg)]
+    refs = [float(x) for x in re.findall(r'<line class="ref" x1="([-0-9.]+)"', svg)]
+    bars = [(float(x), float(w)) for x, w in re.findall(r'<rect class="f0" x="([-0-9.]+)" y="[-0-9.]+" width="([-0-9.]+)"', svg)]
+    return svg, texts, refs, bars
+
+
+def test_charts_of_a_network_that_gains(made):
+    """Causes that gain have bars to the left, and their number; no line ends with the ANN's activations behind masks."""
+    page, r = calib(made, "-T", "4,8", "--attribute", "--attribute-layers", 2, "--ann-masks", "none", n=30,
+                    onnx_file=ONNX.with_name("digits-swin-sa50.onnx"), model="m.bin")
+    _, texts, _, bars = chart(made, "attribution-causes")
+    shares = [c["share"]["points"] for c in r["attribution"]["causes"]]
+    assert min(shares) < 0
+    zero = min(x for x, t in texts if t == "0")
+    for share in shares:
+        assert "%.2f" % share in [t for _, t in texts]
+    assert sum(x < zero - .5 for x, w in bars if w > 0) == sum(s < 0 for s in shares)
+    said = text(page.root)
+    assert "has the ANN's activations" not in said and "no line ends with the ANN's activations" in said
+    assert "the ANN" in said and "without masks, though the spiking network has some" in said
+
+
+def test_charts_of_a_network_that_loses(made):
+    """Whiskers end within the axes, the ANN's line is named and crosses no number, the summary has attribution's layer."""
+    page, r = calib(made, "-T", "4,8,16", "--attribute", "--attribute-layers", 3, n=40)
+    svg, texts, _, _ = chart(made, "accuracy")
+    ends = [float(v) for pair in re.findall(r'whisker l0" x1="[-0-9.]+" y1="([-0-9.]+)" x2="[-0-9.]+" y2="([-0-9.]+)"', svg) for v in pair]
+    ticks = [float(t) for _, t in texts if re.fullmatch("[0-9]+", t) and t not in ("4", "8", "16")]
+    low = min(p["top1_percent"] - 100 * np.sqrt(p["top1_percent"] / 100 * (1 - p["top1_percent"] / 100) / (40 - 1)) for p in r["at"])
+    assert min(ticks) <= low and len(ends) == 6
+    named = "ANN %.2f %%" % r["ann_top1_percent"]
+    assert named in [t for _, t in texts] and named in [t for _, t in chart(made, "modes")[1]]
+    _, texts, refs, _ = chart(made, "energy")
+    numbers = [(x, t) for x, t in texts if re.fullmatch(r"[0-9]+\.[0-9]+", t)]
+    assert refs and numbers and not any(x < refs[0] < x + 7 * len(t) for x, t in numbers)
+    parts = [p for p in r["attribution"]["parts"] if p["layer"]]
+    worst = max(parts, key=lambda p: p["away"]["points"])
+    lead = [text(e) for e in walk(page.root, "p") if e[1].get("class") == "lead"][0]
+    assert worst["away"]["points"] > 2 * worst["away"]["points_se"]
+    assert "whose own error costs most is %s" % worst["layer"] in lead and "adds most" not in lead

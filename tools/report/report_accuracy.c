@@ -26,12 +26,14 @@ static void accuracy_curve(const mst_page *r, curve *c)
     }
 }
 
+/* With its whiskers. */
 static void range_of(const curve *c, double *lo, double *hi)
 {
     for (size_t k = 0; k < c->n; k++)
         if (isfinite(c->y[k])) {
-            *lo = fmin(*lo, c->y[k]);
-            *hi = fmax(*hi, c->y[k]);
+            double e = isfinite(c->e[k]) ? c->e[k] : 0;
+            *lo = fmin(*lo, c->y[k] - e);
+            *hi = fmax(*hi, c->y[k] + e);
         }
 }
 
@@ -53,9 +55,7 @@ static void accuracy_chart(const mst_page *r, const curve *c, FILE *f)
     char desc[300], label[64];
     mst_svg s = {.y0 = isfinite(ann) ? ann : 100, .y1 = isfinite(ann) ? ann : 0};
     range_of(c, &s.y0, &s.y1);
-    mst_svg_round(&s.y0, &s.y1, 5, &step);
-    if (s.y1 > 100)
-        s.y1 = 100;
+    mst_svg_round_percent(&s.y0, &s.y1, ann, &step);
     time_axes(&s, c);
     snprintf(desc, sizeof desc, "A line from %.1f %% at %.0f time steps to %.1f %% at %.0f", c->y[0], c->x[0],
              c->y[c->n - 1], c->x[c->n - 1]);

@@ -30,7 +30,7 @@ static void draw_causes(const mst_attrib_report *r, FILE *f)
                          .digits = r->labelled != 0 ? 2 : 4};
     mst_svg_text text = {.id = "attribution-causes",
                          .title = "Share of each cause in what is lost",
-                         .note = "Shares add up to the whole loss; one that is negative has no bar.",
+                         .note = "Shares add up to the whole loss; what is negative gains.",
                          .desc = "A bar for each cause of the loss; the numbers are in the table below."};
     mst_svg_rows(f, &bars, &text);
 }

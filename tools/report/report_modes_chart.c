@@ -38,8 +38,9 @@ static void stretch(const line *l, mst_svg *s)
     for (size_t k = 0; k < l->n; k++) {
         s->x0 = fmin(s->x0, l->x[k]);
         s->x1 = fmax(s->x1, l->x[k]);
-        s->y0 = fmin(s->y0, l->y[k]);
-        s->y1 = fmax(s->y1, l->y[k]);
+        double e = isfinite(l->e[k]) ? l->e[k] : 0;
+        s->y0 = fmin(s->y0, l->y[k] - e);
+        s->y1 = fmax(s->y1, l->y[k] + e);
     }
 }
 
@@ -59,6 +60,7 @@ static void chart(const mst_page *r, const line lines[3], FILE *f)
 {
     static const int colours[] = {0, 1, 2};
     static const char *const names[] = {"time steps", "count", "radix"};
+    char label[64];
     double ann = r->versus != NULL ? 100 * mst_versus_ann_top1(r->versus) : (double)NAN, step;
     const line *t = &lines[0];
     mst_svg s = {.left = 46, .right = 24, .top = 46, .bottom = 38, .log_x = true, .x0 = t->x[0], .x1 = t->x[0]};
@@ -67,19 +69,19 @@ static void chart(const mst_page *r, const line lines[3], FILE *f)
         stretch(&lines[i], &s);
     if (s.x0 >= s.x1)
         s.x1 = 2 * s.x0;
-    mst_svg_round(&s.y0, &s.y1, 5, &step);
-    s.y1 = fmin(s.y1, 100);
+    mst_svg_round_percent(&s.y0, &s.y1, ann, &step);
     mst_svg_begin(&s, f, 270,
                   &(mst_svg_text){.id = "modes",
                                   .title = "Accuracy over latency, by mode",
-                                  .note = "whiskers: standard error; dashed: the ANN",
+                                  .note = "whiskers: standard error",
                                   .desc = "Lines of accuracy by steps from the input to the output: in time steps, "
                                           "as counts, as digits"});
     mst_svg_legend(&s, 0, 3, colours, names);
+    snprintf(label, sizeof label, "ANN %.2f %%", ann);
     mst_svg_axis_y(&s, step, "top-1, %");
     ticks(&s, t);
     if (isfinite(ann))
-        mst_svg_level(&s, ann, false, "");
+        mst_svg_level(&s, ann, ann < s.y1 - 0.12 * (s.y1 - s.y0), label);
     for (int i = 0; i < 3; i++)
         mst_svg_line(&s, colours[i], lines[i].n, lines[i].x, lines[i].y, lines[i].e);
     mst_svg_end(&s);
@@ -123,6 +125,17 @@ static void table(const mst_page *r, FILE *f)
     mst_html_table_end(&t);
 }
 
+/* What the last of each line is: the ANN, but for masks and coarse weights. */
+static const char *at_the_end(const mst_page *r)
+{
+    for (size_t k = 0; k < r->run->about.n_layers; k++)
+        if (r->run->about.layers[k].ratio > 0)
+            return ". Masks thin what it fires by chance, so that no line ends with the ANN's activations.";
+    if (r->calib != NULL && !isnan(r->calib->stored_logit_rel_l2))
+        return ", so that the last of each line has the activations of the ANN with the weights as they are stored.";
+    return ", so that the last of each line has the ANN's activations.";
+}
+
 void mst_page_modes(const mst_page *r, FILE *f)
 {
     line lines[3] = {{0}};
@@ -131,8 +144,9 @@ void mst_page_modes(const mst_page *r, FILE *f)
     fill(r, &lines[0], &lines[1], &lines[2]);
     mst_html_section(f, "modes-section", "Other ways of running it");
     mst_html(f, "<p>The same network on the same samples, as counts of spikes and as their binary digits "
-                "(<code>--mode count</code>, <code>--mode radix</code>): a layer fires once it has its whole input, so "
-                "that the last of each line has the ANN's activations. Latency is of one sample: layers in sequence "
+                "(<code>--mode count</code>, <code>--mode radix</code>): a layer fires once it has its whole input");
+    mst_html(f, "%s", at_the_end(r));
+    mst_html(f, " Latency is of one sample: layers in sequence "
                 "wait for each other, and work on other samples meanwhile.</p>\n");
     fputs("<div class=\"charts\">\n", f);
     chart(r, lines, f);

@@ -169,7 +169,7 @@ static void verdict(const mst_page *r, const mst_flip *x, FILE *f)
     char label[16], ann[16], snn[16];
     mst_html(f, "<p>Sample %u", x->sample);
     if (x->label >= 0)
-        mst_html(f, ", <strong>%s</strong>", mst_page_class(r, (uint32_t)x->label, label, sizeof label));
+        mst_html(f, ", label <strong>%s</strong>", mst_page_class(r, (uint32_t)x->label, label, sizeof label));
     mst_html(f, "<br>ANN: <span class=\"%s\">%s</span><br>network: <span class=\"%s\">%s</span></p>\n",
              x->label < 0                   ? ""
              : (uint32_t)x->label == x->ann ? "good"

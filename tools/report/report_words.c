@@ -82,6 +82,22 @@ static void cost_words(const mst_page *r, FILE *f)
         mst_html(f, "%zu of %zu layers never fire. ", mst_run_silent(r->run), r->run->sums.n_layers);
 }
 
+/* The layer that --attribute found: one that adds much may do no harm. */
+static void harm_words(const mst_page *r, FILE *f)
+{
+    const mst_attrib_part *worst = r->words->worst;
+    if (worst == NULL || worst->layer >= r->attrib->n_layers) {
+        mst_html(f, ". ");
+        return;
+    }
+    mst_html(f, "; the layer whose own error costs most is <code>%s</code> (", r->attrib->layers[worst->layer].name);
+    if (r->attrib->labelled != 0)
+        mst_html(f, "without it %.2f points are won, standard error %.2f). ", 100 * worst->away.points,
+                 100 * worst->away.points_se);
+    else
+        mst_html(f, "%.3f of the logits' error). ", worst->away.logit);
+}
+
 /* The cause that is largest on the whole, over theta, and the layer whose own error is. */
 static void error_words(const mst_page *r, FILE *f)
 {
@@ -106,8 +122,12 @@ static void error_words(const mst_page *r, FILE *f)
     mst_html(
         f,
         "Of the error that layers add of their own, most is %s (%.0f %% of the sum of its parts over all layers, in "
-        "units of their thresholds); the layer that adds most is <code>%s</code>. ",
-        mst_calib_part_name((mst_calib_part)most), 100 * parts[most] / all, c->layers[worst].name);
+        "units of their thresholds)",
+        mst_calib_part_name((mst_calib_part)most), 100 * parts[most] / all);
+    if (r->attrib == NULL)
+        mst_html(f, "; the layer that adds most is <code>%s</code>. ", c->layers[worst].name);
+    else
+        harm_words(r, f);
 }
 
 static void key(FILE *f, const char *name, const char *value, const char *below)

@@ -63,6 +63,20 @@ void mst_svg_round(double *lo, double *hi, int n, double *step)
     *hi = ceil(to / *step - 1e-9) * *step;
 }
 
+void mst_svg_round_percent(double *lo, double *hi, double ref, double *step)
+{
+    *lo = fmax(*lo, 0);
+    *hi = fmin(*hi, 100);
+    mst_svg_round(lo, hi, 5, step);
+    double near = 0.02 * (*hi - *lo);
+    if (ref <= *lo + near)
+        *lo -= *step;
+    if (ref >= *hi - near)
+        *hi += *step;
+    *lo = fmax(*lo, 0);
+    *hi = fmin(*hi, 100);
+}
+
 void mst_svg_label(const mst_svg *s, double px, double py, const char *anchor, const char *class, const char *label)
 {
     mst_html(s->f, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\" class=\"%s\">%s</text>\n", place(px), place(py),

@@ -41,6 +41,9 @@ double mst_svg_y(const mst_svg *s, double v);
 /* The least and largest of round numbers about lo..hi, and their distance (about n of them). */
 void mst_svg_round(double *lo, double *hi, int n, double *step);
 
+/* The same of shares in percent, 0 to 100, with room about ref (NaN: none), whose line would lie on the edge. */
+void mst_svg_round_percent(double *lo, double *hi, double ref, double *step);
+
 /* Lines across at round values from y0 to y1, numbers at the left, what they are above. */
 void mst_svg_axis_y(const mst_svg *s, double step, const char *name);
 /* Numbers below, at values[n]. */
@@ -63,18 +66,18 @@ void mst_svg_stroke(const mst_svg *s, const char *class, double x1, double y1, d
 double mst_svg_legend_width(const char *name);
 double mst_svg_legend(const mst_svg *s, double y, size_t n, const int *colours, const char *const *names);
 
-/* Bars from the left, a row each, of parts one behind another. */
+/* Bars from 0, a row each, of parts one behind another, what is negative to the left. */
 typedef struct mst_svg_bars {
     size_t n, parts;
     const char *const *labels; /* [n] */
-    const double *values;      /* [n*parts]; what is not finite or negative is left out */
+    const double *values;      /* [n*parts]; what is not finite is left out */
     const int *colours;        /* [parts] */
     const char *const *names;  /* [parts], of a legend; NULL: none */
     const double *marks;       /* [n] a stroke across the row; NULL: none; NaN: not there */
     double ref;                /* a dashed line at that value; NaN: none */
     const char *ref_name;
     const char *axis; /* what is measured */
-    int digits;       /* of numbers at the ends of bars; -1: none */
+    int digits;       /* of numbers at the ends of bars, what a row sums up to; -1: none */
 } mst_svg_bars;
 void mst_svg_rows(FILE *f, const mst_svg_bars *b, const mst_svg_text *text);
 
