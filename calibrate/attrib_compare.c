@@ -168,7 +168,8 @@ static void compare_neurons(attrib_layer *l)
     bool thetas = fabs(ratio - 1) <= SAME_TO &&
                   (a->thetas != b->thetas || close_to(a->theta, a->thetas, b->theta, b->thetas));
     l->theta_ratio = thetas ? 1 : ratio;
-    l->differs = !thetas || a->levels != b->levels || fabs((double)(a->shift - b->shift)) > SAME_TO || a->even != b->even ||
+    l->differs = !thetas || a->levels != b->levels ||
+                 fabs((double)(a->shift - b->shift)) > SAME_TO || a->even != b->even ||
                  !close_to(a->gain, a->gains, b->gain, b->gains) || !close_to(a->bias, a->biases, b->bias, b->biases);
 }
 

@@ -90,8 +90,9 @@ void mst_attrib_reduce(const attrib_layer *l, bool counts, const attrib_values *
     attrib_own s = *sum;
     for (size_t i = 0; i < l->neurons; i++) {
         const float own = l->ann.kept;
-        float a = stair(l, counts, 0, i, v->ann[i]), b = stair(l, counts, ATTRIB_BIT(MST_CAUSE_NETWORK), i, v->even[i]),
-              m = stair(l, counts, ATTRIB_BIT(MST_CAUSE_NETWORK), i, v->mean[i]), t = stair(l, counts, AS_RUN, i, v->mean[i]);
+        const uint32_t network = ATTRIB_BIT(MST_CAUSE_NETWORK);
+        float a = stair(l, counts, 0, i, v->ann[i]), b = stair(l, counts, network, i, v->even[i]),
+              m = stair(l, counts, network, i, v->mean[i]), t = stair(l, counts, AS_RUN, i, v->mean[i]);
         float error = v->left[i] - a * own;
         s.error_sq += (double)error * (double)error;
         s.ann_sq += (double)(a * own) * (double)(a * own);

@@ -175,7 +175,8 @@ static json_t *json_layers(const mst_attrib_report *r)
     json_t *list = json_array();
     for (size_t k = 0; k <= r->n_layers; k++) {
         const mst_attrib_layer *l = &r->layers[k];
-        mst_json_append(&list, json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o}", "name", json_name(r, (uint32_t)k),
+        mst_json_append(&list, json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o}", "name",
+                                         json_name(r, (uint32_t)k),
                                          "theta_ratio", mst_json_real_if(k < r->n_layers, l->theta_ratio), "L",
                                          mst_json_whole_if(k < r->n_layers, (uint64_t)l->levels), "model_L",
                                          mst_json_whole_if(k < r->n_layers, (uint64_t)l->snn_levels), "levels",
@@ -194,7 +195,8 @@ static json_t *json_findings(const mst_words *w)
         mst_json_append(&list, json_pack("{s:s, s:o, s:o, s:o, s:o, s:o}", "kind", f->kind, "layer",
                                          f->layer != NULL ? mst_json_text(f->layer) : json_null(), "block",
                                          json_block(f->block), "worth", json_effect(&f->effect), "text",
-                                         mst_json_text(f->text), "advice", f->advice != NULL ? mst_json_text(f->advice) : json_null()));
+                                         mst_json_text(f->text), "advice",
+                                         f->advice != NULL ? mst_json_text(f->advice) : json_null()));
     }
     return list;
 }

@@ -242,7 +242,8 @@ static void say_quantization(const mst_words_of *of, mst_words *w, mst_finding *
     int run = l != NULL ? l->run_levels : 0, levels = l != NULL ? l->levels : 0;
     bool step = of->report->mode == MST_RUN_SPIKING;
     f->text = mst_arena_printf(a, "Quantization (%s%d levels, the ANN has L = %d) costs %s%s.",
-                               step ? "T gives " : "", run, levels, mst_cost_text(a, &f->effect), where(a, of->report, f));
+                               step ? "T gives " : "", run, levels, mst_cost_text(a, &f->effect),
+                               where(a, of->report, f));
     f->advice = step ? mst_arena_printf(a, "Take T = %d or more, or retrain with L = %d.", levels, run)
                      : mst_arena_printf(a, "Run it with --levels %d, or retrain with L = %d.", levels, run);
 }
@@ -258,10 +259,13 @@ static void say_masks(const mst_words_of *of, mst_words *w, mst_finding *f)
             l = x;
     }
     double ratio = l != NULL ? l->ratio : 0, trained = l != NULL ? l->trained : -1;
-    f->text = mst_arena_printf(a, "Masks cost %s%s (ratio %.3g, %s).", mst_cost_text(a, &f->effect), where(a, of->report, f), ratio,
+    f->text = mst_arena_printf(a, "Masks cost %s%s (ratio %.3g, %s).",
+                               mst_cost_text(a, &f->effect), where(a, of->report, f), ratio,
                                trained < 0 ? "not known to be trained with"
                                            : mst_arena_printf(a, "trained with %.3g", trained));
-    f->advice = fabs(ratio - trained) > 1e-6
+    f->advice = trained >= 0 && fabs(ratio - trained) > 1e-6
+                    ? mst_arena_printf(a, "The ratio of the training, %.3g, or fine-tune with %.3g.", trained, ratio)
+                : trained < 0
                     ? mst_arena_printf(a, "A lower ratio there (policy), or fine-tune with %.3g.", ratio)
                 : of->report->mode == MST_RUN_SPIKING
                     ? "--mode count thins counts, which scatters less; else a lower ratio there and fine-tuning."

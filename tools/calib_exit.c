@@ -216,6 +216,28 @@ static void print_figures(mst_table *t, const mst_exit_figures *x)
     mst_table_real(t, x->energy_all, 3);
 }
 
+/* What runs it so: margin, mode and stages; the seed of masks where they were drawn by another one. */
+static void print_command(const mst_exit_call *call, const exit_result *r, FILE *f)
+{
+    const mst_run_opts *o = call->run;
+    const mst_exit_facts *facts = &r->facts;
+    bool counts = mst_mode_counts(o->mode);
+    fprintf(f, "mstrun %s DATA --mode %s", call->args[1], mst_run_mode_name((int)o->mode));
+    if (!counts)
+        fprintf(f, " -T %u", facts->stage[facts->n - 1].at);
+    for (size_t k = 0; k < facts->n; k++)
+        fprintf(f, "%s%u", k != 0 ? "," : counts ? " --levels "
+                                                 : " --at ",
+                facts->stage[k].at);
+    if (counts && o->thinning != mst_graph_thinning(call->graph))
+        fprintf(f, " --thinning %s", mst_thinning_name((int)o->thinning));
+    if (!counts && o->readout_from > 1)
+        fprintf(f, " --readout-from %u", (unsigned)o->readout_from);
+    if (o->seed != mst_graph_seed(call->graph))
+        fprintf(f, " --seed %" PRIu64, o->seed);
+    fprintf(f, " --exit margin:%g\n\n", r->margin);
+}
+
 static mst_status print(const mst_exit_call *call, const exit_result *r, FILE *f, mst_err *err)
 {
     static const char *const heads[] = {"", ">top-1 %", ">latency", ">spikes", ">M SOPs",
@@ -229,8 +251,9 @@ static mst_status print(const mst_exit_call *call, const exit_result *r, FILE *f
     if (r->labelled < r->held)
         fprintf(f, "%zu of those held out have no label: there what the last stage says is right\n",
                 r->held - r->labelled);
-    fprintf(f, "margin %g: %+.2f +- %.2f points on the samples to fit; mstrun --exit margin:%g\n\n", r->margin,
-            100 * r->on_fit.change, 100 * r->on_fit.se, r->margin);
+    fprintf(f, "margin %g: %+.2f +- %.2f points on the samples to fit:\n", r->margin, 100 * r->on_fit.change,
+            100 * r->on_fit.se);
+    print_command(call, r, f);
     MST_TRY(mst_exit_print(&r->sums, &r->facts, counts, f, err));
     fputc('\n', f);
     mst_table_begin(&t, sizeof heads / sizeof heads[0], heads);

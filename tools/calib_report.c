@@ -169,7 +169,8 @@ mst_status mst_calib_print(const mst_calib_facts *c, FILE *f, mst_err *err)
               f);
     else if (strcmp(c->about.ann_masks, "none") != 0)
         fprintf(f, "The ANN has the masks %s, by their mean: none are drawn (mstrun --mode ann does).\n\n",
-                strcmp(c->about.ann_masks, "trained") == 0 ? "that the weights were trained with" : "of the model file");
+                strcmp(c->about.ann_masks, "trained") == 0 ? "that the weights were trained with"
+                                                           : "of the model file");
     MST_TRY(print_network(r, f, err));
     print_cost(c, &x, f);
     MST_TRY(print_layers(r, f, err));
@@ -177,8 +178,8 @@ mst_status mst_calib_print(const mst_calib_facts *c, FILE *f, mst_err *err)
     if (!mst_mode_counts(r->mode))
         fprintf(f, "At t = %u%s. ", r->points[r->n_points - 1].t, r->n_points > 1 ? " (--json: at all of them)" : "");
     fprintf(f,
-            "! marks the %d layers with the largest relative error. The last five columns are the mean\n"
-            "absolute parts of the error: see mstcalib --help.\n",
+            "! marks the %d layers with the largest relative error, inherited or own. The last five columns\n"
+            "are the mean absolute parts of the error: see mstcalib --help.\n",
             WORST);
     return c->attrib != NULL ? mst_attrib_print(c->attrib, c->words, f, err) : MST_OK;
 }

@@ -30,11 +30,11 @@ typedef struct mst_search_said {
          "--search: instead of a budget: save P % of the spikes (or energy) or more, also on the samples held out, " \
          "and lose as little as can be", \
          0, 0}, \
-        {"search-sites", 0, MST_OPT_STRING, &(s).sites, "NAME", \
+        {"search-sites", 0, MST_OPT_STRING, &(s).sites, "all|paper", \
          "--search-masks: all neurons (the default), or those that the paper masks (paper): q, k, attn, mlp_fc1, " \
          "conv", \
          0, 0}, \
-        {"metric", 0, MST_OPT_STRING, &(s).metric, "NAME", \
+        {"metric", 0, MST_OPT_STRING, &(s).metric, "spikes|energy", \
          "--search: what is to be saved: spikes (the default), or energy of operations (--energy-set)", 0, 0}, \
     { \
         "ladder", 0, MST_OPT_REALS, &(s).ladder, "A,B,..", \

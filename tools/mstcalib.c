@@ -38,7 +38,7 @@ static const mst_opt options[] = {
      MST_MAX_TIMESTEPS},
     MST_MODE_OPTIONS(mode),
     MST_READOUT_OPTION(readout),
-    {"ann-masks", 0, MST_OPT_STRING, &said.ann_masks, "NAME",
+    {"ann-masks", 0, MST_OPT_STRING, &said.ann_masks, "trained|mean|none",
      "masks of the ANN, each as its mean: trained: those that the weights were trained with, where MODEL.bin says so "
      "(the default), mean: those of MODEL.bin, none: but its own",
      0, 0},
@@ -75,6 +75,7 @@ static const mst_tool tool = {
     "       mstcalib MODEL.onnx MODEL.bin DATA [DATA] --tune OUT.bin [options]\n"
     "       mstcalib MODEL.onnx MODEL.bin DATA [DATA] --search-masks P.yaml [..]\n"
     "       mstcalib MODEL.onnx MODEL.bin DATA [DATA] --search-levels P.yaml [..]\n"
+    "       mstcalib MODEL.onnx MODEL.bin DATA [DATA] --exit-budget P [options]\n"
     "       mstcalib --merge A.json B.json .. [--json [FILE|-]]",
     "Runs the ANN of MODEL.onnx and the spiking network of MODEL.bin on the same samples and says,\n"
     "layer by layer, how far the spiking network is off. DATA is as for mstrun.",

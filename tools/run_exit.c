@@ -65,6 +65,10 @@ static mst_status print(const mst_run_exit *r, const exit_totals *t, const mst_e
     fprintf(f, "spikes      %.0f per inference\n", x.spikes);
     fprintf(f, "operations  %.3f M SOPs, %.3f M MACs\n", 1e-6 * x.sops, 1e-6 * x.macs);
     fprintf(f, "energy      %.3f times the ANN's (%.3f with memory and updates)\n", x.energy, x.energy_all);
+    if (r->margin < 1)
+        fputs("\nSamples that stopped were not run on: --exit margin:1 runs all of them to the end, and\n"
+              "mstcalib --exit-budget has both on the same samples.\n",
+              f);
     return MST_OK;
 }
 

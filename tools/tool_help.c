@@ -139,6 +139,19 @@ static void man_option(const mst_tool *tool, char letter, const char *name, cons
     roff(tool, help);
 }
 
+static void see_also(const mst_tool *tool)
+{
+    static const char *const tools[] = {"mstconv", "mstrun", "mstcalib"};
+    bool first = true;
+    for (size_t i = 0; i < sizeof tools / sizeof tools[0]; i++) {
+        if (strcmp(tools[i], tool->name) == 0)
+            continue;
+        printf("%s.BR %s (1)", first ? "" : ",\n", tools[i]);
+        first = false;
+    }
+    putchar('\n');
+}
+
 static void man(const mst_tool *tool)
 {
     char lists[MST_LIST_TEXT + 32];
@@ -163,8 +176,8 @@ static void man(const mst_tool *tool)
         printf(".SH NOTES\n");
         roff(tool, tool->notes);
     }
-    printf(".SH EXIT STATUS\n0 done, 1 failed, 2 wrong usage\n.SH SEE ALSO\n"
-           ".BR mstconv (1),\n.BR mstrun (1),\n.BR mstcalib (1)\n");
+    printf(".SH EXIT STATUS\n0 done, 1 failed, 2 wrong usage\n.SH SEE ALSO\n");
+    see_also(tool);
 }
 
 /* ---- shells ---- */
@@ -176,13 +189,28 @@ static void drop_commas(char *names)
         memmove(names, names + 1, strlen(names));
 }
 
-/* The names that an option's value has, with spaces between: those of the first {LIST} in its help. */
+/* Of a value "S|auto" the words that can be taken as they are: those in small letters. */
+static bool value_words(const char *value, char *out, size_t n)
+{
+    size_t used = 0;
+    for (const char *at = value; strchr(value, '|') != NULL && *at != '\0';) {
+        size_t len = strcspn(at, "|");
+        if (len != 0 && strspn(at, "abcdefghijklmnopqrstuvwxyz0123456789-") == len && used + len + 1 < n)
+            used += (size_t)snprintf(out + used, n - used, "%s%.*s", used != 0 ? " " : "", (int)len, at);
+        at += len + (at[len] == '|');
+    }
+    return used != 0;
+}
+
+/* The names that an option's value has, with spaces between: those of the first {LIST} in its help, or its own. */
 static bool value_names(const mst_tool *tool, const mst_opt *o, char *out, size_t n)
 {
     const char *open = strchr(o->help, '{');
     const mst_list *l = open != NULL ? mst_list_find(tool->lists, open + 1, strcspn(open + 1, "}")) : NULL;
-    if (l == NULL || o->value == NULL || strchr(o->value, '=') != NULL)
+    if (o->value == NULL || strchr(o->value, '=') != NULL)
         return false;
+    if (l == NULL)
+        return value_words(o->value, out, n);
     mst_list_names(l, out, n);
     drop_commas(out);
     return true;

@@ -48,7 +48,7 @@ mst_status mst_runs_take(const mst_runs_opts *m, const mst_graph *g, const mst_o
 
 #define MST_READOUT_OPTION(said) \
     { \
-        "readout-from", 0, MST_OPT_STRING, &(said), "S", \
+        "readout-from", 0, MST_OPT_STRING, &(said), "S|auto", \
             "step mode: the logits of steps S to t are averaged (before S: 1 to t); auto: T/2 + 1, or what the model " \
             "was tuned for (default: 1)", \
             0, 0 \

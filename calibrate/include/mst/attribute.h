@@ -6,9 +6,9 @@
  * alone is a chain:
  *
  *   A_k                      the ANN's current; its activation is Q_A(A_k), Q the staircase with L levels
- *   network, weights         B_k in place of A_k (and, for network, theta and shift of the .bin, its L in count and radix
- *                            mode): the network is another one, or its weights are int8 or f16. The constants of
- *                            both graphs tell which
+ *   network, weights         B_k in place of A_k (and, for network, theta and shift of the .bin, its L in count and
+ *                            radix mode): the network is another one, or its weights are int8 or f16. The constants
+ *                            of both graphs tell which
  *   products, islands        m_k = phi + residual (mst/calibrate.h), the real mean current, in place of B_k: where
  *                            products of spikes, or other functions that are not linear (softmax, LayerNorm, max
  *                            pooling), see single steps

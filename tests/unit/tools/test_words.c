@@ -125,7 +125,8 @@ START_TEST(count_mode_only_where_it_gains)
     report.mode = MST_RUN_SPIKING;
     report.steps = 16;
     report.counted = effect(5, 4, 0.4);
-    ck_assert_msg(!has(say(false), "--mode count") && has(words.summary, "More steps than T = 16"), "%s", words.summary);
+    ck_assert_msg(!has(say(false), "--mode count") && has(words.summary, "More steps than T = 16"), "%s",
+                  words.summary);
     tear_down();
     set_up(MST_CAUSE_CLIPPING, effect(10, 4, 0.5));
     report.mode = MST_RUN_SPIKING;
