@@ -6,7 +6,8 @@
 
 #include "converter/onnx/onnx_import.h"
 
-/* Fields newer than the schema that this is built with arrive as unknown ones. */
+/* Fields that are newer than ONNX 1.12: unknown ones where this is built with such a schema, members of structures where
+ * it is newer. Their numbers find both. */
 enum { NODE_OVERLOAD = 8,
        FUNCTION_DEFAULT = 11,
        FUNCTION_OVERLOAD = 13 };
@@ -26,10 +27,18 @@ static bool unknown_content(const ProtobufCMessageUnknownField *u, const uint8_t
     return true;
 }
 
-static void unknown_text(const ProtobufCMessage *m, uint32_t tag, const char **text, size_t *len)
+/* The member of a field that the schema has, NULL where it has none; quantifier: how many there are of a repeated one. */
+static const void *member_of(const ProtobufCMessage *m, uint32_t tag, bool quantifier)
 {
-    *text = "";
-    *len = 0;
+    const ProtobufCFieldDescriptor *f = protobuf_c_message_descriptor_get_field(m->descriptor, tag);
+    return f == NULL ? NULL : (const uint8_t *)m + (quantifier ? f->quantifier_offset : f->offset);
+}
+
+static void newer_text(const ProtobufCMessage *m, uint32_t tag, const char **text, size_t *len)
+{
+    const char *const *known = member_of(m, tag, false);
+    *text = known != NULL ? ox_text(*known) : "";
+    *len = strlen(*text);
     for (unsigned i = 0; i < m->n_unknown_fields; i++) {
         const uint8_t *data;
         if (m->unknown_fields[i].tag == tag && unknown_content(&m->unknown_fields[i], &data, len))
@@ -43,7 +52,7 @@ static mst_status function_key(ox_import *c, const char *domain, const char *nam
 {
     const char *overload;
     size_t len;
-    unknown_text(m, overload_tag, &overload, &len);
+    newer_text(m, overload_tag, &overload, &len);
     if (len > 1000)
         return mst_fail(c->err, MST_ELIMIT, "function '%s': an overload name of %zu bytes", name, len);
     c->asked = strlen(domain) + strlen(name) + len + 3;
@@ -100,28 +109,43 @@ static mst_status check_call(ox_import *c, const ox_scope *s, const Onnx__Functi
     return MST_OK;
 }
 
-/* Default of an argument: an AttributeProto in field 11, added to the call's if that leaves it out. */
-static mst_status add_default(ox_import *c, const uint8_t *data, size_t len, ox_scope *in, ox_attr *args)
+/* Default of an argument, added to the call's if that leaves it out. */
+static mst_status add_default(ox_import *c, const Onnx__AttributeProto *p, ox_scope *in, ox_attr *args)
+{
+    bool present = false;
+    for (uint32_t i = 0; i < in->n_args; i++)
+        if (strcmp(args[i].name, ox_text(p->name)) == 0)
+            return MST_OK;
+    mst_status st = ox_decode_attr(c, in->parent, p, &args[in->n_args], &present);
+    in->n_args += present;
+    return st;
+}
+
+/* One that has arrived as bytes. */
+static mst_status unpack_default(ox_import *c, const uint8_t *data, size_t len, ox_scope *in, ox_attr *args)
 {
     ox_guard seen;
     ProtobufCMessage *m = NULL;
     MST_TRY(ox_unpack(c->pool, data, len, &onnx__attribute_proto__descriptor, &seen, &m, c->err));
-    const Onnx__AttributeProto *p = (const Onnx__AttributeProto *)m;
-    mst_status st = MST_OK;
-    bool given = false, present = false;
-    for (uint32_t i = 0; i < in->n_args; i++)
-        given = given || strcmp(args[i].name, ox_text(p->name)) == 0;
-    if (!given)
-        st = ox_decode_attr(c, in->parent, p, &args[in->n_args], &present);
-    in->n_args += present;
+    mst_status st = add_default(c, (const Onnx__AttributeProto *)m, in, args);
     protobuf_c_message_free_unpacked(m, &c->pool->pb);
     return st;
+}
+
+static size_t known_defaults(const Onnx__FunctionProto *fn, Onnx__AttributeProto *const **list)
+{
+    const size_t *n = member_of(&fn->base, FUNCTION_DEFAULT, true);
+    if (n != NULL)
+        *list = *(Onnx__AttributeProto *const *const *)member_of(&fn->base, FUNCTION_DEFAULT, false);
+    return n != NULL ? *n : 0;
 }
 
 static mst_status bind_arguments(ox_import *c, const Onnx__FunctionProto *fn, const ox_node *call,
                                  ox_scope *in)
 {
-    size_t n = call->n_attr;
+    Onnx__AttributeProto *const *known = NULL;
+    const size_t n_known = known_defaults(fn, &known);
+    size_t n = call->n_attr + n_known;
     for (unsigned i = 0; i < fn->base.n_unknown_fields; i++)
         n += fn->base.unknown_fields[i].tag == FUNCTION_DEFAULT;
     if (n > 2 * OX_MAX_ATTRS)
@@ -133,12 +157,14 @@ static mst_status bind_arguments(ox_import *c, const Onnx__FunctionProto *fn, co
         memcpy(args, call->attrs, call->n_attr * sizeof *args);
     in->args = args;
     in->n_args = call->n_attr;
+    for (size_t i = 0; i < n_known; i++)
+        MST_TRY(add_default(c, known[i], in, args));
     for (unsigned i = 0; i < fn->base.n_unknown_fields; i++) {
         const uint8_t *data;
         size_t len;
         if (fn->base.unknown_fields[i].tag == FUNCTION_DEFAULT &&
             unknown_content(&fn->base.unknown_fields[i], &data, &len))
-            MST_TRY(add_default(c, data, len, in, args));
+            MST_TRY(unpack_default(c, data, len, in, args));
     }
     return MST_OK;
 }
@@ -190,7 +216,9 @@ static mst_status bind_parameters(ox_import *c, const Onnx__FunctionProto *fn, c
 mst_status ox_inline_call(ox_import *c, const ox_scope *s, const Onnx__FunctionProto *fn, const ox_node *call)
 {
     ox_scope in = {.id = c->n_scopes, .depth = s->depth + 1, .fn = fn, .parent = s};
-    mst_status st = ox_charge(c, 1 + fn->n_input + fn->n_output + fn->base.n_unknown_fields);
+    Onnx__AttributeProto *const *defaults;
+    mst_status st = ox_charge(c, 1 + fn->n_input + fn->n_output + known_defaults(fn, &defaults) +
+                                     fn->base.n_unknown_fields);
     if (st == MST_OK)
         st = check_call(c, s, fn, call);
     if (st != MST_OK)
