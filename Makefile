@@ -330,8 +330,9 @@ NET_HASH  := $(B)/net_hash$(EXE)
 $(B)/port/tests/port/net_hash.o: ISA_FLAGS += $(if $(WINDOWS),-UMST_MAKES_DLL -DMST_USES_DLL)
 $(NET_HASH): $(B)/port/tests/port/net_hash.o $(if $(WINDOWS),$(DLL),$(LIBMST))
 	$(call say,LD) $(CC) $(CFLAGS) $(LDFLAGS) $(if $(CROSS),-static) -o $@ $(^:%.dll=$(B)/libmst.dll.a) $(LIBS_mst)
-# rounds of each test that has several: the machines are emulated
+# rounds of each test that has several, and one in how many random cases: the machines are emulated
 PORT_ROUNDS ?= 1
+PORT_SHARE  ?= 4
 # models for them, if tools for this machine are there to convert them, and what a network gives here
 PORT_CONV := $(wildcard build/release/mstconv)
 PORT_BINS := $(if $(PORT_CONV),$(patsubst tests/fixtures/onnx/%,build/port/%.bin,$(wildcard tests/fixtures/onnx/*-tsdyn.onnx tests/fixtures/onnx/swin-masked-ts.onnx)))
@@ -351,7 +352,7 @@ PORT_NEEDS := $(if $(WINDOWS),build/wine/ok)
 port-models: $(PORT_BINS) $(PORT_HERE)
 port-check: $(PORT_BIN:%=%.run) $(if $(PORT_CONV),$(NET_HASH).run)
 $(PORT_BIN:%=%.run): %.run: % $(PORT_BINS) $(PORT_NEEDS)
-	@$(call run_apart,MST_PORT_ROUNDS=$(PORT_ROUNDS) MST_FIXTURES=$(if $(PORT_CONV),tests,none) MST_CONVERTED=build/port $(PORT_RUN) $<)
+	@$(call run_apart,MST_PORT_ROUNDS=$(PORT_ROUNDS) MST_PORT_SHARE=$(PORT_SHARE) MST_FIXTURES=$(if $(PORT_CONV),tests,none) MST_CONVERTED=build/port $(PORT_RUN) $<)
 $(NET_HASH).run: %.run: % $(PORT_HERE) $(PORT_NEEDS)
 	@$(PORT_RUN) $< $(PORT_NET) 8 | tr -d '\r' | diff build/port/hashes - && echo "net_hash: a network gives what it gives here"
 

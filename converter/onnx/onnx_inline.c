@@ -6,8 +6,8 @@
 
 #include "converter/onnx/onnx_import.h"
 
-/* Fields that are newer than ONNX 1.12: unknown ones where this is built with such a schema, members of structures where
- * it is newer. Their numbers find both. */
+/* Fields that are newer than ONNX 1.12: unknown ones where this is built with such a schema, members of structures
+ * where it is newer. Their numbers find both. */
 enum { NODE_OVERLOAD = 8,
        FUNCTION_DEFAULT = 11,
        FUNCTION_OVERLOAD = 13 };
@@ -27,7 +27,7 @@ static bool unknown_content(const ProtobufCMessageUnknownField *u, const uint8_t
     return true;
 }
 
-/* The member of a field that the schema has, NULL where it has none; quantifier: how many there are of a repeated one. */
+/* The member of a field that the schema has, NULL where it has none; quantifier: how many of a repeated one. */
 static const void *member_of(const ProtobufCMessage *m, uint32_t tag, bool quantifier)
 {
     const ProtobufCFieldDescriptor *f = protobuf_c_message_descriptor_get_field(m->descriptor, tag);
