@@ -14,38 +14,14 @@ import onnx
 import pytest
 
 from built import BUILD, lasting, tool
+from parts import SETS, Parts, damaged, text
 from support import FIXTURES
 from test_long_runs import N, _made  # noqa: F401  (a fixture)
 
 ONNX = FIXTURES / "swin-ts.onnx"
-SETS = "npy:{0}/x.npy,{0}/y.npy"
-
-
-def text(path):
-    return json.dumps(lasting(json.loads(path.read_text())))
-
-
-def job(made, data=SETS, model="m.bin"):
-    return "mstcalib", ONNX, made[0] / model, data.format(made[0])
-
-
-def whole(made, folder, *args, **how):
-    tool(*job(made, **how), *args, "--json", folder / "whole.json", "--quiet", "--force")
-    return folder / "whole.json"
-
-
-def shards(made, folder, n, *args, **how):
-    """The files of the parts, with other threads and instruction sets each."""
-    paths = [folder / ("part%d.json" % (i + 1)) for i in range(n)]
-    for i, path in enumerate(paths):
-        other = ((), ("--threads", 1), ("--isa", "scalar"), ("--threads", 5))[i % 4]
-        tool(*job(made, **how), *args, *other, "--shard", "%d/%d" % (i + 1, n), "--json", path, "--quiet", "--force")
-    return paths
-
-
-def merged(folder, paths, code=0):
-    done = tool("mstcalib", "--merge", *paths, "--json", folder / "merged.json", "--quiet", "--force", code=code)
-    return folder / "merged.json" if code == 0 else done.stderr
+CALIB = Parts("mstcalib", ONNX, ways=((), ("--threads", 1), ("--isa", "scalar"), ("--threads", 5)))
+FIGURES = ("at", "energy")  # not read
+job, shards, whole, merged = CALIB.job, CALIB.shards, CALIB.whole, CALIB.merged
 
 
 @pytest.mark.parametrize("n", [1, 3, 7, N])
@@ -210,28 +186,12 @@ def test_a_page_of_parts(made, tmp_path):
     assert "%.2f %%" % r["at"][-1]["top1_percent"] in page and r["layers"][0]["name"] in page
 
 
-def damaged(good, n, rng, also=()):
-    """The same with one value another, at n places; those of figures are not read."""
-    def leaves(v, at=()):
-        for k, w in (v.items() if isinstance(v, dict) else enumerate(v) if isinstance(v, list) else ()):
-            yield at + (k,)
-            yield from leaves(w, at + (k,))
-    places = [p for p in leaves(good) if p[0] not in ("layers", "at", "provenance", "timing", "energy") or rng.random() < .05]
-    for place in rng.sample(places, n):
-        bad = json.loads(json.dumps(good))
-        parent = bad
-        for k in place[:-1]:
-            parent = parent[k]
-        parent[place[-1]] = rng.choice([None, -1, 2 ** 63 - 1, 1e308, "x", [], {}, True, 3])
-        yield bad
-
-
 def test_damaged_files(made, tmp_path):
     """One line of error, whatever a file has become, or a result where it matters to none; sums, too."""
     a, b = shards(made, tmp_path, 2, "-T", 2)
     good, refused = json.loads(b.read_text()), 0
     rng = random.Random(1)
-    for bad in damaged(good, 120, rng):
+    for bad in damaged(good, 120, rng, FIGURES):
         b.write_text(json.dumps(bad))
         done = tool("mstcalib", "--merge", a, b, "--json", "-", "--quiet", code=None)
         refused += done.returncode
@@ -285,7 +245,7 @@ def test_damaged_journals(made, tmp_path):
     journal = tmp_path / "j.json"
     want = text(whole(made, tmp_path, "-T", 2, "--resume", journal))
     good = json.loads(journal.read_text())
-    for bad in damaged(good, 80, random.Random(2)):
+    for bad in damaged(good, 80, random.Random(2), FIGURES):
         journal.write_text(json.dumps(bad))
         done = tool(*job(made), "-T", 2, "--resume", journal, "--json", tmp_path / "whole.json", "--quiet", "--force", code=None)
         assert done.returncode == 0 or len(done.stderr.splitlines()) == 1

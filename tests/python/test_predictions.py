@@ -12,9 +12,8 @@ import numpy as np
 import pytest
 
 from built import BUILD, tool
-from test_long_runs import _made, interrupted_between  # noqa: F401  (a fixture)
+from test_long_runs import N, _made, interrupted_between  # noqa: F401  (a fixture)
 from test_ranks import pytestmark as with_ranks, ranks
-from test_shards import N
 
 AT = ("--at", "1,3,4")
 FORMS = pytest.mark.parametrize("form", ["csv", "npz"])

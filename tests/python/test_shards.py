@@ -6,36 +6,13 @@ import random
 import numpy as np
 import pytest
 
-from built import lasting, tool
+from built import tool
+from parts import Parts, damaged, text
 from test_long_runs import LONG, _made, interrupted_between  # noqa: F401  (a fixture)
 
 N = 60
-
-
-def text(path):
-    """What must be the same."""
-    return json.dumps(lasting(json.loads(path.read_text())))
-
-
-def shards(made, folder, n, *args, data="npy:{0}/x.npy,{0}/y.npy"):
-    """The files of the parts, with other threads, instruction sets and schedules each."""
-    paths = []
-    for i in range(n):
-        paths.append(folder / ("part%d.json" % (i + 1)))
-        how = ((), ("--threads", 1), ("--isa", "scalar"), ("--schedule", "step"))[i % 4]
-        tool("mstrun", made[0] / "m.bin", data.format(made[0]), *args, *how, "--shard", "%d/%d" % (i + 1, n), "--json", paths[-1],
-             "--quiet", "--force")
-    return paths
-
-
-def whole(made, folder, *args, data="npy:{0}/x.npy,{0}/y.npy"):
-    tool("mstrun", made[0] / "m.bin", data.format(made[0]), *args, "--json", folder / "whole.json", "--quiet", "--force")
-    return folder / "whole.json"
-
-
-def merged(folder, paths, code=0):
-    done = tool("mstrun", "--merge", *paths, "--json", folder / "merged.json", "--quiet", "--force", code=code)
-    return folder / "merged.json" if code == 0 else done.stderr
+RUN = Parts("mstrun", ways=((), ("--threads", 1), ("--isa", "scalar"), ("--schedule", "step")))
+shards, whole, merged = RUN.shards, RUN.whole, RUN.merged
 
 
 @pytest.mark.parametrize("n", [1, 3, 7, N])
@@ -156,7 +133,6 @@ def test_damaged_files(made, tmp_path):
     """One line of error, whatever a file has become."""
     a, b = shards(made, tmp_path, 2)
     good = json.loads(b.read_text())
-    rng = random.Random(1)
     for text_now in ("", "{", "[]", "null", '{"tool": "mstrun"}', '{"tool": "mstconv", "schema": 1}', b.read_text()[:2000],
                      b.read_text().replace('"schema": 1', '"schema": 2'), b.read_text().replace('"version": "', '"version": "9')):
         b.write_text(text_now)
@@ -165,17 +141,6 @@ def test_damaged_files(made, tmp_path):
     for change in (dict(partial=True), dict(skipped=1, skipped_samples=[{"sample": 3, "reason": "read twice"}]), dict(planned=29)):
         b.write_text(json.dumps(dict(good, **change)))
         assert "part2.json: it" in merged(tmp_path, [a, b], code=1)
-
-    def leaves(v, at=()):
-        for k, w in (v.items() if isinstance(v, dict) else enumerate(v) if isinstance(v, list) else ()):
-            yield at + (k,)
-            yield from leaves(w, at + (k,))
-    places = [p for p in leaves(good) if p[0] not in ("layers", "provenance", "timing") or rng.random() < .05]
-    for place in rng.sample(places, 200):
-        bad = json.loads(json.dumps(good))
-        parent = bad
-        for k in place[:-1]:
-            parent = parent[k]
-        parent[place[-1]] = rng.choice([None, -1, 2 ** 63 - 1, 1e308, "x", [], {}, True])
+    for bad in damaged(good, 200, random.Random(1)):
         b.write_text(json.dumps(bad))
         tool("mstrun", "--merge", a, b, "--json", "-", "--quiet", code=None)
