@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 /* How many of n random cases are to be tried: all, but one in MST_PORT_SHARE where that is set (emulated machines). */
-static inline uint64_t cases(uint64_t n)
+static inline uint64_t random_cases(uint64_t n)
 {
     const char *share = getenv("MST_PORT_SHARE");
     int of = share != NULL ? atoi(share) : 1;

@@ -186,7 +186,7 @@ START_TEST(sample_graphs)
     check_graph(g, 2, 1, "tiny", false);
     check_graph(g, 2, 2, "tiny, frames", false);
     mst_graph_destroy(g);
-    for (uint64_t seed = 0; seed < cases(60); seed++) {
+    for (uint64_t seed = 0; seed < random_cases(60); seed++) {
         char name[32];
         snprintf(name, sizeof name, "sample_random %u", (unsigned)seed);
         OK(sample_random(NULL, seed, &g, &err_));
@@ -200,7 +200,7 @@ static const mst_dtype types[] = {MST_F32, MST_F16, MST_I8};
 
 START_TEST(random_nets)
 {
-    for (uint64_t seed = (uint64_t)_i * 30; seed < (uint64_t)_i * 30 + cases(30); seed++) {
+    for (uint64_t seed = (uint64_t)_i * 30; seed < (uint64_t)_i * 30 + random_cases(30); seed++) {
         char name[32];
         mst_dtype type = types[seed / 3 % 3]; /* each with each number of frames */
         mst_graph *g = block_net(seed);
@@ -216,7 +216,7 @@ END_TEST
 
 START_TEST(convolutions)
 {
-    for (uint64_t seed = (uint64_t)_i * 30; seed < (uint64_t)_i * 30 + cases(30); seed++) {
+    for (uint64_t seed = (uint64_t)_i * 30; seed < (uint64_t)_i * 30 + random_cases(30); seed++) {
         char name[32];
         mst_graph *g = conv_net(seed);
         narrow_weights(g, types[_i]);

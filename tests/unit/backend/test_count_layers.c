@@ -182,7 +182,7 @@ static void check_graph(const mst_graph *g, uint64_t seed, const char *name)
 START_TEST(random_nets)
 {
     n_fused = 0;
-    for (uint64_t seed = (uint64_t)_i * 40; seed < (uint64_t)_i * 40 + cases(40); seed++) {
+    for (uint64_t seed = (uint64_t)_i * 40; seed < (uint64_t)_i * 40 + random_cases(40); seed++) {
         char name[32];
         mst_graph *g = seed % 2 == 0 ? block_net(seed) : conv_net(seed);
         narrow_weights(g, MST_I8);
@@ -196,7 +196,7 @@ END_TEST
 
 START_TEST(sample_graphs)
 {
-    for (uint64_t seed = 0; seed < cases(60); seed++) {
+    for (uint64_t seed = 0; seed < random_cases(60); seed++) {
         char name[32];
         mst_graph *g = NULL;
         OK(sample_random(NULL, seed, &g, &err_));

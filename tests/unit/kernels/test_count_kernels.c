@@ -263,7 +263,7 @@ static void compare(const mst_count_kernels *k)
     ck_assert_int_eq(mst_count_kernels_select("scalar", &scalar, NULL), MST_OK);
     uint8_t *a = aligned_alloc(64, BYTES), *b = aligned_alloc(64, BYTES);
     for (size_t kernel = 0; kernel < sizeof tries / sizeof tries[0]; kernel++)
-        for (uint64_t seed = 0; seed < cases(TRIALS); seed++) {
+        for (uint64_t seed = 0; seed < random_cases(TRIALS); seed++) {
             one(&scalar, kernel, seed, false, a);
             one(k, kernel, seed, false, b);
             for (size_t i = 0; i < BYTES; i++)
@@ -293,7 +293,7 @@ START_TEST(scalar_equals_loops)
     uint8_t *out = aligned_alloc(64, BYTES);
     ck_assert_int_eq(mst_count_kernels_select("scalar", &k, NULL), MST_OK);
     for (size_t kernel = 0; kernel < sizeof tries / sizeof tries[0]; kernel++)
-        for (uint64_t seed = 0; seed < cases(TRIALS); seed++)
+        for (uint64_t seed = 0; seed < random_cases(TRIALS); seed++)
             one(&k, kernel, seed, true, out);
     free(out);
 }
