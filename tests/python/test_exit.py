@@ -143,6 +143,22 @@ def test_what_the_budget_finds(model, mode):
     assert strict["margin"] >= r["margin"] > loose["margin"]
 
 
+@pytest.mark.parametrize("mode", [["-T", "8,16"], ["--mode", "count", "--exit-levels", "3,16", "--seed", 3],
+                                  ["--mode", "radix", "--exit-levels", "3,15"]])
+def test_the_command_that_it_prints(model, mode):
+    """As it stands, it gives what is promised; and says how to compare."""
+    args = ("mstcalib", SWIN, model, DIGITS, DIGITS, "--exit-budget", 2, *mode, "--range", ":%d" % SAMPLES)
+    said = tool(*args, "--json", model.parent / "b.json", "--force").stdout
+    r = json.loads((model.parent / "b.json").read_text())
+    words = next(line for line in said.splitlines() if line.startswith("mstrun ")).split()
+    done = tool(*[DIGITS if w == "DATA" else w for w in words], "--range", ":%d" % SAMPLES, "--json", model.parent / "e.json", "--force")
+    again = json.loads((model.parent / "e.json").read_text())
+    for key in r["early"]:
+        assert again[key] == pytest.approx(r["early"][key], rel=1e-9), key
+    assert (again["mode"], again["stages"], again["seed"]) == (r["mode"], r["stages"], r["seed"])
+    assert ("--exit margin:1 runs all of them to the end" in done.stdout) == (r["margin"] < 1)
+
+
 def test_samples_without_labels(model):
     """A margin is found, by the last stage's class; nothing is said of top-1."""
     args = (SWIN, model, DIGITS.split(",")[0], "--exit-budget", 1, "-n", 100, "-T", "4,8,16")

@@ -30,11 +30,22 @@ def test_man_page(name):
     shown = page.replace("\\-", "-").replace("\\e", "\\")
     for option in options(name):
         assert re.search(r"^\.B (-\w, )?%s( |\[|$)" % re.escape(option), shown, re.M), option
+    others = [other for other in TOOLS if other != name]
+    assert re.findall(r"^\.BR (\w+) \(1\)", page, re.M) == others
+    assert name != "mstcalib" or "--exit-budget P" in shown[:shown.index(".SH DESCRIPTION")]
     assert ".SH EXIT STATUS" in page and not re.search(r"\{[a-z-]+\}", page)
     if shutil.which("groff") is None:
         pytest.skip("groff is not installed")
     done = subprocess.run(["groff", "-man", "-ww", "-Tascii"], input=page, capture_output=True, text=True, check=True)
     assert done.stderr == "" and "EXIT STATUS" in re.sub(".\b", "", done.stdout)
+
+
+@pytest.mark.parametrize("option, values", [
+    ("--metric", ["spikes", "energy"]), ("--search-sites", ["all", "paper"]), ("--ann-masks", ["trained", "mean", "none"]),
+    ("--readout-from", ["auto"])])
+def test_options_that_name_their_values(option, values):
+    assert complete("mstcalib", option, "") == values
+    assert ":(%s)'" % " ".join(values) in next(line for line in tool("mstcalib", "--help=zsh").stdout.splitlines() if option + "=" in line)
 
 
 def complete(name, *words):

@@ -59,6 +59,23 @@ def test_it_fits(page, tmp_path, width):
     assert wide <= width and drawn > 10 and loaded == 0
 
 
+def test_printed_headings_stay_with_their_charts(page, tmp_path):
+    if shutil.which("pdftotext") is None:
+        pytest.skip("pdftotext is not installed")
+    chromium(tmp_path, page, "--no-pdf-header-footer", "--print-to-pdf=%s" % (tmp_path / "p.pdf"))
+    done = subprocess.run(["pdftotext", tmp_path / "p.pdf", "-"], capture_output=True, text=True, check=True)
+    sheets = [" ".join(sheet.split()) for sheet in done.stdout.split("\f")]
+    found = 0
+    for section in re.findall("<section.*?</section>", page.read_text(), re.S):
+        heading = html.unescape(re.search("<h2[^>]*>([^<]*)<", section).group(1))
+        first = re.search("<figcaption>([^<]*)<", section)
+        if first is None or heading == "Samples whose class flips":
+            continue
+        found += 1
+        assert any(re.search(re.escape(heading) + ".*" + re.escape(html.unescape(first.group(1))), sheet) for sheet in sheets), heading
+    assert found >= 5
+
+
 @pytest.mark.parametrize("theme", [LIGHT, DARK])
 def test_themes(page, tmp_path, theme):
     Image = pytest.importorskip("PIL.Image")

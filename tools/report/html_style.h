@@ -83,7 +83,8 @@ static const char *const mst_html_style[] = {
     "--c1:#d55e00;--c2:#009e73;--c3:#cc79a7;--c4:#e69f00;--c5:#7d8790;--heat:#0072b2;--good:#00765a;--bad:#b44a00}",
     "body{max-width:none;font-size:10.5pt;padding:0}figure,ul.flips li,dl.key "
     "div{break-inside:avoid}h2{break-after:avoid}",
-    "section>p{break-after:avoid}section>.charts{display:block;break-before:avoid}figcaption{break-after:avoid}",
+    "section>p{break-after:avoid;break-inside:avoid}section>.charts{display:block;break-before:avoid}",
+    "figcaption{break-after:avoid}",
     "nav,summary{display:none}.scroll{overflow:visible}svg{max-width:15cm}",
     "*{print-color-adjust:exact;-webkit-print-color-adjust:exact}}\n",
 };
