@@ -58,7 +58,7 @@ def test_tuning_is_that_of_mstcalib(path, tmp_path):
 
 
 def test_what_mstcalib_refuses(path):
-    with pytest.raises(mst.Error, match="none or mean, found 'odd'"):
+    with pytest.raises(mst.Error, match="none, mean or trained, found 'odd'"):
         mst.calibrate(SWIN, path, DIGITS, ann_masks="odd")
     with pytest.warns(mst.Warning, match="the .bin was not made from this .onnx"):
         mst.calibrate(MODELS / "digits-swin-sa50.onnx", path, DIGITS, T=2, samples=2)
