@@ -5,33 +5,11 @@
 
 #include "tools/tool_output.h"
 #include "tools/tool_table.h"
+#include "tools/tool_term.h"
 
 #define WIDTH 100 /* of the paragraph */
 
 /* ---- text ------------------------------------------------------------------------------------ */
-
-/* Break lines at spaces. */
-static void print_paragraph(const char *text, FILE *f)
-{
-    size_t column = 0;
-    while (*text != '\0') {
-        size_t word = 0;
-        while (text[word] != '\0' && text[word] != ' ')
-            word++;
-        if (column != 0 && column + 1 + word > WIDTH) {
-            fputc('\n', f);
-            column = 0;
-        } else if (column != 0) {
-            fputc(' ', f);
-            column++;
-        }
-        for (size_t i = 0; i < word; i++) /* names are of the file's making */
-            fputc((unsigned char)text[i] < 0x20 || text[i] == 0x7f ? '?' : text[i], f);
-        column += word;
-        text += word + (text[word] == ' ');
-    }
-    fputs("\n\n", f);
-}
 
 static void points_cell(mst_table *t, const mst_attrib_effect *e)
 {
@@ -94,7 +72,8 @@ static mst_status print_parts(const mst_attrib_report *r, FILE *f, mst_err *err)
         if (i == r->n_parts)
             break;
         const mst_attrib_part *p = &r->parts[i];
-        const char *name = mst_part_text(&tmp, r, p);
+        bool inside = p->layer != MST_NONE && p->layer != r->n_layers;
+        const char *name = inside ? r->layers[p->layer].name : mst_part_text(&tmp, r, p);
         mst_table_cell(&t, "%s%s", name != NULL ? name : "?", p->layer == MST_NONE ? " (all its layers)" : "");
         mst_table_cell(&t, "%s", mst_cause_name((int)p->largest));
         effect_cells(&t, &p->away);
@@ -109,14 +88,16 @@ static mst_status print_parts(const mst_attrib_report *r, FILE *f, mst_err *err)
 mst_status mst_attrib_print(const mst_attrib_report *r, const mst_words *w, FILE *f, mst_err *err)
 {
     fprintf(f, "\nWhere the accuracy goes (%zu samples)\n\n", r->samples);
-    print_paragraph(w->summary, f);
+    mst_term_flow(w->summary, WIDTH, 0, f);
+    fputc('\n', f);
     MST_TRY(print_causes(r, f, err));
     if (r->n_parts != 0)
         MST_TRY(print_parts(r, f, err));
-    fputs("away: what is better without this cause (or this layer's own error); alone: what it costs by itself;\n"
-          "share: causes added one by one, from the top and from the bottom, the mean of both. Points of top-1\n"
-          "+- standard errors of pairs; logits: relative L2. Exact definitions: mst/attribute.h.\n",
-          f);
+    static const char columns[] =
+        "away: what is better without this cause (or this layer's own error); alone: what it costs by itself;\n"
+        "share: causes added one by one, from the top and from the bottom, the mean of both. Points of top-1\n"
+        "+- standard errors of pairs; logits: relative L2. Exact definitions: mst/attribute.h.\n";
+    mst_term_print(f, 0, "%s", columns);
     return MST_OK;
 }
 

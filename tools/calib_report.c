@@ -10,6 +10,7 @@
 #include "tools/tool_mode.h"
 #include "tools/tool_output.h"
 #include "tools/tool_table.h"
+#include "tools/tool_term.h"
 
 #define WORST 3 /* layers marked in the table */
 #define LEVELS_COLUMN 4
@@ -70,16 +71,16 @@ static size_t layer_heads(const mst_calib_report *r, const char **heads, char pa
     static const char *const fixed[] = {
         "",
         "layer",
-        ">theta",
-        ">L",
-        ">levels",
-        ">rate %",
-        ">mae",
+        ">~theta",
+        ">~L",
+        ">~levels",
+        ">~rate %",
+        ">~mae",
         ">rel. L2",
-        ">max",
-        ">bias",
-        ">in theta/2L %",
-        ">residual",
+        ">~max",
+        ">~bias",
+        ">~in theta/2L %",
+        ">~residual",
     };
     size_t n = 0;
     for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++)
@@ -91,6 +92,31 @@ static size_t layer_heads(const mst_calib_report *r, const char **heads, char pa
             heads[n++] = parts[p];
         }
     return n;
+}
+
+/* What marks and columns are, of those that are there. */
+static void print_notes(const mst_calib_report *r, const mst_table *t, FILE *f)
+{
+    char time[64] = "", parts[200] = "";
+    size_t from = t->columns, used = 0, shown = 0;
+    for (int p = 0; p < MST_PART_COUNT; p++)
+        from -= mst_calib_has_part(r->mode, (mst_calib_part)p);
+    for (size_t c = from; c < t->columns; c++)
+        shown += t->shown[c];
+    for (size_t c = from; c < t->columns && shown < t->columns - from; c++)
+        if (t->shown[c])
+            used += (size_t)snprintf(parts + used, sizeof parts - used, "%s%s", used != 0 ? ", " : "", t->heads[c] + 1);
+    if (!mst_mode_counts(r->mode))
+        snprintf(time, sizeof time, "At t = %u%s. ", r->points[r->n_points - 1].t,
+                 r->n_points > 1 ? " (--json: at all of them)" : "");
+    if (shown == t->columns - from)
+        snprintf(parts, sizeof parts, "The last five columns\nare the mean absolute parts of the error: ");
+    else if (shown != 0)
+        snprintf(parts + used, sizeof parts - used, ": mean absolute parts of the error: ");
+    mst_term_print(f, 0,
+                   "%s! marks the %d layers with the largest relative error, inherited or own. %s"
+                   "see mstcalib --help.\n",
+                   time, WORST, parts);
 }
 
 static mst_status print_layers(const mst_calib_report *r, FILE *f, mst_err *err)
@@ -118,7 +144,10 @@ static mst_status print_layers(const mst_calib_report *r, FILE *f, mst_err *err)
             if (mst_calib_has_part(r->mode, (mst_calib_part)p))
                 mst_table_real(&t, l->part_abs[p], 4);
     }
-    return mst_table_end(&t, f, err);
+    MST_TRY(mst_table_end(&t, f, err));
+    fputc('\n', f);
+    print_notes(r, &t, f);
+    return MST_OK;
 }
 
 /* What accuracy is lost to the ANN, and what the network takes in its place. */
@@ -151,17 +180,16 @@ static void print_mode(const mst_run_about *a, FILE *f)
         fprintf(f, "logits are averaged from step %" PRIu64 " on; before it, from step 1\n\n", a->readout_from);
 }
 
-mst_status mst_calib_print(const mst_calib_facts *c, FILE *f, mst_err *err)
+static void print_head(const mst_calib_facts *c, const mst_figures *x, FILE *f)
 {
     const mst_calib_report *r = &c->report;
     const mst_run_about *a = &c->run.about;
     fprintf(f, "%s against %s on %s: %zu samples\n", a->model, c->about.onnx, a->data, r->samples);
-    mst_figures x = mst_figures_of(a, &c->run.sums.all, r->samples, mst_run_steps(a));
-    mst_assumed_print(&a->assumed, &c->run.sums.outcome, mst_figures_analog(&x), f);
+    mst_assumed_print(&a->assumed, &c->run.sums.outcome, mst_figures_analog(x), f);
     fputc('\n', f);
     if (r->samples == 0) { /* of a part */
         fputs("no sample could be used\n", f);
-        return MST_OK;
+        return;
     }
     print_mode(a, f);
     if (c->about.lacks_masks)
@@ -171,15 +199,20 @@ mst_status mst_calib_print(const mst_calib_facts *c, FILE *f, mst_err *err)
         fprintf(f, "The ANN has the masks %s, by their mean: none are drawn (mstrun --mode ann does).\n\n",
                 strcmp(c->about.ann_masks, "trained") == 0 ? "that the weights were trained with"
                                                            : "of the model file");
+}
+
+mst_status mst_calib_print(const mst_calib_facts *c, FILE *f, mst_err *err)
+{
+    const mst_calib_report *r = &c->report;
+    mst_figures x = mst_figures_of(&c->run.about, &c->run.sums.all, r->samples, mst_run_steps(&c->run.about));
+    mst_term_lines lines;
+    print_head(c, &x, mst_term_hold(&lines, f));
+    mst_term_release(&lines, 2);
+    if (r->samples == 0)
+        return MST_OK;
     MST_TRY(print_network(r, f, err));
-    print_cost(c, &x, f);
+    print_cost(c, &x, mst_term_hold(&lines, f));
+    mst_term_release(&lines, 2);
     MST_TRY(print_layers(r, f, err));
-    fputc('\n', f);
-    if (!mst_mode_counts(r->mode))
-        fprintf(f, "At t = %u%s. ", r->points[r->n_points - 1].t, r->n_points > 1 ? " (--json: at all of them)" : "");
-    fprintf(f,
-            "! marks the %d layers with the largest relative error, inherited or own. The last five columns\n"
-            "are the mean absolute parts of the error: see mstcalib --help.\n",
-            WORST);
     return c->attrib != NULL ? mst_attrib_print(c->attrib, c->words, f, err) : MST_OK;
 }

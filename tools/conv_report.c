@@ -9,6 +9,7 @@
 #include "tools/tool_model.h"
 #include "tools/tool_output.h"
 #include "tools/tool_table.h"
+#include "tools/tool_term.h"
 
 static double size_ratio(const mst_conv_facts *c)
 {
@@ -93,6 +94,23 @@ static void print_input(const mst_conv_facts *c, FILE *f)
     fputc('\n', f);
 }
 
+static void print_network(const mst_conv_facts *c, FILE *f)
+{
+    const mst_report *r = c->report;
+    const mst_meta *m = &c->graph->meta;
+    fprintf(f, "\n%u layers spike, %u nodes are nonlinear and do not, %u masks; attention: %s; ",
+            r->n_neuron_layers,
+            r->n_non_spiking, r->n_masks, r->attention != NULL ? r->attention : "none");
+    fprintf(f, "BatchNorm not folded: %u; T = %u", r->bn_kept, m->timesteps);
+    if (m->run != MST_RULE_STEP)
+        fprintf(f, "; mode: %s", mst_run_rule_name((int)m->run));
+    if (m->thinning != MST_THIN_BINOMIAL)
+        fprintf(f, "; thinning: %s", mst_thinning_name((int)m->thinning));
+    fprintf(f, "\n");
+    print_input(c, f);
+    print_weights(r, f);
+}
+
 mst_status mst_conv_print(const mst_conv_facts *c, FILE *f, mst_err *err)
 {
     static const char *const all[] = {"layer", "kind", ">neurons", ">theta", ">L", ">levels", "site", ">mask",
@@ -100,7 +118,6 @@ mst_status mst_conv_print(const mst_conv_facts *c, FILE *f, mst_err *err)
                                       "does not spike because"};
     const char *heads[sizeof all / sizeof all[0]];
     const mst_report *r = c->report;
-    const mst_meta *m = &c->graph->meta;
     bool levels = has_levels(r);
     size_t n = 0;
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
@@ -113,17 +130,9 @@ mst_status mst_conv_print(const mst_conv_facts *c, FILE *f, mst_err *err)
             if (r->rows[i].spiking == (spiking == 1))
                 add_row(&t, &r->rows[i], levels);
     MST_TRY(mst_table_end(&t, f, err));
-    fprintf(f, "\n%u layers spike, %u nodes are nonlinear and do not, %u masks; attention: %s; ",
-            r->n_neuron_layers,
-            r->n_non_spiking, r->n_masks, r->attention != NULL ? r->attention : "none");
-    fprintf(f, "BatchNorm not folded: %u; T = %u", r->bn_kept, m->timesteps);
-    if (m->run != MST_RULE_STEP)
-        fprintf(f, "; mode: %s", mst_run_rule_name((int)m->run));
-    if (m->thinning != MST_THIN_BINOMIAL)
-        fprintf(f, "; thinning: %s", mst_thinning_name((int)m->thinning));
-    fprintf(f, "\n");
-    print_input(c, f);
-    print_weights(r, f);
+    mst_term_lines lines;
+    print_network(c, mst_term_hold(&lines, f));
+    mst_term_release(&lines, 2);
     MST_TRY(mst_pairs_print(c->pairs, f, err));
     if (c->thresholds != NULL)
         MST_TRY(mst_thresholds_print(c->thresholds, f, err));

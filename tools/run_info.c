@@ -8,6 +8,9 @@
 #include "tools/tool_output.h"
 #include "tools/tool_prepare.h"
 #include "tools/tool_table.h"
+#include "tools/tool_term.h"
+
+#define LABEL 14 /* columns before what is said */
 
 static const mst_node *neuron_of(const mst_program *p, size_t k)
 {
@@ -25,7 +28,7 @@ static bool has_levels(const mst_program *p)
 
 static mst_status print_layers(const mst_program *p, FILE *f, mst_err *err)
 {
-    static const char *const all[] = {"layer", "kind", "site", ">stage", ">block", ">neurons", ">theta",
+    static const char *const all[] = {"layer", "kind", "site", ">~stage", ">~block", ">neurons", ">theta",
                                       ">L", ">levels", ">mask", ">trained"};
     const char *heads[sizeof all / sizeof all[0]];
     bool levels = has_levels(p);
@@ -56,7 +59,7 @@ static mst_status print_layers(const mst_program *p, FILE *f, mst_err *err)
     return mst_table_end(&t, f, err);
 }
 
-mst_status mst_info_print(const mst_program *p, const char *model, FILE *f, mst_err *err)
+static void print_about(const mst_program *p, const char *model, FILE *f)
 {
     const mst_graph *g = mst_program_graph(p);
     char shape[128], hash[65], prepare[128];
@@ -87,6 +90,13 @@ mst_status mst_info_print(const mst_program *p, const char *model, FILE *f, mst_
             g->n_nodes, mst_program_layers(p));
     fprintf(f, "dense         %.4g M operations per pass\n", 1e-6 * (double)mst_program_dense_ops(p));
     fprintf(f, "memory        %.1f MB per thread\n\n", 1e-6 * (double)mst_program_session_bytes(p));
+}
+
+mst_status mst_info_print(const mst_program *p, const char *model, FILE *f, mst_err *err)
+{
+    mst_term_lines lines;
+    print_about(p, model, mst_term_hold(&lines, f));
+    mst_term_release(&lines, LABEL);
     return print_layers(p, f, err);
 }
 

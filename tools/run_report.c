@@ -6,6 +6,9 @@
 
 #include "tools/tool_mode.h"
 #include "tools/tool_table.h"
+#include "tools/tool_term.h"
+
+#define LABEL 14 /* columns before a figure */
 
 /* "16 levels", "each layer's own levels (15 to 16)" */
 static const char *levels_text(const mst_run_about *a, char *out, size_t n)
@@ -47,6 +50,13 @@ static void print_title(const mst_run_facts *r, bool several, FILE *f)
     mst_figures x = mst_figures_of(a, &r->sums.all, r->sums.samples, mst_run_steps(a));
     mst_assumed_print(&a->assumed, &r->sums.outcome, mst_figures_analog(&x), f);
     fputc('\n', f);
+}
+
+static void title(const mst_run_facts *r, bool several, FILE *f)
+{
+    mst_term_lines lines;
+    print_title(r, several, mst_term_hold(&lines, f));
+    mst_term_release(&lines, 2);
 }
 
 /* In step mode what there is at each step asked for. */
@@ -180,8 +190,9 @@ static void layer_cells(const mst_run_facts *r, size_t k, mst_table *t)
 static mst_status print_layers(const mst_run_facts *r, FILE *f, mst_err *err)
 {
     bool counts = mst_mode_counts(r->about.mode);
-    const char *const heads[] = {"layer", "kind", ">neurons", ">theta", counts ? ">levels" : ">L", ">mask", ">rate %",
-                                 counts ? ">events/synapse" : ">input rate %", ">fired", ">spikes"};
+    const char *const heads[] = {"layer", "kind", ">neurons", ">~theta",
+                                 counts ? ">~levels" : ">~L", ">~mask", ">rate %",
+                                 counts ? ">~events/synapse" : ">~input rate %", ">fired", ">spikes"};
     mst_table t;
     mst_table_begin(&t, sizeof heads / sizeof heads[0], heads);
     for (size_t k = 0; k < r->sums.n_layers; k++)
@@ -189,24 +200,32 @@ static mst_status print_layers(const mst_run_facts *r, FILE *f, mst_err *err)
     return mst_table_end(&t, f, err);
 }
 
+static void print_figures(const mst_run_facts *r, const mst_figures *x, FILE *f)
+{
+    mst_term_lines lines;
+    FILE *o = mst_term_hold(&lines, f);
+    if (r->about.mode == MST_RUN_ANN) {
+        print_ann(r, x, o);
+    } else {
+        print_latency(&r->about, o);
+        print_spikes(r, x, o);
+        print_energy(r, x, o);
+    }
+    fprintf(o, "simulation    %.2f s for %" PRIu64 " samples (%.1f samples/s)\n", r->sums.seconds,
+            r->sums.samples, samples_a_second(r));
+    mst_term_release(&lines, LABEL);
+}
+
 static mst_status print_one(const mst_run_facts *r, FILE *f, mst_err *err)
 {
     mst_figures x = mst_figures_of(&r->about, &r->sums.all, r->sums.samples, mst_run_steps(&r->about));
-    print_title(r, false, f);
+    title(r, false, f);
     if (r->sums.samples == 0) {
         fputs("no sample could be used\n", f);
         return MST_OK;
     }
     MST_TRY(print_accuracy(r, f, err));
-    if (r->about.mode == MST_RUN_ANN) {
-        print_ann(r, &x, f);
-    } else {
-        print_latency(&r->about, f);
-        print_spikes(r, &x, f);
-        print_energy(r, &x, f);
-    }
-    fprintf(f, "simulation    %.2f s for %" PRIu64 " samples (%.1f samples/s)\n", r->sums.seconds,
-            r->sums.samples, samples_a_second(r));
+    print_figures(r, &x, f);
     if (r->about.mode == MST_RUN_ANN)
         return MST_OK;
     fputc('\n', f);
@@ -218,7 +237,7 @@ static mst_status print_rows(const mst_run_facts *runs, size_t n, FILE *f, mst_e
     static const char *const heads[] = {">levels", ">top-1 %", ">latency, steps", ">fired", ">spikes", ">SOPs, M",
                                         ">MACs, M", ">energy, uJ", ">x ANN", ">and memory", ">x ANN", ">samples/s"};
     mst_table t;
-    print_title(&runs[0], true, f);
+    title(&runs[0], true, f);
     mst_table_begin(&t, sizeof heads / sizeof heads[0], heads);
     for (const mst_run_facts *r = runs; r < runs + n; r++) {
         mst_figures x = mst_figures_of(&r->about, &r->sums.all, r->sums.samples, mst_run_steps(&r->about));

@@ -3,15 +3,32 @@
 
 #include <math.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 #include "runtime/core/checked.h"
 #include "runtime/core/grow.h"
+#include "tools/tool_names.h"
+#include "tools/tool_term.h"
 
 #define MAX_CELL 160
 #define LEAST 12 /* columns that a text keeps */
+
+static bool is_right(const mst_table *t, size_t c) { return t->heads[c][0] == '>'; }
+
+/* Is it among the first to be left out? */
+static bool is_minor(const mst_table *t, size_t c) { return is_right(t, c) && t->heads[c][1] == '~'; }
+
+static const char *head_of(const mst_table *t, size_t c) { return t->heads[c] + is_right(t, c) + is_minor(t, c); }
+
+/* The column that says what a row is of. */
+static size_t name_column(const mst_table *t)
+{
+    size_t c = 0;
+    while (c + 1 < t->columns && (is_right(t, c) || t->heads[c][0] == '\0'))
+        c++;
+    return c;
+}
 
 void mst_table_begin(mst_table *t, size_t columns, const char *const *heads)
 {
@@ -89,82 +106,127 @@ static const char *shorten(const char *s, size_t width, char *out, size_t n)
     return out;
 }
 
-static void print_row(const mst_table *t, size_t shown, const char *const *row, const size_t *width, bool head, FILE *f)
+static void print_row(const mst_table *t, const char *const *row, const size_t *width, FILE *f)
 {
-    for (size_t c = 0; c < shown; c++) {
+    size_t last = t->columns;
+    while (!t->shown[last - 1])
+        last--;
+    for (size_t c = 0; c < last; c++) {
         char cut[MAX_CELL];
-        bool right = t->heads[c][0] == '>';
-        const char *text = right && head ? row[c] + 1 : right ? row[c]
-                                                              : shorten(row[c], width[c], cut, sizeof cut);
+        if (!t->shown[c])
+            continue;
+        const char *text = row == NULL ? head_of(t, c) : row[c];
+        text = is_right(t, c) ? text : shorten(text, width[c], cut, sizeof cut);
         int pad = (int)(width[c] - width_of(text));
         const char *gap = c != 0 ? "  " : "";
-        if (right)
+        if (is_right(t, c))
             fprintf(f, "%s%*s%s", gap, pad, "", text);
         else
-            fprintf(f, "%s%s%*s", gap, text, c + 1 < shown ? pad : 0, "");
+            fprintf(f, "%s%s%*s", gap, text, c + 1 < last ? pad : 0, "");
     }
     fputc('\n', f);
 }
 
-/* Columns of the terminal that f is; SIZE_MAX: it is none. */
-static size_t room_of(FILE *f)
+static size_t measure(const mst_table *t, size_t *width)
 {
-    struct winsize w;
-    int fd = fileno(f);
-    return fd >= 0 && isatty(fd) && ioctl(fd, TIOCGWINSZ, &w) == 0 && w.ws_col != 0 ? w.ws_col : SIZE_MAX;
-}
-
-/* Take from the widest column of texts, one after another, until the table fits or all are short; then leave out
- * columns from the right. Returns how many stay. */
-static size_t fit(const mst_table *t, size_t room, size_t *width)
-{
-    size_t all = 2 * (t->columns - 1), shown = t->columns;
+    size_t all = 2 * (t->columns - 1);
+    for (size_t c = 0; c < t->columns; c++)
+        width[c] = width_of(head_of(t, c));
+    for (size_t i = 0; i < t->cells; i++) {
+        size_t w = width_of(t->text[i]);
+        width[i % t->columns] = w > width[i % t->columns] ? w : width[i % t->columns];
+    }
     for (size_t c = 0; c < t->columns; c++)
         all += width[c];
+    return all;
+}
+
+/* Names of nodes, which begin with a slash. */
+static void shorten_names(mst_table *t, size_t column)
+{
+    size_t rows = t->cells / t->columns, n = 0;
+    const char **names = mst_arena_array(&t->arena, rows + 1, sizeof *names);
+    for (size_t i = column; names != NULL && i < t->cells; i += t->columns)
+        if (t->text[i][0] == '/')
+            names[n++] = t->text[i];
+    const char **out = names != NULL ? mst_short_names(names, n, &t->arena) : NULL;
+    for (size_t i = column, k = 0; out != NULL && i < t->cells; i += t->columns)
+        if (t->text[i][0] == '/')
+            t->text[i] = out[k++];
+}
+
+/* Take from the widest text but the names until the table fits or all are short. */
+static size_t cut_texts(const mst_table *t, size_t all, size_t room, size_t names, size_t *width)
+{
     while (all > room) {
         size_t widest = t->columns;
         for (size_t c = 0; c < t->columns; c++)
-            if (t->heads[c][0] != '>' && width[c] > LEAST && (widest == t->columns || width[c] > width[widest]))
+            if (c != names && !is_right(t, c) && width[c] > LEAST && (widest == t->columns || width[c] > width[widest]))
                 widest = c;
         if (widest == t->columns)
             break;
         width[widest]--;
         all--;
     }
-    for (; all > room && shown > 2; shown--)
-        all -= 2 + width[shown - 1];
-    return shown;
+    return all;
 }
 
-static void print_left_out(const mst_table *t, size_t shown, FILE *f)
+/* From the right: minor columns, then others; two stay. */
+static size_t leave_out(mst_table *t, size_t all, size_t room, size_t names, const size_t *width)
 {
-    if (shown == t->columns)
+    for (int minor = 1; minor >= 0; minor--)
+        for (size_t c = t->columns; c-- > 0 && all > room;) {
+            size_t others = 0;
+            for (size_t i = 0; i < t->columns; i++)
+                others += t->shown[i] && i != names && t->heads[i][0] != '\0';
+            if (c == names || !t->shown[c] || t->heads[c][0] == '\0' || others < 2 || (minor == 1 && !is_minor(t, c)))
+                continue;
+            t->shown[c] = false;
+            all -= 2 + width[c];
+        }
+    return all;
+}
+
+/* Short names, short texts, fewer columns, and at last names that are cut: until it fits. */
+static void fit(mst_table *t, size_t room, size_t *width)
+{
+    size_t names = name_column(t), all = measure(t, width);
+    if (all <= room)
         return;
-    fputs("(a wider terminal, or a file, has", f);
-    for (size_t c = shown; c < t->columns; c++)
-        fprintf(f, "%s %s", c != shown ? "," : "", t->heads[c] + (t->heads[c][0] == '>'));
-    fputs(")\n", f);
+    shorten_names(t, names);
+    all = cut_texts(t, measure(t, width), room, names, width);
+    all = leave_out(t, all, room, names, width);
+    while (all > room && width[names] > LEAST && !is_right(t, names)) {
+        width[names]--;
+        all--;
+    }
+}
+
+static void print_left_out(const mst_table *t, FILE *f)
+{
+    char text[MST_TABLE_MAX_COLUMNS * 40] = "";
+    size_t used = 0;
+    for (size_t c = 0; c < t->columns; c++)
+        if (!t->shown[c])
+            used += (size_t)snprintf(text + used, sizeof text - used, "%s %.36s", used != 0 ? "," : "", head_of(t, c));
+    if (used != 0)
+        mst_term_print(f, 1, "(a wider terminal, or a file, has%s)\n", text);
 }
 
 mst_status mst_table_end(mst_table *t, FILE *f, mst_err *err)
 {
     mst_status st = t->status;
+    size_t width[MST_TABLE_MAX_COLUMNS];
+    for (size_t c = 0; c < t->columns; c++)
+        t->shown[c] = true;
     if (st != MST_OK) {
         mst_fail(err, st, "out of memory for a table");
     } else {
-        size_t width[MST_TABLE_MAX_COLUMNS] = {0};
-        for (size_t c = 0; c < t->columns; c++)
-            width[c] = width_of(t->heads[c]) - (t->heads[c][0] == '>');
-        for (size_t i = 0; i < t->cells; i++) {
-            size_t w = width_of(t->text[i]);
-            if (w > width[i % t->columns])
-                width[i % t->columns] = w;
-        }
-        size_t shown = fit(t, room_of(f), width);
-        print_row(t, shown, t->heads, width, true, f);
+        fit(t, mst_term_width(f), width);
+        print_row(t, NULL, width, f);
         for (size_t i = 0; i + t->columns <= t->cells; i += t->columns)
-            print_row(t, shown, t->text + i, width, false, f);
-        print_left_out(t, shown, f);
+            print_row(t, t->text + i, width, f);
+        print_left_out(t, f);
     }
     mst_arena_release(&t->arena);
     return st;

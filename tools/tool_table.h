@@ -2,6 +2,7 @@
 #ifndef MST_TOOL_TABLE_H
 #define MST_TOOL_TABLE_H
 
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "mst/alloc.h"
@@ -13,10 +14,12 @@ typedef struct mst_table {
     size_t columns, cells, cap;
     const char **text; /* [cap], rows of [columns] */
     const char *const *heads;
-    mst_status status; /* first failure; printing then says so */
+    bool shown[MST_TABLE_MAX_COLUMNS]; /* once printed: there was room for it */
+    mst_status status;                 /* first failure; printing then says so */
 } mst_table;
 
-/* heads [columns]: a '>' in front aligns to the right. Lent. */
+/* heads [columns]: a '>' in front aligns to the right, a ">~" also says that it is left out first where there is no
+ * room for all. The first column of text that has a head says what rows are of. Lent. */
 void mst_table_begin(mst_table *t, size_t columns, const char *const *heads);
 /* The next cell, row by row. Control characters become '?'. */
 void mst_table_cell(mst_table *t, const char *fmt, ...) MST_PRINTF(2, 3);
@@ -24,9 +27,9 @@ void mst_table_cell(mst_table *t, const char *fmt, ...) MST_PRINTF(2, 3);
 void mst_table_real(mst_table *t, double v, int digits);
 /* A range: "1.5", or "0.8..1.5" where its ends differ. */
 void mst_table_range(mst_table *t, double least, double most);
-/* Print and release. On a terminal that is too narrow for it, texts of columns that are aligned to the left are cut in
- * their middle (names differ at their ends), then columns are left out from the right and named
- * below. ENOMEM if a cell could not be kept. */
+/* Print and release. On a terminal that is too narrow for it, names of nodes become short (tool_names.h), other texts
+ * are cut in their middle, then columns are left out from the right and named below, and names are cut at last. ENOMEM
+ * if a cell could not be kept. */
 mst_status mst_table_end(mst_table *t, FILE *f, mst_err *err);
 
 #endif

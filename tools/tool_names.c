@@ -1,0 +1,54 @@
+/* See tool_names.h. */
+#include "tools/tool_names.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+/* Bytes of the last "/part" that all names end with; 0: there is none. */
+static size_t common_end(const char *const *names, size_t n)
+{
+    const char *first = n > 1 ? strrchr(names[0], '/') : NULL;
+    if (first == NULL || first == names[0])
+        return 0;
+    for (size_t k = 1; k < n; k++) {
+        const char *end = strrchr(names[k], '/');
+        if (end == NULL || end == names[k] || strcmp(end, first) != 0)
+            return 0;
+    }
+    return strlen(first);
+}
+
+static void shorten(const char *name, size_t drop, char *out)
+{
+    size_t n = strlen(name) - drop, used = 0;
+    for (size_t i = 0; i < n;) {
+        size_t part = 0;
+        while (i + part < n && name[i + part] != '/')
+            part++;
+        size_t next = i + part + 1;
+        bool repeated =
+            part != 0 && next + part < n && memcmp(name + i, name + next, part) == 0 && name[next + part] == '.';
+        if (part != 0 && !repeated) {
+            if (used != 0)
+                out[used++] = '/';
+            memcpy(out + used, name + i, part);
+            used += part;
+        }
+        i = next;
+    }
+    out[used] = '\0';
+}
+
+const char **mst_short_names(const char *const *names, size_t n, mst_arena *arena)
+{
+    size_t drop = common_end(names, n);
+    const char **out = mst_arena_array(arena, n + 1, sizeof *out);
+    for (size_t k = 0; out != NULL && k < n; k++) {
+        char *name = mst_arena_alloc(arena, strlen(names[k]) + 1);
+        if (name == NULL)
+            return NULL;
+        shorten(names[k], drop, name);
+        out[k] = name[0] != '\0' ? name : names[k];
+    }
+    return out;
+}

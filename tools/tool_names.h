@@ -1,0 +1,11 @@
+/* Names of layers as people read them. Knows nothing of layers. */
+#ifndef MST_TOOL_NAMES_H
+#define MST_TOOL_NAMES_H
+
+#include "mst/alloc.h"
+
+/* "/blocks/blocks.0/q_if/Floor" as "blocks.0/q_if": exporters repeat what a module stands in, and all names may have
+ * the last part in common. names [n]; the result [n] is in the arena; NULL: out of memory. */
+const char **mst_short_names(const char *const *names, size_t n, mst_arena *arena);
+
+#endif
