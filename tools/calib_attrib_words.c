@@ -349,7 +349,7 @@ static bool find_causes(const mst_words_of *of, mst_words *w)
     bool said[MST_CAUSE_COUNT] = {false}, room = true;
     for (const mst_attrib_cause *c; (c = next_cause(r, w, said)) != NULL;) {
         said[c->cause] = true;
-        mst_finding *f = add(w, mst_cause_name(c->cause), value_of(r, c));
+        mst_finding *f = add(w, mst_cause_name((int)c->cause), value_of(r, c));
         place(r, c->cause, f);
         rule say = rules[c->cause];
         say(of, w, f);
