@@ -1,16 +1,19 @@
-"""From a PyTorch network with QCFS activations to spikes and figures, in Python alone.
+"""From a PyTorch network with QCFS activations to spikes, figures and a page that explains them, in Python alone.
 
-    python python/tutorial.py
+    python python/tutorial.py [FOLDER]
 
-The network is trained on 1,500 of the bundled digits for a minute; docs/PYTHON.md explains the rest.
+The network is trained on 1,500 of the bundled digits for a minute. FOLDER (default: .) gets it as network.onnx, converted
+as network.bin, and the page, report.html. docs/PYTHON.md has the same as commands.
 """
 import pathlib
+import sys
 
+import onnx
 import torch
 from torch import nn
 
 import mst
-from mst.torch import QCFS, calibrate
+from mst.torch import QCFS, calibrate, export
 
 FOLDER = pathlib.Path(__file__).resolve().parents[1] / "examples" / "data"
 DIGITS = "idx:%s,%s" % (FOLDER / "digits-test-images.idx3-ubyte.gz", FOLDER / "digits-test-labels.idx1-ubyte.gz")
@@ -33,18 +36,19 @@ def trained(x, y):
     return network.eval()
 
 
-def main():
+def main(out):
     images, labels = mst.data.arrays(mst.data.open(DIGITS))
     network = trained(torch.from_numpy(images[:TRAIN]), torch.from_numpy(labels[:TRAIN]))
+    onnx.save(export.export(network, torch.from_numpy(images[:1])), out / "network.onnx")
     images, labels = images[TRAIN:], labels[TRAIN:]
-    model = mst.convert(network, example=torch.from_numpy(images[:1]))
-    for mode in model.modes:
+    model = mst.convert(out / "network.onnx", out / "network.bin", mean=[0], std=[1])
+    for mode in ("ann", "step", "count", "radix"):
         result = model.run(images, labels=labels, mode=mode)
-        print("%-5s top-1 %.1f %%, %6.0f spikes, energy %.2f times the ANN's" % (
+        print("%-5s top-1 %.1f %%, %.0f spikes, energy %.2f times the ANN's" % (
             mode, 100 * result.accuracy, result.mean("spikes"), result.energy.ratio))
-    report = mst.calibrate(network, model, (images, labels), T=[8, 16, 64], example=torch.from_numpy(images[:1]))
+    report = mst.calibrate(out / "network.onnx", model, (images, labels), T=[8, 16, 64], html=out / "report.html")
     print("the ANN: top-1 %.1f %%; largest error in %s: %s" % (report.ann_top1_percent, report.worst.name, report.worst.parts))
 
 
 if __name__ == "__main__":
-    main()
+    main(pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else "."))

@@ -203,7 +203,7 @@ static mst_status conclude(const mst_compare_call *call, const mst_calib_job *jo
         st = mst_words_make(&(mst_words_of){.report = attrib,
                                             .snn = call->networks->snn_graph,
                                             .onnx = call->args[0],
-                                            .arrays = mst_format_is_arrays(mst_data_format(job->data)),
+                                            .arrays = mst_data_is_real(job->data),
                                             .lacks_masks = call->networks->ann_lacks_masks},
                             &words, err);
     }

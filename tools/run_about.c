@@ -146,7 +146,7 @@ mst_status mst_run_about_make(mst_run_about *a, const mst_sim_opts *o, uint64_t 
                          .tuned_layers = tuned->n_layers,
                          .at = *o->at};
     MST_TRY(take_layers(a, p, err));
-    MST_TRY(mst_assumed_make(&a->assumed, mst_program_graph(p), a->format, &a->arena, err));
+    MST_TRY(mst_assumed_make(&a->assumed, mst_program_graph(p), mst_data_is_real(o->data), &a->arena, err));
     a->n_names = mst_program_graph(p)->meta.n_classes;
     a->names = mst_arena_array(&a->arena, a->n_names + 1, sizeof *a->names);
     for (size_t k = 0; a->names != NULL && k < a->n_names; k++)

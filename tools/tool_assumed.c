@@ -7,8 +7,6 @@
 #include "tools/tool_model.h"
 #include "tools/tool_output.h"
 
-bool mst_format_is_arrays(const char *format) { return strcmp(format, "npy") == 0 || strcmp(format, "npz") == 0; }
-
 /* ", mean .1307,.3" */
 static size_t add_list(char *out, size_t used, size_t n, const char *name, const float *values, uint32_t count)
 {
@@ -17,7 +15,7 @@ static size_t add_list(char *out, size_t used, size_t n, const char *name, const
     return used;
 }
 
-static void normalization_text(const mst_graph *g, const char *format, char *out, size_t n)
+static void normalization_text(const mst_graph *g, bool real, char *out, size_t n)
 {
     const mst_meta *m = &g->meta;
     const char *value = m->prepare.frames != 0 ? "event counts" : "x/255";
@@ -29,8 +27,8 @@ static void normalization_text(const mst_graph *g, const char *format, char *out
     } else {
         used = (size_t)snprintf(out, n, "%s, no mean and std", value);
     }
-    if (mst_format_is_arrays(format) && used < n)
-        snprintf(out + used, n - used, "; arrays of float32 as they are");
+    if (real && used < n)
+        snprintf(out + used, n - used, "; arrays of floats as they are");
 }
 
 static void masks_text(const mst_graph *g, char *out, size_t n)
@@ -51,10 +49,10 @@ static void masks_text(const mst_graph *g, char *out, size_t n)
         snprintf(out, n, known ? "as trained" : "drawn; what the training had is not known");
 }
 
-mst_status mst_assumed_make(mst_assumed *a, const mst_graph *g, const char *format, mst_arena *arena, mst_err *err)
+mst_status mst_assumed_make(mst_assumed *a, const mst_graph *g, bool real, mst_arena *arena, mst_err *err)
 {
     char text[1024];
-    normalization_text(g, format, text, sizeof text);
+    normalization_text(g, real, text, sizeof text);
     a->normalization = mst_arena_strdup(arena, text);
     masks_text(g, text, sizeof text);
     a->masks = mst_arena_strdup(arena, text);

@@ -13,11 +13,8 @@ typedef struct mst_assumed {
     const char *masks;         /* "none", "as trained", "not those of the training: ..", "drawn; .." */
 } mst_assumed;
 
-/* Are samples of that format arrays, which are taken as they are? */
-bool mst_format_is_arrays(const char *format);
-
-/* Of g as it is run, on data of that format. ENOMEM. */
-mst_status mst_assumed_make(mst_assumed *a, const mst_graph *g, const char *format, mst_arena *arena, mst_err *err);
+/* Of g as it is run; real: on floats, which enter as they are. ENOMEM. */
+mst_status mst_assumed_make(mst_assumed *a, const mst_graph *g, bool real, mst_arena *arena, mst_err *err);
 
 /* Lines in front of a result; analog: share of operations that do not spike, NaN: not known. */
 void mst_assumed_print(const mst_assumed *a, const mst_outcome *o, double analog, FILE *f);

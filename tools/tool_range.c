@@ -5,10 +5,10 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "tools/tool_assumed.h"
-
 #define LOOKED_AT 8     /* samples */
 #define MAX_PIXEL 255.0 /* of a byte */
+#define BEYOND 0.1      /* of the width of what is expected: filters overshoot */
+#define NEAR 1e-3
 
 typedef struct range {
     double lo, hi;
@@ -51,33 +51,36 @@ static range expected(const mst_meta *m)
     return r;
 }
 
-/* Arrays are taken as they are. True: they look as if nobody had normalized them. */
+static bool is(const range *r, double lo, double hi) { return fabs(r->lo - lo) < NEAR && fabs(r->hi - hi) < NEAR; }
+
+/* Arrays are taken as they are. True: they look as if nobody had normalized them, or otherwise than the model says. */
 static bool raw(const mst_meta *m, const range *r)
 {
     if (m->n_norm == 0)
         return r->lo >= 0 && r->hi > MAX_PIXEL / 8 && r->hi <= MAX_PIXEL && r->whole;
     range e = expected(m);
-    double width = e.hi - e.lo;
-    bool outside = r->lo < e.lo - width || r->hi > e.hi + width;
-    bool pixels = r->lo >= 0 && r->hi <= 1 && e.lo < -.5; /* x/255, and no more */
-    return outside || pixels;
+    double beyond = BEYOND * (e.hi - e.lo);
+    bool outside = r->lo < e.lo - beyond || r->hi > e.hi + beyond;
+    bool unit = r->lo >= 0 && r->lo < r->hi && r->hi <= 1 && e.lo < 0 && e.hi > 1; /* x/255, and no more */
+    bool signs = is(r, -1, 1) && !is(&e, -1, 1);                                   /* 2x/255 - 1 */
+    return outside || unit || signs;
 }
 
 void mst_range_warn(const char *tool, const mst_graph *g, const mst_data *data, const mst_pick *pick)
 {
     const mst_meta *m = &g->meta;
-    bool arrays = mst_format_is_arrays(mst_data_format(data));
+    bool real = mst_data_is_real(data);
     range r;
     if (m->prepare.frames != 0) /* counts of events, whatever they are */
         return;
-    if (!arrays && m->n_norm == 0) {
+    if (!real && m->n_norm == 0) {
         fprintf(stderr,
                 "%s: warning: the model has no mean and std, so pixels go in as x/255: give those of its training with "
                 "--mean and --std (0 and 1 if it had none)\n",
                 tool);
         return;
     }
-    if (!arrays || !look(data, pick, &r) || !raw(m, &r))
+    if (!real || !look(data, pick, &r) || !raw(m, &r))
         return;
     fprintf(stderr, "%s: warning: samples have values from %g to %g, and arrays are taken as they are: ", tool, r.lo,
             r.hi);

@@ -13,7 +13,10 @@ from .errors import ArgumentError, Error, Warning
 if TYPE_CHECKING:
     from .model import Model
 
-PIXELS = 32.0  # above it a float is hardly a normalized value
+LOOKED_AT = 8   # samples
+BRIGHT = 32.0   # above it a float is hardly a normalized value
+BEYOND = 0.1    # of the width of what is expected: filters overshoot
+NEAR = 1e-3
 
 
 class Buffer:
@@ -60,9 +63,9 @@ class ArraySource:
             self.table = byte_table(model)
         elif x.dtype.kind not in "fiub":
             raise ArgumentError("x: expected numbers, found %s" % x.dtype)
-        elif self.count and float(np.max(self.x[0], initial=0)) > PIXELS and model.frames == 1:
-            warnings.warn("x: values up to %g: floats enter as they are, as the model was trained with them; pixels "
-                          "are to be of type uint8" % float(np.max(self.x[0])), Warning, stacklevel=4)
+        elif model.frames == 1 and (found := raw_range(model, self.x[:LOOKED_AT])):
+            warnings.warn("x: values from %g to %g: floats enter as they are, as the model was trained with them; pixels "
+                          "are to be of type uint8" % found, Warning, stacklevel=4)
         self.lent = (self.table is None and not self.last and self.x.dtype == np.float32
                      and self.x.dtype.isnative and self.x[:1].flags.c_contiguous)
         self.at = int(self.x.ctypes.data)
@@ -80,6 +83,23 @@ class ArraySource:
             for channel, values in enumerate(self.table):
                 np.take(values, x[..., channel, :, :], out=to[..., channel, :, :], mode="clip")
         return buffer.at, label
+
+
+def raw_range(model: Model, x: np.ndarray) -> tuple[float, float] | None:
+    """Least and largest value where they look as if nobody had normalized x, or otherwise than the model says: as mstrun
+    judges arrays."""
+    if x.size == 0:
+        return None
+    low, high = float(x.min()), float(x.max())
+    if not model.normalized:
+        raw = low >= 0 and BRIGHT < high <= 255 and bool((x == np.floor(x)).all())
+        return (low, high) if raw else None
+    least, most = float(((0 - model.mean) / model.std).min()), float(((1 - model.mean) / model.std).max())
+    beyond = BEYOND * (most - least)
+    outside = low < least - beyond or high > most + beyond
+    unit = 0 <= low < high <= 1 and least < 0 and most > 1
+    signs = max(abs(low + 1), abs(high - 1)) < NEAR <= max(abs(least + 1), abs(most - 1))
+    return (low, high) if outside or unit or signs else None
 
 
 def check_labels(labels: Any, count: int) -> np.ndarray:

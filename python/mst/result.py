@@ -141,7 +141,11 @@ class Result:
         return np.asarray((before < n).sum(0) / labelled)
 
     def mean(self, what: str, at: int = -1) -> float:
-        """Mean of "spikes", "fired", "sops" or "macs" over samples, at one of the steps; NaN of no samples."""
+        """Mean of "spikes", "fired", "sops" or "macs" over samples, at one of the steps; NaN of no samples, and of spikes in
+        mode "ann", where activations that are not 0 are counted in their place."""
+        return math.nan if self.mode == "ann" and what in ("spikes", "fired") else self._mean(what, at)
+
+    def _mean(self, what: str, at: int) -> float:
         return self.total(what, at) / len(self) if len(self) else math.nan
 
     def total(self, what: str, at: int = -1) -> int:
@@ -162,12 +166,12 @@ class Result:
         lib, chosen = _lib.mst(), find_energy_set(self.energy_set)
         neurons = float(sum(layer.neurons for layer in self.layers))
         steps = float(self.at[at]) if self.mode == "step" else 1.0
-        work = _lib.Work(sops=self.mean("sops", at), macs=self.mean("macs", at), spikes=self.mean("spikes", at),
-                         fired=self.mean("fired", at), neurons=neurons, updates=neurons * steps,
+        work = _lib.Work(sops=self._mean("sops", at), macs=self._mean("macs", at), spikes=self._mean("spikes", at),
+                         fired=self._mean("fired", at), neurons=neurons, updates=neurons * steps,
                          dense_ops=float(self.dense_ops), dense_static=float(self.dense_ops_static))
         ann = cost(lib.energy_of_ann(chosen, c.byref(work)))
         run = ann if self.mode == "ann" else cost(lib.energy_of_run(chosen, c.byref(work)))
-        fires = self.total("spikes", at) != 0
+        fires = self.mode != "ann" and self.total("spikes", at) != 0
         bit = cost(lib.energy_of_bit_ann(chosen, c.byref(work), self.window)) if self.mode == "radix" else None
         return Energy(self.energy_set, run, ann, ratio(fires, run.operations_pj, ann.operations_pj),
                       ratio(fires, run.total_pj, ann.total_pj), self.window if bit is not None else None, bit)

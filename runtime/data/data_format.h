@@ -53,6 +53,7 @@ struct mst_data {
     float mean[MST_MAX_CHANNELS], std[MST_MAX_CHANNELS];
     float *table;          /* [channels][256]: each byte normalized */
     size_t pixels;         /* channels * height * width */
+    bool real;             /* samples are floats, which enter as they are */
     size_t passed_over;    /* files in its folders that are no samples */
     char passed_name[256]; /* of one of them, cut */
     void *state;           /* the format's own */

@@ -93,7 +93,7 @@ static mst_status use_images(mst_data *d, mst_err *err)
         return mst_fail(err, MST_EINVAL,
                         "%s: offset 10: descr: expected numbers, found records; event recordings: npyevents:%s",
                         s->x.name, s->x.name);
-    s->real = h->type.kind == 'f';
+    s->real = d->real = h->type.kind == 'f';
     MST_TRY(set_shape(d, s, err));
     const uint32_t *shape = s->shape;
     bool same = shape[0] == d->want.channels && shape[1] == d->want.height && shape[2] == d->want.width;

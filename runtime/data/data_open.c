@@ -257,6 +257,8 @@ const char *mst_data_format(const mst_data *d)
     return d->kind;
 }
 
+bool mst_data_is_real(const mst_data *d) { return d->real; }
+
 size_t mst_data_count(const mst_data *d)
 {
     return d->format->count(d);

@@ -108,7 +108,7 @@ def test_results_open_with_what_was_assumed(made, tmp_path):
     r, text = swin(made), swin(made, text=True).splitlines()
     assert list(r)[4] == "assumed"  # behind tool, schema, provenance, timing
     said = r["assumed"]
-    assert said["normalization"] == "(x/255 - mean)/std, mean 0.5,0.5,0.5, std 0.25,0.25,0.25; arrays of float32 as they are"
+    assert said["normalization"] == "(x/255 - mean)/std, mean 0.5,0.5,0.5, std 0.25,0.25,0.25"
     assert said["prepare"] == "resize 16 bicubic, crop 16x16" and said["masks"] == "drawn; what the training had is not known"
     assert said["analog_ops_percent"] == pytest.approx(
         100 * r["macs_per_sample"] / (r["macs_per_sample"] + r["sops_per_sample"]), rel=1e-8)
@@ -121,7 +121,7 @@ def test_results_open_with_what_was_assumed(made, tmp_path):
                         (("--mask", "q=0.25"), "not those of the training: q 0.25 (trained with 0.5")):
         r = swin(made, *args, model=tmp_path / "m.bin")
         assert r["assumed"]["masks"].startswith(masks) and r["assumed"]["prepare"] is None
-        assert r["assumed"]["normalization"] == "x/255, no mean and std; arrays of float32 as they are"
+        assert r["assumed"]["normalization"] == "x/255, no mean and std"
         job = ("mstcalib", FIXTURES / "swin-ts.onnx", tmp_path / "m.bin", "npy:{0}/x.npy,{0}/y.npy".format(made[0]), "-n", 8, "-T", 2)
         calib, text = json.loads(tool(*job, *args, "--json", "-", "--quiet").stdout), tool(*job, *args).stdout.splitlines()
         analog = calib["assumed"].pop("analog_ops_percent")

@@ -145,7 +145,7 @@ def test_arrays_of_any_kind_are_the_same_samples(model, digits):
 
 
 def test_float32_is_lent_and_not_copied(model):
-    x = np.zeros((20000, 1, 28, 28), np.float32)
+    x = np.full((20000, 1, 28, 28), -.4242, np.float32)
     x[:, 0, 5:9, 5:9] = 1
     source = mst.inputs.ArraySource(model, x[::2], None)
     buffer = np.empty(784, np.float32)
@@ -204,8 +204,20 @@ def test_inputs_that_make_no_sense(model, digits):
 
 
 def test_pixels_as_floats_are_warned_of(model):
-    with pytest.warns(mst.Warning, match="pixels are to be of type uint8"):
-        model.run(np.full((1, 1, 28, 28), 200.0), T=1)
+    pixels = np.random.default_rng(1).integers(0, 256, (9, 1, 28, 28))
+    pixels[:, 0, 0, :2] = 0, 255
+    for values, span in ((pixels * 1.0, "0 to 255"), (pixels / 255, "0 to 1"), (pixels / 127.5 - 1, "-1 to 1")):
+        with pytest.warns(mst.Warning, match="^x: values from %s: floats .* pixels are to be of type uint8" % span):
+            model.run(values, T=1)
+    model.run((pixels / 255 - .1307) / .3081, T=1)
+    model.run(pixels.astype(np.uint8), T=1)
+
+
+def test_an_ann_has_no_spikes(model, digits):
+    """As in mstrun's JSON: activations are counted, and none of them is a spike."""
+    result = model.run(digits[0][:3], mode="ann")
+    assert np.isnan(result.mean("spikes")) and np.isnan(result.mean("fired")) and np.isnan(result.energy.ratio)
+    assert result.mean("macs") > 0 and result.energy.run.operations_pj == result.energy.ann.operations_pj
 
 
 # ---- taps ----

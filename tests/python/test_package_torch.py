@@ -1,5 +1,6 @@
 """The Python package and PyTorch: modules are exported, converted, run and calibrated; mst.torch; the tutorial. Run by
 `make train-check`, where there is PyTorch."""
+import json
 import os
 import subprocess
 import sys
@@ -76,11 +77,23 @@ def test_what_the_package_names_is_there():
         mst.torch.nothing
 
 
-def test_the_tutorial():
-    env = dict(os.environ, PYTHONPATH=str(ROOT / "python"), MST_NATIVE=str(BUILD))
-    done = subprocess.run([sys.executable, ROOT / "python" / "tutorial.py"], env=env, capture_output=True, text=True,
+def test_the_tutorial(tmp_path):
+    """In Python, then the commands that docs/PYTHON.md has for the same: they say the same."""
+    env = dict(os.environ, PYTHONPATH=str(ROOT / "python"), MST_NATIVE=str(BUILD), OUT=str(tmp_path),
+               PATH="%s:%s" % (BUILD.resolve(), os.environ["PATH"]))
+    done = subprocess.run([sys.executable, ROOT / "python" / "tutorial.py", tmp_path], env=env, capture_output=True, text=True,
                           timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     top1 = {line.split()[0]: float(line.split()[2]) for line in done.stdout.splitlines() if " top-1 " in line[:12]}
     assert set(top1) == {"step", "count", "radix", "ann"} and min(top1.values()) > 80, done.stdout
     assert top1["count"] == top1["ann"]
+    page = (tmp_path / "report.html").read_text()
+    assert page.startswith("<!DOCTYPE html>")
+    (tmp_path / "report.html").unlink()
+    text = (ROOT / "docs" / "PYTHON.md").read_text()
+    commands = text[text.index("    DIGITS=idx"):text.index("`mst.torch` has")].replace(" network.", " $OUT/network.").replace(
+        "report.html", "$OUT/report.html").replace("mstrun ", "mstrun --force --json $OUT/run.json ")
+    said = subprocess.run(["sh", "-e", "-c", commands], env=env, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    assert said.returncode == 0, said.stderr
+    assert json.loads((tmp_path / "run.json").read_text())["at"][-1]["top1_percent"] == pytest.approx(top1["count"], abs=.06)
+    assert (tmp_path / "report.html").read_text().startswith("<!DOCTYPE html>")

@@ -1,5 +1,6 @@
 """Pixels and arrays that do not fit the model's normalization are warned of; those that do are not."""
 import gzip
+import json
 
 import numpy as np
 import pytest
@@ -25,6 +26,8 @@ def _made(tmp_path_factory):
     np.save(folder / "bytes.npy", pixels.astype(np.float32))
     np.save(folder / "unit.npy", pixels.astype(np.float32) / 255)
     np.save(folder / "right.npy", ((pixels / 255 - .1307) / .3081).astype(np.float32))
+    np.save(folder / "signs.npy", (pixels / 127.5 - 1).astype(np.float32))
+    np.save(folder / "uint8.npy", pixels)
     np.save(folder / "labels.npy", np.zeros(4, np.int64))
     return folder
 
@@ -41,7 +44,11 @@ def warned(folder, model, data):
 
 @pytest.mark.parametrize("model,array,words", (
     ("known", "bytes", "samples have values from 0 to 255, and arrays are taken as they are: the model's mean and std make -0.424"),
+    ("known", "unit", "samples have values from 0 to 1, and arrays are taken as they are: the model's mean and std make -0.424"),
+    ("known", "signs", "samples have values from -1 to 1,"),
+    ("known", "uint8", None),
     ("known", "right", None),
+    ("bare", "uint8", "the model has no mean and std, so pixels go in as x/255"),
     ("bare", "bytes", "these look like bytes of pixels"),
     ("bare", "unit", None),
     ("bare", "right", None),
@@ -53,10 +60,24 @@ def test_arrays(made, model, array, words):
     assert said is None if words is None else said and words in said
 
 
+@pytest.mark.parametrize("array", ("uint8", "right"))
+def test_what_is_assumed(made, array):
+    """Bytes are normalized, floats are not."""
+    run = json.loads(tool("mstrun", made / "known.bin", "npy:%s,%s" % (made / (array + ".npy"), made / "labels.npy"), "-T", "1", "-q",
+                          "--json", "-").stdout)
+    tail = "; arrays of floats as they are" if array == "right" else ""
+    assert run["assumed"]["normalization"] == "(x/255 - mean)/std, mean 0.1307, std 0.3081" + tail
+
+
 def test_unit_arrays_of_a_model_with_a_wide_normalization(made, tmp_path):
     tool("mstconv", made / "bare.onnx", "-o", tmp_path / "wide.bin", "-q", "--mean", ".5", "--std", ".25")
     said = tool("mstrun", tmp_path / "wide.bin", "npy:%s,%s" % (made / "unit.npy", made / "labels.npy"), "-T", "1", "-q").stderr
     assert "samples have values from 0 to 1," in said and "make -2 to 2 of pixels" in said
+    said = tool("mstrun", tmp_path / "wide.bin", "npy:%s,%s" % (made / "signs.npy", made / "labels.npy"), "-T", "1", "-q").stderr
+    assert "samples have values from -1 to 1," in said and "make -2 to 2 of pixels" in said
+    tool("mstconv", made / "bare.onnx", "-o", tmp_path / "signs.bin", "-q", "--mean", ".5", "--std", ".5")
+    said = tool("mstrun", tmp_path / "signs.bin", "npy:%s,%s" % (made / "signs.npy", made / "labels.npy"), "-T", "1", "-q").stderr
+    assert "values from" not in said
 
 
 @pytest.mark.parametrize("model,words", (("known", None), ("none", None), ("bare", "the model has no mean and std, so pixels go in as x/255")))

@@ -52,7 +52,9 @@ MST_API mst_status mst_data_open_as_is(const char *spec, mst_data **out, mst_err
 MST_API void mst_data_close(mst_data *d); /* NULL allowed */
 
 MST_API const char *mst_data_format(const mst_data *d); /* "idx", ..: lent by d */
-MST_API size_t mst_data_count(const mst_data *d);       /* samples */
+/* Arrays of floats, whose values enter as they are; false: bytes, which mean and std are for, or counts of events. */
+MST_API bool mst_data_is_real(const mst_data *d);
+MST_API size_t mst_data_count(const mst_data *d); /* samples */
 
 /* Shape [C,H,W] of what mst_data_get gives for sample i: the model's (presented in steps: C of all
  * frames together), or the sample's own. EINVAL where there is no sample i; what a look into its file gives. */
