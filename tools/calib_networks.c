@@ -11,6 +11,7 @@
 #include "tools/conv_pairs.h"
 #include "tools/tool_mode.h"
 #include "tools/tool_paths.h"
+#include "tools/tool_term.h"
 
 /* First lines of all: is the .bin of this .onnx, with the masks it was trained with, and tuned for this? */
 static void warn(const mst_networks *n, const mst_networks_said *said, const mst_run_opts *run)
@@ -19,14 +20,13 @@ static void warn(const mst_networks *n, const mst_networks_said *said, const mst
     mst_hash_text(n->ann_graph->meta.source_sha256, onnx);
     mst_hash_text(n->snn_graph->meta.source_sha256, bin);
     if (strcmp(onnx, bin) != 0)
-        fprintf(stderr,
-                "mstcalib: warning: the .bin was not made from this .onnx: sha256 %.16s.. in the .bin, "
-                "%.16s.. of the .onnx\n",
-                bin[0] != '\0' ? bin : "not known", onnx);
+        mst_term_warn("mstcalib", "the .bin was not made from this .onnx: sha256 %.16s.. in the .bin, "
+                                  "%.16s.. of the .onnx\n",
+                      bin[0] != '\0' ? bin : "not known", onnx);
     mst_model_warn_analog("mstcalib", n->snn_graph);
     if (mst_masks_differ(n->snn_graph, differs, sizeof differs))
-        fprintf(stderr, "mstcalib: warning: masks differ from those the weights were trained with: %s\n",
-                differs);
+        mst_term_warn("mstcalib", "masks differ from those the weights were trained with: %s\n",
+                      differs);
     if (said->steps != 0 && mst_tuning_differs(n->snn_graph, run, said->steps, differs, sizeof differs))
         fprintf(stderr, "mstcalib: note: %s\n", differs);
 }

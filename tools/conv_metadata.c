@@ -7,6 +7,7 @@
 
 #include "tools/conv_meta.h"
 #include "tools/policy_yaml.h"
+#include "tools/tool_term.h"
 
 #define PREFIX "mst."
 
@@ -38,7 +39,7 @@ void mst_metadata_note(void *ctx, const char *key, const char *value)
             m->no_memory = m->no_memory || m->value[k] == NULL;
             return;
         }
-    fprintf(stderr, "mstconv: warning: %s: metadata '%.64s' is not known: is this an older mstconv?\n", m->file, key);
+    mst_term_warn("mstconv", "%s: metadata '%.64s' is not known: is this an older mstconv?\n", m->file, key);
 }
 
 static mst_status check_memory(const mst_metadata *m, mst_err *err)

@@ -6,6 +6,7 @@
 #include "runtime/core/grow.h"
 #include "tools/tool_output.h"
 #include "tools/tool_table.h"
+#include "tools/tool_term.h"
 
 static const struct {
     const char *name, *what;
@@ -110,9 +111,8 @@ void mst_pairs_warn(const mst_pairs *p, const mst_graph *g)
 {
     size_t n = count(p, MST_PAIR_ROUNDS);
     if (n != 0 && g->meta.run == MST_RULE_STEP)
-        fprintf(stderr,
-                "mstconv: warning: %zu pairs of the quantized model round the value of each step in step mode, which "
-                "is not what the model does; run it with --mode count or radix, or leave them out with --qdq "
-                "drop-analog\n",
-                n);
+        mst_term_warn("mstconv", "%zu pairs of the quantized model round the value of each step in step mode, which "
+                                 "is not what the model does; run it with --mode count or radix, or leave "
+                                 "them out with --qdq drop-analog\n",
+                      n);
 }

@@ -5,6 +5,7 @@
 
 #include "tools/tool_output.h"
 #include "tools/tool_table.h"
+#include "tools/tool_term.h"
 
 #define WARN_BELOW 0.95 /* agreement */
 
@@ -49,10 +50,9 @@ mst_status mst_thresholds_print(const mst_thresholds *t, FILE *f, mst_err *err)
 void mst_thresholds_warn(const mst_thresholds *t)
 {
     if (t->held != 0 && agreement(t) < WARN_BELOW)
-        fprintf(stderr,
-                "mstconv: warning: the network has the class of its ANN for %.1f %% of %zu samples only: try more "
-                "levels (--levels %d), other thresholds (--theta-method), or train with QCFS\n",
-                100 * agreement(t), t->held, t->levels < 128 ? 2 * t->levels : 255);
+        mst_term_warn("mstconv", "the network has the class of its ANN for %.1f %% of %zu samples only: try more "
+                                 "levels (--levels %d), other thresholds (--theta-method), or train with QCFS\n",
+                      100 * agreement(t), t->held, t->levels < 128 ? 2 * t->levels : 255);
 }
 
 static json_t *json_row(const mst_threshold_row *row)

@@ -20,6 +20,7 @@
 #include "tools/tool_opts.h"
 #include "tools/tool_output.h"
 #include "tools/tool_prepare.h"
+#include "tools/tool_term.h"
 
 static struct {
     bool dry_run, show_policy, require_spiking, allow_analog, quiet;
@@ -188,7 +189,7 @@ static mst_status set_meta(mst_metadata *said, mst_graph *g, mst_err *err)
     char misfit[160];
     mst_prepare_misfit(g, misfit, sizeof misfit);
     if (misfit[0] != '\0')
-        fprintf(stderr, "mstconv: warning: --frames: %s\n", misfit);
+        mst_term_warn("mstconv", "--frames: %s\n", misfit);
     if (o.classes != NULL)
         MST_TRY(mst_meta_set_classes(g, o.classes, err));
     MST_TRY(mst_metadata_classes(said, g, err));
@@ -316,7 +317,7 @@ static int show_policy(void)
 static void warn(void *ctx, const char *text)
 {
     (void)ctx;
-    fprintf(stderr, "mstconv: warning: %s\n", text);
+    mst_term_warn("mstconv", "%s\n", text);
 }
 
 static int work(int argc, char **argv)

@@ -21,6 +21,7 @@
 #include "tools/tool_output.h"
 #include "tools/tool_range.h"
 #include "tools/tool_ranks.h"
+#include "tools/tool_term.h"
 
 static mst_common_opts c;
 static struct {
@@ -249,7 +250,7 @@ static void warn(const mst_graph *g, const mst_run_opts *ropts, uint32_t steps)
 {
     char text[600];
     if (mst_masks_differ(g, text, sizeof text))
-        fprintf(stderr, "mstrun: warning: masks differ from those the weights were trained with: %s\n", text);
+        mst_term_warn("mstrun", "masks differ from those the weights were trained with: %s\n", text);
     if (mst_tuning_differs(g, ropts, steps, text, sizeof text))
         fprintf(stderr, "mstrun: note: %s\n", text);
 }
@@ -259,10 +260,9 @@ static void warn_of_silence(const mst_run_facts *r)
 {
     if (r->about.mode == MST_RUN_ANN || r->sums.all.spikes != 0 || r->sums.n_layers == 0)
         return;
-    fprintf(stderr,
-            "mstrun: warning: no neuron %s in %" PRIu64 " samples: what the network says does not depend on its input, "
-            "and its energy is not compared\n",
-            r->sums.all.spikes_before != 0 ? "fired past its mask" : "ever fired", r->sums.samples);
+    mst_term_warn("mstrun", "no neuron %s in %" PRIu64 " samples: what the network says does not depend on its input, "
+                            "and its energy is not compared\n",
+                  r->sums.all.spikes_before != 0 ? "fired past its mask" : "ever fired", r->sums.samples);
 }
 
 static mst_run_facts runs[MST_OPT_MAX_LIST];

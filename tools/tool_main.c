@@ -12,6 +12,7 @@
 #include "tools/tool_output.h"
 #include "tools/tool_paths.h"
 #include "tools/tool_ranks.h"
+#include "tools/tool_term.h"
 
 /* The number of a closed stream must not go to a file that is opened later: what is printed would land there.
  * Each gets a place that refuses what the stream is for. */
@@ -87,7 +88,7 @@ int mst_tool_main(const char *name, int (*work)(int, char **), int argc, char **
         bad = true;
     }
     if (bad && code == 0) /* else what failed first has been told */
-        fprintf(stderr, "%s: error: %s\n", name, err.text);
+        mst_term_error(name, "%s\n", err.text);
     return bad && code == 0 ? 1 : code;
 }
 
@@ -100,7 +101,7 @@ static int work_of_a_rank(int argc, char **argv)
     if (mst_ranks_begin(&err) == MST_OK)
         code = shared_work(argc, argv);
     else
-        fprintf(stderr, "%s: error: %s\n", tool_name, err.text);
+        mst_term_error(tool_name, "%s\n", err.text);
     return mst_ranks_end(tool_name, code);
 }
 

@@ -12,6 +12,7 @@
 #include "runtime/format/snn.h"
 #include "tools/policy_yaml.h"
 #include "tools/tool_hash.h"
+#include "tools/tool_term.h"
 
 #define SAME_RATIO 1e-6
 
@@ -319,7 +320,6 @@ void mst_model_warn_analog(const char *tool, const mst_graph *g)
     for (uint32_t i = 0; i < g->n_nodes; i++)
         if (g->nodes[i].op == MST_OP_NEURON)
             return;
-    fprintf(stderr, "%s: warning: no layer of this network spikes: it is an analog network, and spikes and energy say "
-                    "nothing of it\n",
-            tool);
+    mst_term_warn(tool, "no layer of this network spikes: it is an analog network, and spikes and energy say "
+                        "nothing of it\n");
 }

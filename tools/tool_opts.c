@@ -12,6 +12,7 @@
 
 #include "tools/tool_help.h"
 #include "tools/tool_ranks.h"
+#include "tools/tool_term.h"
 
 bool mst_parse_uint(const char *text, uint64_t *out)
 {
@@ -64,14 +65,14 @@ int mst_opts_wrong(const mst_tool *tool, const char *fmt, ...)
     va_end(args);
     mst_fail(&line, MST_EINVAL, "%s", text); /* control characters out */
     mst_ranks_keep(line.text);
-    fprintf(stderr, "%s: error: %s (%s --help lists the options)\n", tool->name, line.text, tool->name);
+    mst_term_error(tool->name, "%s (%s --help lists the options)\n", line.text, tool->name);
     return MST_EXIT_USAGE;
 }
 
 int mst_opts_failed(const mst_tool *tool, const mst_err *err)
 {
     mst_ranks_keep(err->text);
-    fprintf(stderr, "%s: error: %s\n", tool->name, err->text);
+    mst_term_error(tool->name, "%s\n", err->text);
     return MST_EXIT_FAILED;
 }
 

@@ -2,6 +2,7 @@
 #include "tools/tool_outcome.h"
 
 #include "tools/tool_output.h"
+#include "tools/tool_term.h"
 
 #define SHOWN 5 /* skipped samples in the text */
 
@@ -115,8 +116,8 @@ mst_status mst_outcome_usable(const mst_outcome *o, mst_err *err)
 void mst_outcome_warn_of_part(const char *tool, const mst_outcome *part)
 {
     if (part->n_skipped != 0 && part->done == part->n_skipped)
-        fprintf(stderr, "%s: warning: none of %zu samples of this part could be used; the first: %s\n", tool,
-                part->n_skipped, part->skipped[0].why);
+        mst_term_warn(tool, "none of %zu samples of this part could be used; the first: %s\n",
+                      part->n_skipped, part->skipped[0].why);
 }
 
 mst_status mst_outcome_stopped(const mst_outcome *o, mst_err *err)

@@ -1,5 +1,6 @@
 /* See tool_range.h. */
 #include "tools/tool_range.h"
+#include "tools/tool_term.h"
 
 #include <float.h>
 #include <math.h>
@@ -74,16 +75,14 @@ void mst_range_warn(const char *tool, const mst_graph *g, const mst_data *data, 
     if (m->prepare.frames != 0) /* counts of events, whatever they are */
         return;
     if (!real && m->n_norm == 0) {
-        fprintf(stderr,
-                "%s: warning: the model has no mean and std, so pixels go in as x/255: give those of its training with "
-                "--mean and --std (0 and 1 if it had none)\n",
-                tool);
+        mst_term_warn(tool, "the model has no mean and std, so pixels go in as x/255: give those of its training with "
+                            "--mean and --std (0 and 1 if it had none)\n");
         return;
     }
     if (!real || !look(data, pick, &r) || !raw(m, &r))
         return;
-    fprintf(stderr, "%s: warning: samples have values from %g to %g, and arrays are taken as they are: ", tool, r.lo,
-            r.hi);
+    mst_term_warn(tool, "samples have values from %g to %g, and arrays are taken as they are: ", r.lo,
+                  r.hi);
     if (m->n_norm != 0) {
         range e = expected(m);
         fprintf(stderr, "the model's mean and std make %.3g to %.3g of pixels; normalize the arrays\n", e.lo, e.hi);

@@ -109,6 +109,9 @@ static const char *shorten(const char *s, size_t width, char *out, size_t n)
 static void print_row(const mst_table *t, const char *const *row, const size_t *width, FILE *f)
 {
     size_t last = t->columns;
+    bool marked = row != NULL && t->heads[0][0] == '\0' && row[0][0] != '\0';
+    if (row == NULL || marked)
+        fputs(mst_term_color(f, row == NULL ? MST_COLOR_HEAD : MST_COLOR_WORST), f);
     while (!t->shown[last - 1])
         last--;
     for (size_t c = 0; c < last; c++) {
@@ -124,6 +127,8 @@ static void print_row(const mst_table *t, const char *const *row, const size_t *
         else
             fprintf(f, "%s%s%*s", gap, text, c + 1 < last ? pad : 0, "");
     }
+    if (row == NULL || marked)
+        fputs(mst_term_color(f, MST_COLOR_END), f);
     fputc('\n', f);
 }
 

@@ -27,9 +27,10 @@ void mst_table_cell(mst_table *t, const char *fmt, ...) MST_PRINTF(2, 3);
 void mst_table_real(mst_table *t, double v, int digits);
 /* A range: "1.5", or "0.8..1.5" where its ends differ. */
 void mst_table_range(mst_table *t, double least, double most);
-/* Print and release. On a terminal that is too narrow for it, names of nodes become short (tool_names.h), other texts
- * are cut in their middle, then columns are left out from the right and named below, and names are cut at last. ENOMEM
- * if a cell could not be kept. */
+/* Print and release. Where there are colours (tool_term.h), heads have one, and rows whose first cell, of a column
+ * without head, is not empty. On a terminal that is too narrow for it, names of nodes become short (tool_names.h),
+ * other texts are cut in their middle, then columns are left out from the right and named below, and names are cut at
+ * last. ENOMEM if a cell could not be kept. */
 mst_status mst_table_end(mst_table *t, FILE *f, mst_err *err);
 
 #endif

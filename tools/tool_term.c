@@ -2,6 +2,7 @@
 #include "tools/tool_term.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,42 @@ size_t mst_term_width(FILE *f)
     struct winsize w;
     int fd = fileno(f);
     return fd >= 0 && isatty(fd) && ioctl(fd, TIOCGWINSZ, &w) == 0 && w.ws_col != 0 ? w.ws_col : SIZE_MAX;
+}
+
+const char *mst_term_color(FILE *f, mst_color c)
+{
+    static const char *const codes[] = {[MST_COLOR_ERROR] = "\033[1;31m",
+                                        [MST_COLOR_WARNING] = "\033[33m",
+                                        [MST_COLOR_HEAD] = "\033[1m",
+                                        [MST_COLOR_WORST] = "\033[33m",
+                                        [MST_COLOR_END] = "\033[0m"};
+    const char *term = getenv("TERM"), *none = getenv("NO_COLOR");
+    int fd = fileno(f);
+    bool on = fd >= 0 && isatty(fd) && term != NULL && term[0] != '\0' && strcmp(term, "dumb") != 0 &&
+              (none == NULL || none[0] == '\0');
+    return on ? codes[c] : "";
+}
+
+static void say(const char *tool, const char *what, mst_color c, const char *fmt, va_list args)
+{
+    fprintf(stderr, "%s: %s%s:%s ", tool, mst_term_color(stderr, c), what, mst_term_color(stderr, MST_COLOR_END));
+    vfprintf(stderr, fmt, args);
+}
+
+void mst_term_error(const char *tool, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    say(tool, "error", MST_COLOR_ERROR, fmt, args);
+    va_end(args);
+}
+
+void mst_term_warn(const char *tool, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    say(tool, "warning", MST_COLOR_WARNING, fmt, args);
+    va_end(args);
 }
 
 /* Names are of the file's making. UTF-8 continuation bytes take no column. */

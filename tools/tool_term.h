@@ -9,6 +9,19 @@
 /* Columns of the terminal that f is; SIZE_MAX: it is none. */
 size_t mst_term_width(FILE *f);
 
+/* What begins and ends text of a colour on a terminal that has colours; "" elsewhere, where NO_COLOR is set and not
+ * empty, and where TERM is empty or dumb. */
+typedef enum mst_color { MST_COLOR_ERROR,
+                         MST_COLOR_WARNING,
+                         MST_COLOR_HEAD,
+                         MST_COLOR_WORST,
+                         MST_COLOR_END } mst_color;
+const char *mst_term_color(FILE *f, mst_color c);
+
+/* "TOOL: error: text" or "TOOL: warning: text" on stderr; text ends its line. */
+void mst_term_error(const char *tool, const char *fmt, ...) MST_PRINTF(2, 3);
+void mst_term_warn(const char *tool, const char *fmt, ...) MST_PRINTF(2, 3);
+
 /* Words of text in lines of at most `width` columns, or those of the terminal, if these are fewer; those behind the
  * first begin at column `indent`. Ends the last line. Control characters become '?'. */
 void mst_term_flow(const char *text, size_t width, size_t indent, FILE *f);

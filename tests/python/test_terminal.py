@@ -25,12 +25,13 @@ def _made(tmp_path_factory):
     return folder
 
 
-def on_terminal(job, columns, stream):
+def on_terminal(job, columns, stream, code=0, **env):
     """What a job writes to stdout or stderr, a terminal of so many columns."""
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
     other = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, stream: slave}
-    process = subprocess.Popen([str(BUILD / job[0]), *map(str, job[1:])], **other)
+    process = subprocess.Popen([str(BUILD / job[0]), *map(str, job[1:])], **other,
+                               env=dict(os.environ, **dict({"NO_COLOR": "1"}, **env)))
     os.close(slave)
     text = b""
     while True:
@@ -42,7 +43,7 @@ def on_terminal(job, columns, stream):
             break
         text += part
     os.close(master)
-    assert process.wait(timeout=60) == 0
+    assert process.wait(timeout=60) == code
     return text.decode()
 
 
@@ -78,6 +79,24 @@ def test_only_columns_that_are_there(made):
     assert "last five" not in text and "last five" in tool(*job).stdout
     left = " ".join(text[text.index("(a wider terminal"):].split())
     assert "inherited, weights)" in left and not [part for part in parts if part in left[:left.index(")")]]
+
+
+def test_colors(made):
+    """Heads, marks, warnings and errors, where the terminal has colours and nobody asked for none."""
+    job = ("mstcalib", ONNX, made / "m.bin", made / "x.npy", "-n", 2)
+    plain, on = tool(*job).stdout, dict(TERM="xterm", NO_COLOR="")
+    text = on_terminal(job, 400, "stdout", **on).replace("\r", "")
+    assert re.search(r"\033\[1m +layer .*\033\[0m\n", text) and re.sub(r"\033\[[0-9;]*m", "", text).split() == plain.split()
+    marked = [line for line in text.splitlines() if line.startswith("\033[33m!")]
+    assert len(marked) == sum(line.startswith("!  ") for line in plain.splitlines()) and all(x.endswith("\033[0m") for x in marked)
+    wrong = ("mstrun", made / "none.bin", made / "x.npy")
+    assert on_terminal(wrong, 100, "stderr", code=1, **on).startswith("mstrun: \033[1;31merror:\033[0m ")
+    np.save(made / "bytes.npy", np.full((2, 3, 16, 16), 200, np.float32))
+    raw = ("mstrun", made / "m.bin", made / "bytes.npy", "-q", "-T", 1)
+    assert "\033[33mwarning:\033[0m " in on_terminal(raw, 100, "stderr", **on)
+    for env in (dict(TERM="dumb", NO_COLOR=""), dict(TERM="xterm", NO_COLOR="1"), dict(TERM="", NO_COLOR="")):
+        assert "\033" not in on_terminal(job, 400, "stdout", **env) + on_terminal(wrong, 100, "stderr", code=1, **env)
+    assert "\033" not in tool(*wrong, code=1).stderr
 
 
 def test_bar(made):
