@@ -1,10 +1,11 @@
 /* See tool_range.h. */
 #include "tools/tool_range.h"
-#include "tools/tool_term.h"
 
 #include <float.h>
 #include <math.h>
 #include <stdio.h>
+
+#include "tools/tool_term.h"
 
 #define LOOKED_AT 8     /* samples */
 #define MAX_PIXEL 255.0 /* of a byte */
