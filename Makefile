@@ -271,7 +271,7 @@ mpi-tools: all
 	@! pkg-config --exists ompi-c || $(MAKE) --no-print-directory MPI=1 all
 .PHONY: pytest
 pytest: all mpi-tools $(KIT_BIN) $(FAULTS) $(VENV)/ok ## test the tools against the oracles (ONNX Runtime, NumPy simulator)
-	@if [ -e $(VENV)/ok ]; then MST_BUILD=$(B) $(VENV)/bin/python -m pytest -q -rs -n auto --dist loadfile tests/python $(PYTEST_ARGS); \
+	@if [ -e $(VENV)/ok ]; then PYTHONPATH=$(CURDIR)/python MST_BUILD=$(B) $(VENV)/bin/python -m pytest -q -rs -n auto --dist loadfile tests/python $(PYTEST_ARGS); \
 	else echo "SKIP: Python tests: the packages of tests/requirements.txt could not be installed"; fi
 
 # PyTorch as PyPI has it for Linux does not load without 3 GB of CUDA's libraries; in CI Debian's, for CPUs, is installed (147 MB).

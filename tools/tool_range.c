@@ -9,7 +9,6 @@
 
 #define LOOKED_AT 8     /* samples */
 #define MAX_PIXEL 255.0 /* of a byte */
-#define BEYOND 0.1      /* of the width of what is expected: filters overshoot */
 #define NEAR 1e-3
 
 typedef struct range {
@@ -61,8 +60,8 @@ static bool raw(const mst_meta *m, const range *r)
     if (m->n_norm == 0)
         return r->lo >= 0 && r->hi > MAX_PIXEL / 8 && r->hi <= MAX_PIXEL && r->whole;
     range e = expected(m);
-    double beyond = BEYOND * (e.hi - e.lo);
-    bool outside = r->lo < e.lo - beyond || r->hi > e.hi + beyond;
+    double width = e.hi - e.lo;
+    bool outside = r->lo < e.lo - width || r->hi > e.hi + width;
     bool unit = r->lo >= 0 && r->lo < r->hi && r->hi <= 1 && e.lo < 0 && e.hi > 1; /* x/255, and no more */
     bool signs = is(r, -1, 1) && !is(&e, -1, 1);                                   /* 2x/255 - 1 */
     return outside || unit || signs;

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 LOOKED_AT = 8   # samples
 BRIGHT = 32.0   # above it a float is hardly a normalized value
-BEYOND = 0.1    # of the width of what is expected: filters overshoot
 NEAR = 1e-3
 
 
@@ -95,8 +94,8 @@ def raw_range(model: Model, x: np.ndarray) -> tuple[float, float] | None:
         raw = low >= 0 and BRIGHT < high <= 255 and bool((x == np.floor(x)).all())
         return (low, high) if raw else None
     least, most = float(((0 - model.mean) / model.std).min()), float(((1 - model.mean) / model.std).max())
-    beyond = BEYOND * (most - least)
-    outside = low < least - beyond or high > most + beyond
+    width = most - least
+    outside = low < least - width or high > most + width
     unit = 0 <= low < high <= 1 and least < 0 and most > 1
     signs = max(abs(low + 1), abs(high - 1)) < NEAR <= max(abs(least + 1), abs(most - 1))
     return (low, high) if outside or unit or signs else None

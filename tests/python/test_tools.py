@@ -306,7 +306,7 @@ def test_data_formats_agree(tmp_path):
                  "npy:%s,%s" % (tmp_path / "x.npy", tmp_path / "y.npy")):
         r = run_json(tmp_path / "m.bin", spec, "-n", 20)
         results.append({k: v for k, v in lasting(r).items() if k not in ("data", "format")})
-        assert ("arrays of float32" in results[-1]["assumed"].pop("normalization")) == spec.startswith("npy:")
+        assert ("arrays of floats" in results[-1]["assumed"].pop("normalization")) == spec.startswith("npy:")
     assert results[0] == results[1] == results[2]
 
 
