@@ -1,16 +1,14 @@
 """mstcalib --attribute: what the accuracy is lost to, by what-if runs; planted faults are named first."""
 import gzip
 import json
-import os
-import pty
 import re
 import signal
-import subprocess
 
 import numpy as np
 import pytest
 
 from built import BUILD, ROOT, lasting, tool
+from screen import on_screen
 from support import Net, runtime
 from test_qcfs import qcfs
 
@@ -299,22 +297,17 @@ def test_usage(folder, args, message):
 
 def test_stopped_it_gives_what_is_there(folder, tmp_path):
     np.save(tmp_path / "x.npy", np.tile(np.load(folder / "x.npy"), (80, 1, 1, 1)))
-    screen, theirs = pty.openpty()
-    run = subprocess.Popen([BUILD / "mstcalib", folder / "good.onnx", folder / "good.bin", "npy:%s" % (tmp_path / "x.npy"),
-                            "-T", "8", "-n", "%d" % (80 * SAMPLES), "--attribute", "--json", tmp_path / "o.json", "--threads", "1"],
-                           stdout=subprocess.DEVNULL, stderr=theirs)
-    os.close(theirs)
-    message, asked = b"", False
-    while True:
-        try:
-            message += os.read(screen, 4096)
-        except OSError:  # the other end is closed
-            break
-        if not asked and b"what-if runs" in message:  # a second signal would end it at once
+    asked = []
+
+    def seen(run, text):
+        if not asked and b"what-if runs" in text:  # a second signal would end it at once
             run.send_signal(signal.SIGINT)
-            asked = True
-    assert run.wait(timeout=300) == 1 and b"attribution: stopped" in message
-    os.close(screen)
+            asked.append(True)
+
+    status, message = on_screen((BUILD / "mstcalib", folder / "good.onnx", folder / "good.bin", "npy:%s" % (tmp_path / "x.npy"),
+                                 "-T", "8", "-n", "%d" % (80 * SAMPLES), "--attribute", "--json", tmp_path / "o.json", "--threads", "1"),
+                                "stderr", seen=seen)
+    assert status == 1 and "attribution: stopped" in message
     r = json.loads((tmp_path / "o.json").read_text())
     assert 0 < r["attribution"]["samples"] < r["samples"] == 80 * SAMPLES
     assert r["attribution"]["summary"] and r["attribution"]["causes"]

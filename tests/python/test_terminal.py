@@ -1,17 +1,13 @@
 """What tools show on a terminal: tables that fit, a bar that is not drawn too often; short options."""
-import fcntl
 import os
-import pty
 import re
-import struct
-import subprocess
-import termios
 import time
 
 import numpy as np
 import pytest
 
 from built import BUILD, tool
+from screen import on_screen
 from support import FIXTURES
 
 ONNX = FIXTURES / "swin-ts.onnx"
@@ -27,24 +23,9 @@ def _made(tmp_path_factory):
 
 def on_terminal(job, columns, stream, code=0, **env):
     """What a job writes to stdout or stderr, a terminal of so many columns."""
-    master, slave = pty.openpty()
-    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
-    other = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, stream: slave}
-    process = subprocess.Popen([str(BUILD / job[0]), *map(str, job[1:])], **other,
-                               env=dict(os.environ, **dict({"NO_COLOR": "1"}, **env)))
-    os.close(slave)
-    text = b""
-    while True:
-        try:
-            part = os.read(master, 1 << 16)
-        except OSError:
-            break
-        if not part:
-            break
-        text += part
-    os.close(master)
-    assert process.wait(timeout=60) == code
-    return text.decode()
+    status, text = on_screen((BUILD / job[0], *job[1:]), stream, columns, env=dict(os.environ, **dict({"NO_COLOR": "1"}, **env)))
+    assert status == code
+    return text
 
 
 def jobs(made):
