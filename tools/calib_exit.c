@@ -7,7 +7,6 @@
 
 #include "tools/tool_mode.h"
 #include "tools/tool_paths.h"
-#include "tools/tool_table.h"
 
 #define SAMPLES 2000
 #define MARGINS 200 /* that are tried: 0 to 1 */
@@ -46,69 +45,50 @@ typedef struct seen_set {
     mst_arena arena;
     mst_exit_seen *seen; /* [n][stages] */
     int *label;          /* [n] -1: none */
-    size_t n, stages, taken, labelled;
+    size_t n, stages, taken;
 } seen_set;
 
-/* Top-1 of stopping early against running to the end, sample by sample; other: share that has another class then. */
-typedef struct exit_change {
-    double change, se, other;
-} exit_change;
-
-static mst_status keep(void *ctx, uint32_t sample, int label, const mst_exit_seen *seen, size_t last,
+static mst_status keep(void *ctx, uint32_t sample, int label, const mst_exit_seen *seen, size_t stop,
                        const float *logits, mst_err *err)
 {
     (void)sample;
+    (void)stop;
     (void)logits;
     (void)err;
     seen_set *s = ctx;
-    memcpy(s->seen + s->taken * s->stages, seen, (last + 1) * sizeof *seen);
-    s->labelled += label >= 0;
+    memcpy(s->seen + s->taken * s->stages, seen, s->stages * sizeof *seen);
     s->label[s->taken++] = label;
     return MST_OK;
 }
 
+static const mst_exit_seen *seen_of(const seen_set *s, size_t i) { return s->seen + i * s->stages; }
+
 static size_t stop_at(const seen_set *s, size_t i, double margin)
 {
     size_t k = 0;
-    while (k + 1 < s->stages && (double)s->seen[i * s->stages + k].margin < margin)
+    while (k + 1 < s->stages && (double)seen_of(s, i)[k].margin < margin)
         k++;
     return k;
 }
 
-static uint32_t said(const seen_set *s, size_t i, size_t stage) { return s->seen[i * s->stages + stage].said; }
-
-/* Without a label, what the last stage says is right. */
-static bool right(const seen_set *s, size_t i, size_t stage)
+static mst_exit_change compare(const seen_set *s, double margin)
 {
-    return said(s, i, stage) == (s->label[i] >= 0 ? (uint32_t)s->label[i] : said(s, i, s->stages - 1));
-}
-
-static exit_change compare(const seen_set *s, double margin)
-{
-    double sum = 0, squares = 0, other = 0, n = (double)s->n;
-    for (size_t i = 0, last = s->stages - 1; i < s->n; i++) {
-        size_t k = stop_at(s, i, margin);
-        double d = (double)right(s, i, k) - (double)right(s, i, last);
-        sum += d;
-        squares += d * d;
-        other += said(s, i, k) != said(s, i, last);
-    }
-    double variance = fmax(squares - sum * sum / n, 0) / (n * (n - 1));
-    return (exit_change){sum / n, n > 1 ? sqrt(variance) : (double)NAN, other / n};
+    mst_exit_change c = {0};
+    for (size_t i = 0; i < s->n; i++)
+        mst_exit_compare(&c, seen_of(s, i), stop_at(s, i, margin), s->stages - 1, s->label[i]);
+    return c;
 }
 
 /* Of the samples that any stage gives another class than the last, how many more it gets wrong than right, as a share,
  * and a standard error more. Those of a stage that is sure are rather fewer. */
 static double lost_per_other(const seen_set *s)
 {
-    double lost = 0, moved = 0, other = 0;
+    mst_exit_change c = {0};
     for (size_t i = 0, last = s->stages - 1; i < s->n; i++)
-        for (size_t k = 0; k < last; k++) {
-            lost += (double)right(s, i, last) - (double)right(s, i, k);
-            moved += right(s, i, last) != right(s, i, k);
-            other += said(s, i, k) != said(s, i, last);
-        }
-    return other > 0 ? fmax((lost + sqrt(moved)) / other, 0) : 0;
+        for (size_t k = 0; k < last; k++)
+            mst_exit_compare(&c, seen_of(s, i), k, last, s->label[i]);
+    double lost = (double)c.worse - (double)c.better, moved = (double)c.worse + (double)c.better;
+    return c.other != 0 ? fmax((lost + sqrt(moved)) / (double)c.other, 0) : 0;
 }
 
 /* The least margin from which on all are within the budget: by how many classes change, which is less noisy than how
@@ -117,8 +97,8 @@ static double choose(const seen_set *s, double budget)
 {
     double found = 1, rate = lost_per_other(s);
     for (int k = MARGINS; k >= 0; k--) {
-        exit_change c = compare(s, (double)k / MARGINS);
-        if (fmax(rate * c.other, -c.change - DOUBTS * c.se) > budget)
+        mst_exit_change c = compare(s, (double)k / MARGINS);
+        if (fmax(rate * mst_exit_share(c.other, c.samples), -mst_exit_won(&c) - DOUBTS * mst_exit_won_se(&c)) > budget)
             break;
         found = (double)k / MARGINS;
     }
@@ -150,78 +130,24 @@ static mst_status measure(const mst_exit_call *call, const mst_data *data, const
 /* ---- figures ---- */
 
 typedef struct exit_result {
-    size_t fit, held, labelled;
-    double margin;
-    exit_change on_fit, on_held;
-    mst_exit_facts facts;
-    mst_exit_sums sums;                              /* of the samples held out, that stop early */
-    mst_exit_figures early, alone[MST_OPT_MAX_LIST]; /* alone: all samples stop at this stage, which ran by itself */
+    size_t fit, held;
+    mst_exit_change on_fit;
+    mst_exit_result of; /* the samples held out */
 } exit_result;
 
-static void add_counts(mst_counters *to, const mst_counters *now, const mst_counters *before)
+static void judge(const mst_exit_call *call, const seen_set *s, mst_exit_result *r)
 {
-    to->spikes += now->spikes - before->spikes;
-    to->spikes_before += now->spikes_before - before->spikes_before;
-    to->sops += now->sops - before->sops;
-    to->macs += now->macs - before->macs;
-}
-
-/* Of a network that runs to stage k and no further: so many steps, or one run with so many levels. */
-static mst_exit_figures figures_alone(const mst_exit_call *call, const seen_set *s, const mst_exit_facts *f, size_t k)
-{
-    static const mst_counters none;
-    bool apart = mst_mode_counts(call->run->mode) && k != 0;
-    mst_exit_facts alone = *f;
-    mst_exit_sums sums = {0};
-    alone.n = 1;
-    alone.stage[0] = f->stage[k];
-    if (apart) {
-        alone.stage[0].latency -= f->stage[k - 1].latency;
-        alone.stage[0].updates -= f->stage[k - 1].updates;
-    }
-    for (size_t i = 0; i < s->n; i++) {
-        const mst_exit_seen *seen = &s->seen[i * s->stages + k];
-        mst_exit_seen own = *seen;
-        own.counts = none;
-        add_counts(&own.counts, &seen->counts, apart ? &seen[-1].counts : &none);
-        mst_exit_add(&sums, 0, &own, s->label[i]);
-    }
-    return mst_exit_figures_of(&sums, &alone, call->energy);
-}
-
-static void judge(const mst_exit_call *call, const seen_set *s, exit_result *r)
-{
-    for (size_t i = 0; i < s->n; i++) {
-        size_t k = stop_at(s, i, r->margin);
-        mst_exit_add(&r->sums, k, &s->seen[i * s->stages + k], s->label[i]);
-    }
-    r->on_held = compare(s, r->margin);
-    r->labelled = s->labelled;
-    r->early = mst_exit_figures_of(&r->sums, &r->facts, call->energy);
-    for (size_t k = 0; k < s->stages; k++)
-        r->alone[k] = figures_alone(call, s, &r->facts, k);
-}
-
-static void print_figures(mst_table *t, const mst_exit_figures *x)
-{
-    if (x->labelled > 1)
-        mst_table_cell(t, "%.2f +- %.2f", 100 * mst_exit_share(x->right, x->labelled),
-                       100 * mst_exit_share_se(x->right, x->labelled));
-    else
-        mst_table_real(t, 100 * mst_exit_share(x->right, x->labelled), 2);
-    mst_table_real(t, x->latency, 2);
-    mst_table_real(t, x->spikes, 0);
-    mst_table_real(t, 1e-6 * x->sops, 3);
-    mst_table_real(t, x->energy, 3);
-    mst_table_real(t, x->energy_all, 3);
+    for (size_t i = 0; i < s->n; i++)
+        mst_exit_add(&r->sums, seen_of(s, i), stop_at(s, i, r->margin), s->stages - 1, s->label[i]);
+    mst_exit_figure(r, call->energy);
 }
 
 /* What runs it so: margin, mode and stages; the seed of masks where they were drawn by another one. */
 static void print_command(const mst_exit_call *call, const exit_result *r, FILE *f)
 {
     const mst_run_opts *o = call->run;
-    const mst_exit_facts *facts = &r->facts;
-    bool counts = mst_mode_counts(o->mode);
+    const mst_exit_facts *facts = &r->of.facts;
+    bool counts = facts->counts;
     fprintf(f, "mstrun %s DATA --mode %s", call->args[1], mst_run_mode_name((int)o->mode));
     if (!counts)
         fprintf(f, " -T %u", facts->stage[facts->n - 1].at);
@@ -235,66 +161,43 @@ static void print_command(const mst_exit_call *call, const exit_result *r, FILE 
         fprintf(f, " --readout-from %u", (unsigned)o->readout_from);
     if (o->seed != mst_graph_seed(call->graph))
         fprintf(f, " --seed %" PRIu64, o->seed);
-    fprintf(f, " --exit margin:%g\n\n", r->margin);
+    fprintf(f, " --exit margin:%g\n\n", r->of.margin);
 }
 
 static mst_status print(const mst_exit_call *call, const exit_result *r, FILE *f, mst_err *err)
 {
-    static const char *const heads[] = {"", ">top-1 %", ">latency", ">spikes", ">M SOPs",
-                                        ">energy/ANN", ">with memory"};
-    bool counts = mst_mode_counts(call->run->mode);
-    mst_table t;
+    uint64_t labelled = r->of.early.labelled;
     fprintf(f, "%s on %s: early exit, %g points of top-1 to lose, %s mode\n", call->args[1], call->args[2],
             call->said->budget.value, mst_run_mode_name((int)call->run->mode));
     fprintf(f, "%zu samples to fit, %zu held out%s%s (drawn by seed %" PRIu64 ")\n", r->fit, r->held,
             call->n_args > 3 ? " of " : "", call->n_args > 3 ? call->args[3] : "", call->run->seed);
-    if (r->labelled < r->held)
-        fprintf(f, "%zu of those held out have no label: there what the last stage says is right\n",
-                r->held - r->labelled);
-    fprintf(f, "margin %g: %+.2f +- %.2f points on the samples to fit:\n", r->margin, 100 * r->on_fit.change,
-            100 * r->on_fit.se);
+    if (labelled < r->held)
+        fprintf(f, "%" PRIu64 " of those held out have no label: there what the last stage says is right\n",
+                r->held - labelled);
+    fprintf(f, "margin %g: %+.2f +- %.2f points on the samples to fit:\n", r->of.margin,
+            100 * mst_exit_won(&r->on_fit), 100 * mst_exit_won_se(&r->on_fit));
     print_command(call, r, f);
-    MST_TRY(mst_exit_print(&r->sums, &r->facts, counts, f, err));
-    fputc('\n', f);
-    mst_table_begin(&t, sizeof heads / sizeof heads[0], heads);
-    for (size_t k = 0; k < r->facts.n; k++) {
-        mst_table_cell(&t, counts ? "all with %u levels" : "all at t = %u", r->facts.stage[k].at);
-        print_figures(&t, &r->alone[k]);
-    }
-    mst_table_cell(&t, "early exit");
-    print_figures(&t, &r->early);
-    MST_TRY(mst_table_end(&t, f, err));
-    const mst_exit_figures *whole = &r->alone[r->facts.n - 1];
-    fprintf(f,
-            "\nOn the samples held out: %+.2f +- %.2f points of top-1 against the last of these (pairs),\n"
-            "%.1f %% of its energy.\n",
-            100 * r->on_held.change, 100 * r->on_held.se, 100 * r->early.energy / whole->energy);
-    return MST_OK;
+    return mst_exit_print(&r->of, "On the samples held out", f, err);
 }
 
 static mst_status write_json(const mst_exit_call *call, const exit_result *r, mst_err *err)
 {
     const mst_run_opts *o = call->run;
-    bool counts = mst_mode_counts(o->mode);
+    const mst_exit_facts *facts = &r->of.facts;
     json_t *judge_name = call->n_args > 3 ? mst_json_text(call->args[3]) : json_null();
-    json_t *thinning = counts ? mst_json_text(mst_thinning_name((int)o->thinning)) : json_null();
+    json_t *thinning = facts->counts ? mst_json_text(mst_thinning_name((int)o->thinning)) : json_null();
     json_t *root = json_pack(
-        "{s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "onnx",
+        "{s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "onnx",
         mst_json_text(call->args[0]), "model", mst_json_text(call->args[1]), "data", mst_json_text(call->args[2]),
         "held_out_data", judge_name, "mode", mst_run_mode_name((int)o->mode), "T",
-        mst_json_whole_if(!counts, r->facts.stage[r->facts.n - 1].at), "readout_from",
-        mst_json_whole_if(!counts, o->readout_from), "thinning", thinning, "seed", mst_json_whole(o->seed), "samples",
-        mst_json_whole(r->fit), "held_out", mst_json_whole(r->held), "labelled", mst_json_whole(r->labelled),
-        "budget_percent", mst_json_real(call->said->budget.value), "margin", mst_json_real(r->margin),
-        "fit_change_percent", mst_json_real(100 * r->on_fit.change), "fit_change_se_percent",
-        mst_json_real(100 * r->on_fit.se), "change_percent", mst_json_real(100 * r->on_held.change),
-        "change_se_percent", mst_json_real(100 * r->on_held.se));
-    mst_json_set(&root, "stages", mst_exit_stages_json(&r->sums, &r->facts, counts));
-    mst_json_set(&root, "early", mst_exit_figures_json(&r->early));
-    json_t *alone = json_array();
-    for (size_t k = 0; alone != NULL && k < r->facts.n; k++)
-        mst_json_append(&alone, mst_exit_figures_json(&r->alone[k]));
-    mst_json_set(&root, "alone", alone);
+        mst_json_whole_if(!facts->counts, facts->stage[facts->n - 1].at), "readout_from",
+        mst_json_whole_if(!facts->counts, o->readout_from), "thinning", thinning, "seed", mst_json_whole(o->seed),
+        "samples", mst_json_whole(r->fit), "held_out", mst_json_whole(r->held), "labelled",
+        mst_json_whole(r->of.early.labelled), "budget_percent", mst_json_real(call->said->budget.value), "margin",
+        mst_json_real(r->of.margin), "fit_change_percent", mst_json_real(100 * mst_exit_won(&r->on_fit)),
+        "fit_change_se_percent", mst_json_real(100 * mst_exit_won_se(&r->on_fit)));
+    mst_json_set(&root, "early", mst_exit_figures_json(&r->of.early));
+    mst_exit_compare_json(&root, &r->of);
     return mst_json_write("mstcalib", root, call->common->json, err);
 }
 
@@ -306,14 +209,14 @@ static mst_status run(const mst_exit_call *call, const mst_data *data, const mst
     seen_set fit = {0}, held = {0};
     r->fit = drawn->n_fit;
     r->held = drawn->n_held;
-    mst_status st = measure(call, data, drawn->fit, drawn->n_fit, &r->facts, &fit, err);
+    mst_status st = measure(call, data, drawn->fit, drawn->n_fit, &r->of.facts, &fit, err);
     if (st == MST_OK) {
-        r->margin = choose(&fit, call->said->budget.value / 100);
-        r->on_fit = compare(&fit, r->margin);
-        st = measure(call, judges != NULL ? judges : data, drawn->held, drawn->n_held, &r->facts, &held, err);
+        r->of.margin = choose(&fit, call->said->budget.value / 100);
+        r->on_fit = compare(&fit, r->of.margin);
+        st = measure(call, judges != NULL ? judges : data, drawn->held, drawn->n_held, &r->of.facts, &held, err);
     }
     if (st == MST_OK)
-        judge(call, &held, r);
+        judge(call, &held, &r->of);
     mst_arena_release(&fit.arena);
     mst_arena_release(&held.arena);
     return st;

@@ -13,9 +13,9 @@
 
 typedef struct exit_worker {
     mst_session *session[MST_OPT_MAX_LIST]; /* step mode: the first alone */
-    float *x, *logits;
-    mst_exit_seen *seen; /* [stages] */
-    size_t last;
+    float *x, *now, *logits;                /* logits: where the sample stops */
+    mst_exit_seen *seen;                    /* [stages] */
+    size_t stop;
     int label;
 } exit_worker;
 
@@ -81,15 +81,14 @@ static mst_status look(const exit_run *r, exit_worker *w, size_t k, const mst_se
                        mst_err *err)
 {
     mst_exit_seen *seen = &w->seen[k];
-    mst_session_mean_logits(s, MST_LAST, w->logits);
+    mst_session_mean_logits(s, MST_LAST, w->now);
     for (size_t c = 0; c < r->classes; c++)
-        if (!isfinite(w->logits[c]))
-            return mst_fail(err, MST_EINVAL, "logit %zu at %u is %g", c, r->job->at->values[k], (double)w->logits[c]);
-    *seen = (mst_exit_seen){.said = (uint32_t)mst_argmax(w->logits, r->classes),
-                            .margin = margin_of(w->logits, r->classes),
+        if (!isfinite(w->now[c]))
+            return mst_fail(err, MST_EINVAL, "logit %zu at %u is %g", c, r->job->at->values[k], (double)w->now[c]);
+    *seen = (mst_exit_seen){.said = (uint32_t)mst_argmax(w->now, r->classes),
+                            .margin = margin_of(w->now, r->classes),
                             .counts = mst_session_counters(s)};
     mst_counters_add(&seen->counts, before);
-    w->last = k;
     return MST_OK;
 }
 
@@ -97,6 +96,7 @@ static mst_status run_sample(const exit_run *r, exit_worker *w, uint32_t sample,
 {
     static const mst_counters none;
     const mst_opt_uints *at = r->job->at;
+    bool stopped = false;
     for (size_t k = 0; k < at->n; k++) {
         bool again = k != 0 && !r->counts;
         mst_session *s = w->session[r->counts ? k : 0];
@@ -106,8 +106,11 @@ static mst_status run_sample(const exit_run *r, exit_worker *w, uint32_t sample,
         while (steps != 0)
             steps -= mst_session_run(s, steps);
         MST_TRY(look(r, w, k, s, again || k == 0 ? &none : &w->seen[k - 1].counts, err));
-        if ((double)w->seen[k].margin >= r->job->margin)
-            return MST_OK;
+        if (stopped || (k + 1 < at->n && (double)w->seen[k].margin < r->job->margin))
+            continue;
+        stopped = true;
+        w->stop = k;
+        memcpy(w->logits, w->now, r->classes * sizeof *w->logits);
     }
     return MST_OK;
 }
@@ -126,7 +129,7 @@ static mst_status commit(void *ctx, unsigned worker, size_t i, mst_err *err)
     exit_run *r = ctx;
     const exit_worker *w = &r->workers[worker];
     int label = w->label >= 0 && (size_t)w->label < r->classes ? w->label : -1;
-    MST_TRY(r->job->take(r->job->ctx, r->job->samples[i], label, w->seen, w->last, w->logits, err));
+    MST_TRY(r->job->take(r->job->ctx, r->job->samples[i], label, w->seen, w->stop, w->logits, err));
     mst_progress_at(&r->progress, ++r->done);
     return MST_OK;
 }
@@ -136,7 +139,7 @@ static mst_status make_programs(exit_run *r, mst_exit_facts *facts, mst_err *err
     const mst_exit_job *job = r->job;
     bool counts = r->counts;
     mst_run_opts opts = job->run;
-    *facts = (mst_exit_facts){.n = job->at->n};
+    *facts = (mst_exit_facts){.n = job->at->n, .counts = counts};
     for (size_t k = 0; k < job->at->n; k++) {
         if (counts)
             opts.levels = job->at->values[k];
@@ -165,9 +168,10 @@ static mst_status make_workers(exit_run *r, mst_err *err)
     for (unsigned i = 0; r->workers != NULL && i < job->threads; i++) {
         exit_worker *w = &r->workers[i];
         w->x = mst_arena_array(&r->arena, mst_program_input_size(r->program[0]), sizeof *w->x);
+        w->now = mst_arena_array(&r->arena, r->classes, sizeof *w->now);
         w->logits = mst_arena_array(&r->arena, r->classes, sizeof *w->logits);
         w->seen = mst_arena_array(&r->arena, job->at->n, sizeof *w->seen);
-        if (w->x == NULL || w->logits == NULL || w->seen == NULL)
+        if (w->x == NULL || w->now == NULL || w->logits == NULL || w->seen == NULL)
             return mst_fail(err, MST_ENOMEM, "out of memory for %u threads", job->threads);
         for (size_t k = 0; k < r->programs; k++)
             MST_TRY(mst_session_create(r->program[k], &w->session[k], err));

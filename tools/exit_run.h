@@ -1,6 +1,6 @@
 /* Samples that stop early: at the first stage at which the network is sure. A stage is a time step of step mode, or a
- * whole run with one number of levels in count and radix mode, where what earlier stages cost adds up. Knows nothing of
- * printing.
+ * whole run with one number of levels in count and radix mode, where what earlier stages cost adds up. All stages are
+ * run, so that the same samples are known as they end. Knows nothing of printing.
  */
 #ifndef MST_EXIT_RUN_H
 #define MST_EXIT_RUN_H
@@ -28,22 +28,23 @@ typedef struct mst_exit_job {
     const mst_graph *graph;
     mst_run_opts run;
     const mst_opt_uints *at; /* ascending: steps, the last is T; or levels */
-    double margin;           /* a sample stops where its margin is no less; above 1: never, all stages are run */
+    double margin;           /* a sample stops where its margin is no less; above 1: at the last stage */
     const mst_data *data;
     const uint32_t *samples; /* [n] */
     size_t n;
     unsigned threads;
     bool quiet;
     void *ctx;
-    /* In the order of samples, one at a time: what was seen at stages 0..last [last + 1], logits of the last [classes];
-     * label -1: not known. */
-    mst_status (*take)(void *ctx, uint32_t sample, int label, const mst_exit_seen *seen, size_t last,
+    /* In the order of samples, one at a time: what was seen at each stage [at->n], the stage at which it stops, logits
+     * of that [classes]; label -1: not known. */
+    mst_status (*take)(void *ctx, uint32_t sample, int label, const mst_exit_seen *seen, size_t stop,
                        const float *logits, mst_err *err);
 } mst_exit_job;
 
 /* A network in all its stages. */
 typedef struct mst_exit_facts {
     size_t n;
+    bool counts; /* stages are levels: runs of their own */
     mst_exit_stage stage[MST_OPT_MAX_LIST];
     double neurons, dense_ops, dense_static; /* of a pass */
 } mst_exit_facts;

@@ -267,6 +267,7 @@ static void warn_of_silence(const mst_run_facts *r)
 
 static mst_run_facts runs[MST_OPT_MAX_LIST];
 static mst_versus versus; /* --html: the first of them against its ANN */
+static mst_exit_result early;
 
 /* What is run: a model as it is run, data, files to go on from. */
 typedef struct run_job {
@@ -316,6 +317,7 @@ static mst_status write_page(const run_job *j, mst_err *err)
                      .ann = "this network without spikes: weights as the model file stores them, masks by their mean",
                      .look = again ? &look : NULL,
                      .modes = &modes,
+                     .early = o.exit != NULL ? &early : NULL,
                      .layer_named = o.html_layer != NULL};
     if (st == MST_OK)
         st = mst_page_write(&page, o.html, err);
@@ -324,15 +326,20 @@ static mst_status write_page(const run_job *j, mst_err *err)
     return st;
 }
 
+static bool text_aside(void)
+{
+    return mst_is_stdout(c.json) || mst_is_stdout(o.html) || mst_is_stdout(o.trace) || mst_is_stdout(o.predictions) ||
+           mst_is_stdout(o.raster);
+}
+
 static mst_status report(size_t n, json_t *parts, const run_job *job, mst_err *err)
 {
+    bool told = o.exit != NULL; /* but for the page */
     if (mst_rank() != 0)
         return MST_OK;
-    bool text_aside = mst_is_stdout(c.json) || mst_is_stdout(o.html) || mst_is_stdout(o.trace) ||
-                      mst_is_stdout(o.predictions) || mst_is_stdout(o.raster);
-    if (!c.quiet)
-        MST_TRY(mst_run_print(runs, n, text_aside ? stderr : stdout, err));
-    if (c.json != NULL)
+    if (!c.quiet && !told)
+        MST_TRY(mst_run_print(runs, n, text_aside() ? stderr : stdout, err));
+    if (c.json != NULL && !told)
         MST_TRY(mst_run_json(runs, n, json_incref(parts), c.json, err));
     return o.html != NULL ? write_page(job, err) : MST_OK;
 }
@@ -441,8 +448,8 @@ static mst_status run_picked(run_job *j, mst_err *err)
     return st;
 }
 
-/* Samples stop where they are sure. */
-static mst_status run_exit(const run_job *j, mst_err *err)
+/* Samples stop where they are sure. The page is of the run to the last stage, and says what stopping early changes. */
+static mst_status run_exit(run_job *j, mst_err *err)
 {
     const mst_run_exit r = {.model = j->args[0],
                             .data = j->args[1],
@@ -452,9 +459,14 @@ static mst_status run_exit(const run_job *j, mst_err *err)
                             .levels = &j->levels,
                             .margin = margin,
                             .energy = &energy.set,
-                            .json = c.json};
-    MST_TRY(mst_run_exit_run(&r, err));
-    return mst_model_unchanged(err);
+                            .json = c.json,
+                            .aside = text_aside()};
+    MST_TRY(mst_run_exit_run(&r, &early, err));
+    if (o.html == NULL)
+        return mst_model_unchanged(err);
+    j->levels = (mst_opt_uints){1, {j->levels.values[j->levels.n - 1]}};
+    j->opts.predictions = NULL;
+    return run_picked(j, err);
 }
 
 static mst_status run(run_job *j, mst_err *err)

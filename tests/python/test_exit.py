@@ -1,11 +1,13 @@
 """mstrun --exit and mstcalib --exit-budget: when a sample stops, what that costs, what is lost, against logits and counts of
 runs that go to the end."""
 import json
+import re
 
 import numpy as np
 import pytest
 
 from built import ROOT, lasting, tool
+from test_html import check, close, tables, text, walk
 
 DIGITS = "idx:%s,%s" % tuple(ROOT / "examples" / "data" / ("digits-test-%s.gz" % part)
                              for part in ("images.idx3-ubyte", "labels.idx1-ubyte"))
@@ -93,6 +95,90 @@ def test_costs_add_up(model, mode, stages, where, length, more):
         assert late["energy_ratio"] == pytest.approx(whole["at"][-1]["energy_ratio"], rel=1e-9)
 
 
+@pytest.mark.parametrize("mode,stages,where,length,more", CASES)
+def test_beside_the_same_samples_run_to_the_end(model, mode, stages, where, length, more):
+    """Each stage alone is a run without exit; the change is of pairs; what is saved is of the last of them."""
+    logits, labels, _ = seen_alone(model, stages, mode, more)
+    margin = margins(logits.astype("f8"))
+    limit = float(np.round(np.quantile(margin[:, 0], .3), 3))
+    r = run(model, "--mode", mode, *length, *where, "--exit", "margin:%g" % limit, *more)
+    plain = [run(model, "-T", n, "--at", n, *more) if mode == "step" and not more else
+             run(model, "--mode", mode, "--levels", n, *more) if mode != "step" else None for n in stages]
+    assert len(r["alone"]) == len(stages)
+    for k, (alone, whole) in enumerate(zip(r["alone"], plain)):
+        assert alone["top1_percent"] == pytest.approx(100 * (logits[:, k].argmax(1) == labels).mean())
+        if whole is None:
+            continue
+        for key in ("spikes_per_sample", "fired_per_sample", "sops_per_sample", "macs_per_sample", "energy_ratio"):
+            assert alone[key] == pytest.approx(whole["at"][-1][key], rel=1e-9), key
+        assert alone["energy_ratio_all"] == pytest.approx(whole["at"][-1]["energy_total_ratio"], rel=1e-9)
+        assert alone["latency_steps"] == whole["latency_steps"]
+    said = logits[np.arange(SAMPLES), stops(margin, limit)].argmax(1)
+    last = logits[:, -1].argmax(1)
+    d = (said == labels).astype("f8") - (last == labels)
+    assert r["other_class_percent"] == pytest.approx(100 * (said != last).mean()) and (said != last).any()
+    assert r["change_percent"] == pytest.approx(100 * d.mean())
+    assert r["change_se_percent"] == pytest.approx(100 * d.std(ddof=1) / SAMPLES ** .5)
+    assert r["energy_saved_percent"] == pytest.approx(100 - 100 * r["energy_ratio"] / r["alone"][-1]["energy_ratio"])
+
+
+def test_what_it_says(model):
+    def say(*args):
+        return tool("mstrun", model, *args, "-n", SAMPLES).stdout
+    args = ("--mode", "count", "--levels", "3,16", "--exit")
+    r = run(model, *args, "margin:.2")
+    lines = say(DIGITS, *args, "margin:.2").splitlines()
+    assert [x.split()[:4] for x in lines if x.startswith("all with")] == [["all", "with", "3", "levels"], ["all", "with", "16", "levels"]]
+    assert lines[-2:] == [
+        "On the same samples, against the last of these: %+.2f +- %.2f points of top-1 (pairs)," % (r["change_percent"], r["change_se_percent"]),
+        "another class for %.2f %%, %.1f %% of its energy of operations: %.1f %% saved." % (r["other_class_percent"], 100 - r["energy_saved_percent"],
+                                                                          r["energy_saved_percent"])]
+    assert r["energy_saved_percent"] > 0
+    more = say(DIGITS, *args, "margin:1")  # all of the ladder
+    assert re.search(r"another class for 0.00 %, 1[0-9][0-9]\.[0-9] % of its energy of operations: [0-9.]+ % more\.\n$", more)
+    unlabelled = say(DIGITS.split(",")[0], *args, "margin:.2")
+    assert "points" not in unlabelled and "nan" not in unlabelled
+    assert "On the same samples, against the last of these:\nanother class for " in unlabelled
+
+
+@pytest.mark.parametrize("mode", [["-T", 16, "--at", "4,8"], ["--mode", "count", "--levels", "3,16"]])
+def test_page(model, mode, tmp_path):
+    """The figures of the JSON; the rest is of the run to the last stage."""
+    out = tmp_path / "p.html"
+    r = run(model, *mode, "--exit", "margin:.4", "--html", out)
+    page = check(out.read_text())
+    shown = tables(page)
+    step = r["mode"] == "step"
+    names = ["t = %d" % s["t"] if step else "%d levels" % s["levels"] for s in r["stages"]]
+    assert [row[0] for row in shown["Where samples stop"][1:]] == names
+    for row, s in zip(shown["Where samples stop"][1:], r["stages"]):
+        close(row[1:], [s[key] for key in ("stopped", "labelled", "right", "latency_steps")])
+    figures = r["alone"] + [r]
+    assert [row[0] for row in shown["Early exit, a sample"][1:]] == ["all to " + n for n in names] + ["early exit"]
+    for row, x in zip(shown["Early exit, a sample"][1:], figures):
+        close(row[1:], [x[key] for key in ("top1_percent", "top1_se_percent", "latency_steps", "spikes_per_sample", "sops_per_sample",
+                                           "energy_ratio", "energy_ratio_all")])
+    sections = {e[1]["aria-labelledby"]: e for e in walk(page.root, "section")}
+    words = text(sections["exit-section"])
+    assert "%.1f %% of the samples do so before the last" % (100 - 100 * r["stages"][-1]["stopped"] / SAMPLES) in words
+    assert "%.2f %% are right, %+.2f points (standard error %.2f, of pairs)" % (r["top1_percent"], r["change_percent"], r["change_se_percent"]) in words
+    assert "%.1f %% of the energy of operations is saved" % r["energy_saved_percent"] in words
+    assert "%.1f %% of that energy is saved" % r["energy_saved_percent"] in text(sections["summary"])
+    whole = shown["Accuracy"][-1]
+    assert whole[1] == pytest.approx(r["alone"][-1]["top1_percent"])
+    assert len(list(walk(sections["exit-section"], "svg"))) == 2
+    if step:
+        assert [row[0] for row in shown["Accuracy"][1:]] == [4, 8, 16]
+
+
+def test_page_without_labels(model, tmp_path):
+    out = tmp_path / "p.html"
+    tool("mstrun", model, DIGITS.split(",")[0], "-n", 30, "-T", 16, "--exit", "margin:.4", "--html", out, "--quiet")
+    sections = {e[1]["aria-labelledby"]: e for e in walk(check(out.read_text()).root, "section")}
+    assert "The class is another than where all are run to t = 16 for" in text(sections["exit-section"])
+    assert len(list(walk(sections["exit-section"], "svg"))) == 1
+
+
 def test_the_same_on_any_threads_and_kernels(model):
     seen = {json.dumps(lasting(run(model, "--mode", "count", "--levels", "3,16", "--exit", "margin:0.5", *args)))
             for args in (["--threads", 1], ["--threads", 3], ["--isa", "scalar"], ["--schedule", "step"])}
@@ -115,7 +201,6 @@ def test_steps_in_eight(model):
     (["--exit", "margin:.9", "--skip-bad"], "--exit: not with --skip-bad"),
     (["--exit", "margin:.9", "--shard", "1/2"], "--exit: not with --shard"),
     (["--exit", "margin:.9", "--resume", "{}/x"], "--exit: not with --resume"),
-    (["--exit", "margin:.9", "--html", "{}/x"], "--exit: not with --html"),
     (["--exit", "margin:.9", "--trace", "{}/x"], "--exit: not with --trace"),
 ])
 def test_refused(model, args, line):
@@ -146,17 +231,18 @@ def test_what_the_budget_finds(model, mode):
 @pytest.mark.parametrize("mode", [["-T", "8,16"], ["--mode", "count", "--exit-levels", "3,16", "--seed", 3],
                                   ["--mode", "radix", "--exit-levels", "3,15"]])
 def test_the_command_that_it_prints(model, mode):
-    """As it stands, it gives what is promised; and says how to compare."""
+    """As it stands, it gives what is promised."""
     args = ("mstcalib", SWIN, model, DIGITS, DIGITS, "--exit-budget", 2, *mode, "--range", ":%d" % SAMPLES)
     said = tool(*args, "--json", model.parent / "b.json", "--force").stdout
     r = json.loads((model.parent / "b.json").read_text())
     words = next(line for line in said.splitlines() if line.startswith("mstrun ")).split()
-    done = tool(*[DIGITS if w == "DATA" else w for w in words], "--range", ":%d" % SAMPLES, "--json", model.parent / "e.json", "--force")
+    tool(*[DIGITS if w == "DATA" else w for w in words], "--range", ":%d" % SAMPLES, "--json", model.parent / "e.json", "--force")
     again = json.loads((model.parent / "e.json").read_text())
     for key in r["early"]:
         assert again[key] == pytest.approx(r["early"][key], rel=1e-9), key
+    for key in ("alone", "change_percent", "change_se_percent", "other_class_percent", "energy_saved_percent"):
+        assert again[key] == r[key], key
     assert (again["mode"], again["stages"], again["seed"]) == (r["mode"], r["stages"], r["seed"])
-    assert ("--exit margin:1 runs all of them to the end" in done.stdout) == (r["margin"] < 1)
 
 
 def test_samples_without_labels(model):

@@ -38,6 +38,7 @@ static mst_status write_parts(const mst_page *r, FILE *f, mst_err *err)
     mst_page_attribution(r, f);
     if (r->run->about.mode != MST_RUN_ANN)
         mst_page_energy(r, f);
+    mst_page_exit(r, f);
     mst_page_modes(r, f);
     MST_TRY(mst_page_layers(r, f, err));
     mst_page_values(r, f);

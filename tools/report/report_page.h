@@ -8,6 +8,7 @@
 
 #include "mst/calibrate.h"
 #include "tools/calib_attrib_words.h"
+#include "tools/exit_sums.h"
 #include "tools/report/report_look.h"
 #include "tools/report/report_modes.h"
 #include "tools/report/report_versus.h"
@@ -22,6 +23,7 @@ typedef struct mst_page {
     const char *ann;                 /* which ANN that is, in words */
     const mst_look *look;            /* distributions and pictures; NULL: none */
     const mst_modes *modes;          /* the same in other modes; NULL: not run */
+    const mst_exit_result *early;    /* the same samples stopped early; NULL: not asked for */
     const mst_attrib_report *attrib; /* what the loss comes from, and that in words; NULL: not asked for */
     const mst_words *words;
     bool layer_named; /* its layer was asked for */
@@ -39,6 +41,8 @@ void mst_page_attribution(const mst_page *r, FILE *f);
 void mst_page_energy(const mst_page *r, FILE *f);
 /* A run in time steps beside the other modes. */
 void mst_page_modes(const mst_page *r, FILE *f);
+/* Samples that stop early beside the same run to each stage. */
+void mst_page_exit(const mst_page *r, FILE *f);
 mst_status mst_page_layers(const mst_page *r, FILE *f, mst_err *err);
 /* Confusions, accuracy of each class. */
 mst_status mst_page_classes(const mst_page *r, FILE *f, mst_err *err);

@@ -82,6 +82,20 @@ static void cost_words(const mst_page *r, FILE *f)
         mst_html(f, "%zu of %zu layers never fire. ", mst_run_silent(r->run), r->run->sums.n_layers);
 }
 
+/* Stopped early, against all that is said before. */
+static void exit_words(const mst_page *r, FILE *f)
+{
+    const mst_exit_result *x = r->early;
+    if (x == NULL)
+        return;
+    mst_html(f, "Samples that stop early (margin %g) take %.1f steps on average", x->margin, x->early.latency);
+    if (x->early.labelled != 0)
+        mst_html(f, ", %.2f %% are right", 100 * mst_exit_share(x->early.right, x->early.labelled));
+    if (isfinite(x->saved))
+        mst_html(f, ", %.1f %% of that energy %s", 100 * fabs(x->saved), x->saved < 0 ? "is added" : "is saved");
+    mst_html(f, ". ");
+}
+
 /* The layer that --attribute found: one that adds much may do no harm. */
 static void harm_words(const mst_page *r, FILE *f)
 {
@@ -236,6 +250,7 @@ void mst_page_words(const mst_page *r, FILE *f)
         fputs("<p class=\"lead\">", f);
         accuracy_words(r, f);
         cost_words(r, f);
+        exit_words(r, f);
         error_words(r, f);
         fputs("</p>\n", f);
         key_figures(r, f);
