@@ -3,6 +3,7 @@
 
 #include "tools/calib_attrib_rules.h"
 #include "tools/tool_model.h"
+#include "tools/tool_names.h"
 
 #define LEAST_GAIN 0.02  /* of top-1 that other inputs must give the ANN before its inputs are said to be wrong */
 #define LEAST_SAMPLES 20 /* before an ANN can be said to be at chance */
@@ -376,4 +377,30 @@ void mst_words_free(mst_words *w)
 {
     mst_arena_release(&w->arena);
     *w = (mst_words){0};
+}
+
+mst_status mst_words_brief_make(const mst_words_of *of, mst_words_brief *out, mst_err *err)
+{
+    const mst_attrib_report *r = of->report;
+    mst_words_of brief = *of;
+    *out = (mst_words_brief){.report = *r};
+    const char **names = mst_arena_array(&out->arena, r->n_layers + 1, sizeof *names);
+    mst_attrib_layer *layers = mst_arena_array(&out->arena, r->n_layers + 1, sizeof *layers);
+    for (size_t k = 0; names != NULL && k < r->n_layers; k++)
+        names[k] = r->layers[k].name;
+    names = names != NULL ? mst_short_names(names, r->n_layers, &out->arena) : NULL;
+    if (names == NULL || layers == NULL)
+        return mst_fail(err, MST_ENOMEM, "out of memory for words");
+    memcpy(layers, r->layers, (r->n_layers + 1) * sizeof *layers);
+    for (size_t k = 0; k < r->n_layers; k++)
+        layers[k].name = names[k];
+    out->report.layers = layers;
+    brief.report = &out->report;
+    return mst_words_make(&brief, &out->words, err);
+}
+
+void mst_words_brief_free(mst_words_brief *b)
+{
+    mst_words_free(&b->words);
+    mst_arena_release(&b->arena);
 }

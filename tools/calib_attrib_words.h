@@ -40,6 +40,17 @@ typedef struct mst_words_of {
 mst_status mst_words_make(const mst_words_of *of, mst_words *out, mst_err *err);
 void mst_words_free(mst_words *w);
 
+/* A report and its words with the names of layers short (tool_names.h), for where tables have them so. */
+typedef struct mst_words_brief {
+    mst_arena arena;
+    mst_attrib_report report; /* lent, but for the names */
+    mst_words words;
+} mst_words_brief;
+
+/* ENOMEM. Release in any case; the report must live on. */
+mst_status mst_words_brief_make(const mst_words_of *of, mst_words_brief *out, mst_err *err);
+void mst_words_brief_free(mst_words_brief *b);
+
 /* " 1.25 points (standard error .40)", or of the logits' error where there are no labels; in the arena. */
 const char *mst_effect_text(mst_arena *a, const mst_attrib_effect *e);
 /* "block 2 ('/blocks/blocks.3')": its number, and what the names of its layers begin with. */

@@ -195,22 +195,27 @@ static mst_status conclude(const mst_compare_call *call, const mst_calib_job *jo
                            mst_calib_facts *f, mst_err *err)
 {
     mst_words words = {0};
+    mst_words_brief brief = {0};
     const page_job page = {call, job};
     mst_status st = MST_OK;
     if (attrib->samples != 0) {
         f->attrib = attrib;
         f->words = &words;
-        st = mst_words_make(&(mst_words_of){.report = attrib,
-                                            .snn = call->networks->snn_graph,
-                                            .onnx = call->args[0],
-                                            .arrays = mst_data_is_real(job->data),
-                                            .lacks_masks = call->networks->ann_lacks_masks},
-                            &words, err);
+        f->brief = &brief;
+        const mst_words_of of = {.report = attrib,
+                                 .snn = call->networks->snn_graph,
+                                 .onnx = call->args[0],
+                                 .arrays = mst_data_is_real(job->data),
+                                 .lacks_masks = call->networks->ann_lacks_masks};
+        st = mst_words_make(&of, &words, err);
+        if (st == MST_OK)
+            st = mst_words_brief_make(&of, &brief, err);
     }
     if (st == MST_OK && f->report.n_points != 0)
         mst_calib_count(&f->report, &f->versus, &f->run.sums);
     if (st == MST_OK)
         st = tell(f, &call->out, &page, err);
+    mst_words_brief_free(&brief);
     mst_words_free(&words);
     return st;
 }

@@ -119,7 +119,8 @@ static void print_notes(const mst_calib_report *r, const mst_table *t, FILE *f)
                    time, WORST, parts);
 }
 
-static mst_status print_layers(const mst_calib_report *r, FILE *f, mst_err *err)
+/* brief: there is no room for whole names. */
+static mst_status print_layers(const mst_calib_report *r, FILE *f, bool *brief, mst_err *err)
 {
     const char *heads[MST_TABLE_MAX_COLUMNS];
     char parts[MST_PART_COUNT][16];
@@ -147,6 +148,7 @@ static mst_status print_layers(const mst_calib_report *r, FILE *f, mst_err *err)
     MST_TRY(mst_table_end(&t, f, err));
     fputc('\n', f);
     print_notes(r, &t, f);
+    *brief = t.brief;
     return MST_OK;
 }
 
@@ -206,6 +208,7 @@ mst_status mst_calib_print(const mst_calib_facts *c, FILE *f, mst_err *err)
     const mst_calib_report *r = &c->report;
     mst_figures x = mst_figures_of(&c->run.about, &c->run.sums.all, r->samples, mst_run_steps(&c->run.about));
     mst_term_lines lines;
+    bool brief;
     print_head(c, &x, mst_term_hold(&lines, f));
     mst_term_release(&lines, 2);
     if (r->samples == 0)
@@ -213,6 +216,9 @@ mst_status mst_calib_print(const mst_calib_facts *c, FILE *f, mst_err *err)
     MST_TRY(print_network(r, f, err));
     print_cost(c, &x, mst_term_hold(&lines, f));
     mst_term_release(&lines, 2);
-    MST_TRY(print_layers(r, f, err));
-    return c->attrib != NULL ? mst_attrib_print(c->attrib, c->words, f, err) : MST_OK;
+    MST_TRY(print_layers(r, f, &brief, err));
+    if (c->attrib == NULL)
+        return MST_OK;
+    return brief ? mst_attrib_print(&c->brief->report, &c->brief->words, f, err)
+                 : mst_attrib_print(c->attrib, c->words, f, err);
 }

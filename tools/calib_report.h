@@ -19,6 +19,7 @@ typedef struct mst_calib_facts {
     json_t *parts;                   /* where it comes from, of a run that was put together; NULL: it ran here */
     const mst_attrib_report *attrib; /* --attribute, and what it says; NULL: not asked for, or stopped before */
     const mst_words *words;
+    const mst_words_brief *brief; /* the same with short names */
 } mst_calib_facts;
 
 void mst_calib_facts_free(mst_calib_facts *c);

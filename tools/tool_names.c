@@ -4,18 +4,21 @@
 #include <stdbool.h>
 #include <string.h>
 
-/* Bytes of the last "/part" that all names end with; 0: there is none. */
+/* Bytes of the last "/part" that all names of nodes end with; 0: there is none. */
 static size_t common_end(const char *const *names, size_t n)
 {
-    const char *first = n > 1 ? strrchr(names[0], '/') : NULL;
-    if (first == NULL || first == names[0])
-        return 0;
-    for (size_t k = 1; k < n; k++) {
+    const char *first = NULL;
+    size_t nodes = 0;
+    for (size_t k = 0; k < n; k++) {
         const char *end = strrchr(names[k], '/');
-        if (end == NULL || end == names[k] || strcmp(end, first) != 0)
+        if (names[k][0] != '/')
+            continue;
+        if (end == names[k] || (first != NULL && strcmp(end, first) != 0))
             return 0;
+        first = end;
+        nodes++;
     }
-    return strlen(first);
+    return nodes > 1 ? strlen(first) : 0;
 }
 
 static void shorten(const char *name, size_t drop, char *out)
@@ -44,11 +47,15 @@ const char **mst_short_names(const char *const *names, size_t n, mst_arena *aren
     size_t drop = common_end(names, n);
     const char **out = mst_arena_array(arena, n + 1, sizeof *out);
     for (size_t k = 0; out != NULL && k < n; k++) {
+        out[k] = names[k];
+        if (names[k][0] != '/')
+            continue;
         char *name = mst_arena_alloc(arena, strlen(names[k]) + 1);
         if (name == NULL)
             return NULL;
         shorten(names[k], drop, name);
-        out[k] = name[0] != '\0' ? name : names[k];
+        if (name[0] != '\0')
+            out[k] = name;
     }
     return out;
 }

@@ -5,7 +5,8 @@
 #include "mst/alloc.h"
 
 /* "/blocks/blocks.0/q_if/Floor" as "blocks.0/q_if": exporters repeat what a module stands in, and all names may have
- * the last part in common. names [n]; the result [n] is in the arena; NULL: out of memory. */
+ * the last part in common. Of those alone that begin with a slash, as names of nodes do: others stay as they are.
+ * names [n]; the result [n] is in the arena; NULL: out of memory. */
 const char **mst_short_names(const char *const *names, size_t n, mst_arena *arena);
 
 #endif

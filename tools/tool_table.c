@@ -146,18 +146,17 @@ static size_t measure(const mst_table *t, size_t *width)
     return all;
 }
 
-/* Names of nodes, which begin with a slash. */
 static void shorten_names(mst_table *t, size_t column)
 {
-    size_t rows = t->cells / t->columns, n = 0;
+    size_t rows = t->cells / t->columns;
     const char **names = mst_arena_array(&t->arena, rows + 1, sizeof *names);
-    for (size_t i = column; names != NULL && i < t->cells; i += t->columns)
-        if (t->text[i][0] == '/')
-            names[n++] = t->text[i];
-    const char **out = names != NULL ? mst_short_names(names, n, &t->arena) : NULL;
-    for (size_t i = column, k = 0; out != NULL && i < t->cells; i += t->columns)
-        if (t->text[i][0] == '/')
-            t->text[i] = out[k++];
+    for (size_t i = 0; names != NULL && i < rows; i++)
+        names[i] = t->text[i * t->columns + column];
+    const char **out = names != NULL ? mst_short_names(names, rows, &t->arena) : NULL;
+    for (size_t i = 0; out != NULL && i < rows; i++) {
+        t->brief = t->brief || out[i] != names[i];
+        t->text[i * t->columns + column] = out[i];
+    }
 }
 
 /* Take from the widest text but the names until the table fits or all are short. */
@@ -210,7 +209,7 @@ static void fit(mst_table *t, size_t room, size_t *width)
 static void print_left_out(const mst_table *t, FILE *f)
 {
     char text[MST_TABLE_MAX_COLUMNS * 40] = "";
-    size_t used = 0;
+    size_t used = t->brief ? (size_t)snprintf(text, sizeof text, " whole names") : 0;
     for (size_t c = 0; c < t->columns; c++)
         if (!t->shown[c])
             used += (size_t)snprintf(text + used, sizeof text - used, "%s %.36s", used != 0 ? "," : "", head_of(t, c));

@@ -15,6 +15,7 @@ typedef struct mst_table {
     const char **text; /* [cap], rows of [columns] */
     const char *const *heads;
     bool shown[MST_TABLE_MAX_COLUMNS]; /* once printed: there was room for it */
+    bool brief;                        /* once printed: names of nodes are short */
     mst_status status;                 /* first failure; printing then says so */
 } mst_table;
 
@@ -29,8 +30,8 @@ void mst_table_real(mst_table *t, double v, int digits);
 void mst_table_range(mst_table *t, double least, double most);
 /* Print and release. Where there are colours (tool_term.h), heads have one, and rows whose first cell, of a column
  * without head, is not empty. On a terminal that is too narrow for it, names of nodes become short (tool_names.h),
- * other texts are cut in their middle, then columns are left out from the right and named below, and names are cut at
- * last. ENOMEM if a cell could not be kept. */
+ * other texts are cut in their middle, then columns are left out from the right, and names are cut at last; a line
+ * below says what a file has instead. ENOMEM if a cell could not be kept. */
 mst_status mst_table_end(mst_table *t, FILE *f, mst_err *err);
 
 #endif

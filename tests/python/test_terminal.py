@@ -1,4 +1,5 @@
 """What tools show on a terminal: tables that fit, a bar that is not drawn too often; short options."""
+import json
 import os
 import re
 import time
@@ -49,6 +50,24 @@ def test_tables_fit(made):
             if columns == 400:
                 assert [line for line in lines if "_if/Floor" in line and "=" not in line][:20] == \
                     [line for line in whole if "_if/Floor" in line and "=" not in line][:20]
+
+
+def test_words_have_the_names_of_the_tables(made):
+    """Layers and blocks, wherever tables have short ones; a file and the JSON have whole ones."""
+    job = ("mstcalib", ONNX, made / "m.bin", made / "x.npy", "-n", 2, "--attribute")
+    whole = tool(*job, "--json", made / "a.json", "--force").stdout
+    summary = json.loads((made / "a.json").read_text())["attribution"]["summary"]
+    named = re.findall(r"'(/[^']+)'", summary)
+    assert named and " ".join(whole.split()).count(summary) == 1 and "whole names" not in whole
+    for columns in (80, 132):
+        lines = on_terminal(job, columns, "stdout").replace("\r", "")
+        short = [name.removesuffix("/Floor").replace("/blocks/blocks", "blocks").replace("/stages/stages", "stages").lstrip("/") for name in named]
+        text = " ".join(lines[lines.index("Where the accuracy goes"):].split())
+        assert re.findall(r"'([^' ]+)'", text[:text.index("cause ")]) == short
+        table = {line.split()[line[0] == "!"] for line in lines.splitlines() if re.match(r"!?\s*\S+_if\s", line)}
+        assert {name for name in short if name.endswith("_if")} <= table and "/Floor" not in lines
+        assert "(a wider terminal, or a file, has whole names" in " ".join(lines.split())
+    assert "whole names" not in on_terminal(job, 400, "stdout")
 
 
 def test_only_columns_that_are_there(made):
