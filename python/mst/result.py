@@ -97,11 +97,17 @@ class Result:
         return self._model.layers
 
     def __repr__(self) -> str:
-        labelled = int((self.labels >= 0).sum())
-        said = ", top-1 %.2f %% of %d" % (100 * self.accuracy, labelled) if labelled else ""
-        return "<mst.Result %s%s: %d samples%s, %.4g spikes and %.4g SOPs each>" % (
-            self.mode, "" if self.T is None else " T = %d" % self.T, len(self), said, self.mean("spikes"),
-            self.mean("sops"))
+        labelled, n = int((self.labels >= 0).sum()), len(self)
+        said = ["%d samples" % n]
+        if labelled:
+            said.append("top-1 %.2f %%%s" % (100 * self.accuracy, "" if labelled == n else " of %d" % labelled))
+        if n and self.mode == "ann":
+            said += ["no spikes", "%.4g MACs each" % self.mean("macs")]
+        elif n:
+            said.append("%.4g spikes and %.4g SOPs each" % (self.mean("spikes"), self.mean("sops")))
+            ratio = self.energy.ratio
+            said += [] if math.isnan(ratio) else ["%.3g times the ANN's energy" % ratio]
+        return "<mst.Result %s%s: %s>" % (self.mode, "" if self.T is None else " T = %d" % self.T, ", ".join(said))
 
     # ---- of each sample ----
 

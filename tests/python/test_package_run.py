@@ -4,6 +4,7 @@ import gc
 import itertools
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -331,3 +332,25 @@ def test_objects_of_the_library_are_released_in_order(path, monkeypatch, cycle):
         gc.collect()
         assert released == ["session", "program", "graph"]
         released.clear()
+
+
+def test_what_a_result_says(model):
+    """In a line, of every mode; nothing where there is nothing to say."""
+    run = {mode: model.run(DIGITS, mode=mode, samples=20, **({"T": 8} if mode == "step" else {})) for mode in model.modes}
+    for mode in ("step", "count", "radix"):
+        r = run[mode]
+        assert repr(r) == "<mst.Result %s: 20 samples, top-1 %.2f %%, %.4g spikes and %.4g SOPs each, %.3g times the ANN's energy>" % (
+            mode + (" T = 8" if mode == "step" else ""), 100 * r.accuracy, r.mean("spikes"), r.mean("sops"), r.energy.ratio)
+    assert repr(run["ann"]) == "<mst.Result ann: 20 samples, top-1 %.2f %%, no spikes, %.4g MACs each>" % (
+        100 * run["ann"].accuracy, run["ann"].mean("macs"))
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/PYTHON.md"])
+def test_examples_print_no_nan(page, tmp_path, monkeypatch, capsys):
+    os.symlink(ROOT / "examples", tmp_path / "examples")
+    monkeypatch.chdir(tmp_path)
+    codes = [code for code in re.findall(r"^```python\n(.*?)^```", (ROOT / page).read_text(), re.S | re.M) if "import mst\n" in code]
+    for code in codes:
+        exec(compile(code, page, "exec"), {})  # pylint: disable=exec-used
+    said = capsys.readouterr().out
+    assert codes and len(said.splitlines()) >= 3 and "nan" not in said
