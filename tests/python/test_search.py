@@ -145,6 +145,80 @@ def test_so_much_saved_on_others(planted):
     assert not all(tried)
 
 
+def test_the_samples_to_fit_choose(tmp_path):
+    """Two sides: the first decides the classes of the samples to fit, the second those of the samples held out, where the first is
+    silent. What is searched masks the second, and one value for all would be nearer there: that is told, and changes nothing."""
+    n, rng = Net(["N", 2, 6, 6], 13), np.random.default_rng(4)
+    parts = []
+    for channel, scale in ((0, 0.5), (1, 0.02)):
+        w = np.zeros((8, 2, 3, 3))
+        w[:, channel] = np.abs(rng.normal(size=(8, 3, 3))) / 3
+        y = qcfs(n, n.op("Conv", n.x, n.const(w), pads=[1, 1, 1, 1]), np.float32(1.5), 16)
+        parts.append(n.op("MatMul", n.op("Flatten", y), n.const(rng.normal(size=(288, CLASSES)) * scale)))
+    (tmp_path / "model.onnx").write_bytes(n.model(n.op("Add", *parts)).SerializeToString())
+    tool("mstconv", tmp_path / "model.onnx", "-o", tmp_path / "model.bin", "--quiet")
+    x = rng.normal(size=(2, SAMPLES, 2, 6, 6)).astype(np.float32)
+    x[1, :, 0] = -9
+    for name, samples in zip(("fit", "held"), x):
+        np.save(tmp_path / (name + ".npy"), samples)
+    r = search(tmp_path, "masks", "--mode", "count", "--save", 30, "--ladder", ".4,.98")
+    assert found(r)[0] == 0 and found(r)[1] > 0.9
+    uniform, searched = rival(r, "uniform"), rival(r, "searched")
+    assert searched["divergence_nats"] > 2 * uniform["divergence_nats"] > 0 and searched["change_percent"] < uniform["change_percent"]
+    lines = ["version: 1", "masks: {default: %.9g}" % .4]
+    (tmp_path / "all.yaml").write_text("\n".join(lines) + "\n")
+    was = logits(tmp_path, tmp_path / "model.bin", data(tmp_path, "fit"), "--mode", "count")
+    now = logits(tmp_path, converted(tmp_path, "all.yaml"), data(tmp_path, "fit"), "--mode", "count", "--seed", r["seed"])
+    assert r["fit"]["divergence_nats"] < divergence(was, now) / 2
+
+
+def test_what_was_learned_elsewhere_is_forgotten(tmp_path, planted):
+    """Beside one value for all, what values cost alone says more than what they cost on the way to another network: a search that
+    keeps that, or its marks of what is sure, ends at 1,407 spikes and more; one that keeps marks after a move at 918."""
+    n, rng = Net(["N", 3, 6, 6], 13), np.random.default_rng(1)
+
+    def conv(x, inputs):
+        w = rng.normal(size=(8, inputs, 3, 3)) / np.sqrt(9 * inputs)
+        return qcfs(n, n.op("Conv", x, n.const(w), pads=[1, 1, 1, 1]), np.float32(1.5), 16)
+
+    stem, parts = conv(n.x, 3), []
+    for scale in (0.5, 0.01):
+        side = conv(conv(stem, 8), 8)
+        parts.append(n.op("MatMul", n.op("Flatten", side), n.const(rng.normal(size=(288, CLASSES)) * scale)))
+    (tmp_path / "model.onnx").write_bytes(n.model(n.op("Add", *parts)).SerializeToString())
+    tool("mstconv", tmp_path / "model.onnx", "-o", tmp_path / "model.bin", "--quiet")
+    for name in ("fit", "held"):
+        np.save(tmp_path / (name + ".npy"), rng.normal(size=(SAMPLES, 3, 6, 6)).astype(np.float32))
+    for budget in (25, 30):
+        assert rival(search(tmp_path, "levels", "--mode", "count", "--budget", budget), "searched")["spikes_per_sample"] < 1350
+    r = search(planted, "levels", "--mode", "count", "--save", 60)
+    assert rival(r, "searched")["spikes_per_sample"] < 850 and found(r)[2] < found(r)[0]
+
+
+def test_too_many_groups(tmp_path):
+    """256 parts of a network are searched, not one more; where neurons that the paper does not mask are too many, these can be left out."""
+    def chain(layers):
+        n, rng = Net(["N", 1, 1, 4], 13), np.random.default_rng(2)
+        y = n.op("Flatten", n.x)
+        for _ in range(layers):
+            y = qcfs(n, n.op("MatMul", y, n.const(np.eye(4) + 0.05 * rng.normal(size=(4, 4)))), np.float32(1.5), 4)
+        y = n.op("MatMul", y, n.const(rng.normal(size=(4, CLASSES))))
+        (tmp_path / "model.onnx").write_bytes(n.model(y).SerializeToString())
+        tool("mstconv", tmp_path / "model.onnx", "-o", tmp_path / "model.bin", "--quiet")
+        np.save(tmp_path / "fit.npy", rng.uniform(0, 1.5, size=(8, 1, 1, 4)).astype(np.float32))
+
+    args = ("--mode", "count", "--save", 1, "--ladder")
+    chain(257)
+    limit = "more than 256 groups of neurons to search"
+    paper = ": expected --search-sites paper, which leaves other neurons as they are"
+    assert search(tmp_path, "masks", *args, .5, held=False, code=1).endswith(limit + paper + "\n")
+    assert "nothing to search" in search(tmp_path, "masks", *args, .5, "--search-sites", "paper", held=False, code=1)
+    assert search(tmp_path, "levels", *args, 3, held=False, code=1).endswith(limit + "\n")
+    assert not (tmp_path / "found.yaml").exists()
+    chain(256)
+    assert len(search(tmp_path, "levels", *args, 3, held=False)["groups"]) == 256
+
+
 def test_data_sorted_by_class(planted):
     """What is measured on a few samples is measured on some of all: of the first, which are dark, nothing is lost."""
     x = np.load(planted / "fit.npy")
