@@ -9,6 +9,7 @@
 #include "mst/facts.h"
 #include "tools/calib_masks.h"
 #include "tools/npz_out.h"
+#include "tools/tool_names.h"
 
 #define MAX_BYTES ((size_t)1 << 28) /* of a sample */
 
@@ -53,8 +54,9 @@ static mst_status choose(mst_raster *r, const mst_opt_list *names, bool *chosen,
 {
     for (size_t i = 0; i < names->n; i++) {
         bool found = false;
+        size_t called = mst_layer_called(r->p, names->values[i]);
         for (size_t k = 0; k < mst_program_layers(r->p); k++)
-            if (asks_for(names->values[i], mst_program_layer(r->p, k), k))
+            if (k == called || asks_for(names->values[i], mst_program_layer(r->p, k), k))
                 found = chosen[k] = true;
         if (!found)
             return mst_fail(err, MST_EINVAL,

@@ -2,6 +2,7 @@
 #include "tools/tool_names.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
 
 /* Bytes of the last "/part" that all names of nodes end with; 0: there is none. */
@@ -58,4 +59,26 @@ const char **mst_short_names(const char *const *names, size_t n, mst_arena *aren
             out[k] = name;
     }
     return out;
+}
+
+static size_t place_of(const char *name, const char *const *names, size_t n)
+{
+    for (size_t k = 0; names != NULL && k < n; k++)
+        if (strcmp(names[k], name) == 0)
+            return k;
+    return SIZE_MAX;
+}
+
+size_t mst_layer_called(const mst_program *p, const char *name)
+{
+    mst_arena tmp = {0};
+    size_t n = mst_program_layers(p);
+    const char **names = mst_arena_array(&tmp, n + 1, sizeof *names);
+    for (size_t k = 0; names != NULL && k < n; k++)
+        names[k] = mst_program_layer(p, k)->name;
+    size_t found = place_of(name, names, n);
+    if (found == SIZE_MAX && names != NULL)
+        found = place_of(name, mst_short_names(names, n, &tmp), n);
+    mst_arena_release(&tmp);
+    return found;
 }

@@ -70,6 +70,22 @@ def test_words_have_the_names_of_the_tables(made):
     assert "whole names" not in on_terminal(job, 400, "stdout")
 
 
+def test_names_of_narrow_tables_can_be_given(made):
+    """--raster and --html-layer take them, as --info lists them."""
+    info = ("mstrun", "--info", made / "m.bin")
+    lines = on_terminal(info, 80, "stdout").replace("\r", "").splitlines()
+    short = [word for line in lines for word in line.split() if re.fullmatch(r"(blocks|stem)\S*/\S*|norm_if", word)]
+    whole = [layer["name"] for layer in json.loads(tool(*info, "--json", "-").stdout)["layers"]]
+    assert len(short) == len(whole) >= 20 and not set(short) & set(whole)
+    args = [word for name in (short[7], short[2]) for word in ("--raster", name)]
+    run = ("mstrun", made / "m.bin", made / "x.npy", "-n", 2, "-q", "-T", 2)
+    tool(*run, *args, "--raster-to", made / "r.npz", "--html", made / "p.html", "--html-layer", short[5])
+    r = np.load(made / "r.npz")
+    assert list(r["layer"]) == [2, 7] and [name.decode().rstrip("\0") for name in r["name"]] == [whole[2], whole[7]]
+    assert "<code>%s</code>" % whole[5] in (made / "p.html").read_text()
+    assert "expected a layer" in tool(*run, "--html", made / "q.html", "--html-layer", short[5][1:], code=1).stderr
+
+
 def test_only_columns_that_are_there(made):
     job = ("mstcalib", ONNX, made / "m.bin", made / "x.npy", "-n", 2)
     text = on_terminal(job, 80, "stdout").replace("\r", "")

@@ -9,6 +9,7 @@
 #include "runtime/data/data_want.h"
 #include "tools/run_show.h"
 #include "tools/tool_mode.h"
+#include "tools/tool_names.h"
 
 #define LEAST_SIDE 7u /* of maps, where no layer is named; or this part of the input's: */
 #define SIDE_PART 8u
@@ -38,9 +39,9 @@ mst_status mst_look_find(const mst_program *p, const char *name, size_t *layer, 
 {
     uint64_t number;
     size_t n = mst_program_layers(p);
-    for (*layer = 0; *layer < n; (*layer)++)
-        if (strcmp(mst_program_layer(p, *layer)->name, name) == 0)
-            return MST_OK;
+    *layer = mst_layer_called(p, name);
+    if (*layer != SIZE_MAX)
+        return MST_OK;
     if (mst_parse_uint(name, &number) && number < n) {
         *layer = (size_t)number;
         return MST_OK;
