@@ -99,6 +99,8 @@ static mst_status add_file(const part *p, const char *tool, mst_part_add add, vo
     mst_json_add(&one, json_incref(json_object_get(root, "provenance")));
     mst_json_append(from, one);
     json_decref(root);
+    if (st == MST_OK && *from == NULL)
+        st = mst_fail(err, MST_ENOMEM, "--merge %s: out of memory for where it comes from", p->path);
     return st;
 }
 
