@@ -1,5 +1,6 @@
 """DVS128 Gesture and CIFAR10-DVS in the trees that tonic leaves on disk, against NumPy and tonic where it is installed."""
 import importlib.util
+import struct
 
 import numpy as np
 import pytest
@@ -89,14 +90,48 @@ def test_refused(kit, tmp_path):
         assert done.returncode == 1 and "expected numbers [N,4] of x, y, p, t, found" in done.stderr.decode()
 
 
+CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+
+
 def test_cifar10dvs_as_tonic_has_it(kit, tmp_path):
     """Class folders of AEDAT 4."""
-    names = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-    for name in names:
+    for name in CIFAR10:
         (tmp_path / "CIFAR10DVS" / name).mkdir(parents=True)
         (tmp_path / "CIFAR10DVS" / name / ("cifar10_%s_0.aedat4" % name)).write_bytes((FIXTURES / "dv.aedat4").read_bytes())
     lines = kit("list", "-", tmp_path / "CIFAR10DVS").stdout.decode().splitlines()
-    assert lines[0] == "aedat4" and lines[-10:] == list(names) and [int(line.split()[0]) for line in lines[1:11]] == list(range(10))
+    assert lines[0] == "aedat4" and lines[-10:] == list(CIFAR10) and [int(line.split()[0]) for line in lines[1:11]] == list(range(10))
+
+
+def test_cifar10dvs_as_spikingjelly_has_it(kit, tmp_path):
+    """Classes of .npz, and the split of CIFAR10DVSTEBNSplit, which links to them from folders beside."""
+    for name in CIFAR10:
+        (tmp_path / "raw" / name).mkdir(parents=True)
+        for i in range(3):
+            np.savez(tmp_path / "raw" / name / ("cifar10_%s_%d.npz" % (name, i)), **dict(zip("txyp", some(i, 50))))
+    lines = kit("list", "-", tmp_path / "raw").stdout.decode().splitlines()
+    assert lines[0] == "npzevents" and lines[-10:] == list(CIFAR10) and [int(line.split()[0]) for line in lines[1:31]] == [k // 3 for k in range(30)]
+    for part, samples in (("test", (0,)), ("train", (1, 2))):
+        for name in CIFAR10:
+            (tmp_path / "raw" / part / name).mkdir(parents=True)
+            for i in samples:
+                file = "cifar10_%s_%d.npz" % (name, i)
+                (tmp_path / "raw" / part / name / file).symlink_to(tmp_path / "raw" / name / file)
+    lines = kit("list", "-", tmp_path / "raw").stdout.decode().splitlines()
+    assert lines[0] == "npzevents" and lines[-10:] == list(CIFAR10) and len(lines) == 1 + 10 + 1 + 10
+    same(read(kit, "npzevents", tmp_path / "raw/test/frog/cifar10_frog_0.npz"), [np.asarray(v, np.int64) for v in some(0, 50)])
+
+
+def test_matrices_of_cifar10dvs_are_refused(kit, tmp_path):
+    """As dat2mat.m and MATLAB's save leave them."""
+    def element(kind, data):
+        return struct.pack("<II", kind, len(data)) + data + b"\0" * (-len(data) % 8)
+    a = np.arange(60, dtype="<f8").reshape(10, 6)
+    body = element(6, struct.pack("<II", 6, 0)) + element(5, struct.pack("<ii", *a.shape)) + element(1, b"out1") + element(9, a.T.tobytes())
+    path = tmp_path / "0.mat"
+    path.write_bytes(b"MATLAB 5.0 MAT-file".ljust(124) + struct.pack("<HH", 0x0100, 0x4d49) + element(14, body))
+    done = kit("events", "-", path, check=False)
+    assert done.returncode == 1 and done.stderr.decode().rstrip().endswith(
+        "0.mat: a matrix 'out1' as dat2mat.m makes it of CIFAR10-DVS, which is not read: take the .aedat that it was made of"), done.stderr
 
 
 def test_fixture(kit):

@@ -33,13 +33,25 @@ typedef struct mat_state {
     size_t n, at;
 } mat_state;
 
+/* CIFAR10-DVS went round as matrices, too, whose columns no paper tells. */
+static mst_status no_variable(const mst_event_stream *s, mat_t *mat, int k, mst_err *err)
+{
+    matvar_t *matrix = Mat_VarReadInfo(mat, "out1");
+    bool of_cifar = matrix != NULL;
+    Mat_VarFree(matrix);
+    return of_cifar ? mst_fail(err, MST_EUNSUPPORTED,
+                               "%s: a matrix 'out1' as dat2mat.m makes it of CIFAR10-DVS, which is not read: take the "
+                               ".aedat that it was made of",
+                               s->path)
+                    : mst_fail(err, MST_EFORMAT, "%s: variable '%s': expected a vector, found none", s->path, names[k]);
+}
+
 static mst_status read_variable(const mst_event_stream *s, mat_t *mat, int k, mst_err *err)
 {
     mat_state *m = s->state;
     matvar_t *v = m->v[k] = Mat_VarRead(mat, names[k]);
     if (v == NULL)
-        return mst_fail(err, MST_EFORMAT, "%s: variable '%s': expected a vector, found none", s->path,
-                        names[k]);
+        return no_variable(s, mat, k, err);
     if (v->rank != 2 || (v->dims[0] != 1 && v->dims[1] != 1) || v->data == NULL)
         return mst_fail(err, MST_EFORMAT, "%s: variable '%s': expected a vector, found %zu x %zu", s->path,
                         names[k], v->rank == 2 ? v->dims[0] : 0, v->rank == 2 ? v->dims[1] : 0);
