@@ -1,6 +1,7 @@
 """Throughput of each data reader, on files made here in the sizes of the real data sets: samples of one
-size, read over and over. Standard library only, but for JPEG, which the bench's environment encodes."""
+size, read over and over. Standard library only; what needs more is reader_files.py's, which the bench's environment runs."""
 import array
+import pathlib
 import random
 import struct
 import subprocess
@@ -8,13 +9,6 @@ import sys
 import zlib
 
 SAMPLES = 32
-JPEG = """
-import sys
-from PIL import Image
-for i, name in enumerate(sys.argv[3:]):
-    Image.frombytes("RGB", (int(sys.argv[1]), int(sys.argv[2])), open(name, "rb").read()).save(
-        name.replace(".rgb", ".jpg"), quality=90)
-"""
 
 
 # ---- pictures ----
@@ -34,24 +28,11 @@ def png(path, rgb, width, height):
                      + chunk(b"IDAT", zlib.compress(lines)) + chunk(b"IEND", b""))
 
 
-def images(folder, rng, python):
-    """Four of 500x375, as ImageNet has them on the average. Reasons of what could not be made."""
+def images(folder, rng):
+    """Four of 500x375, as ImageNet has them on the average."""
     (folder / "png").mkdir()
-    (folder / "jpeg").mkdir()
-    raw = []
     for i in range(4):
-        rgb = picture(rng, 500, 375)
-        png(folder / "png" / ("%d.png" % i), rgb, 500, 375)
-        raw.append(folder / "jpeg" / ("%d.rgb" % i))
-        raw[-1].write_bytes(rgb)
-    try:
-        done = subprocess.run([str(python), "-c", JPEG, "500", "375"] + [str(p) for p in raw], capture_output=True,
-                              text=True)
-    except OSError as e:
-        return {"JPEG": str(e)}
-    for path in raw:
-        path.unlink()
-    return {} if done.returncode == 0 else {"JPEG": (done.stderr.strip().splitlines() or ["?"])[-1]}
+        png(folder / "png" / ("%d.png" % i), picture(rng, 500, 375), 500, 375)
 
 
 # ---- arrays ----
@@ -167,16 +148,36 @@ def recordings(folder, rng):
         (folder / name).write_bytes(data)
 
 
+# ---- all ----
+
+def others(folder, python):
+    """Files that reader_files.py makes: {name: why it could not be made}, or a text that holds for all of them."""
+    script = pathlib.Path(__file__).resolve().parent / "reader_files.py"
+    try:
+        done = subprocess.run([str(python), str(script), str(folder)], capture_output=True, text=True)
+    except OSError as e:
+        return str(e)
+    if done.returncode != 0:
+        return (done.stderr.strip().splitlines() or ["?"])[-1]
+    return dict(line.split("\t", 1) for line in done.stdout.splitlines())
+
+
 # name, SPEC behind the folder, model's input, resize, frames
 CASES = (
     ("IDX", "idx", "i.idx", "l.idx", "1x28x28", 0, 0),
     ("IDX, .gz", "idx", "i.gz", "l.gz", "1x28x28", 0, 0),
     ("CIFAR-10", "cifar10", "c10.bin", "", "3x32x32", 0, 0),
     ("CIFAR-100", "cifar100", "c100.bin", "", "3x32x32", 0, 0),
+    ("CIFAR-10, Python", "cifar10", "c10.pickle", "", "3x32x32", 0, 0),
+    ("CIFAR-100, Python", "cifar100", "c100.pickle", "", "3x32x32", 0, 0),
     ("npy", "npy", "x.npy", "y.npy", "3x32x32", 0, 0),
     ("npz", "npz", "xy.npz", "", "3x32x32", 0, 0),
     ("PNG, 500x375 to 256 to 224", "image", "png", "", "3x224x224", 256, 0),
     ("JPEG, 500x375 to 256 to 224", "image", "jpeg", "", "3x224x224", 256, 0),
+    ("WebP, 500x375 to 256 to 224", "image", "webp", "", "3x224x224", 256, 0),
+    ("TIFF, 500x375 to 256 to 224", "image", "tiff", "", "3x224x224", 256, 0),
+    ("BMP, 500x375 to 256 to 224", "image", "bmp", "", "3x224x224", 256, 0),
+    ("PPM, 500x375 to 256 to 224", "image", "ppm", "", "3x224x224", 256, 0),
     ("N-MNIST", "nmnist", "nmnist.bin", "", "20x34x34", 0, 10),
     ("N-Caltech101", "ncaltech101", "ncaltech101.bin", "", "20x180x240", 0, 10),
     ("CIFAR10-DVS", "cifar10dvs", "cifar10dvs.aedat", "", "20x128x128", 0, 10),
@@ -185,6 +186,19 @@ CASES = (
     ("DVS128 Gesture", "dvsgesture", "gesture.aedat", "", "20x128x128", 0, 10),
     ("N-Cars", "ncars", "ncars.dat", "", "20x100x120", 0, 10),
     ("EVT 2.0", "evt2", "evt2.raw", "", "20x480x640", 0, 10),
+    ("EVT 2.1", "evt21", "evt21.raw", "", "20x480x640", 0, 10),
+    ("EVT 3.0", "evt3", "evt3.raw", "", "20x480x640", 0, 10),
+    ("AEDAT 4", "aedat4", "plain.aedat4", "", "20x128x128", 0, 10),
+    ("AEDAT 4, LZ4", "aedat4", "LZ4.aedat4", "", "20x128x128", 0, 10),
+    ("AEDAT 4, zstd", "aedat4", "zstd.aedat4", "", "20x128x128", 0, 10),
+    ("HDF5, Prophesee", "hdf5", "prophesee.hdf5", "", "20x480x640", 0, 10),
+    ("HDF5, DSEC", "dsec", "dsec.h5", "", "20x480x640", 0, 10),
+    ("npy of events", "npyevents", "events.npy", "", "20x128x128", 0, 10),
+    ("DVS128 Gesture, tonic", "tonicgesture", "gesture.npy", "", "20x128x128", 0, 10),
+    ("npz of events", "npzevents", "events.npz", "", "20x128x128", 0, 10),
+    ("npz of frames", "npzframes", "frames.npz", "", "32x128x128", 0, 16),
+    ("AEDAT 2.0 of another DVS128", "aedat2", "cifar10dvs.aedat", "", "20x128x128", 0, 10),
+    ("Prophesee .dat", "dat", "ncars.dat", "", "20x100x120", 0, 10),
     ("ASL-DVS", "asldvs", "asl.mat", "", "20x180x240", 0, 10),
 )
 
@@ -202,14 +216,16 @@ def measure(table, build, out, python, effort):
             path.rmdir() if path.is_dir() else path.unlink()
     folder.mkdir(exist_ok=True)
     rng = random.Random(4)
-    missing = images(folder, rng, python)
+    images(folder, rng)
     arrays(folder, rng)
     recordings(folder, rng)
+    missing = others(folder, python)
     for name, kind, path, labels, shape, resize, frames in CASES:
         spec = "%s:%s" % (kind, folder / path) + (",%s" % (folder / labels) if labels else "")
         done = subprocess.run([str(build / "bench" / "bench_readers"), spec, shape, str(resize), str(frames)]
                               + effort, capture_output=True, text=True)
-        why = missing.get(name.split(",")[0]) or (done.stderr.strip() if done.returncode else "")
+        why = missing.get(path) if isinstance(missing, dict) else missing if not (folder / path).exists() else None
+        why = why or (done.stderr.strip() if done.returncode else "")
         if why:
             table.add("readers", name, kind, 1, note="not measured: " + why)
             continue
