@@ -162,8 +162,7 @@ class Library:
         try:
             lib = c.CDLL(str(path))
         except OSError as why:
-            raise Error("%s cannot be loaded: %s (packages that it needs: 'make deps' in the source tree)" % (
-                path, why), "EIO") from why
+            raise Error("%s cannot be loaded: %s (%s)" % (path, why, _native.REMEDY), "EIO") from why
         for function, result, *arguments in FUNCTIONS[name]:
             call = getattr(lib, "mst_" + function, None)
             if call is None:

@@ -7,6 +7,9 @@ import pathlib
 from .errors import Error
 
 PACKAGE = pathlib.Path(__file__).resolve().parent
+# of what cannot be loaded: a wheel is of the system that it was made on
+REMEDY = ("packages that it needs: 'make deps' in the source tree, and there 'pip install ./python' where they have "
+          "other versions")
 
 
 def folders() -> list[pathlib.Path]:

@@ -74,6 +74,8 @@ def run(tool: str, arguments: Sequence[Any], *, stacklevel: int = 3) -> tuple[st
             end(process)
             raise
     error, notes = messages(tool, stderr)
+    if process.returncode == 127 and "shared libraries" in stderr:
+        raise Error("%s cannot be loaded: %s (%s)" % (words[0], stderr.strip(), _native.REMEDY), "EIO")
     if process.returncode != 0:
         raise Error(error or "%s ended with status %d: %s" % (tool, process.returncode, stderr[-500:].strip()))
     for note in notes:

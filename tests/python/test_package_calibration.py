@@ -86,6 +86,38 @@ except KeyboardInterrupt:
 
 # ---- the wheel ----
 
+def test_which_pythons_the_wheel_is_checked_with(tmp_path):
+    """One of each version, and none that is too old or can make no environments."""
+    for name, script in (("a/python3", None), ("a/python3.9", "echo 3.9"), ("a/python3.8", "echo 3.8; exit 1"), ("a/python3.10", "exit 1"),
+                         ("b/python3.9", "echo 3.9"), ("b/python3.77", "echo 3.77"), ("b/python3-config", "echo 3.5"), ("b/python3.123", "echo 3.123")):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        if script is None:
+            (tmp_path / name).symlink_to(sys.executable)
+        else:
+            (tmp_path / name).write_text("#!/bin/sh\n%s\n" % script)
+            (tmp_path / name).chmod(0o755)
+    path = ":".join(str(tmp_path / x) for x in "ab") + ":/nowhere"
+    found = subprocess.run(["/bin/sh", ROOT / "tests" / "wheel.sh", "--list"], env=dict(os.environ, PATH=path + ":/bin"), capture_output=True,
+                           text=True, check=True).stdout.split()
+    own = [str(tmp_path / "a/python3")] if sys.version_info[:2] != (3, 9) else []
+    assert [x for x in found if x.startswith(str(tmp_path))] == own + [str(tmp_path / name) for name in ("a/python3.9", "b/python3.77")]
+
+
+def test_a_wheel_of_another_system(tmp_path):
+    """A tool whose libraries are not there says what to do."""
+    for name in ("libmst.so", "libmstdata.so"):
+        (tmp_path / name).symlink_to(BUILD / name)
+    fake = tmp_path / "mstconv"
+    said = "error while loading shared libraries: libprotobuf-c.so.1: cannot open shared object file: No such file or directory"
+    fake.write_text("#!/bin/sh\necho \"$0: %s\" >&2\nexit 127\n" % said)
+    fake.chmod(0o755)
+    code = "import mst; mst.convert(%r, 'out.bin')" % str(SWIN)
+    done = subprocess.run([sys.executable, "-c", code], env=dict(os.environ, PYTHONPATH=str(ROOT / "python"), MST_NATIVE=str(tmp_path)),
+                          cwd=tmp_path, capture_output=True, text=True, check=False)
+    last = done.stderr.strip().splitlines()[-1]
+    assert "%s cannot be loaded: " % fake in last and said in last and "'make deps'" in last and "'pip install ./python'" in last, done.stderr
+
+
 @pytest.mark.skipif(BUILD != ROOT / "build" / "release", reason="packs what MODE=release built")
 def test_the_wheel_serves_every_python(tmp_path):
     env = dict(os.environ, MST_BUILD=str(BUILD))
