@@ -20,7 +20,7 @@ mst_status mst_exit_check(const char *said, double *margin, mst_err *err)
         "exit", "timesteps", "mode", "levels", "bits", "thinning", "at", "readout-from", "schedule", "energy-set",
         "energy-ac", "energy-mac", "predictions", "limit", "first", "samples", "range", "every", "shuffle", "per-class",
         "threads", "seed", "mask", "no-mask", "resize", "interpolation", "crop", "mean", "std", "frames", "split",
-        "present", "isa", "json", "html", "html-layer", "force", "map", "quiet", NULL};
+        "present", "isa", "json", "html", "html-layer", "force", "color", "map", "quiet", NULL};
     const char *other = mst_opts_beside(beside);
     if (other == NULL && mst_ranks() > 1)
         other = "several ranks";

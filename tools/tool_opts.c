@@ -12,7 +12,6 @@
 
 #include "tools/tool_help.h"
 #include "tools/tool_ranks.h"
-#include "tools/tool_term.h"
 
 bool mst_parse_uint(const char *text, uint64_t *out)
 {
@@ -176,6 +175,8 @@ static int wrong_value(const mst_tool *tool, const mst_opt *o, const char *shown
     case MST_OPT_REALS:
         return mst_opts_wrong(tool, "%s: expected at most %d numbers with commas between, found '%s'", shown,
                               MST_OPT_MAX_LIST, text);
+    case MST_OPT_WORD:
+        return mst_opts_wrong(tool, "%s: expected %s, found '%s'", shown, o->value, text);
     case MST_OPT_LIST:
         return mst_opts_wrong(tool, "%s: given more than %d times", shown, MST_OPT_MAX_LIST);
     case MST_OPT_FLAG:
@@ -186,6 +187,21 @@ static int wrong_value(const mst_tool *tool, const mst_opt *o, const char *shown
         break;
     }
     return mst_opts_wrong(tool, "%s: expected a value, found an empty one", shown);
+}
+
+/* Is it one of "a|b|c"? */
+static bool is_word_of(const char *words, const char *text)
+{
+    size_t n = strlen(text);
+    for (const char *at = words; n != 0; at++) {
+        size_t len = strcspn(at, "|");
+        if (len == n && memcmp(at, text, n) == 0)
+            return true;
+        at += len;
+        if (*at == '\0')
+            break;
+    }
+    return false;
 }
 
 static bool set_value(const mst_opt *o, const char *text)
@@ -200,6 +216,9 @@ static bool set_value(const mst_opt *o, const char *text)
     case MST_OPT_MAYBE:
         *(const char **)o->dest = text;
         return text[0] != '\0';
+    case MST_OPT_WORD:
+        *(const char **)o->dest = text;
+        return is_word_of(o->value, text);
     case MST_OPT_LIST: {
         mst_opt_list *list = o->dest;
         if (list->n == MST_OPT_MAX_LIST)
@@ -251,7 +270,7 @@ const char *mst_opts_beside(const char *const *names)
 
 int mst_opts_merge(const mst_tool *tool, size_t n_args, const char *also)
 {
-    const char *const beside[] = {"merge", "json", "html", "quiet", "force", also, NULL};
+    const char *const beside[] = {"merge", "json", "html", "quiet", "force", "color", also, NULL};
     const char *other = mst_opts_beside(beside);
     if (other != NULL)
         return mst_opts_wrong(tool, "--merge: not with %s, which is of the runs that are put together", other);

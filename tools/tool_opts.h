@@ -11,6 +11,7 @@
 #include "mst/status.h"
 #include "tools/tool_list.h"
 #include "tools/tool_paths.h"
+#include "tools/tool_term.h"
 
 enum { MST_EXIT_DONE = 0,
        MST_EXIT_FAILED = 1,
@@ -45,6 +46,7 @@ bool mst_parse_reals(const char *text, mst_opt_reals *out);
 typedef enum mst_opt_kind {
     MST_OPT_FLAG,   /* bool: given or not */
     MST_OPT_STRING, /* const char * */
+    MST_OPT_WORD,   /* const char *: one of those that value has, "a|b|c" */
     MST_OPT_INPUT,  /* const char *: a file that is read, or what names one among other things */
     MST_OPT_OUTPUT, /* const char *: a file that is written, of the mst_path_kind in min; "-" is stdout */
     MST_OPT_MAYBE,  /* the same: "-" where no value follows */
@@ -108,11 +110,15 @@ int mst_opts_failed(const mst_tool *tool, const mst_err *err);
 /* What is wrong with an option: as ..._wrong, but for want of memory, which is none of the user's. */
 int mst_opts_refused(const mst_tool *tool, const mst_err *err);
 
-/* for every tool that writes files */
+/* for every tool */
 #define MST_OUTPUT_OPTIONS \
+    {"force", 0, MST_OPT_FLAG, &mst_paths_force, NULL, \
+     "replace existing outputs that none of the tools wrote; never what is read", 0, 0}, \
     { \
-        "force", 0, MST_OPT_FLAG, &mst_paths_force, NULL, \
-            "replace existing outputs that none of the tools wrote; never what is read", 0, 0 \
+        "color", 0, MST_OPT_WORD, &mst_term_colors, "auto|always|never", \
+            "colour heads, errors, warnings and the worst layers: on a terminal unless NO_COLOR is set or TERM is " \
+            "dumb (auto, the default), always, never", \
+            0, 0 \
     }
 
 /* Strict numbers: the whole text, no spaces, no sign for unsigned. False otherwise. */

@@ -11,6 +11,8 @@
 
 #define TEXT 8192
 
+const char *mst_term_colors;
+
 size_t mst_term_width(FILE *f)
 {
     struct winsize w;
@@ -25,6 +27,8 @@ const char *mst_term_color(FILE *f, mst_color c)
                                         [MST_COLOR_HEAD] = "\033[1m",
                                         [MST_COLOR_WORST] = "\033[33m",
                                         [MST_COLOR_END] = "\033[0m"};
+    if (mst_term_colors != NULL && strcmp(mst_term_colors, "auto") != 0)
+        return strcmp(mst_term_colors, "always") == 0 ? codes[c] : "";
     const char *term = getenv("TERM"), *none = getenv("NO_COLOR");
     int fd = fileno(f);
     bool on = fd >= 0 && isatty(fd) && term != NULL && term[0] != '\0' && strcmp(term, "dumb") != 0 &&

@@ -9,8 +9,10 @@
 /* Columns of the terminal that f is; SIZE_MAX: it is none. */
 size_t mst_term_width(FILE *f);
 
-/* What begins and ends text of a colour on a terminal that has colours; "" elsewhere, where NO_COLOR is set and not
- * empty, and where TERM is empty or dumb. */
+/* --color: "always", "never"; "auto" or NULL: on terminals that have colours, not where NO_COLOR is set and not empty,
+ * nor where TERM is empty or dumb. */
+extern const char *mst_term_colors;
+/* What begins and ends text of a colour; "" where none are wanted. */
 typedef enum mst_color { MST_COLOR_ERROR,
                          MST_COLOR_WARNING,
                          MST_COLOR_HEAD,

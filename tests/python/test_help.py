@@ -42,7 +42,7 @@ def test_man_page(name):
 
 @pytest.mark.parametrize("option, values", [
     ("--metric", ["spikes", "energy"]), ("--search-sites", ["all", "paper"]), ("--ann-masks", ["trained", "mean", "none"]),
-    ("--readout-from", ["auto"])])
+    ("--readout-from", ["auto"]), ("--color", ["auto", "always", "never"])])
 def test_options_that_name_their_values(option, values):
     assert complete("mstcalib", option, "") == values
     assert ":(%s)'" % " ".join(values) in next(line for line in tool("mstcalib", "--help=zsh").stdout.splitlines() if option + "=" in line)

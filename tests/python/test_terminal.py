@@ -115,6 +115,20 @@ def test_colors(made):
     assert "\033" not in tool(*wrong, code=1).stderr
 
 
+def test_color_option(made):
+    """What is said outright holds, whatever the stream and the environment are; in all tools, and with --merge."""
+    off, on = dict(TERM="dumb", NO_COLOR="1"), dict(TERM="xterm", NO_COLOR="")
+    run = ("mstrun", made / "m.bin", made / "x.npy", "-n", 2, "--shard", "1/1", "--json", made / "part.json")
+    for job in (("mstconv", ONNX, "--dry-run"), run, ("mstcalib", ONNX, made / "m.bin", made / "x.npy", "-n", 2),
+                ("mstrun", "--merge", made / "part.json")):
+        assert "\033[1m" in tool(*job, "--color", "always").stdout
+        assert "\033[1m" in on_terminal((*job, "--color=always"), 400, "stdout", **off)
+        assert "\033" not in tool(*job, "--color=auto").stdout + on_terminal((*job, "--color=never"), 400, "stdout", **on)
+        assert "\033[1m" in on_terminal((*job, "--color=auto"), 400, "stdout", **on)
+        for value in ("", "yes", "auto|always", "alway", "always|"):
+            assert "--color: expected auto|always|never, found '%s'" % value in tool(*job, "--color=" + value, code=2).stderr
+
+
 def test_bar(made):
     start = time.monotonic()
     text = on_terminal(("mstrun", made / "m.bin", made / "x.npy", "-T", 60, "--threads", 2), 100, "stderr")
