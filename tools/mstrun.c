@@ -1,11 +1,11 @@
 /* mstrun: run a spiking network on a data set. Options, calls, printing. */
 #include <inttypes.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "tools/policy_yaml.h"
 #include "tools/report/report_page.h"
+#include "tools/run_cut.h"
 #include "tools/run_exit.h"
 #include "tools/run_join.h"
 #include "tools/run_journal.h"
@@ -34,8 +34,9 @@ static struct {
 } o;
 
 static mst_energy energy;
-static double margin;       /* of --exit */
-static char rows[PATH_MAX]; /* where --resume keeps predictions */
+static double margin; /* of --exit */
+static mst_cut cut;
+static const char *kept[MST_SIM_FILES]; /* where --resume keeps what goes into files of single samples */
 
 static const mst_opt options[] = {
     {"timesteps", 'T', MST_OPT_UINTS, &o.steps, "N",
@@ -118,34 +119,6 @@ static int check_show(size_t n_args, const char *const *args)
     return -1;
 }
 
-/* An option that goes with one process, from the beginning of a run to its end; NULL: none was given. */
-static const char *of_one_process(void)
-{
-    const struct {
-        bool given;
-        const char *name;
-    } options_of_one[] = {{o.info, "--info"},
-                          {o.trace != NULL, "--trace"},
-                          {o.raster != NULL, "--raster"},
-                          {o.html != NULL, "--html"}};
-    for (size_t i = 0; i < sizeof options_of_one / sizeof options_of_one[0]; i++)
-        if (options_of_one[i].given)
-            return options_of_one[i].name;
-    return NULL;
-}
-
-/* The same, or one that is of one number of levels. */
-static const char *of_one_run(void) { return o.predictions != NULL ? "--predictions" : of_one_process(); }
-
-/* Beside the journal. */
-static mst_status claim_rows(mst_err *err)
-{
-    int n = o.resume != NULL ? snprintf(rows, sizeof rows, "%s.rows", o.resume) : 0;
-    if (n < 0 || (size_t)n >= sizeof rows)
-        return mst_fail(err, MST_EINVAL, "--resume: expected a path of less than %zu characters", sizeof rows - 5);
-    return o.resume != NULL && o.predictions != NULL ? mst_paths_claim("rows of --resume", rows, err) : MST_OK;
-}
-
 static bool by_step(void)
 {
     return o.schedule != NULL && strcmp(o.schedule, "step") == 0;
@@ -166,8 +139,15 @@ static int check_usage(size_t n_args, const char *const *args)
     mst_err err;
     if (mst_common_check(&c, &err) != MST_OK)
         return mst_opts_refused(&tool, &err);
+    cut = (mst_cut){.resume = o.resume,
+                    .files = {[MST_SIM_TRACE] = o.trace,
+                              [MST_SIM_PREDICTIONS] = o.predictions,
+                              [MST_SIM_RASTER] = o.raster},
+                    .html = o.html,
+                    .info = o.info};
     if (o.merge)
-        return mst_opts_merge(&tool, n_args, "predictions");
+        return mst_cut_check_merge(&cut, &err) == MST_OK ? mst_opts_merge(&tool, n_args, "predictions")
+                                                         : mst_opts_refused(&tool, &err);
     if (o.show)
         return check_show(n_args, args);
     if (o.output != NULL)
@@ -181,13 +161,10 @@ static int check_usage(size_t n_args, const char *const *args)
                       : mst_opts_wrong(&tool, "expected DATA behind MODEL.bin, found nothing");
     if (o.schedule != NULL && strcmp(o.schedule, "step") != 0 && strcmp(o.schedule, "block") != 0)
         return mst_opts_wrong(&tool, "--schedule: expected step or block, found '%s'", o.schedule);
-    const char *one = of_one_process();
-    if (o.resume != NULL && (one != NULL || mst_is_stdout(o.resume)))
-        return mst_opts_wrong(&tool, "--resume: expected a file, and no %s with it", one != NULL ? one : "stdout");
+    if (mst_cut_check(&cut, &err) != MST_OK)
+        return mst_opts_refused(&tool, &err);
     if (o.html_layer != NULL && o.html == NULL)
         return mst_opts_wrong(&tool, "--html-layer: expected --html with it");
-    if (mst_ranks() > 1 && one != NULL)
-        return mst_opts_wrong(&tool, "%s: expected one process with it, found %u ranks", one, mst_ranks());
     if (o.exit != NULL && mst_exit_check(o.exit, &margin, &err) != MST_OK)
         return mst_opts_refused(&tool, &err);
     if ((o.layers.n != 0) != (o.raster != NULL))
@@ -196,7 +173,7 @@ static int check_usage(size_t n_args, const char *const *args)
         return mst_opts_wrong(&tool, "--resume and --map: sums of a network that may change cannot be kept");
     if (o.latency && by_step())
         return mst_opts_wrong(&tool, "--latency: expected --schedule block with it, found step");
-    if (mst_energy_find(o.set, &energy, &err) != MST_OK || claim_rows(&err) != MST_OK)
+    if (mst_energy_find(o.set, &energy, &err) != MST_OK || mst_cut_claim(&cut, kept, &err) != MST_OK)
         return mst_opts_refused(&tool, &err);
     return -1;
 }
@@ -232,7 +209,7 @@ static int settle_mode(const mst_graph *g, mst_run_opts *r, mst_opt_uints *level
         return mst_opts_refused(&tool, &err);
     if (o.exit != NULL && mst_exit_check_mode(r->mode, levels, &err) != MST_OK)
         return mst_opts_refused(&tool, &err);
-    const char *one = of_one_run();
+    const char *one = mst_cut_of_one_run(&cut);
     if (levels->n > 1 && one != NULL && o.exit == NULL)
         return mst_opts_wrong(&tool, "%s: expected one run with it, found %zu numbers of levels", one, levels->n);
     if (r->mode == MST_RUN_ANN && o.raster != NULL)
@@ -465,7 +442,7 @@ static mst_status run_exit(run_job *j, mst_err *err)
     if (o.html == NULL)
         return mst_model_unchanged(err);
     j->levels = (mst_opt_uints){1, {j->levels.values[j->levels.n - 1]}};
-    j->opts.predictions = NULL;
+    j->opts.files[MST_SIM_PREDICTIONS] = NULL;
     return run_picked(j, err);
 }
 
@@ -500,7 +477,7 @@ static int merge(const char *const *args, size_t n_args)
     mst_err err = {0};
     size_t n;
     mst_status st = mst_merge(args, n_args, runs, &n, &parts, &err);
-    const char *one = of_one_run();
+    const char *one = mst_cut_of_one_run(&cut);
     if (st == MST_OK && n != 1 && one != NULL)
         st = mst_fail(&err, MST_EINVAL, "%s: expected one run in the results, found %zu", one, n);
     if (st == MST_OK && o.predictions != NULL)
@@ -559,10 +536,8 @@ static int run_or_info(const char *const *args)
                                 .steps = steps,
                                 .readout_from = (uint32_t)j.ropts.readout_from,
                                 .at = &o.at,
-                                .trace = o.trace,
-                                .predictions = o.predictions,
-                                .rows = rows,
-                                .raster = o.raster,
+                                .files = {cut.files[0], cut.files[1], cut.files[2]},
+                                .kept = {kept[0], kept[1], kept[2]},
                                 .raster_layers = &o.layers,
                                 .quiet = c.quiet};
         st = o.info ? info(graph, args[0], &j.ropts, &err) : run(&j, &err);

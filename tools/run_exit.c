@@ -77,7 +77,7 @@ mst_status mst_run_exit_run(const mst_run_exit *r, mst_exit_result *result, mst_
 {
     static const mst_opt_uints once = {1, {1}};
     const mst_opt_uints *at = mst_mode_counts(r->run->mode) ? r->levels : r->opts->at;
-    const char *predictions = r->opts->predictions;
+    const char *predictions = r->opts->files[MST_SIM_PREDICTIONS];
     exit_totals t = {.sums = &result->sums, .last = at->n - 1};
     mst_exit_job job = {.graph = r->graph,
                         .run = *r->run,

@@ -62,7 +62,7 @@ mst_status mst_predictions_join(mst_run_facts *run, const json_t *parts, const c
         st = j.one != NULL ? add_all(&j, parts, err) : mst_fail(err, MST_ENOMEM, "out of memory for predictions");
     if (st == MST_OK) {
         run->predictions = path;
-        run->predicted = mst_rows_hash(j.to);
+        run->predicted = mst_rows_kept(j.to)->hash;
     }
     mst_rows_close(j.to);
     mst_free(NULL, j.one, j.bytes);

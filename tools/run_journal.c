@@ -20,13 +20,17 @@ json_t *mst_run_journal_of(const mst_graph *g, const char *data, uint64_t seed, 
     json_t *at = json_array();
     for (size_t k = 0; at != NULL && k < o->at->n; k++)
         mst_json_append(&at, mst_json_whole(o->at->values[k]));
-    json_t *run = json_pack("{s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:s, s:o, s:b, s:b}", "network", hex(network),
-                            "data", mst_json_text(data), "samples", mst_json_whole(o->pick->n), "picked",
+    json_t *layers = json_array();
+    for (size_t k = 0; layers != NULL && o->files[MST_SIM_RASTER] != NULL && k < o->raster_layers->n; k++)
+        mst_json_append(&layers, mst_json_text(o->raster_layers->values[k]));
+    json_t *run = json_pack("{s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:s, s:o, s:b, s:b, s:b, s:o}", "network",
+                            hex(network), "data", mst_json_text(data), "samples", mst_json_whole(o->pick->n), "picked",
                             hex(mst_hash(MST_HASH_START, o->pick->at, o->pick->n * sizeof *o->pick->at)), "mode",
                             mst_run_mode_name(o->mode), "T", mst_json_whole(o->steps), "readout_from",
                             mst_json_whole(o->readout_from), "at", at, "thinning", mst_thinning_name((int)o->thinning),
                             "seed", mst_json_whole(seed), "skip_bad", o->skip_bad, "predictions",
-                            o->predictions != NULL);
+                            o->files[MST_SIM_PREDICTIONS] != NULL, "trace", o->files[MST_SIM_TRACE] != NULL, "raster",
+                            layers);
     if (run == NULL)
         mst_fail(err, MST_ENOMEM, "out of memory for a journal");
     return run;

@@ -1,5 +1,5 @@
 /* A tap on each session keeps one sample, as bits; samples go to disk in their order, so memory is that of one sample a
- * thread.
+ * thread. A row is a sample's number, the counts of all layers (4 bytes each), then their bits.
  */
 #include "tools/run_raster.h"
 
@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "mst/facts.h"
+#include "runtime/core/bytes.h"
 #include "tools/calib_masks.h"
 #include "tools/npz_out.h"
 #include "tools/tool_names.h"
@@ -15,7 +16,7 @@
 
 typedef struct watched {
     size_t layer, neurons;
-    size_t count_at, bits_at; /* in a worker's memory */
+    size_t count_at, bits_at; /* in a row: numbers behind the first, bytes behind all numbers */
     mst_npz_array_out *counts, *bits;
 } watched;
 
@@ -29,13 +30,14 @@ struct mst_raster {
     uint32_t *watched_of;             /* [nodes of the graph] MST_NONE: not watched */
     mst_npz_out npz;
     mst_npz_array_out *sample;
+    mst_kept kept;
 };
 
 struct mst_raster_worker {
     const mst_raster *r;
-    uint32_t *counts; /* [n_counts] */
-    uint8_t *bits;    /* [n_bits]: a row of whole bytes a step, the first neuron the highest bit */
-    float *values;    /* [most] */
+    uint32_t *row, *counts; /* a row, and in it [n_counts] */
+    uint8_t *bits;          /* in it, too, [n_bits]: whole bytes a step, the first neuron the highest bit */
+    float *values;          /* [most] */
 };
 
 static size_t row_bytes(const watched *w) { return (w->neurons + 7) / 8; }
@@ -159,6 +161,22 @@ static mst_status add_arrays(mst_raster *r, mst_err *err)
     return MST_OK;
 }
 
+static size_t numbers(const mst_raster *r) { return sizeof(uint32_t) * (1 + r->n_counts); }
+
+static mst_status take(void *ctx, const uint8_t *row, mst_err *err)
+{
+    const mst_raster *r = ctx;
+    int64_t sample = mst_get_u32(row);
+    MST_TRY(mst_npz_append(r->sample, &sample, 1, err));
+    for (size_t i = 0; i < r->n; i++) {
+        const watched *w = &r->layers[i];
+        MST_TRY(mst_npz_append(w->counts, row + sizeof(uint32_t) * (1 + w->count_at), 1, err));
+        if (r->steps != 0)
+            MST_TRY(mst_npz_append(w->bits, row + numbers(r) + w->bits_at, 1, err));
+    }
+    return MST_OK;
+}
+
 mst_status mst_raster_open(const mst_program *p, const mst_opt_list *names, const char *path, uint32_t steps,
                            mst_raster **out, mst_err *err)
 {
@@ -170,6 +188,7 @@ mst_status mst_raster_open(const mst_program *p, const mst_opt_list *names, cons
     *r = (mst_raster){.p = p, .path = path, .steps = steps};
     mst_status st = plan(r, names, &tmp, err);
     mst_arena_release(&tmp);
+    r->kept = mst_kept_make(numbers(r) + r->n_bits, take, r);
     return st == MST_OK ? add_arrays(r, err) : st;
 }
 
@@ -177,6 +196,7 @@ void mst_raster_close(mst_raster *r)
 {
     if (r == NULL)
         return;
+    mst_kept_close(&r->kept);
     mst_npz_out_free(&r->npz);
     mst_arena_release(&r->arena);
     mst_free(NULL, r, sizeof *r);
@@ -206,35 +226,27 @@ mst_status mst_raster_watch(mst_raster *r, mst_session *s, mst_raster_worker **o
 {
     mst_raster_worker *w = mst_arena_alloc(&r->arena, sizeof *w);
     *out = w;
-    if (w != NULL) {
+    if (w != NULL)
         *w = (mst_raster_worker){.r = r,
-                                 .counts = mst_arena_array(&r->arena, r->n_counts + 1, sizeof *w->counts),
-                                 .bits = mst_arena_alloc(&r->arena, r->n_bits + 1),
+                                 .row = mst_arena_alloc(&r->arena, r->kept.bytes),
                                  .values = mst_arena_array(&r->arena, r->most + 1, sizeof *w->values)};
-    }
-    if (w == NULL || w->counts == NULL || w->bits == NULL || w->values == NULL)
+    if (w == NULL || w->row == NULL || w->values == NULL)
         return mst_fail(err, MST_ENOMEM, "--raster: out of memory for a sample of each thread (--threads)");
+    w->counts = w->row + 1;
+    w->bits = (uint8_t *)(w->counts + r->n_counts);
     mst_session_tap(s, see, w);
     return MST_OK;
 }
 
-void mst_raster_begin(mst_raster_worker *w)
-{
-    memset(w->counts, 0, w->r->n_counts * sizeof *w->counts);
-    memset(w->bits, 0, w->r->n_bits);
-}
+void mst_raster_begin(mst_raster_worker *w) { memset(w->row, 0, w->r->kept.bytes); }
 
 mst_status mst_raster_add(mst_raster *r, const mst_raster_worker *w, uint32_t sample, mst_err *err)
 {
-    int64_t number = sample;
-    MST_TRY(mst_npz_append(r->sample, &number, 1, err));
-    for (size_t i = 0; i < r->n; i++) {
-        MST_TRY(mst_npz_append(r->layers[i].counts, w->counts + r->layers[i].count_at, 1, err));
-        if (r->steps != 0)
-            MST_TRY(mst_npz_append(r->layers[i].bits, w->bits + r->layers[i].bits_at, 1, err));
-    }
-    return MST_OK;
+    *w->row = sample;
+    return mst_kept_add(&r->kept, (const uint8_t *)w->row, err);
 }
+
+mst_kept *mst_raster_kept(mst_raster *r) { return &r->kept; }
 
 mst_status mst_raster_end(mst_raster *r, mst_err *err)
 {

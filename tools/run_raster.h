@@ -3,6 +3,7 @@
 #define MST_RUN_RASTER_H
 
 #include "mst/session.h"
+#include "tools/tool_kept.h"
 #include "tools/tool_opts.h"
 
 typedef struct mst_raster mst_raster;
@@ -18,6 +19,7 @@ mst_status mst_raster_watch(mst_raster *r, mst_session *s, mst_raster_worker **o
 void mst_raster_begin(mst_raster_worker *w); /* a sample */
 /* The next sample is what w saw since. EIO. */
 mst_status mst_raster_add(mst_raster *r, const mst_raster_worker *w, uint32_t sample, mst_err *err);
+mst_kept *mst_raster_kept(mst_raster *r);
 /* All that were added are in the file. EIO. */
 mst_status mst_raster_end(mst_raster *r, mst_err *err);
 void mst_raster_close(mst_raster *r); /* NULL allowed */

@@ -5,9 +5,7 @@
 
 #include "mst/alloc.h"
 #include "tools/run_predictions.h"
-#include "tools/tool_hash.h"
 #include "tools/tool_output.h"
-#include "tools/tool_spool.h"
 
 #define LEAST ((size_t)1 << 16)
 #define MAX_BYTES ((size_t)1 << 28) /* of a sample */
@@ -15,16 +13,22 @@
 struct mst_rows {
     mst_row_form form;
     mst_predictions *file; /* NULL: of another rank */
-    mst_spool *spool;      /* NULL: none is kept */
-    uint64_t hash;
+    mst_kept kept;
     mst_arena arena;
-    size_t bytes; /* of a row */
-    uint8_t *one; /* [bytes], and what it says: */
+    uint8_t *one; /* [kept.bytes], and what it says: */
     uint32_t *said;
     float *logits;
     uint8_t *apart; /* [room] */
     size_t n, room; /* bytes */
 };
+
+static mst_status take(void *ctx, const uint8_t *bytes, mst_err *err)
+{
+    mst_rows *r = ctx;
+    mst_row row;
+    MST_TRY(mst_row_get(bytes, &r->form, r->said, r->logits, &row, err));
+    return mst_predictions_add(r->file, &row, err);
+}
 
 mst_status mst_rows_open(const mst_rows_opts *o, mst_rows **out, mst_err *err)
 {
@@ -32,12 +36,12 @@ mst_status mst_rows_open(const mst_rows_opts *o, mst_rows **out, mst_err *err)
     *out = r;
     if (r == NULL)
         return mst_fail(err, MST_ENOMEM, "out of memory for predictions");
-    *r = (mst_rows){.form = {o->at->n, o->classes}, .hash = MST_HASH_START};
-    r->bytes = mst_row_bytes(&r->form);
-    if (r->bytes > MAX_BYTES)
+    *r = (mst_rows){.form = {o->at->n, o->classes}};
+    r->kept = mst_kept_make(mst_row_bytes(&r->form), take, r);
+    if (r->kept.bytes > MAX_BYTES)
         return mst_fail(err, MST_ELIMIT, "--predictions: %zu steps of %zu classes: limit is %zu bytes a sample",
                         o->at->n, o->classes, MAX_BYTES);
-    r->one = mst_arena_alloc(&r->arena, r->bytes);
+    r->one = mst_arena_alloc(&r->arena, r->kept.bytes);
     r->said = mst_arena_array(&r->arena, o->at->n, sizeof *r->said);
     r->logits = mst_arena_array(&r->arena, o->at->n * o->classes, sizeof *r->logits);
     if (r->one == NULL || r->said == NULL || r->logits == NULL)
@@ -57,7 +61,7 @@ void mst_rows_close(mst_rows *r)
     if (r == NULL)
         return;
     mst_predictions_close(r->file);
-    mst_spool_close(r->spool);
+    mst_kept_close(&r->kept);
     forget_apart(r);
     mst_arena_release(&r->arena);
     mst_free(NULL, r, sizeof *r);
@@ -68,62 +72,20 @@ mst_status mst_rows_end(mst_rows *r, mst_err *err)
     return r->file != NULL ? mst_predictions_end(r->file, err) : MST_OK;
 }
 
-uint64_t mst_rows_hash(const mst_rows *r) { return r->hash; }
-
-/* As bytes, and as what these say, to where it is not yet. */
-static mst_status add(mst_rows *r, const uint8_t *bytes, const mst_row *row, mst_err *err)
-{
-    r->hash = mst_hash(r->hash, bytes, r->bytes);
-    if (r->spool != NULL)
-        MST_TRY(mst_spool_add(r->spool, bytes, err));
-    return mst_predictions_add(r->file, row, err);
-}
+mst_kept *mst_rows_kept(mst_rows *r) { return &r->kept; }
 
 mst_status mst_rows_add(mst_rows *r, const mst_row *row, mst_err *err)
 {
     mst_row_put(row, &r->form, r->one);
-    return add(r, r->one, row, err);
-}
-
-static mst_status add_bytes(void *ctx, const uint8_t *bytes, mst_err *err)
-{
-    mst_rows *r = ctx;
-    mst_row row;
-    MST_TRY(mst_row_get(bytes, &r->form, r->said, r->logits, &row, err));
-    return add(r, bytes, &row, err);
-}
-
-/* ---- beside a journal ---- */
-
-mst_status mst_rows_resume(mst_rows *r, const char *path, const json_t *kept, uint64_t n, mst_err *err)
-{
-    char digits[MST_HASH_DIGITS];
-    const char *hash = json_string_value(kept);
-    mst_spool *spool;
-    mst_status st = mst_spool_open(path, r->bytes, n, add_bytes, r, &spool, err);
-    r->spool = spool; /* what was read from it is not added to it */
-    if (st == MST_OK && n != 0 && (hash == NULL || strcmp(mst_hash_digits(r->hash, digits), hash) != 0))
-        return mst_fail(err, MST_EFORMAT, "%s: they are not the predictions that were written with the journal", path);
-    return st;
-}
-
-json_t *mst_rows_kept(const mst_rows *r)
-{
-    char digits[MST_HASH_DIGITS];
-    return json_string(mst_hash_digits(r->hash, digits));
-}
-
-mst_status mst_rows_sync(mst_rows *r, mst_err *err)
-{
-    return r->spool != NULL ? mst_spool_sync(r->spool, err) : MST_OK;
+    return mst_kept_add(&r->kept, r->one, err);
 }
 
 /* ---- from rank to rank ---- */
 
 mst_status mst_rows_apart(mst_rows *r, const mst_row *row, mst_err *err)
 {
-    if (r->room - r->n < r->bytes) {
-        size_t room = 2 * r->room + r->bytes + LEAST;
+    if (r->room - r->n < r->kept.bytes) {
+        size_t room = 2 * r->room + r->kept.bytes + LEAST;
         uint8_t *more = mst_alloc(NULL, room);
         if (more == NULL)
             return mst_fail(err, MST_ENOMEM, "out of memory for predictions");
@@ -134,7 +96,7 @@ mst_status mst_rows_apart(mst_rows *r, const mst_row *row, mst_err *err)
         r->room = room;
     }
     mst_row_put(row, &r->form, r->apart + r->n);
-    r->n += r->bytes;
+    r->n += r->kept.bytes;
     return MST_OK;
 }
 
@@ -164,16 +126,16 @@ static int hex(char c)
 mst_status mst_rows_take(mst_rows *r, const json_t *text, uint64_t n, mst_err *err)
 {
     const char *from = json_string_value(text);
-    if (from == NULL || json_string_length(text) != 2 * n * r->bytes)
+    if (from == NULL || json_string_length(text) != 2 * n * r->kept.bytes)
         return mst_fail(err, MST_EFORMAT, "a rank of another version");
     for (; n != 0; n--) {
-        for (size_t i = 0; i < r->bytes; i++, from += 2) {
+        for (size_t i = 0; i < r->kept.bytes; i++, from += 2) {
             int high = hex(from[0]), low = hex(from[1]);
             if (high < 0 || low < 0)
                 return mst_fail(err, MST_EFORMAT, "a rank of another version");
             r->one[i] = (uint8_t)(high << 4 | low);
         }
-        MST_TRY(add_bytes(r, r->one, err));
+        MST_TRY(mst_kept_add(&r->kept, r->one, err));
     }
     return MST_OK;
 }

@@ -7,6 +7,7 @@
 #include <jansson.h>
 
 #include "tools/run_row.h"
+#include "tools/tool_kept.h"
 #include "tools/tool_opts.h"
 
 typedef struct mst_rows mst_rows;
@@ -23,19 +24,11 @@ mst_status mst_rows_open(const mst_rows_opts *o, mst_rows **out, mst_err *err);
 void mst_rows_close(mst_rows *r); /* NULL allowed */
 /* All is in the file. EIO. */
 mst_status mst_rows_end(mst_rows *r, mst_err *err);
-uint64_t mst_rows_hash(const mst_rows *r); /* of all that were added; MST_HASH_START: none */
+/* What all that were added are: its hash tells them from others. */
+mst_kept *mst_rows_kept(mst_rows *r);
 
 /* The next sample: into the file, and what is kept beside a journal. EIO. */
 mst_status mst_rows_add(mst_rows *r, const mst_row *row, mst_err *err);
-
-/* ---- beside a journal ---- */
-
-/* From here on they are kept in path, which is lent, behind the n of which kept tells. EFORMAT: they are not those;
- * EINVAL, EIO, ENOMEM. */
-mst_status mst_rows_resume(mst_rows *r, const char *path, const json_t *kept, uint64_t n, mst_err *err);
-/* What the journal must say of them; NULL: out of memory. All that were added are on disk by mst_rows_sync. EIO. */
-json_t *mst_rows_kept(const mst_rows *r);
-mst_status mst_rows_sync(mst_rows *r, mst_err *err);
 
 /* ---- from rank to rank ---- */
 

@@ -1,15 +1,14 @@
 /* Sessions over samples, sums in sample order. */
 #include "tools/run_sim.h"
 
-#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 #include <time.h>
 
-#include "runtime/core/checked.h"
 #include "tools/run_journal.h"
 #include "tools/run_raster.h"
 #include "tools/run_rows.h"
+#include "tools/run_trace.h"
 #include "tools/tool_feed.h"
 #include "tools/tool_main.h"
 #include "tools/tool_parallel.h"
@@ -17,21 +16,17 @@
 #include "tools/tool_ranks.h"
 #include "tools/tool_samples.h"
 
-/* A trace keeps one sample's steps per thread until its turn to be written. */
-#define MAX_TRACE_BYTES ((size_t)1 << 29)
-
-typedef struct step_count {
-    uint64_t fired, spikes; /* since the sample began */
-} step_count;
+/* By mst_sim_file; in a journal, too. */
+static const char *const file_names[MST_SIM_FILES] = {"trace", "predictions", "raster"};
 
 typedef struct sim_worker {
     mst_session *session, *ann; /* ann: NULL, or the network as its ANN */
     uint32_t ann_class;
     float *x, *mean;
-    step_count *trace; /* [steps][layers]; NULL: no trace */
     int label;
     uint32_t said[MST_OPT_MAX_LIST]; /* classes, at the steps asked for */
     float *logits;                   /* [at][classes], where they are written; NULL: they are not */
+    mst_trace_worker *trace;
     mst_raster_worker *raster;
     mst_err bad;                     /* why the sample was skipped; code MST_OK: it was not */
     mst_run_at at[MST_OPT_MAX_LIST]; /* of this sample */
@@ -46,9 +41,10 @@ typedef struct sim {
     size_t first; /* of those that run_some runs */
     sim_worker *workers;
     mst_feed *feed;
-    FILE *trace;
+    mst_trace *trace;
     mst_rows *rows; /* of --predictions */
     mst_raster *raster;
+    mst_kept *kept[MST_SIM_FILES]; /* of these; NULL: there is no such file */
     mst_samples all;
 } sim;
 
@@ -57,14 +53,6 @@ static double now(void)
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-/* Of time step t, which is step i of the session's last run. */
-static void keep_trace(const sim *s, sim_worker *w, uint32_t t, uint32_t i)
-{
-    step_count *row = w->trace + (size_t)(t - 1) * s->n_layers;
-    for (size_t k = 0; k < s->n_layers; k++)
-        row[k] = (step_count){mst_session_layer_fired(w->session, i, k), mst_session_layer_spikes(w->session, i, k)};
 }
 
 /* Has class `label` one of the n largest values? Of equals the first counts as the largest. */
@@ -102,7 +90,7 @@ static mst_status run_steps(const sim *s, sim_worker *w, mst_err *err)
         uint32_t to = next < at->n ? at->values[next] : s->o->steps;
         n = mst_session_run(w->session, to - t);
         for (uint32_t i = 0; w->trace != NULL && i < n; i++)
-            keep_trace(s, w, t + 1 + i, i);
+            mst_trace_see(w->trace, t + 1 + i, i);
         if (next < at->n && t + n == to)
             MST_TRY(keep_at(s, w, next++, err));
     }
@@ -146,33 +134,6 @@ static mst_status simulate(void *ctx, unsigned worker, size_t i, mst_err *err)
     return MST_OK;
 }
 
-/* A CSV field: always quoted, quotes doubled, control characters out. */
-static void print_field(FILE *f, const char *text)
-{
-    fputc('"', f);
-    for (; *text != '\0'; text++) {
-        if (*text == '"')
-            fputc('"', f);
-        fputc((unsigned char)*text < 0x20 ? '?' : *text, f);
-    }
-    fputc('"', f);
-}
-
-static void write_trace(const sim *s, const sim_worker *w, size_t sample)
-{
-    FILE *f = s->trace;
-    for (uint32_t t = 0; t < s->o->steps; t++) {
-        const step_count *row = w->trace + (size_t)t * s->n_layers, *before = row - s->n_layers;
-        for (size_t k = 0; k < s->n_layers; k++) {
-            uint64_t fired = row[k].fired - (t != 0 ? before[k].fired : 0);
-            uint64_t spikes = row[k].spikes - (t != 0 ? before[k].spikes : 0);
-            fprintf(f, "%zu,%u,%zu,", sample, t + 1, k);
-            print_field(f, mst_program_layer(s->o->program, k)->name);
-            fprintf(f, ",%" PRIu64 ",%" PRIu64 "\n", fired, spikes);
-        }
-    }
-}
-
 static mst_status add_up(const sim *s, const sim_worker *w, mst_err *err)
 {
     mst_run_sums *r = s->into;
@@ -196,19 +157,29 @@ static mst_status add_up(const sim *s, const sim_worker *w, mst_err *err)
     return MST_OK;
 }
 
-/* Into the files of single samples. */
-static mst_status write_sample(const sim *s, const sim_worker *w, uint32_t sample, mst_err *err)
+static mst_status write_one(const sim *s, sim_worker *w, mst_sim_file file, uint32_t sample, mst_err *err)
 {
-    if (s->trace != NULL) {
-        write_trace(s, w, sample);
-        if (ferror(s->trace))
-            return mst_cannot_write(s->o->trace, err);
+    const mst_row row = {sample, w->label, w->said, w->logits};
+    if (file == MST_SIM_TRACE)
+        return mst_trace_add(s->trace, w->trace, sample, err);
+    if (file == MST_SIM_RASTER)
+        return mst_raster_add(s->raster, w->raster, sample, err);
+    return s->into == s->r ? mst_rows_add(s->rows, &row, err) : mst_rows_apart(s->rows, &row, err);
+}
+
+/* Into all files of single samples, whichever fails: those that are put in place are of the samples that the sums have.
+ */
+static mst_status write_sample(const sim *s, sim_worker *w, uint32_t sample, mst_err *err)
+{
+    mst_status st = MST_OK;
+    mst_err other; /* the first failure is the one to tell */
+    for (int i = 0; i < MST_SIM_FILES; i++) {
+        mst_status bad = s->kept[i] != NULL
+                             ? write_one(s, w, (mst_sim_file)i, sample, st == MST_OK ? err : &other)
+                             : MST_OK;
+        st = st == MST_OK ? bad : st;
     }
-    if (s->rows != NULL) {
-        const mst_row row = {sample, w->label, w->said, w->logits};
-        MST_TRY(s->into == s->r ? mst_rows_add(s->rows, &row, err) : mst_rows_apart(s->rows, &row, err));
-    }
-    return s->raster != NULL ? mst_raster_add(s->raster, w->raster, sample, err) : MST_OK;
+    return st;
 }
 
 static mst_status commit(void *ctx, unsigned worker, size_t i, mst_err *err)
@@ -229,13 +200,8 @@ static mst_status commit(void *ctx, unsigned worker, size_t i, mst_err *err)
 
 static mst_status make_workers(sim *s, mst_err *err)
 {
-    size_t input = mst_program_input_size(s->o->program), rows, bytes = 0;
+    size_t input = mst_program_input_size(s->o->program);
     mst_arena *a = &s->r->arena;
-    if (s->o->trace != NULL &&
-        (!mst_mul_size(s->o->steps, s->n_layers, &rows) || !mst_mul_size(rows, sizeof(step_count), &bytes) ||
-         bytes > MAX_TRACE_BYTES))
-        return mst_fail(err, MST_ELIMIT, "--trace: %u steps of %zu layers: limit is %zu bytes a sample",
-                        s->o->steps, s->n_layers, MAX_TRACE_BYTES);
     s->workers = mst_arena_array(a, s->o->threads, sizeof *s->workers);
     if (s->workers == NULL)
         return mst_fail(err, MST_ENOMEM, "out of memory for %u threads", s->o->threads);
@@ -243,8 +209,7 @@ static mst_status make_workers(sim *s, mst_err *err)
         sim_worker *w = &s->workers[i];
         w->x = mst_arena_array(a, input, sizeof *w->x);
         w->mean = mst_arena_array(a, s->classes, sizeof *w->mean);
-        w->trace = s->o->trace != NULL ? mst_arena_alloc(a, bytes != 0 ? bytes : 1) : NULL;
-        if (w->x == NULL || w->mean == NULL || (s->o->trace != NULL && w->trace == NULL))
+        if (w->x == NULL || w->mean == NULL)
             return mst_fail(err, MST_ENOMEM, "out of memory for %u threads", s->o->threads);
         w->logits = s->rows != NULL ? mst_arena_array(a, s->o->at->n * s->classes, sizeof *w->logits) : NULL;
         if (s->rows != NULL && w->logits == NULL)
@@ -252,6 +217,8 @@ static mst_status make_workers(sim *s, mst_err *err)
         MST_TRY(mst_session_create(s->o->program, &w->session, err));
         if (s->o->ann != NULL)
             MST_TRY(mst_session_create(s->o->ann, &w->ann, err));
+        if (s->trace != NULL)
+            MST_TRY(mst_trace_watch(s->trace, w->session, &w->trace, err));
         if (s->raster != NULL)
             MST_TRY(mst_raster_watch(s->raster, w->session, &w->raster, err));
     }
@@ -261,31 +228,45 @@ static mst_status make_workers(sim *s, mst_err *err)
 static mst_status open_files(sim *s, mst_err *err)
 {
     const mst_sim_opts *o = s->o;
+    const char *trace = o->files[MST_SIM_TRACE], *said = o->files[MST_SIM_PREDICTIONS];
+    const char *raster = o->files[MST_SIM_RASTER];
     bool step = o->mode == MST_RUN_SPIKING;
-    if (o->trace != NULL) {
-        MST_TRY(mst_paths_stream(o->trace, &s->trace, err));
-        fputs("sample,step,layer,name,fired,spikes\n", s->trace);
+    if (trace != NULL) {
+        MST_TRY(mst_trace_open(o->program, trace, o->steps, &s->trace, err));
+        s->kept[MST_SIM_TRACE] = mst_trace_kept(s->trace);
     }
-    if (o->predictions != NULL)
-        MST_TRY(mst_rows_open(&(mst_rows_opts){mst_rank() == 0 ? o->predictions : NULL, o->at, step, s->classes},
-                              &s->rows, err));
-    return o->raster != NULL
-               ? mst_raster_open(o->program, o->raster_layers, o->raster, step ? o->steps : 0, &s->raster, err)
-               : MST_OK;
+    if (said != NULL) {
+        MST_TRY(mst_rows_open(&(mst_rows_opts){mst_rank() == 0 ? said : NULL, o->at, step, s->classes}, &s->rows, err));
+        s->kept[MST_SIM_PREDICTIONS] = mst_rows_kept(s->rows);
+    }
+    if (raster != NULL) {
+        MST_TRY(mst_raster_open(o->program, o->raster_layers, raster, step ? o->steps : 0, &s->raster, err));
+        s->kept[MST_SIM_RASTER] = mst_raster_kept(s->raster);
+    }
+    return MST_OK;
 }
 
-/* some: there are results, be it of what was done before a failure. */
+static mst_status end_one(sim *s, mst_sim_file file, mst_err *err)
+{
+    if (file == MST_SIM_TRACE)
+        return MST_OK;
+    return file == MST_SIM_RASTER ? mst_raster_end(s->raster, err) : mst_rows_end(s->rows, err);
+}
+
+/* some: there are results, be it of what was done before a failure. A file that lacks a sample of them is not kept. */
 static mst_status end_files(sim *s, bool some, mst_err *err)
 {
     mst_status st = MST_OK;
-    if (some && s->rows != NULL)
-        st = mst_rows_end(s->rows, err);
-    if (st != MST_OK)
-        mst_paths_spoil(s->o->predictions);
-    if (some && s->raster != NULL && st == MST_OK)
-        st = mst_raster_end(s->raster, err);
-    if (st != MST_OK)
-        mst_paths_spoil(s->o->raster);
+    mst_err other;
+    for (int i = 0; i < MST_SIM_FILES; i++) {
+        if (s->kept[i] == NULL)
+            continue;
+        mst_status bad = some && !s->kept[i]->broken ? end_one(s, (mst_sim_file)i, st == MST_OK ? err : &other)
+                                                     : MST_OK;
+        if (s->kept[i]->broken || bad != MST_OK)
+            mst_paths_spoil(s->o->files[i]);
+        st = st == MST_OK ? bad : st;
+    }
     return st;
 }
 
@@ -333,7 +314,7 @@ static mst_status run_apart(void *ctx, size_t first, size_t n, size_t *done, jso
     *done = part.outcome.done;
     *state = mst_run_state(&part);
     if (s->rows != NULL)
-        mst_json_set(state, "predictions", mst_rows_text(s->rows));
+        mst_json_set(state, file_names[MST_SIM_PREDICTIONS], mst_rows_text(s->rows));
     mst_run_sums_free(&part);
     return st;
 }
@@ -349,7 +330,8 @@ static mst_status add_state(void *ctx, const json_t *state, mst_err *err)
     sim *s = ctx;
     uint64_t before = s->r->samples;
     MST_TRY(add_sums(s, state, err));
-    return s->rows != NULL ? mst_rows_take(s->rows, json_object_get(state, "predictions"), s->r->samples - before, err)
+    return s->rows != NULL ? mst_rows_take(s->rows, json_object_get(state, file_names[MST_SIM_PREDICTIONS]),
+                                           s->r->samples - before, err)
                            : MST_OK;
 }
 
@@ -357,8 +339,9 @@ static json_t *state_of(void *ctx)
 {
     const sim *s = ctx;
     json_t *state = mst_run_state(s->r);
-    if (s->rows != NULL)
-        mst_json_set(&state, "predictions", mst_rows_kept(s->rows));
+    for (int i = 0; i < MST_SIM_FILES; i++)
+        if (s->kept[i] != NULL)
+            mst_json_set(&state, file_names[i], mst_kept_json(s->kept[i]));
     return state;
 }
 
@@ -367,21 +350,28 @@ static mst_status resume(void *ctx, const json_t *state, mst_err *err)
     sim *s = ctx;
     if (state != NULL)
         MST_TRY(add_sums(s, state, err));
-    const json_t *kept = json_object_get(state, "predictions");
-    return s->rows != NULL ? mst_rows_resume(s->rows, s->o->rows, kept, s->r->samples, err) : MST_OK;
+    for (int i = 0; i < MST_SIM_FILES; i++)
+        if (s->kept[i] != NULL)
+            MST_TRY(mst_kept_resume(s->kept[i], s->o->kept[i], json_object_get(state, file_names[i]), s->r->samples,
+                                    err));
+    return MST_OK;
 }
 
-static mst_status sync_rows(void *ctx, mst_err *err)
+static mst_status sync_files(void *ctx, mst_err *err)
 {
     const sim *s = ctx;
-    return s->rows != NULL ? mst_rows_sync(s->rows, err) : MST_OK;
+    for (int i = 0; i < MST_SIM_FILES; i++)
+        if (s->kept[i] != NULL)
+            MST_TRY(mst_kept_sync(s->kept[i], err));
+    return MST_OK;
 }
 
 static void forget(void *ctx) { ((const sim *)ctx)->r->samples = 0; }
 
 mst_status mst_sim_run(const mst_sim_opts *o, mst_run_sums *r, mst_err *err)
 {
-    static const mst_samples_calls calls = {begin, run_some, run_apart, add_state, state_of, resume, sync_rows, forget};
+    static const mst_samples_calls calls = {begin, run_some, run_apart, add_state,
+                                            state_of, resume, sync_files, forget};
     const mst_graph *g = mst_program_graph(o->program);
     sim s = {.o = o,
              .r = r,
@@ -411,8 +401,9 @@ mst_status mst_sim_run(const mst_sim_opts *o, mst_run_sums *r, mst_err *err)
         mst_session_destroy(s.workers[i].session);
         mst_session_destroy(s.workers[i].ann);
     }
-    if (s.rows != NULL && o->predicted != NULL)
-        *o->predicted = mst_rows_hash(s.rows);
+    if (s.kept[MST_SIM_PREDICTIONS] != NULL && o->predicted != NULL)
+        *o->predicted = s.kept[MST_SIM_PREDICTIONS]->hash;
+    mst_trace_close(s.trace);
     mst_rows_close(s.rows);
     mst_raster_close(s.raster);
     return st;

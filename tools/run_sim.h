@@ -10,6 +10,12 @@
 #include "tools/tool_opts.h"
 #include "tools/run_sums.h"
 
+/* Files of what single samples say. */
+typedef enum mst_sim_file { MST_SIM_TRACE,
+                            MST_SIM_PREDICTIONS,
+                            MST_SIM_RASTER,
+                            MST_SIM_FILES } mst_sim_file;
+
 typedef struct mst_sim_opts {
     const mst_program *program;
     const mst_data *data;
@@ -20,14 +26,12 @@ typedef struct mst_sim_opts {
     mst_run_mode mode; /* of the program, as are levels (0: each layer's own) and thinning */
     uint32_t levels;
     mst_thinning thinning;
-    uint32_t steps;          /* T; 1 in the other modes */
-    uint32_t readout_from;   /* of the program: first step of the mean of its logits; 1 in the other modes */
-    const mst_opt_uints *at; /* ascending, the last at most T */
-    const char *trace;       /* CSV file, "-" for stdout; NULL: none */
-    const char *predictions; /* CSV or .npz; NULL: none */
-    const char *rows;        /* where these are kept beside the journal */
-    uint64_t *predicted;     /* takes a hash of them */
-    const char *raster;      /* .npz, of these layers; NULL: none */
+    uint32_t steps;                   /* T; 1 in the other modes */
+    uint32_t readout_from;            /* of the program: first step of the mean of its logits; 1 in the other modes */
+    const mst_opt_uints *at;          /* ascending, the last at most T */
+    const char *files[MST_SIM_FILES]; /* CSV; CSV or .npz; .npz ("-": stdout); NULL: none */
+    const char *kept[MST_SIM_FILES];  /* where what is in these lies beside the journal, too */
+    uint64_t *predicted;              /* takes a hash of the predictions */
     const mst_opt_list *raster_layers;
     const mst_program *ann; /* the network in float mode, run beside it; NULL: it is not */
     mst_versus *versus;     /* takes what both say of each sample; zero-initialised, the caller's to free */

@@ -1,7 +1,8 @@
 /* LD_PRELOAD: the MST_FAIL_KTH-th call (from 1) of those of MST_FAIL_WHAT fails, once. "memory": malloc and its like;
- * "system": calls that open, read, write, put in place, map and look at files, and that start threads; "kill": in the
- * k-th of these the program is killed. How many there were is written to MST_FAIL_COUNT, a file, at the end. Calls that
- * libc makes by itself are not met (stdio's reads and writes), but for fopen, fflush and fclose.
+ * "system": calls that open, read, write, put in place, map and look at files, and that start threads; "write": fwrite,
+ * alone as there are so many; "kill": in the k-th of "system" the program is killed. How many there were is written to
+ * MST_FAIL_COUNT, a file, at the end. Calls that libc makes by itself are not met (stdio's reads and writes), but for
+ * fopen, fflush and fclose.
  */
 /* all that is here takes libc's place */
 #pragma GCC visibility push(default)
@@ -29,7 +30,8 @@ void *__libc_realloc(void *p, size_t n);
 void *__libc_memalign(size_t align, size_t n);
 
 enum { MEMORY = 'm',
-       SYSTEM = 's' };
+       SYSTEM = 's',
+       WRITE = 'w' };
 
 static atomic_long calls;
 static long kth;
@@ -235,6 +237,14 @@ void *mmap(void *at, size_t n, int how, int flags, int fd, off_t from)
 int pthread_create(pthread_t *out, const pthread_attr_t *how, void *(*run)(void *), void *arg)
 {
     return OR_FAIL(pthread_create, EAGAIN, EAGAIN, out, how, run, arg);
+}
+
+size_t fwrite(const void *p, size_t size, size_t n, FILE *f)
+{
+    if (!fails(WRITE, ENOSPC))
+        return NEXT(fwrite, p, size, n, f);
+    f->_flags |= _IO_ERR_SEEN; /* as it is where there is no room */
+    return 0;
 }
 
 /* What they do is done, and then they fail: as where the last bytes find no room. */

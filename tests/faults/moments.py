@@ -28,8 +28,8 @@ RUNS = {
     "mstrun": ("mstrun " + DATA + "-T 30 --at " + STEPS + " --json {0}/r.json --predictions {0}/p.csv --raster all --raster-to {0}/r.npz",
                ("r.json", "p.csv", "r.npz"), ()),
     "mstrun-page": ("mstrun " + DATA + "-T 50 --trace {0}/t.csv --html {0}/p.html", ("t.csv", "p.html"), ()),
-    "mstrun-resume": ("mstrun " + DATA + "-T 30 --at " + STEPS + " --json {0}/r.json --predictions {0}/p.npz --resume {0}/j.json",
-                      ("r.json", "p.npz"), ("j.json", "j.json.rows")),
+    "mstrun-resume": ("mstrun " + DATA + "-T 30 --at " + STEPS + " --json {0}/r.json --predictions {0}/p.npz --trace {0}/t.csv --raster all "
+                      "--raster-to {0}/q.npz --resume {0}/j.json", ("r.json", "p.npz", "t.csv", "q.npz"), sweep.BESIDE),
     "mstcalib": ("mstcalib {1}/m.onnx " + DATA + "-T 1,2,4,8 --json {0}/c.json --html {0}/c.html", ("c.json", "c.html"), ()),
     "mstcalib-resume": ("mstcalib {1}/m.onnx " + DATA + "-T 1,2,4,8 --json {0}/c.json --resume {0}/j.json", ("c.json",), ("j.json",)),
     "mstcalib-tune": ("mstcalib {1}/m.onnx " + DATA + "-T 8 --tune {0}/t.bin --json {0}/c.json", ("t.bin", "c.json"), ()),

@@ -19,6 +19,7 @@ MODEL = ROOT / "tests" / "fuzz" / "corpus" / "convert" / "qdq.onnx"
 SAMPLES, SHAPE = 16, (2, 4, 4)
 OLD = b"what was there before\n"
 JOURNAL = "j.json"
+BESIDE = (JOURNAL, JOURNAL + ".rows", JOURNAL + ".trace", JOURNAL + ".raster")
 # name: arguments, what is written. {0} is the folder of the run, {1} the one of what all runs read. Whatever failed, a run
 # with a journal goes on from it to the same result.
 RUNS = {
@@ -26,7 +27,8 @@ RUNS = {
     "mstrun": ("mstrun {1}/m.bin npy:{1}/x.npy,{1}/y.txt -T 3 --threads 2 --json {0}/out.json --predictions {0}/p.csv --raster all "
                "--raster-to {0}/r.npz --force", ("out.json", "p.csv", "r.npz")),
     "mstrun-resume": ("mstrun {1}/m.bin npy:{1}/x.npy,{1}/y.txt -T 3 --threads 2 --resume {0}/j.json --json {0}/out.json --predictions "
-                      "{0}/p.csv --force", ("out.json", "p.csv")),
+                      "{0}/p.csv --trace {0}/t.csv --raster all --raster-to {0}/r.npz --force", ("out.json", "p.csv", "t.csv", "r.npz")),
+    "mstrun-merge": ("mstrun --merge {1}/run2.json {1}/run1.json --json {0}/out.json --predictions {0}/p.csv --force", ("out.json", "p.csv")),
     "mstrun-block": ("mstrun {1}/m.bin npz:{1}/d.npz -T 2 --threads 2 --schedule block --trace {0}/t.csv --force", ("t.csv",)),
     "mstcalib": ("mstcalib {1}/m.onnx {1}/m.bin npy:{1}/x.npy,{1}/y.txt -T 2 --threads 2 --json {0}/c.json --force", ("c.json",)),
     "mstcalib-resume": ("mstcalib {1}/m.onnx {1}/m.bin npy:{1}/x.npy,{1}/y.txt -T 2 --threads 2 --resume {0}/j.json --json {0}/c.json "
@@ -52,6 +54,8 @@ def prepare(build, folder):
         z.writestr("x.npy", x)
     subprocess.run([build / "mstconv", folder / "m.onnx", "-o", folder / "m.bin", "-q"], check=True, capture_output=True)
     for k in (1, 2):
+        subprocess.run([build / "mstrun", folder / "m.bin", "npy:%s,%s" % (folder / "x.npy", folder / "y.txt"), "-T", "2", "--shard", "%d/2" % k,
+                        "--json", folder / ("run%d.json" % k), "--predictions", folder / ("run%d.csv" % k), "-q"], check=True, capture_output=True)
         subprocess.run([build / "mstcalib", folder / "m.onnx", folder / "m.bin", "npy:%s,%s" % (folder / "x.npy", folder / "y.txt"), "-T", "2",
                         "--shard", "%d/2" % k, "--json", folder / ("part%d.json" % k), "-q"], check=True, capture_output=True)
 
@@ -78,7 +82,7 @@ class Sweep:
             except subprocess.TimeoutExpired:
                 code, err = "hangs", ""
             files = {f.name: f.read_bytes() for f in folder.iterdir()}
-            outputs, left = {out: files.pop(out, None) for out in self.outputs}, sorted(set(files) - {JOURNAL, JOURNAL + ".rows"})
+            outputs, left = {out: files.pop(out, None) for out in self.outputs}, sorted(set(files) - set(BESIDE))
             if JOURNAL in self.command:
                 again = subprocess.run([self.build / words[0]] + words[1:], capture_output=True, text=True, timeout=60)
                 left += ["a journal: %s" % again.stderr] if again.returncode != 0 else []

@@ -156,7 +156,6 @@ def test_which_layers(net, tmp_path):
                              (("--raster", "1"), "expected both", 2), (("--raster-to", "x.npz"), "expected both", 2),
                              (("--raster", "1", "--raster-to", tmp_path / "x.npz", "--mode", "ann"), "spiking mode", 2),
                              (("--predictions", "-", "--mode", "count", "--levels", "2,3"), "one run", 2),
-                             (("--trace", tmp_path / "x.csv", "--resume", tmp_path / "j"), "no --trace with it", 2),
                              (("--raster", "all", "--raster-to", tmp_path / "x.npz", "-T", 65535), "fewer layers or steps", 1)):
         assert says in run(path, data, *args, code=code).stderr
     assert not list(tmp_path.glob("x.*"))

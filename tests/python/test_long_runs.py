@@ -265,7 +265,6 @@ def test_resume(made, tmp_path):
         assert says in run(made, *LONG, "--skip-bad", "--resume", tmp_path / "bad.json", "--force", code=1)
         assert (tmp_path / "bad.json").read_text() == text
     run(made, "--resume", "-", code=2)
-    run(made, "--resume", journal, "--trace", tmp_path / "t.csv", code=2)
 
 
 def test_resume_of_several_levels(made, tmp_path):

@@ -26,10 +26,10 @@ def test_the_judge(tmp_path):
     """It sees what it is there for."""
     t = moments.Trial(BUILD, tmp_path, "mstrun-resume", tmp_path)
     one = {k: json.dumps({"a": 1, "timing": k}).encode() for k in ("r.json", "other")}
-    good = {"r.json": one["r.json"], "p.npz": b"PK new"}
+    good = {"r.json": one["r.json"], "p.npz": b"PK new", "t.csv": b"new", "q.npz": b"PK"}
     old = {out: moments.OLD for out in t.outputs}
     for files, code, how in ((old, 1, "old"), (old, -9, "old"), (good, 0, "done"), (good, -9, "new"), (dict(good, **{"r.json": one["other"]}), 0, "done"),
-                             (dict(good, **{"j.json": b"{}", "j.json.rows": b"M"}), 0, "done"), (dict(good, **{"p.npz": moments.OLD}), -9, "between"),
+                             (dict(good, **{"j.json": b"{}", "j.json.rows": b"M", "j.json.trace": b"M", "j.json.raster": b"M"}), 0, "done"), (dict(good, **{"p.npz": moments.OLD}), -9, "between"),
                              (dict(good, **{"p.npz": moments.OLD}), 1, "between"), (dict(old, **{"p.npz.mst-tmp0": b"x"}), -9, "old")):
         assert t.judge(files, good, code) == (how, None)
     for files, code in ((old, 0), (dict(good, **{"p.npz": moments.OLD}), 0), (dict(good, **{"p.npz.mst-tmp0": b"x"}), 0), (dict(old, x=b""), -9),
