@@ -205,10 +205,15 @@ static bool allocate(mst_calib *c)
            mst_calib_sums_create(c->n_layers, n_at, &c->sums, NULL) == MST_OK;
 }
 
-static mst_status check_modes(const mst_program *ann, const mst_program *snn, const mst_program *stored, mst_err *err)
+static mst_status check_modes(const mst_program *ann, const mst_program *snn, const mst_calib_opts *o, mst_err *err)
 {
     bool fine = ann != NULL && snn != NULL && mst_program_mode(ann) == MST_RUN_FLOAT &&
-                mst_program_mode(snn) != MST_RUN_FLOAT && (stored == NULL || mst_program_mode(stored) == MST_RUN_FLOAT);
+                mst_program_mode(snn) != MST_RUN_FLOAT &&
+                (o->stored == NULL || mst_program_mode(o->stored) == MST_RUN_FLOAT) &&
+                (o->drawn == NULL || (mst_program_mode(o->drawn) == MST_RUN_FLOAT &&
+                                      mst_program_input_size(o->drawn) == mst_program_input_size(ann) &&
+                                      mst_graph_classes(mst_program_graph(o->drawn)) ==
+                                          mst_graph_classes(mst_program_graph(ann))));
     return fine ? MST_OK : mst_fail(err, MST_EINVAL, "calibration: expected ANNs in float mode, and a spiking network");
 }
 
@@ -218,14 +223,14 @@ mst_status mst_calib_create(const mst_program *ann, const mst_program *snn, cons
     *out = NULL;
     static const uint32_t once = 1;
     mst_calib_opts own = {0};
-    MST_TRY(MST_TAKE_OPTS(mst_calib_opts, &own, opts, stored, stored, err));
+    MST_TRY(MST_TAKE_OPTS(mst_calib_opts, &own, opts, stored, seed, err));
     bool counts = snn != NULL && is_count(mst_program_mode(snn));
     if (counts) {
         own.at = &once;
         own.n_at = 1;
     }
     MST_TRY(check_steps(&own, err));
-    MST_TRY(check_modes(ann, snn, own.stored, err));
+    MST_TRY(check_modes(ann, snn, &own, err));
     mst_calib *c = mst_alloc(NULL, sizeof *c);
     if (c == NULL)
         return mst_fail(err, MST_ENOMEM, "out of memory");
@@ -233,6 +238,7 @@ mst_status mst_calib_create(const mst_program *ann, const mst_program *snn, cons
     c->snn = snn;
     c->opts = own;
     c->stored = own.stored;
+    c->drawn = own.drawn;
     c->mode = mst_program_mode(snn);
     c->counts = counts;
     c->steps = own.at[own.n_at - 1];
@@ -286,6 +292,7 @@ mst_status mst_calib_describe(const mst_calib *c, mst_calib_report *out, mst_err
     out->depth = c->counts ? mst_program_depth(c->snn) : 0;
     out->window = c->counts ? mst_program_window(c->snn) : 0;
     out->stored = c->stored != NULL;
+    out->drawn = c->drawn != NULL;
     for (uint32_t i = 0; i < c->opts.n_at; i++) {
         out->points[i].t = c->opts.at[i];
         for (size_t k = 0; k < c->n_layers; k++)

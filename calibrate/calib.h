@@ -50,7 +50,7 @@ typedef struct calib_point {
 struct mst_calib_sums {
     mst_arena arena;
     size_t n_layers, n_at;
-    uint64_t samples, labelled, ann_right, stored_right;
+    uint64_t samples, labelled, ann_right, stored_right, drawn_right[MST_CALIB_DRAWS];
     mst_exact ann_logit_sq, stored_logit_sq; /* stored: of the difference */
     calib_point *points;                     /* [n_at] */
     calib_total *totals;                     /* [n_at][n_layers] */
@@ -59,10 +59,11 @@ struct mst_calib_sums {
 struct mst_calib {
     mst_arena arena;
     const mst_program *ann, *snn, *stored; /* stored: NULL, or with ann's nodes */
-    mst_calib_opts opts;                   /* at points into the arena */
-    mst_run_mode mode;                     /* of snn */
-    bool counts;                           /* count or radix */
-    uint32_t steps;                        /* T; 1 in count and radix mode */
+    const mst_program *drawn;
+    mst_calib_opts opts; /* at points into the arena */
+    mst_run_mode mode;   /* of snn */
+    bool counts;         /* count or radix */
+    uint32_t steps;      /* T; 1 in count and radix mode */
     size_t n_layers, classes, input_size;
     calib_pair *pairs;                   /* [n_layers] */
     uint32_t *ann_of_node, *snn_of_node; /* node -> pair, MST_NONE: not a NEURON */

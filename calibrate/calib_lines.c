@@ -34,6 +34,8 @@ void mst_calib_sums_line(const mst_calib_sums *s, size_t i, char *out)
     if (i == 0) {
         used = (size_t)snprintf(out, MST_CALIB_LINE, "%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64, s->samples,
                                 s->labelled, s->ann_right, s->stored_right);
+        for (unsigned k = 0; k < MST_CALIB_DRAWS; k++)
+            used += (size_t)snprintf(out + used, MST_CALIB_LINE - used, " %" PRIu64, s->drawn_right[k]);
         used = put_exact(&s->ann_logit_sq, out, used);
         put_exact(&s->stored_logit_sq, out, used);
     } else if (i <= s->n_at) {
@@ -100,10 +102,18 @@ static bool take_layer(calib_total *t, const char **at)
     return ok;
 }
 
+static bool take_drawn(mst_calib_sums *s, const char **at)
+{
+    bool ok = true;
+    for (unsigned k = 0; ok && k < MST_CALIB_DRAWS; k++)
+        ok = take_whole(at, &s->drawn_right[k]) && s->drawn_right[k] <= s->labelled;
+    return ok;
+}
+
 static bool take_all(mst_calib_sums *s, const char **at)
 {
     return take_whole(at, &s->samples) && take_whole(at, &s->labelled) && take_whole(at, &s->ann_right) &&
-           take_whole(at, &s->stored_right) && take_exact(at, &s->ann_logit_sq) &&
+           take_whole(at, &s->stored_right) && take_drawn(s, at) && take_exact(at, &s->ann_logit_sq) &&
            take_exact(at, &s->stored_logit_sq) && s->labelled <= s->samples && s->ann_right <= s->labelled &&
            s->stored_right <= s->labelled;
 }

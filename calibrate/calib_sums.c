@@ -110,6 +110,8 @@ void mst_calib_sums_report(const mst_calib_sums *s, mst_calib_report *out)
     out->ann_top1 = share((double)s->ann_right, labelled);
     out->stored_top1 = out->stored ? share((double)s->stored_right, labelled) : NAN;
     out->stored_logit_rel_l2 = out->stored ? root_share(&s->stored_logit_sq, &s->ann_logit_sq) : NAN;
+    for (unsigned k = 0; k < MST_CALIB_DRAWS; k++)
+        out->drawn_top1[k] = out->drawn ? share((double)s->drawn_right[k], labelled) : NAN;
     for (uint32_t i = 0; i < out->n_points; i++) {
         mst_calib_point *p = &out->points[i];
         p->top1 = share((double)s->points[i].right, labelled);

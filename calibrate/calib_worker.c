@@ -9,17 +9,18 @@
 struct mst_calib_worker {
     mst_arena arena;
     mst_calib *c;
-    mst_session *ann, *snn, *stored;
-    float *x;                                        /* [input] */
-    float **activation;                              /* [layers][neurons] of the ANN */
-    float **with_stored;                             /* the same with the stored weights, or activation */
-    uint32_t **count;                                /* [layers][neurons] spikes; NULL in count and radix: */
-    float **input, **fired, **left, **kept;          /* [layers][neurons] (calib_counts) */
-    size_t seen;                                     /* inputs of layers that have been seen since the sample began */
-    double *logits;                                  /* [classes] of the ANN */
-    float *mean;                                     /* [classes] */
-    calib_sample *layers;                            /* [n_at][layers] */
-    int label, ann_class, stored_class, *snn_class;  /* [n_at] */
+    mst_session *ann, *snn, *stored, *drawn;
+    float *x;                                       /* [input] */
+    float **activation;                             /* [layers][neurons] of the ANN */
+    float **with_stored;                            /* the same with the stored weights, or activation */
+    uint32_t **count;                               /* [layers][neurons] spikes; NULL in count and radix: */
+    float **input, **fired, **left, **kept;         /* [layers][neurons] (calib_counts) */
+    size_t seen;                                    /* inputs of layers that have been seen since the sample began */
+    double *logits;                                 /* [classes] of the ANN */
+    float *mean;                                    /* [classes] */
+    calib_sample *layers;                           /* [n_at][layers] */
+    int label, ann_class, stored_class, *snn_class; /* [n_at] */
+    int drawn_class[MST_CALIB_DRAWS];
     mst_counters *counts;                            /* [n_at] */
     double ann_logit_sq, stored_logit_sq, *logit_sq; /* [n_at] */
 };
@@ -136,6 +137,8 @@ mst_status mst_calib_worker_create(mst_calib *c, mst_calib_worker **out, mst_err
         st = mst_session_create(c->snn, &w->snn, err);
     if (st == MST_OK && c->stored != NULL)
         st = mst_session_create(c->stored, &w->stored, err);
+    if (st == MST_OK && c->drawn != NULL)
+        st = mst_session_create(c->drawn, &w->drawn, err);
     if (st != MST_OK) {
         mst_calib_worker_destroy(w);
         return st;
@@ -155,6 +158,7 @@ void mst_calib_worker_destroy(mst_calib_worker *w)
     mst_session_destroy(w->ann);
     mst_session_destroy(w->snn);
     mst_session_destroy(w->stored);
+    mst_session_destroy(w->drawn);
     mst_arena_release(&w->arena);
     mst_free(NULL, w, sizeof *w);
 }
@@ -191,6 +195,17 @@ static void run_stored(mst_calib_worker *w, uint32_t sample)
     mst_session_mean_logits(w->stored, MST_LAST, w->mean);
     w->stored_class = (int)mst_argmax(w->mean, w->c->classes);
     w->stored_logit_sq = distance(w);
+}
+
+static void run_drawn(mst_calib_worker *w, uint32_t sample)
+{
+    for (unsigned k = 0; k < MST_CALIB_DRAWS; k++) {
+        mst_session_reseed(w->drawn, w->c->opts.seed + k);
+        mst_session_begin(w->drawn, w->x, sample);
+        mst_session_step(w->drawn);
+        mst_session_mean_logits(w->drawn, MST_LAST, w->mean);
+        w->drawn_class[k] = (int)mst_argmax(w->mean, w->c->classes);
+    }
 }
 
 /* What layer k says at point `at`, where the spiking network stands. */
@@ -271,6 +286,8 @@ mst_status mst_calib_measure(mst_calib_worker *w, size_t i, mst_err *err)
     run_ann(w, (uint32_t)i);
     if (w->stored != NULL)
         run_stored(w, (uint32_t)i);
+    if (w->drawn != NULL && w->label >= 0)
+        run_drawn(w, (uint32_t)i);
     run_snn(w, (uint32_t)i);
     MST_TRY(check_logits(w, i, err));
     if (c->counts) {
@@ -319,6 +336,8 @@ void mst_calib_commit(mst_calib_worker *w)
         s->stored_right += w->label >= 0 && w->stored_class == w->label;
         mst_exact_add(&s->stored_logit_sq, w->stored_logit_sq);
     }
+    for (unsigned k = 0; k < MST_CALIB_DRAWS && c->drawn != NULL; k++)
+        s->drawn_right[k] += w->label >= 0 && w->drawn_class[k] == w->label;
     for (uint32_t i = 0; i < c->opts.n_at; i++) {
         s->points[i].right += w->label >= 0 && w->snn_class[i] == w->label;
         s->points[i].agree += w->snn_class[i] == w->ann_class;

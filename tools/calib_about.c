@@ -21,6 +21,7 @@ static const mst_field fields[] = {
     ABOUT("ann_network", TEXT, network),
     ABOUT("ann_lacks_masks", BOOL, lacks_masks),
     ABOUT("stored_weights", BOOL, stored),
+    ABOUT("ann_drawn", BOOL, drawn),
 };
 
 void mst_calib_about_free(mst_calib_about *a)
@@ -78,6 +79,7 @@ mst_status mst_calib_report_of(const mst_calib_about *a, const mst_run_about *ru
     out->depth = (uint32_t)run->depth;
     out->window = (uint32_t)run->window;
     out->stored = a->stored;
+    out->drawn = a->drawn;
     for (size_t i = 0; i < run->at.n; i++) {
         out->points[i].t = run->at.values[i];
         for (size_t k = 0; k < run->n_layers; k++)

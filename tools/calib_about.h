@@ -17,6 +17,7 @@ typedef struct mst_calib_about {
                             * "trained": those that the weights were trained with, both by their mean */
     bool lacks_masks;      /* it has none, but the spiking network has */
     bool stored;           /* it was run with the weights as the model file has them, too */
+    bool drawn;            /* and with these masks drawn */
 } mst_calib_about;
 
 void mst_calib_about_free(mst_calib_about *a);

@@ -134,7 +134,8 @@ static mst_status describe(const mst_compare_call *call, const mst_calib_job *jo
     f->about = (mst_calib_about){.onnx = call->args[0],
                                  .ann_masks = n->ann_masks,
                                  .lacks_masks = n->ann_lacks_masks,
-                                 .stored = n->stored != NULL};
+                                 .stored = n->stored != NULL,
+                                 .drawn = n->drawn != NULL};
     f->run.isa = mst_program_isa(n->snn);
     f->run.threads = job->threads;
     MST_TRY(mst_run_about_make(run, sim, call->run->seed, err));
@@ -259,6 +260,8 @@ mst_status mst_compare_tool(const mst_compare_call *call, mst_err *err)
     mst_calib_job job = {.ann = n->ann,
                          .snn = n->snn,
                          .stored = n->stored,
+                         .drawn = n->drawn,
+                         .seed = call->run->seed,
                          .data = data,
                          .pick = &pick,
                          .skip_bad = c->skip_bad,

@@ -92,6 +92,15 @@ static json_t *json_points(const mst_calib_facts *c)
     return list;
 }
 
+/* One a seed; null: its masks were not drawn. */
+static json_t *json_drawn(const mst_calib_report *r)
+{
+    json_t *list = r->drawn ? json_array() : json_null();
+    for (unsigned k = 0; r->drawn && list != NULL && k < MST_CALIB_DRAWS; k++)
+        mst_json_append(&list, mst_json_real(100 * r->drawn_top1[k]));
+    return list;
+}
+
 mst_status mst_calib_json(const mst_calib_facts *c, const char *path, mst_err *err)
 {
     const mst_calib_report *r = &c->report;
@@ -110,6 +119,7 @@ mst_status mst_calib_json(const mst_calib_facts *c, const char *path, mst_err *e
     mst_json_set(&root, "ann_top1_percent", mst_json_real(100 * r->ann_top1));
     mst_json_set(&root, "stored_top1_percent", mst_json_real(100 * r->stored_top1));
     mst_json_set(&root, "stored_logit_rel_l2", mst_json_real(r->stored_logit_rel_l2));
+    mst_json_set(&root, "ann_drawn_top1_percent", json_drawn(r));
     mst_json_set(&root, "at", json_points(c));
     mst_run_json_counts(&root, r->mode, &x);
     mst_json_set(&root, "energy", mst_run_json_energy(&c->run, &x));

@@ -65,7 +65,7 @@ static mst_status rewire(mst_graph *g, uint32_t but, uint32_t from, uint32_t to,
 }
 
 /* A MASK like `like`, with the given ratio, behind node k: what is made must stand in front of what reads it. */
-static mst_status add_mask(mst_graph *g, uint32_t k, const mst_node *like, float ratio, int32_t index, mst_err *err)
+static mst_status add_mask(mst_graph *g, uint32_t k, const mst_node *like, float ratio, mst_err *err)
 {
     uint32_t from = g->nodes[k].out, out, last = g->n_nodes;
     mst_node *end, mask;
@@ -75,20 +75,10 @@ static mst_status add_mask(mst_graph *g, uint32_t k, const mst_node *like, float
     mask = *end;
     memcpy(mask.ip, like->ip, sizeof mask.ip);
     memcpy(mask.fp, like->fp, sizeof mask.fp);
-    mask.ip[MST_MASK_INDEX] = index;
     mask.fp[MST_MASK_RATIO] = ratio;
     memmove(&g->nodes[k + 2], &g->nodes[k + 1], (last - k - 1) * sizeof *g->nodes);
     g->nodes[k + 1] = mask;
     return rewire(g, k + 1, from, out, err);
-}
-
-static int32_t next_index(const mst_graph *g)
-{
-    int32_t next = 0;
-    for (uint32_t i = 0; i < g->n_nodes; i++)
-        if (g->nodes[i].op == MST_OP_MASK && g->nodes[i].ip[MST_MASK_INDEX] >= next)
-            next = g->nodes[i].ip[MST_MASK_INDEX] + 1;
-    return next;
 }
 
 /* Node indices move as masks are added: pairs first, then masks from the last to the first. */
@@ -96,7 +86,6 @@ static mst_status give(mst_graph *ann, const mst_graph *snn, bool trained, mst_a
 {
     const uint32_t *wanted = mst_masks_behind(snn, tmp), *own = mst_masks_behind(ann, tmp);
     uint32_t at = 0, n = ann->n_nodes, *like = mst_arena_array(tmp, n, sizeof *like);
-    int32_t index = next_index(ann);
     if (wanted == NULL || own == NULL || like == NULL)
         return mst_fail(err, MST_ENOMEM, "out of memory: the masks of the ANN");
     memset(like, 0xff, n * sizeof *like);
@@ -111,12 +100,14 @@ static mst_status give(mst_graph *ann, const mst_graph *snn, bool trained, mst_a
         like[partner - ann->nodes] = wanted[i];
     }
     for (uint32_t k = n; k-- > 0;) {
-        if (like[k] == MST_NONE || own[k] != MST_NONE)
+        if (like[k] == MST_NONE)
             continue;
         const mst_node *mask = &snn->nodes[like[k]];
         float ratio = mask->fp[trained ? MST_MASK_TRAINED : MST_MASK_RATIO];
-        if (ratio >= 0)
-            MST_TRY(add_mask(ann, k, mask, ratio, index++, err));
+        if (own[k] != MST_NONE)
+            ann->nodes[own[k]].ip[MST_MASK_INDEX] = mask->ip[MST_MASK_INDEX];
+        else if (ratio >= 0)
+            MST_TRY(add_mask(ann, k, mask, ratio, err));
     }
     return MST_OK;
 }
@@ -125,6 +116,8 @@ mst_status mst_masks_give(mst_graph *ann, const mst_graph *snn, bool trained, ms
 {
     mst_arena tmp = {0};
     mst_status st = give(ann, snn, trained, &tmp, err);
+    if (trained)
+        ann->meta.trained_on = snn->meta.trained_on;
     mst_arena_release(&tmp);
     return st;
 }

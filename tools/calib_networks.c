@@ -27,6 +27,8 @@ static void warn(const mst_networks *n, const mst_networks_said *said, const mst
     if (mst_masks_differ(n->snn_graph, differs, sizeof differs))
         mst_term_warn("mstcalib", "masks differ from those the weights were trained with: %s\n",
                       differs);
+    if (mst_masks_misfit(n->snn_graph, run->mode, differs, sizeof differs))
+        fprintf(stderr, "mstcalib: note: %s\n", differs);
     if (said->steps != 0 && mst_tuning_differs(n->snn_graph, run, said->steps, differs, sizeof differs))
         fprintf(stderr, "mstcalib: note: %s\n", differs);
 }
@@ -91,6 +93,16 @@ static mst_status load_stored(mst_networks *n, const char *path, const mst_netwo
     return mst_program_create(n->stored_graph, ann, &n->stored, err);
 }
 
+/* As the masks of the training dropped. */
+static mst_status draw(mst_networks *n, mst_run_opts ann, mst_err *err)
+{
+    if (strcmp(n->ann_masks, "trained") != 0 || !mst_masks_drop(n->ann_graph))
+        return MST_OK;
+    ann.mode = MST_RUN_ANN;
+    mst_status st = mst_program_create(n->ann_graph, &ann, &n->drawn, err);
+    return st == MST_EUNSUPPORTED ? MST_OK : st; /* more levels than can be thinned */
+}
+
 /* *relus: how many were found. */
 static mst_status import_ann(mst_networks *n, const char *onnx, const mst_networks_said *said, mst_run_opts *run,
                              size_t *relus, mst_err *err)
@@ -129,6 +141,7 @@ mst_status mst_networks_load(mst_networks *n, const char *onnx, const mst_networ
     run->schedule = mst_mode_counts(run->mode) ? MST_SCHEDULE_STEP : MST_SCHEDULE_BLOCK;
     MST_TRY(mst_program_create(n->ann_graph, &ann, &n->ann, err));
     MST_TRY(load_stored(n, onnx, said, &ann, err));
+    MST_TRY(draw(n, ann, err));
     return mst_program_create(n->snn_graph, run, &n->snn, err);
 }
 
@@ -136,6 +149,7 @@ void mst_networks_free(mst_networks *n)
 {
     mst_program_destroy(n->snn);
     mst_program_destroy(n->stored);
+    mst_program_destroy(n->drawn);
     mst_program_destroy(n->ann);
     mst_graph_destroy(n->stored_graph); /* before the one that lends it weights */
     mst_graph_destroy(n->snn_graph);

@@ -9,6 +9,7 @@
 typedef struct mst_networks {
     mst_graph *ann_graph, *snn_graph, *stored_graph; /* stored: the ANN with the weights of the .bin */
     mst_program *ann, *snn, *stored;                 /* stored: NULL for float32 */
+    mst_program *drawn;                              /* the ANN with its masks drawn; NULL: not of the training */
     const char *ann_masks;                           /* what the ANN has been given: none, mean, trained */
     bool ann_lacks_masks;                            /* which the spiking network has */
 } mst_networks;

@@ -1,6 +1,7 @@
 /* Conversion error for people. */
 #include "tools/calib_report.h"
 
+#include <gsl/gsl_statistics_double.h>
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
@@ -26,6 +27,14 @@ void mst_calib_facts_free(mst_calib_facts *c)
     *c = (mst_calib_facts){0};
 }
 
+/* Mean and standard deviation of a few. */
+static void print_drawn(const mst_calib_report *r, FILE *f)
+{
+    fprintf(f, "with its masks drawn top-1 %.2f %% +- %.2f (mean and standard deviation of %d seeds)\n",
+            100 * gsl_stats_mean(r->drawn_top1, 1, MST_CALIB_DRAWS),
+            100 * gsl_stats_sd(r->drawn_top1, 1, MST_CALIB_DRAWS), MST_CALIB_DRAWS);
+}
+
 static mst_status print_network(const mst_calib_report *r, FILE *f, mst_err *err)
 {
     static const char *const heads[] = {">t", ">SNN top-1 %", ">agreement %", ">logit error (rel. L2)"};
@@ -39,6 +48,8 @@ static mst_status print_network(const mst_calib_report *r, FILE *f, mst_err *err
             fprintf(f, "top-1 %.2f %%, ", 100 * r->stored_top1);
         fprintf(f, "logit error (rel. L2) %.4f\n", r->stored_logit_rel_l2);
     }
+    if (r->labelled != 0 && r->drawn)
+        print_drawn(r, f);
     if (r->labelled != 0 || !isnan(r->stored_logit_rel_l2))
         fputc('\n', f);
     mst_table_begin(&t, sizeof heads / sizeof heads[0] - from, heads + from);
@@ -198,7 +209,7 @@ static void print_head(const mst_calib_facts *c, const mst_figures *x, FILE *f)
         fputs("The ANN has no masks here; a network that was trained with them needs --ann-masks trained or mean.\n\n",
               f);
     else if (strcmp(c->about.ann_masks, "none") != 0)
-        fprintf(f, "The ANN has the masks %s, by their mean: none are drawn (mstrun --mode ann does).\n\n",
+        fprintf(f, "The ANN has the masks %s, by their mean.\n\n",
                 strcmp(c->about.ann_masks, "trained") == 0 ? "that the weights were trained with"
                                                            : "of the model file");
 }

@@ -207,8 +207,14 @@ mst_status mst_calib_run(const mst_calib_job *job, mst_calib_report *out, mst_ou
                            .journal = job->journal,
                            .calls = &calls,
                            .ctx = &r}};
-    const mst_calib_opts opts = {
-        .at = job->at->values, .n_at = (uint32_t)job->at->n, .get = get_sample, .ctx = &r, .stored = job->stored};
+    const mst_calib_opts opts = {.size = sizeof opts,
+                                 .at = job->at->values,
+                                 .n_at = (uint32_t)job->at->n,
+                                 .get = get_sample,
+                                 .ctx = &r,
+                                 .stored = job->stored,
+                                 .drawn = job->drawn,
+                                 .seed = job->seed};
     *out = (mst_calib_report){0};
     *sums = NULL;
     mst_status st = mst_outcome_make(outcome, job->pick, mst_graph_classes(mst_program_graph(job->snn)), err);

@@ -10,6 +10,8 @@
 typedef struct mst_calib_job {
     const mst_program *ann, *snn;
     const mst_program *stored; /* the ANN with the weights of snn; NULL: the same weights */
+    const mst_program *drawn;  /* the ANN with its masks drawn; NULL: it has none of the training */
+    uint64_t seed;             /* the first of its draws */
     const mst_data *data;
     const mst_pick *pick; /* of data */
     bool skip_bad;

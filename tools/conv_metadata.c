@@ -116,6 +116,8 @@ static void take_trained(const mst_policy *from, mst_policy *to)
     bool said = from->n_trained != 0;
     to->n_trained = said ? from->n_trained : from->n_rules;
     memcpy(to->trained, said ? from->trained : from->rules, to->n_trained * sizeof *to->trained);
+    if (to->trained_on == MST_TRAINED_ON_UNKNOWN)
+        to->trained_on = from->trained_on;
 }
 
 mst_status mst_metadata_policy(mst_metadata *m, bool given, mst_policy *p, mst_err *err)

@@ -34,6 +34,7 @@ mst_status mst_policy_json(const mst_policy *p, const char *path, mst_err *err)
     mst_json_set(&policy, "shift", mst_json_real_if(p->has_shift, p->shift));
     mst_json_set(&policy, "masks", json_rules(p->rules, p->n_rules, false));
     mst_json_set(&policy, "trained", json_rules(p->trained, p->n_trained, false));
+    mst_json_set(&policy, "trained_on", json_name_if(p->trained_on != 0, mst_trained_on_name((int)p->trained_on)));
     mst_json_set(&policy, "mode", json_name_if(p->has_run, mst_run_rule_name((int)p->run)));
     mst_json_set(&policy, "thinning", json_name_if(p->has_thinning, mst_thinning_name((int)p->thinning)));
     mst_json_set(&policy, "levels", json_int_if(p->levels != 0, p->levels));

@@ -228,6 +228,8 @@ static void warn(const mst_graph *g, const mst_run_opts *ropts, uint32_t steps)
     char text[600];
     if (mst_masks_differ(g, text, sizeof text))
         mst_term_warn("mstrun", "masks differ from those the weights were trained with: %s\n", text);
+    if (mst_masks_misfit(g, ropts->mode, text, sizeof text))
+        fprintf(stderr, "mstrun: note: %s\n", text);
     if (mst_tuning_differs(g, ropts, steps, text, sizeof text))
         fprintf(stderr, "mstrun: note: %s\n", text);
 }

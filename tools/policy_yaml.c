@@ -27,6 +27,14 @@ static bool site_row(size_t k, const char **cells)
     return false;
 }
 
+static bool trained_on_row(size_t k, const char **cells)
+{
+    cells[0] = mst_trained_on_name((int)k);
+    return cells[0] != NULL;
+}
+
+static const mst_list mst_list_trained_on = {"what masks of a training drop", 1, {"kind"}, trained_on_row};
+
 const mst_list mst_list_sites = {"sites", 1, {"site"}, site_row};
 
 /* ---- masks: and trained: have one shape and fill a list of rules ---- */
@@ -65,13 +73,22 @@ static mst_status read_masks(mst_yaml_in *y, const char *where, int arg, void *c
     return MST_READ_MAP(y, where, keys, &sink);
 }
 
-/* ---- run: ---- */
+/* ---- names ---- */
 
-/* arg 0: one of the run rules; 1: of the thinnings */
+enum { NAME_RUN,
+       NAME_THINNING,
+       NAME_TRAINED_ON };
+
 static mst_status read_name(mst_yaml_in *y, const char *where, int arg, void *ctx)
 {
-    const mst_list *list = arg == 0 ? &mst_list_modes : &mst_list_thinnings;
-    const char *(*name)(int) = arg == 0 ? mst_run_rule_name : mst_thinning_name;
+    static const struct {
+        const mst_list *list;
+        const char *(*name)(int);
+    } kinds[] = {[NAME_RUN] = {&mst_list_modes, mst_run_rule_name},
+                 [NAME_THINNING] = {&mst_list_thinnings, mst_thinning_name},
+                 [NAME_TRAINED_ON] = {&mst_list_trained_on, mst_trained_on_name}};
+    const mst_list *list = kinds[arg].list;
+    const char *(*name)(int) = kinds[arg].name;
     char names[MST_LIST_TEXT], expected[MST_LIST_TEXT + 8];
     mst_policy *p = ctx;
     int k = 0;
@@ -82,13 +99,19 @@ static mst_status read_name(mst_yaml_in *y, const char *where, int arg, void *ct
         k++;
     if (name(k) == NULL)
         return mst_yaml_wrong(y, where, expected);
-    *(arg == 0 ? &p->has_run : &p->has_thinning) = true;
-    if (arg == 0)
+    if (arg == NAME_TRAINED_ON) {
+        p->trained_on = (mst_trained_on)k;
+    } else if (arg == NAME_RUN) {
+        p->has_run = true;
         p->run = (mst_run_rule)k;
-    else
+    } else {
+        p->has_thinning = true;
         p->thinning = (mst_thinning)k;
+    }
     return MST_OK;
 }
+
+/* ---- run: ---- */
 
 /* arg 0: levels; 1: bits */
 static mst_status read_levels(mst_yaml_in *y, const char *where, int arg, void *ctx)
@@ -110,10 +133,10 @@ static mst_status read_run(mst_yaml_in *y, const char *where, int arg, void *ctx
 {
     (void)arg;
     static const mst_yaml_key keys[] = {
-        {"mode", read_name, 0, false},
+        {"mode", read_name, NAME_RUN, false},
         {"levels", read_levels, 0, false},
         {"bits", read_levels, 1, false},
-        {"thinning", read_name, 1, false},
+        {"thinning", read_name, NAME_THINNING, false},
         {"overrides", read_level_overrides, 0, false},
     };
     return MST_READ_MAP(y, where, keys, ctx);
@@ -183,6 +206,7 @@ static mst_status read_document(mst_yaml_in *y)
         {"neuron", read_neuron, 0, false},
         {"masks", read_masks, 0, false},
         {"trained", read_masks, 1, false},
+        {"trained_on", read_name, NAME_TRAINED_ON, false},
         {"run", read_run, 0, false},
     };
     MST_TRY(expect_event(y, YAML_STREAM_START_EVENT, "YAML"));

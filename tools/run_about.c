@@ -34,6 +34,7 @@ static const mst_field about_fields[] = {
     ABOUT("readout_from", SOME, readout_from),
     ABOUT("levels", SOME, levels),
     ABOUT("thinning", TEXT, thinning),
+    ABOUT("trained_on", TEXT, trained_on),
     ABOUT("depth", SOME, depth),
     ABOUT("window_steps", SOME, window),
     ABOUT("dense_ops_per_pass", WHOLE, dense_pass),
@@ -153,6 +154,7 @@ mst_status mst_run_about_make(mst_run_about *a, const mst_sim_opts *o, uint64_t 
         a->names[k] = mst_program_graph(p)->meta.class_names[k];
     char digits[MST_HASH_DIGITS];
     a->picked = mst_arena_strdup(&a->arena, mst_hash_digits(o->pick->hash, digits));
+    a->trained_on = mst_run_masked(a) ? mst_trained_on_name((int)mst_program_graph(p)->meta.trained_on) : NULL;
     a->thinning = counts && mst_run_masked(a) ? mst_thinning_name((int)o->thinning) : NULL;
     return a->picked != NULL && a->names != NULL ? MST_OK : mst_fail(err, MST_ENOMEM, "out of memory");
 }
@@ -171,6 +173,13 @@ bool mst_run_masked(const mst_run_about *a)
     for (size_t k = 0; k < a->n_layers; k++)
         found |= a->layers[k].mask && a->layers[k].ratio > 0;
     return found;
+}
+
+/* Single ones, where the ANN's masks are drawn (runtime/ops/op_mask.c). */
+bool mst_run_drops_levels(const mst_run_about *a)
+{
+    return a->trained_on != NULL && (strcmp(a->trained_on, mst_trained_on_name(MST_TRAINED_ON_LEVELS)) == 0 ||
+                                     strcmp(a->trained_on, mst_trained_on_name(MST_TRAINED_ON_STEPS)) == 0);
 }
 
 void mst_run_about_free(mst_run_about *a)

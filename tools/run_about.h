@@ -39,6 +39,7 @@ typedef struct mst_run_about {
     uint64_t steps, readout_from; /* T; 0 in the other modes than step */
     uint64_t levels;              /* of all layers; 0: each layer's own, or of no meaning */
     const char *thinning;         /* count and radix mode with masks; NULL: none */
+    const char *trained_on;       /* mst_trained_on_name; NULL: no masks */
     uint64_t depth, window;       /* count and radix mode; 0 in the others */
     uint64_t dense_pass, dense_static;
     uint64_t tuned_steps, tuned_from, tuned_layers; /* what v(0) is tuned for; 0: it is not */
@@ -63,6 +64,8 @@ void mst_run_about_model(mst_run_about *a, const mst_graph *g, const char *netwo
 
 /* Does any layer drop spikes? */
 bool mst_run_masked(const mst_run_about *a);
+/* Does its ANN drop single levels where masks are drawn, as its training did, not whole activations? */
+bool mst_run_drops_levels(const mst_run_about *a);
 
 /* What a run is, with the path of the model and the number of the part; layer k without what it did;
  * as objects. NULL: out of memory. */

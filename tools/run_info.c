@@ -82,6 +82,8 @@ static void print_about(const mst_program *p, const char *model, FILE *f)
     fprintf(f, "\nT             %u, seed %" PRIu64 "\n", g->meta.timesteps, g->meta.seed);
     fprintf(f, "mode          %s, %s thinning\n", mst_run_rule_name((int)g->meta.run),
             mst_thinning_name((int)g->meta.thinning));
+    if (g->meta.trained_on != MST_TRAINED_ON_UNKNOWN)
+        fprintf(f, "trained       with masks of %s\n", mst_trained_on_name((int)g->meta.trained_on));
     if (g->tuning.timesteps != 0)
         fprintf(f, "tuned         v(0) of %u layers, for step mode with T = %u, logits of steps %u to %u\n",
                 g->tuning.n_layers, g->tuning.timesteps, g->tuning.readout_from, g->tuning.timesteps);
@@ -176,15 +178,17 @@ mst_status mst_info_json(const mst_program *p, const char *model, const char *pa
     char hash[65];
     mst_hash_text(g->meta.source_sha256, hash);
     json_t *root = json_pack(
-        "{s:o, s:o, s:o, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:i, s:s, s:s, s:o, s:o, s:o, s:s, s:i, s:o, s:o, "
-        "s:o, s:{s:s}, s:o}",
+        "{s:o, s:o, s:o, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:i, s:s, s:s, s:s, s:o, s:o, s:o, s:s, s:i, s:o, "
+        "s:o, s:o, s:{s:s}, s:o}",
         "model", mst_json_text(model), "producer", mst_json_text(g->meta.producer), "source",
         mst_json_text(g->meta.source_name), "source_sha256", hash, "input", json_input(g), "input_layout",
         g->meta.channels_last ? "nhwc" : "nchw", "mean",
         json_reals(g->meta.mean, g->meta.n_norm), "std", json_reals(g->meta.std, g->meta.n_norm), "prepare",
         json_prepare(&g->meta.prepare), "classes", mst_json_whole(mst_tensor_elements(&g->tensors[g->output])),
         "class_names", json_names(g), "T", (int)g->meta.timesteps, "mode", mst_run_rule_name((int)g->meta.run),
-        "thinning", mst_thinning_name((int)g->meta.thinning), "tuned", mst_json_tuning(&g->tuning), "seed",
+        "thinning", mst_thinning_name((int)g->meta.thinning), "trained_on",
+        mst_trained_on_name((int)g->meta.trained_on),
+        "tuned", mst_json_tuning(&g->tuning), "seed",
         mst_json_whole(g->meta.seed), "parameters", mst_json_whole(mst_model_parameters(g)), "weights",
         mst_model_weights(g), "nodes", (int)g->n_nodes, "dense_ops", mst_json_whole(mst_program_dense_ops(p)),
         "dense_ops_static", mst_json_whole(mst_program_dense_ops_static(p)),

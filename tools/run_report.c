@@ -36,7 +36,11 @@ static void print_title(const mst_run_facts *r, bool several, FILE *f)
     if (a->mode == MST_RUN_SPIKING)
         fprintf(f, "T = %" PRIu64, a->steps);
     else if (a->mode == MST_RUN_ANN)
-        fprintf(f, "mode ann%s", mst_run_masked(a) ? ", masks of whole activations drawn" : "");
+        fprintf(f, "mode ann%s%s%s", mst_run_masked(a) ? ", masks of " : "",
+                !mst_run_masked(a)        ? ""
+                : mst_run_drops_levels(a) ? "levels"
+                                          : "whole activations",
+                mst_run_masked(a) ? " drawn" : "");
     else
         fprintf(f, "mode %s, %s", a->mode_name, several ? "a run for each row" : levels_text(a, levels, sizeof levels));
     if (a->readout_from > 1) /* not all that there are */

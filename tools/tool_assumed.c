@@ -35,6 +35,8 @@ static void masks_text(const mst_graph *g, char *out, size_t n)
 {
     bool drawn = false, known = true;
     char differ[400];
+    static const char *const dropped[MST_N_TRAINED_ON] = {"", ", on whole activations", ", on levels",
+                                                          ", on time steps"};
     for (uint32_t i = 0; i < g->n_nodes; i++) {
         if (!mst_node_thins(&g->nodes[i]))
             continue;
@@ -46,7 +48,8 @@ static void masks_text(const mst_graph *g, char *out, size_t n)
     else if (!drawn)
         snprintf(out, n, "none");
     else
-        snprintf(out, n, known ? "as trained" : "drawn; what the training had is not known");
+        snprintf(out, n, known ? "as trained%s" : "drawn; what the training had is not known",
+                 dropped[g->meta.trained_on]);
 }
 
 mst_status mst_assumed_make(mst_assumed *a, const mst_graph *g, bool real, mst_arena *arena, mst_err *err)

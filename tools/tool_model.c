@@ -192,6 +192,22 @@ bool mst_masks_differ(const mst_graph *g, char *text, size_t n)
     return used != 0;
 }
 
+bool mst_masks_misfit(const mst_graph *g, mst_run_mode mode, char *text, size_t n)
+{
+    bool counts = mode == MST_RUN_COUNT || mode == MST_RUN_RADIX, drops = false;
+    for (uint32_t i = 0; i < g->n_nodes && !drops; i++)
+        drops = g->nodes[i].op == MST_OP_MASK && g->nodes[i].fp[MST_MASK_RATIO] > 0;
+    if (drops && mode == MST_RUN_SPIKING && g->meta.trained_on == MST_TRAINED_ON_LEVELS)
+        snprintf(text, n,
+                 "the weights were trained with masks of levels, which count and radix draw; step draws others");
+    else if (drops && counts && g->meta.trained_on == MST_TRAINED_ON_STEPS)
+        snprintf(text, n, "the weights were trained with masks of time steps, which step draws; %s draws others",
+                 mst_run_mode_name(mode));
+    else
+        return false;
+    return true;
+}
+
 const char **mst_model_kinds(const mst_program *p, mst_arena *arena)
 {
     const mst_graph *g = mst_program_graph(p);

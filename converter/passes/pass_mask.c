@@ -65,6 +65,8 @@ mst_status pass_mask(mst_graph *g, mst_policy *policy, mst_err *err)
             g->nodes[i].fp[MST_NEURON_SHIFT] = (float)policy->shift;
             g->nodes[i].ip[MST_NEURON_EVEN] = g->nodes[i].ip[MST_NEURON_EVEN] != 0 && policy->shift == 0.5;
         }
+    if (policy->trained_on != MST_TRAINED_ON_UNKNOWN)
+        g->meta.trained_on = policy->trained_on;
     if (policy->has_seed)
         g->meta.seed = policy->seed;
     if (policy->has_timesteps)

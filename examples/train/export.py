@@ -83,7 +83,8 @@ def random_network(args):
 def trained_policy(checkpoint, args):
     """The text of the policy that a checkpoint was trained with, "" of none."""
     if args.policy:
-        return read_policy(args.policy)
+        policy, dropped = read_policy(args.policy), "levels" if args.thinning else "steps" if args.steps else None
+        return masks.told(policy, dropped) if dropped else policy
     if "policy" in checkpoint:
         return checkpoint["policy"]
     named = re.search(r", policy (?!none,)([^,]+),", checkpoint["note"])  # checkpoints of before have its name alone

@@ -56,6 +56,11 @@ def parse(text):
     return tree
 
 
+def told(policy, dropped):
+    """The text of a policy, "" of none, and what the masks of the training dropped: "activations", "levels" or "steps"."""
+    return policy + "trained_on: %s\n" % dropped if policy and "trained_on" not in parse(policy) else policy
+
+
 def span(value):
     """The blocks of `block: N` or `blocks: LO-HI`."""
     first, _, last = str(value).partition("-")
@@ -102,7 +107,7 @@ def closeness(rule):
 
 def ratios(policy, model):
     """[(module, name, ratio)] that the `masks` section of a policy gives to the sites of a model."""
-    known(policy, ("version", "seed", "timesteps", "neuron", "masks", "trained", "run"), "policy")
+    known(policy, ("version", "seed", "timesteps", "neuron", "masks", "trained", "trained_on", "run"), "policy")
     found, used, rows = expand(policy.get("masks", {})), set(), []
     for module, name, kind, block, stage in sites(model):
         matching = [i for i, rule in enumerate(found) if rule.get("site", kind) == kind

@@ -203,7 +203,8 @@ def work(rank, args, meeting):
                                              world_size=args.workers)
     if rank:
         sys.stdout = open(os.devnull, "w")
-    policy = read_policy(args.policy)  # of the beginning, whatever becomes of the file meanwhile
+    dropped = "levels" if args.thinning else "steps" if args.steps else "activations"
+    policy = masks.told(read_policy(args.policy), dropped)  # of the beginning, whatever becomes of the file meanwhile
     if args.device == "cpu" and not fused.install():
         print("no C compiler: training with PyTorch's own operations, slower", flush=True)
     data = DataSet(args.dataset, args.data, args.held, args)

@@ -127,6 +127,13 @@ class Model:
         lib = _lib.mst()
         return str(lib.thinning_name(lib.graph_thinning(self._graph.handle)).decode())
 
+    @functools.cached_property
+    def trained_on(self) -> str:
+        """What the masks of the training dropped: "activations", single "levels" of them, spikes of time "steps";
+        "unknown"."""
+        lib = _lib.mst()
+        return str(lib.trained_on_name(lib.graph_trained_on(self._graph.handle)).decode())
+
     @property
     def tuned(self) -> tuple[int, int] | None:
         """(T, first step of the readout) that v(0) was tuned for; None: it was not."""

@@ -29,11 +29,13 @@ class Rule:
 class Policy:
     """What a policy file says. Ratios are shares of the spikes that are dropped, 0 to below 1.
 
-    masks: rules for masks that are drawn. trained: those that the weights were trained with. levels: of all neurons in
+    masks: rules for masks that are drawn. trained: those that the weights were trained with; trained_on: what these
+    dropped, "activations", "levels" or "steps". levels: of all neurons in
     count and radix mode; level_rules: of single ones. None: not said.
     """
     masks: list[Rule] = dataclasses.field(default_factory=list)
     trained: list[Rule] = dataclasses.field(default_factory=list)
+    trained_on: str | None = None
     seed: int | None = None
     timesteps: int | None = None
     shift: float | None = None
@@ -67,6 +69,8 @@ class Policy:
             lines += ["neuron:", "  shift: %s" % _tools.number(self.shift)]
         for key, rules in (("masks", self.masks), ("trained", self.trained)):
             lines += mapping(key, "ratio", rules)
+        if self.trained_on is not None:
+            lines.append("trained_on: %s" % self.trained_on)
         lines += self._run_lines()
         return "\n".join(lines) + "\n"
 

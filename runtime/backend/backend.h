@@ -18,6 +18,7 @@ struct mst_session {
     char *mem;     /* p->bytes: input, static tensors, buffers, scratch, states */
     uint32_t time; /* before the block that runs */
     uint32_t sample;
+    uint64_t seed;            /* of masks */
     uint32_t last_run;        /* steps of the last run */
     uint64_t *node_ops;       /* per node, since begin */
     uint64_t *fired, *spikes; /* [steps + 1][layers]: row i + 1 is step i of the block, row 0 all before */

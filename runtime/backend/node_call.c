@@ -34,7 +34,7 @@ uint64_t rt_call_node(mst_session *s, const op_node *n, const rt_op *op, uint32_
                  .out_events = op != NULL ? events_at(s, op->events, t, op->out.step) : NULL,
                  .scratch = scratch,
                  .state = s->mem + n->state,
-                 .seed = p->seed,
+                 .seed = s->seed,
                  .sample = s->sample,
                  .time = s->time + t + 1,
                  .part = share.part,

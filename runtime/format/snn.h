@@ -20,7 +20,9 @@
 /* bits that this code understands */
 #define SNN_REQUIRED_KNOWN (SNN_NARROW | SNN_LEVELS | SNN_TUNED | SNN_SQUEEZED | SNN_EVEN)
 /* optional features: what a reader may ignore */
-#define SNN_CHANNELS_LAST 1u /* the ONNX model takes [1,H,W,C] */
+#define SNN_CHANNELS_LAST 1u                         /* the ONNX model takes [1,H,W,C] */
+#define SNN_TRAINED_ON(what) ((uint32_t)(what) << 1) /* mst_trained_on, two bits */
+#define SNN_TRAINED_ON_OF(optional) ((mst_trained_on)((optional) >> 1 & 3u))
 #define SNN_HEADER_SIZE 64u
 #define SNN_ENTRY_SIZE 32u /* of the section table */
 #define SNN_ALIGN 64u      /* of sections, and of constants of at least SNN_BIG bytes */

@@ -342,6 +342,7 @@ mst_status mst_graph_load_mem(const void *bytes, size_t n, const mst_allocator *
     MST_TRY(mst_snn_sections(bytes, n, r.s, &r.features, &r.optional, err));
     MST_TRY(mst_graph_create(alloc, &r.g, err));
     r.g->meta.channels_last = (r.optional & SNN_CHANNELS_LAST) != 0;
+    r.g->meta.trained_on = SNN_TRAINED_ON_OF(r.optional);
     mst_status st = read_graph(&r);
     if (st != MST_OK) {
         mst_graph_destroy(r.g);

@@ -221,7 +221,7 @@ static mst_status encode_header(const writer *w, const mst_bytes *const *parts, 
     head[10] = SNN_MINOR;
     mst_set_u32(head + 12, count_sections(w));
     mst_set_u32(head + 16, w->features);
-    mst_set_u32(head + 20, w->g->meta.channels_last ? SNN_CHANNELS_LAST : 0);
+    mst_set_u32(head + 20, (w->g->meta.channels_last ? SNN_CHANNELS_LAST : 0) | SNN_TRAINED_ON(w->g->meta.trained_on));
     mst_set_u64(head + 24, at);
     uint32_t crc = mst_crc32(&w->crc, 0, head, SNN_HEADER_SIZE - 4);
     mst_set_u32(head + 60, mst_crc32(&w->crc, crc, head + SNN_HEADER_SIZE, size - SNN_HEADER_SIZE));

@@ -40,6 +40,7 @@ uint32_t mst_graph_timesteps(const mst_graph *g) { return g->meta.timesteps; }
 uint64_t mst_graph_seed(const mst_graph *g) { return g->meta.seed; }
 mst_run_rule mst_graph_run_rule(const mst_graph *g) { return g->meta.run; }
 mst_thinning mst_graph_thinning(const mst_graph *g) { return g->meta.thinning; }
+mst_trained_on mst_graph_trained_on(const mst_graph *g) { return g->meta.trained_on; }
 uint32_t mst_graph_tuned_timesteps(const mst_graph *g) { return g->tuning.timesteps; }
 uint32_t mst_graph_tuned_readout(const mst_graph *g) { return g->tuning.readout_from; }
 

@@ -530,6 +530,8 @@ static mst_status check_meta(const mst_meta *m, mst_err *err)
         return FAIL("number of frames or a way of making them out of range");
     if (mst_run_rule_name((int)m->run) == NULL || mst_thinning_name((int)m->thinning) == NULL)
         return FAIL("unknown mode %d or thinning %d", (int)m->run, (int)m->thinning);
+    if (mst_trained_on_name((int)m->trained_on) == NULL)
+        return FAIL("unknown kind %d of masks of the training", (int)m->trained_on);
     if (m->run == MST_RULE_RADIX && p->present == MST_PRESENT_STEPS && p->frames > 1)
         return FAIL("radix mode has no form for frames that are shown one after another");
     return MST_OK;

@@ -65,6 +65,7 @@ static const char *const dtype_names[MST_DTYPE_COUNT] = {"f32", "i32", "f64", "f
 static const char *const present_names[MST_PRESENT_COUNT] = {"channels", "steps"};
 static const char *const run_rule_names[MST_N_RULES] = {"step", "count", "radix"};
 static const char *const thinning_names[MST_N_THINNINGS] = {"binomial", "systematic"};
+static const char *const trained_on_names[MST_N_TRAINED_ON] = {"unknown", "activations", "levels", "steps"};
 
 #define NAME_OF(table, i) ((unsigned)(i) < sizeof(table) / sizeof(table)[0] ? (table)[i] : NULL)
 
@@ -81,6 +82,7 @@ const char *mst_split_name(int how) { return NAME_OF(split_names, how); }
 const char *mst_present_name(int how) { return NAME_OF(present_names, how); }
 const char *mst_run_rule_name(int rule) { return NAME_OF(run_rule_names, rule); }
 const char *mst_thinning_name(int rule) { return NAME_OF(thinning_names, rule); }
+const char *mst_trained_on_name(int what) { return NAME_OF(trained_on_names, what); }
 const char *mst_dtype_name(mst_dtype t) { return NAME_OF(dtype_names, t); }
 
 size_t mst_dtype_size(mst_dtype t)

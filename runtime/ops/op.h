@@ -156,7 +156,7 @@ typedef struct op_neuron {
 typedef struct op_mask {
     uint32_t index, threshold;
     float keep;          /* 1 - RATIO */
-    const op_neuron *of; /* count: what the counts are worth; NULL: theta and levels */
+    const op_neuron *of; /* what counts are worth; NULL: theta and levels */
     float theta, levels;
     const uint32_t *table; /* binomial thinning (mstc_thin_table); NULL: systematic, or nothing drawn */
     uint32_t ld, step;     /* columns of the table; systematic: what a spike adds */

@@ -1,6 +1,6 @@
-/* MASK: Random Spike Masking, where spikes are dropped. In float mode its mean (or, of the
- * ANN as it was trained, whole values dropped); in count and radix mode how
- * many of a neuron's spikes survive, drawn by one random word. */
+/* MASK: Random Spike Masking, where spikes are dropped. In float mode its mean; of the ANN as it was trained whole
+ * values or single levels of them (mst_trained_on); in count and radix mode how many of a neuron's spikes survive,
+ * drawn by one random word. */
 #include <math.h>
 
 #include "runtime/core/philox.h"
@@ -48,11 +48,21 @@ static uint32_t thin(const op_mask *q, uint32_t n, uint32_t word)
     return left;
 }
 
+static float theta_at(const op_mask *q, size_t e)
+{
+    return q->of != NULL ? q->of->k.theta[e / q->of->ch.inner % q->of->ch.channels] : q->theta;
+}
+
 static float worth(const op_mask *q, size_t e, uint32_t n)
 {
-    if (q->of == NULL)
-        return q->theta * ((float)n / q->levels);
-    return q->of->k.theta[e / q->of->ch.inner % q->of->ch.channels] * ((float)n / q->of->k.levels);
+    return theta_at(q, e) * ((float)n / q->levels);
+}
+
+/* How many levels x is: one of theta*n/L, but for what is not a number. */
+static uint32_t level_of(const op_mask *q, size_t e, float x)
+{
+    double n = round((double)x * (double)q->levels / (double)theta_at(q, e));
+    return n > 0 && n <= (double)q->levels ? (uint32_t)n : 0;
 }
 
 static void run_thin(op_call *c)
@@ -67,6 +77,21 @@ static void run_thin(op_call *c)
         c->out_events[e] = n;
         c->out[e] = worth(q, e, n);
         c->active += op_spikes_of(n, q->digits);
+    }
+}
+
+/* Levels of values: those of the staircase before, so that this is run_thin of count mode with as many levels. */
+static void run_thin_values(op_call *c)
+{
+    const op_mask *q = &c->node->u.mask;
+    mst_draw d = {.seed = c->seed, .group = UINT64_MAX, .sample = c->sample, .time = 1, .index = q->index};
+    const float *x = op_in(c, 0);
+    for (size_t e = 0; e < c->node->n; e++) {
+        uint32_t n = level_of(q, e, x[e]);
+        if (n != 0)
+            n = thin(q, n, mst_draw_word(&d, e));
+        c->out[e] = worth(q, e, n);
+        c->active += n != 0;
     }
 }
 
@@ -92,13 +117,34 @@ static mst_status prepare_thinning(op_prep *c, op_mask *q, double ratio)
     else if (!rt_has_unit(x))
         return mst_fail(c->err, MST_EUNSUPPORTED, "masks moved spikes of neurons whose thresholds differ: use step");
     q->theta = x->value.scale;
-    q->levels = (float)x->value.levels;
+    q->levels = q->of != NULL ? q->of->k.levels : (float)x->value.levels;
     q->digits = c->mode == MST_RUN_RADIX;
     bool draws = q->keep != 1.0f; /* otherwise the share left, 2^32, would not fit below */
     if (draws)
         q->step = (uint32_t)(4294967296.0 - round(ratio * 4294967296.0));
-    uint32_t levels = q->of != NULL ? (uint32_t)q->of->k.levels : x->value.levels;
-    return c->thinning == MST_THIN_BINOMIAL && draws ? binomial_table(c, q, ratio, levels) : MST_OK;
+    return c->thinning == MST_THIN_BINOMIAL && draws ? binomial_table(c, q, ratio, (uint32_t)q->levels) : MST_OK;
+}
+
+/* The ANN: spikes of time steps are levels here, too. */
+static bool drops_levels(const op_prep *c)
+{
+    mst_trained_on what = c->g->meta.trained_on;
+    return c->draws && (what == MST_TRAINED_ON_LEVELS || what == MST_TRAINED_ON_STEPS);
+}
+
+static mst_status prepare_levels(op_prep *c, op_node *op, double ratio)
+{
+    op_mask *q = &op->u.mask;
+    const rt_fact *x = op_in_fact(c, 0);
+    const mst_node *from = x->producer != MST_NONE ? &c->g->nodes[x->producer] : NULL;
+    if (from == NULL || from->op != MST_OP_NEURON || c->nodes[x->producer].u.neuron.k.levels > MST_MAX_RUN_LEVELS)
+        return mst_fail(c->err, MST_EUNSUPPORTED, "drops single levels of the ANN, and does not stand behind a neuron "
+                                                  "of at most %d: use float mode, where it is its mean",
+                        MST_MAX_RUN_LEVELS);
+    q->of = &c->nodes[x->producer].u.neuron;
+    q->levels = q->of->k.levels;
+    op->run = run_thin_values;
+    return binomial_table(c, q, ratio, (uint32_t)q->levels);
 }
 
 mst_status op_prepare_MASK(op_prep *c, op_node *op)
@@ -117,6 +163,8 @@ mst_status op_prepare_MASK(op_prep *c, op_node *op)
     q->keep = 1.0f - ratio;
     if (op_counts(c->mode))
         MST_TRY(prepare_thinning(c, q, (double)ratio));
+    if (drops_levels(c) && ratio != 0)
+        MST_TRY(prepare_levels(c, op, (double)ratio));
     if (layer != NULL && !layer->masked) { /* one neuron, two masks: the first counts */
         op->layer = k;
         layer->masked = true;

@@ -46,6 +46,7 @@ mst_status mst_session_create(const mst_program *p, mst_session **out, mst_err *
     memset(s->mem, 0, p->input_n * sizeof(float));
     if (rt_has_frames(p))
         memset(s->mem + p->frames_at, 0, p->frames * p->input_n * sizeof(float));
+    s->seed = p->seed;
     mst_session_begin(s, NULL, 0);
     *out = s;
     return MST_OK;
@@ -93,6 +94,8 @@ static void take_input(mst_session *s, const float *x)
     else
         take_mean(s, x);
 }
+
+void mst_session_reseed(mst_session *s, uint64_t seed) { s->seed = seed; }
 
 void mst_session_begin(mst_session *s, const float *x, uint32_t sample)
 {

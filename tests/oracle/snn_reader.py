@@ -19,6 +19,7 @@ TUNED = 4   # required feature: section TUNE
 SQUEEZED = 8  # required feature: resize of both sides
 EVEN = 16  # required feature: EVEN of a neuron
 CHANNELS_LAST = 1  # optional feature: layout of the ONNX model's input
+TRAINED_ON = ["unknown", "activations", "levels", "steps"]  # optional feature, bits 1 and 2
 KNOWN = NARROW | LEVELS | TUNED | SQUEEZED | EVEN
 TYPES = {0: np.float32, 1: np.int32, 3: np.float16, 4: np.int8}
 
@@ -109,6 +110,7 @@ class Graph:
     thinning: str = "binomial"  # of masks in count and radix mode
     tuning: Tuning = None
     channels_last: bool = False  # the ONNX model takes [1,H,W,C]
+    trained_on: str = "unknown"  # what the masks of the training dropped
 
 
 def check(good, status, text):
@@ -325,7 +327,9 @@ def parse(data):
     strings = Strings(parts["STRINGS"])
     graph = Graph(**read_meta(parts["META"], strings, required),
                   tensors=read_tensors(parts["TENSORS"], strings, parts["WEIGHTS"], required),
-                  nodes=read_nodes(parts["NODES"], strings, required), tuning=read_tuning(parts["TUNE"]), channels_last=optional & CHANNELS_LAST != 0)
+                  nodes=read_nodes(parts["NODES"], strings, required), tuning=read_tuning(parts["TUNE"]),
+                  channels_last=optional & CHANNELS_LAST != 0,
+                  trained_on=TRAINED_ON[optional >> 1 & 3])
     check_graph(graph)
     return graph
 

@@ -32,7 +32,8 @@ def assert_agree(path, snnkit):
     dump = json.loads(snnkit("dump", path).stdout)
     for field in ("timesteps", "seed", "input", "output", "source_name", "producer", "class_names"):
         assert dump[field] == getattr(graph, field), field
-    for field in ("resize", "frames", "interpolation", "split", "present", "mode", "thinning", "channels_last"):
+    for field in ("resize", "frames", "interpolation", "split", "present", "mode", "thinning", "channels_last",
+                  "trained_on"):
         assert dump[field] == getattr(graph, field), field
     assert tuple(dump["crop"]) == graph.crop
     assert dump["sha256"] == graph.source_sha256.hex()

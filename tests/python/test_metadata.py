@@ -117,3 +117,5 @@ def test_bundled_models_say_it():
         assert ("mst.policy" in said) == bool(re.search(r"(50|75)\.onnx$", path.name)), path.name
         if "mst.policy" in said:
             assert "0.%s" % path.stem[-2:].rstrip("0") in said["mst.policy"], path.name
+            dropped = "levels" if re.search(r"-(t\d\d|l4-sa75)$", path.stem) else "activations" if "swin" in path.stem else "steps"
+            assert said["mst.policy"].endswith("trained_on: %s\n" % dropped), path.name

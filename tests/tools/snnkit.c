@@ -129,8 +129,8 @@ static void dump(const mst_graph *g)
            mst_interpolation_name((int)q->interpolation), mst_split_name((int)q->split),
            mst_present_name((int)q->present));
     printf(", \"channels_last\": %s", m->channels_last ? "true" : "false");
-    printf(", \"mode\": \"%s\", \"thinning\": \"%s\"", mst_run_rule_name((int)m->run),
-           mst_thinning_name((int)m->thinning));
+    printf(", \"mode\": \"%s\", \"thinning\": \"%s\", \"trained_on\": \"%s\"", mst_run_rule_name((int)m->run),
+           mst_thinning_name((int)m->thinning), mst_trained_on_name((int)m->trained_on));
     printf(", \"class_names\": [");
     for (uint32_t i = 0; i < m->n_classes; i++) {
         fputs(i != 0 ? ", " : "", stdout);

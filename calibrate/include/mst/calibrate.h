@@ -75,7 +75,11 @@ typedef struct mst_calib_opts {
     mst_calib_get get;
     void *ctx;
     const mst_program *stored; /* NULL, or the ANN with the weights as snn has them, in float mode */
+    const mst_program *drawn;  /* NULL, or the ANN with its masks drawn (MST_RUN_ANN) */
+    uint64_t seed;             /* the first of MST_CALIB_DRAWS, one after another, of those masks */
 } mst_calib_opts;
+
+#define MST_CALIB_DRAWS 3
 
 typedef enum mst_calib_part {
     MST_PART_CLIPPING,
@@ -128,6 +132,8 @@ typedef struct mst_calib_report {
     size_t samples, labelled;
     double ann_top1;                         /* NaN without labels */
     double stored_top1, stored_logit_rel_l2; /* of the ANN with the stored weights; NaN where not given */
+    bool drawn;                              /* there was an ANN whose masks are drawn */
+    double drawn_top1[MST_CALIB_DRAWS];      /* of that, a seed each; NaN where not given */
     mst_calib_point *points;
     uint32_t n_points;
     mst_calib_layer *layers; /* at T, execution order of the spiking network */

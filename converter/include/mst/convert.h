@@ -37,6 +37,7 @@ typedef struct mst_policy {
     uint32_t n_rules;
     mst_rule trained[MST_MAX_RULES]; /* ratios the weights were trained with */
     uint32_t n_trained;
+    mst_trained_on trained_on; /* what those dropped */
     bool has_seed, has_timesteps, has_shift;
     uint64_t seed;
     uint32_t timesteps;

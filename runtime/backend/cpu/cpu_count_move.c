@@ -104,7 +104,7 @@ void cpu_count_mask(const cpu_job *job, unsigned part, unsigned thread)
            to = part + 1 == job->parts ? n : cpu_split(n / 4, part + 1, job->parts) * 4;
     const uint8_t *in = cpu_counts_at(s, &op->in) + from;
     uint8_t *out = cpu_counts_at(s, &op->out) + from;
-    mstc_thin m = {.seed = s->p->seed,
+    mstc_thin m = {.seed = s->seed,
                    .sample = s->sample,
                    .index = q->index,
                    .levels = (unsigned)op->in.levels,

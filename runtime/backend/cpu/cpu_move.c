@@ -99,7 +99,7 @@ void cpu_run_mask(const cpu_job *job, unsigned part, unsigned thread)
     const op_mask *q = &op->node->u.mask;
     size_t r0 = cpu_split(op->out.rows, part, job->parts), r1 = cpu_split(op->out.rows, part + 1, job->parts);
     for (uint32_t t = 0; t < job->steps; t++) {
-        mstb_mask m = {s->p->seed, s->sample, s->time + t + 1, q->index, q->threshold};
+        mstb_mask m = {s->seed, s->sample, s->time + t + 1, q->index, q->threshold};
         const uint64_t *in = rt_words(s, &op->in) + t * op->in.step;
         uint64_t *out = rt_words(s, &op->out) + t * op->out.step;
         for (size_t r = r0; r < r1; r++)

@@ -210,9 +210,19 @@ typedef enum mst_thinning {
     MST_THIN_SYSTEMATIC, /* the same mean, less scatter: not the paper's */
     MST_N_THINNINGS
 } mst_thinning;
-MST_API const char *mst_run_rule_name(int rule); /* "step", "count", "radix"; NULL when unknown */
-MST_API const char *mst_thinning_name(int rule); /* "binomial" */
-#define MST_MAX_RUN_LEVELS 255                   /* of a neuron in count and radix mode */
+/* What the masks of the training dropped: whole activations (the paper's ANN), single ones of the levels that an
+ * activation has, or spikes of simulated time steps. */
+typedef enum mst_trained_on {
+    MST_TRAINED_ON_UNKNOWN,
+    MST_TRAINED_ON_ACTIVATIONS,
+    MST_TRAINED_ON_LEVELS,
+    MST_TRAINED_ON_STEPS,
+    MST_N_TRAINED_ON
+} mst_trained_on;
+MST_API const char *mst_run_rule_name(int rule);   /* "step", "count", "radix"; NULL when unknown */
+MST_API const char *mst_thinning_name(int rule);   /* "binomial" */
+MST_API const char *mst_trained_on_name(int what); /* "unknown", "activations", ... */
+#define MST_MAX_RUN_LEVELS 255                     /* of a neuron in count and radix mode */
 
 /* Of mst_prepare.resize: both sides in pixels, whatever shape that makes of the image. */
 #define MST_RESIZE_BOTH(height, width) ((uint32_t)(width) << 16 | (uint32_t)(height))
@@ -241,6 +251,7 @@ typedef struct mst_meta {
     bool channels_last;                                  /* the ONNX model takes [1,H,W,C]; the graph [1,C,H,W] */
     mst_run_rule run;                                    /* by default */
     mst_thinning thinning;
+    mst_trained_on trained_on; /* what MASK drops in the ANN as it was trained (MST_RUN_ANN) */
     uint8_t source_sha256[32]; /* of the .onnx file; all zero: not known */
     const char *source_name;   /* its file name without the folder; "" when not known */
     const char *producer;      /* tool and version that wrote this */
@@ -358,6 +369,7 @@ MST_API uint32_t mst_graph_timesteps(const mst_graph *g);               /* T to 
 MST_API uint64_t mst_graph_seed(const mst_graph *g);                    /* of the masks */
 MST_API mst_run_rule mst_graph_run_rule(const mst_graph *g);            /* how to run it by default */
 MST_API mst_thinning mst_graph_thinning(const mst_graph *g);            /* of masks in count and radix mode */
+MST_API mst_trained_on mst_graph_trained_on(const mst_graph *g);        /* what the masks of the training dropped */
 /* T that v(0) was tuned for (0: it was not), and from which step on logits were averaged. */
 MST_API uint32_t mst_graph_tuned_timesteps(const mst_graph *g);
 MST_API uint32_t mst_graph_tuned_readout(const mst_graph *g);

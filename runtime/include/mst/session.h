@@ -127,6 +127,8 @@ MST_API void mst_session_destroy(mst_session *s);
  * sample is the index in the data set: it enters the mask counters. x NULL: keep
  * the input (a plain reset). */
 MST_API void mst_session_begin(mst_session *s, const float *x, uint32_t sample);
+/* Masks of samples that begin from now on are drawn with this seed, not with that of the program. */
+MST_API void mst_session_reseed(mst_session *s, uint64_t seed);
 
 /* Run one time step (spiking), one forward pass (float, ANN), or the windows of a whole run (count, radix). */
 MST_API void mst_session_step(mst_session *s);

@@ -68,6 +68,7 @@ START_TEST(every_value_of_an_enum_has_a_name)
         {mst_interpolation_name, MST_INTERPOLATION_COUNT},
         {mst_run_rule_name, MST_N_RULES},
         {mst_thinning_name, MST_N_THINNINGS},
+        {mst_trained_on_name, MST_N_TRAINED_ON},
     };
     for (size_t e = 0; e < sizeof enums / sizeof enums[0]; e++) {
         for (int i = 0; i < enums[e].count; i++) {

@@ -237,7 +237,9 @@ START_TEST(neurons_and_masks)
     expect_bad(&o, "unknown mode");
     o.g->meta.run = MST_RULE_STEP, o.g->meta.thinning = (mst_thinning)MST_N_THINNINGS;
     expect_bad(&o, "thinning");
-    o.g->meta.thinning = MST_THIN_SYSTEMATIC;
+    o.g->meta.thinning = MST_THIN_SYSTEMATIC, o.g->meta.trained_on = (mst_trained_on)MST_N_TRAINED_ON;
+    expect_bad(&o, "masks of the training");
+    o.g->meta.trained_on = MST_TRAINED_ON_STEPS;
     expect_ok(&o);
     o.n->ip[MST_NEURON_SITE] = MST_SITE_COUNT;
     expect_bad(&o, "SITE");

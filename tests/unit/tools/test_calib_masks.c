@@ -102,6 +102,8 @@ START_TEST(gives_the_first_mask_of_each)
             ck_assert(mask_behind(ann, k[2]) == (own ? 0.125 : 0.5));
             ck_assert_uint_eq(ann->n_nodes, nodes + (own ? 1 : 2));
         }
+        ck_assert_int_eq(ann->nodes[k[0] + 1].ip[MST_MASK_INDEX], 0); /* draws as that of snn */
+        ck_assert_int_eq(ann->nodes[k[2] + 1].ip[MST_MASK_INDEX], 2);
         const mst_node *m = &ann->nodes[k[0] + 1], *end = &ann->nodes[ann->n_nodes - 1];
         ck_assert(m->op == MST_OP_MASK && m->ip[MST_MASK_SITE] == MST_SITE_Q && m->ip[MST_MASK_STAGE] == 3 &&
                   m->ip[MST_MASK_BLOCK] == 2 && m->fp[MST_MASK_TRAINED] == -1);

@@ -42,6 +42,7 @@ START_TEST(everything)
                                "      ratio: 0\n"
                                "trained:\n"
                                "  sites: {q: 0.5}\n"
+                               "trained_on: steps\n"
                                "run:\n"
                                "  mode: radix\n"
                                "  bits: 4\n"
@@ -72,6 +73,7 @@ START_TEST(everything)
     ck_assert_int_eq(p.rules[1].line, 7);
     ck_assert_int_eq(p.rules[4].line, 10);
     ck_assert_uint_eq(p.n_trained, 1);
+    ck_assert_int_eq(p.trained_on, MST_TRAINED_ON_STEPS);
     assert_rule(&p.trained[0], MST_SITE_Q, -1, -1, -1, 0.5);
     ck_assert(p.has_run && p.run == MST_RULE_RADIX && p.has_thinning && p.thinning == MST_THIN_SYSTEMATIC);
     ck_assert_int_eq(p.levels, 15);
@@ -92,7 +94,7 @@ START_TEST(everything)
         ck_assert_int_eq(p.level_rules[i].levels, levels[i].levels);
     }
     ck_assert_str_eq(p.level_rules[6].node, "/head*");
-    ck_assert_int_eq(p.level_rules[0].line, 25);
+    ck_assert_int_eq(p.level_rules[0].line, 26);
     mst_policy_free(&p);
     parse_ok("{version: 1}", &p);
     ck_assert(p.n_rules == 0 && !p.has_seed && !p.has_timesteps && !p.has_shift);
@@ -117,7 +119,10 @@ static const bad_case bad_cases[] = {
     {"version: 2\n", MST_EVERSION, "p.yaml:1: version: expected 1, found 2"},
     {"version: one\n", MST_EINVAL, "p.yaml:1: policy.version: expected 1, found 'one'"},
     {"version: 1\nmask: {}\n", MST_EINVAL,
-     "p.yaml:2: policy: unknown key 'mask', valid: version, seed, timesteps, neuron, masks, trained, run"},
+     "p.yaml:2: policy: unknown key 'mask', valid: version, seed, timesteps, neuron, masks, trained, "
+     "trained_on, run"},
+    {"version: 1\ntrained_on: spikes\n", MST_EINVAL,
+     "p.yaml:2: policy.trained_on: expected one of unknown, activations, levels, steps, found 'spikes'"},
     {"version: 1\nseed: 1\nseed: 2\n", MST_EINVAL, "p.yaml:3: policy: key 'seed' again, first on line 2"},
     {"version: 1\nseed: -1\n", MST_EINVAL, "policy.seed: expected a whole number"},
     {"version: 1\nseed: 18446744073709551616\n", MST_EINVAL, "policy.seed"},
