@@ -245,19 +245,35 @@ class Bench:
             self.table.add("peak RSS of a run", model, label, 1, value=mb, unit="MB",
                            ratio=mb / weights if weights else None, against="model file" if weights else "", note=note)
 
+    def layers_of_peer(self, section, shapes):
+        """The same layers by oneDNN, which PyTorch brings; shapes: lines of network, layer, shape."""
+        found = report.output([str(self.args.python), str(pathlib.Path(__file__).with_name("onednn.py"))] + self.effort, "".join(shapes))
+        for line in found.splitlines():
+            network, layer, shape, rate = line.split("\t")
+            own = [float(r["value"]) for r in self.table.rows if r["model"] == network and r["what"].endswith(", %s %s" % (layer, shape))]
+            self.table.add(section, network, "oneDNN, %s %s" % (layer, shape), 1, value=float(rate), unit="G products/s",
+                           ratio=own[-1] / float(rate), against="our last set / oneDNN")
+        if not found:
+            self.table.add(section, "", "oneDNN", note="PyTorch is not there, or has no such engine")
+
     def kernels(self):
+        shapes = {}
         for name, section in (("bench_kernels", "linear layers of spiking neurons"), ("bench_each", "every kernel"),
                               ("bench_count", "layers on counts")):
             for line in report.output([str(self.args.build / "bench" / name)] + self.effort).splitlines():
                 f = line.split("\t")
                 if name == "bench_count":
                     self.count_row(section, f)
+                    if f[3].count("x") == 2 and len(f) == 7:
+                        shapes["%s\t%s\t%s\n" % (f[0], f[2], f[3])] = True
                 elif name == "bench_kernels":
                     self.table.add(section, f[1], "%s %s, rate %s" % (f[0], f[2], f[3]), 1, value=f[4],
                                    unit="G adds/s", ratio=float(f[5]) / 100, against="add peak",
                                    note="" if f[6] == "-" else "%s dense GMAC/s" % f[6])
                 else:
                     self.table.add(section, f[1], "%s, %s" % (f[0], f[2]), 1, value=f[3], unit="G/s", note=f[4])
+            if shapes:
+                self.layers_of_peer(section, shapes)
 
     def count_row(self, section, f):
         """A layer: network, set, layer, shape, how often or ms of all, G products a second, percent of the peak; or

@@ -48,9 +48,9 @@ class Table:
             print(line(row))
 
 
-def output(command):
+def output(command, given=None):
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        return subprocess.run(command, input=given, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return ""
 
