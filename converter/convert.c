@@ -138,6 +138,12 @@ static mst_status tell_pairs(const mst_graph *g, qdq_pairs *pairs, const mst_imp
     return MST_OK;
 }
 
+/* Once metadata() was told. */
+static mst_layout layout_of(const mst_import_opts *o)
+{
+    return o->layout == MST_LAYOUT_FOUND && o->layout_said != NULL ? *o->layout_said : (mst_layout)o->layout;
+}
+
 mst_status mst_pipeline_run(ox_graph *ox, const char *path, const mst_import_opts *opts, mst_graph **out,
                             mst_err *err)
 {
@@ -159,7 +165,7 @@ mst_status mst_pipeline_run(ox_graph *ox, const char *path, const mst_import_opt
     if (st == MST_OK)
         st = mst_graph_create(opts->alloc, &g, err);
     if (st == MST_OK)
-        st = mst_lower(ox, g, (mst_layout)opts->layout, &notes, &pairs, err);
+        st = mst_lower(ox, g, layout_of(opts), &notes, &pairs, err);
     if (st == MST_OK)
         st = describe_source(g, path, ox, err);
     ox_graph_free(ox);
@@ -191,7 +197,7 @@ mst_status mst_onnx_import(const char *path, const mst_import_opts *opts, mst_gr
     mst_import_opts own = {0};
     ox_graph ox;
     if (opts != NULL)
-        MST_TRY(MST_TAKE_OPTS(mst_import_opts, &own, opts, stop_after, metadata_ctx, err));
+        MST_TRY(MST_TAKE_OPTS(mst_import_opts, &own, opts, stop_after, layout_said, err));
     if (own.layout >= MST_LAYOUT_COUNT)
         return mst_fail(err, MST_EINVAL, "mst_import_opts: layout is %zu, expected a mst_layout", own.layout);
     const ox_watch watch = {own.also_read, own.also_read_ctx};
@@ -204,7 +210,7 @@ mst_status mst_relus_convert(mst_graph *g, const mst_threshold *thresholds, size
 {
     mst_import_opts own = {0};
     if (opts != NULL)
-        MST_TRY(MST_TAKE_OPTS(mst_import_opts, &own, opts, stop_after, metadata_ctx, err));
+        MST_TRY(MST_TAKE_OPTS(mst_import_opts, &own, opts, stop_after, layout_said, err));
     if (stopped(own.stop_after, number_of("relu")))
         return MST_OK;
     MST_TRY(pass_relu(g, thresholds, n, err));

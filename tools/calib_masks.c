@@ -104,10 +104,10 @@ static mst_status give(mst_graph *ann, const mst_graph *snn, bool trained, mst_a
             continue;
         const mst_node *mask = &snn->nodes[like[k]];
         float ratio = mask->fp[trained ? MST_MASK_TRAINED : MST_MASK_RATIO];
-        if (own[k] != MST_NONE)
-            ann->nodes[own[k]].ip[MST_MASK_INDEX] = mask->ip[MST_MASK_INDEX];
-        else if (ratio >= 0)
+        if (own[k] == MST_NONE && ratio >= 0)
             MST_TRY(add_mask(ann, k, mask, ratio, err));
+        else if (own[k] != MST_NONE && trained)
+            ann->nodes[own[k]].ip[MST_MASK_INDEX] = mask->ip[MST_MASK_INDEX];
     }
     return MST_OK;
 }

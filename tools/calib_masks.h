@@ -16,8 +16,9 @@ bool mst_masks_trained(const mst_graph *g);
 
 /* Put a MASK behind each NEURON of ann whose namesake in snn has one (the first, moved by nothing but RESHAPE), with
  * its ratio, or, where trained, the one that the weights were trained with (not known: none). Those that ann has itself
- * stay as they are. All draw as those of snn do. Float mode then takes their mean, which is the same whether the training dropped whole activations
- * or thinned levels. EINVAL names the neuron that ann lacks; ENOMEM, ELIMIT. */
+ * keep theirs. Float mode then takes their mean, which is the same whether the training dropped whole activations or
+ * levels; drawn, where trained, they are as snn's own ANN draws them. EINVAL names the neuron that ann lacks; ENOMEM,
+ * ELIMIT. */
 mst_status mst_masks_give(mst_graph *ann, const mst_graph *snn, bool trained, mst_err *err);
 
 #endif

@@ -20,12 +20,23 @@ static const char *const keys[MST_N_META] = {
     [MST_META_SPLIT] = "split",
     [MST_META_PRESENT] = "present",
     [MST_META_CLASSES] = "classes",
+    [MST_META_LAYOUT] = "layout",
+    [MST_META_LEVELS] = "levels",
+    [MST_META_THETA_UNIT] = "theta_unit",
     [MST_META_POLICY] = "policy"};
 
 void mst_metadata_free(mst_metadata *m)
 {
     mst_policy_free(&m->policy);
     mst_arena_release(&m->arena);
+}
+
+/* As it comes: the network is made with it. */
+static void note_layout(mst_metadata *m, const char *value)
+{
+    for (int k = MST_LAYOUT_FOUND + 1; k < MST_LAYOUT_COUNT; k++)
+        if (strcmp(value, mst_layout_name(k)) == 0)
+            m->layout = (mst_layout)k;
 }
 
 void mst_metadata_note(void *ctx, const char *key, const char *value)
@@ -37,6 +48,8 @@ void mst_metadata_note(void *ctx, const char *key, const char *value)
         if (strcmp(key + strlen(PREFIX), keys[k]) == 0) {
             m->value[k] = mst_arena_strdup(&m->arena, value);
             m->no_memory = m->no_memory || m->value[k] == NULL;
+            if (k == MST_META_LAYOUT)
+                note_layout(m, value);
             return;
         }
     mst_term_warn("mstconv", "%s: metadata '%.64s' is not known: is this an older mstconv?\n", m->file, key);
@@ -45,6 +58,63 @@ void mst_metadata_note(void *ctx, const char *key, const char *value)
 static mst_status check_memory(const mst_metadata *m, mst_err *err)
 {
     return m->no_memory ? mst_fail(err, MST_ENOMEM, "%s: out of memory for its metadata", m->file) : MST_OK;
+}
+
+/* The number at *text, which goes behind it and its comma. */
+static bool next_level(const char **text, uint32_t *level)
+{
+    size_t digits = strspn(*text, "0123456789");
+    if (digits == 0 || digits > 9 || ((*text)[digits] == ',' && (*text)[digits + 1] == '\0'))
+        return false;
+    *level = (uint32_t)strtoul(*text, NULL, 10);
+    *text += digits + ((*text)[digits] == ',');
+    return (*text)[0] == '\0' || (*text)[-1] == ',';
+}
+
+mst_status mst_metadata_check(const mst_metadata *m, mst_err *err)
+{
+    const char *layout = m->value[MST_META_LAYOUT], *unit = m->value[MST_META_THETA_UNIT];
+    const char *levels = m->value[MST_META_LEVELS];
+    MST_TRY(check_memory(m, err));
+    if (layout != NULL && m->layout == MST_LAYOUT_FOUND)
+        return mst_fail(err, MST_EFORMAT, "%s: metadata %slayout: expected nchw or nhwc, found '%.80s'", m->file,
+                        PREFIX, layout);
+    if (unit != NULL && strcmp(unit, "activation") != 0)
+        return mst_fail(err, MST_EFORMAT, "%s: metadata %stheta_unit: expected activation (theta is the activation of "
+                                          "all L levels), found '%.80s'",
+                        m->file, PREFIX, unit);
+    while (levels != NULL) {
+        uint32_t level;
+        if (!next_level(&levels, &level))
+            return mst_fail(err, MST_EFORMAT,
+                            "%s: metadata %slevels: expected whole numbers with commas between, found '%.80s'", m->file,
+                            PREFIX, m->value[MST_META_LEVELS]);
+        if (levels[0] == '\0')
+            break;
+    }
+    return MST_OK;
+}
+
+static bool is_said(const char *levels, int found)
+{
+    uint32_t l = 0;
+    while (levels[0] != '\0' && next_level(&levels, &l))
+        if (l == (uint32_t)found)
+            return true;
+    return false;
+}
+
+void mst_metadata_warn_levels(const mst_metadata *m, const mst_graph *g)
+{
+    const char *said = m->value[MST_META_LEVELS];
+    for (uint32_t i = 0; said != NULL && i < g->n_nodes; i++) {
+        const mst_node *n = &g->nodes[i];
+        if (n->op != MST_OP_NEURON || is_said(said, n->ip[MST_NEURON_LEVELS]))
+            continue;
+        mst_term_warn("mstconv", "%s: its metadata says L = %.40s, node '%s' has L = %d\n", m->file, said, n->name,
+                      (int)n->ip[MST_NEURON_LEVELS]);
+        return;
+    }
 }
 
 static mst_status read_reals(const mst_metadata *m, mst_metadata_key k, mst_opt_reals *out, mst_err *err)

@@ -206,7 +206,7 @@ typedef struct aside {
 
 static mst_status report(mst_graph *g, const mst_report *r, uint64_t bytes, const aside *a, mst_err *err)
 {
-    char metadata[96]; /* all keys */
+    char metadata[128]; /* all keys */
     mst_metadata_text(&a->said, metadata, sizeof metadata);
     mst_conv_facts facts = {.graph = g,
                             .report = r,
@@ -269,6 +269,8 @@ static mst_status convert(const char *model, const mst_import_opts *iopts, mst_g
                               .weights = mst_weight_type(o.weights)};
     MST_TRY(calibrate(iopts, &a->policy, g, &a->thresholds, err));
     MST_TRY(mst_convert(g, &copts, &r, err));
+    if (!mst_thresholds_asked(&o.thresholds)) /* which gives neurons other levels */
+        mst_metadata_warn_levels(&a->said, g);
     mst_status st = set_meta(&a->said, g, err);
     if (st == MST_OK)
         st = try_calibrated(model, iopts, g, &a->thresholds, err);
@@ -352,12 +354,16 @@ static int work(int argc, char **argv)
     iopts.drop_analog_pairs = mst_qdq_drops(o.qdq);
     iopts.metadata = mst_metadata_note;
     iopts.metadata_ctx = &a.said;
+    iopts.layout_said = &a.said.layout;
     a.said.file = args[0];
     mst_status st = MST_OK;
     if (o.policy != NULL)
         st = mst_policy_load(o.policy, &a.policy, &err);
     if (st == MST_OK)
         st = mst_onnx_import(args[0], &iopts, &graph, &err);
+    a.said.taken[MST_META_LAYOUT] = a.said.layout != MST_LAYOUT_FOUND && o.layout == NULL;
+    if (st == MST_OK)
+        st = mst_metadata_check(&a.said, &err);
     if (st == MST_OK)
         st = mst_metadata_prepare(&a.said, &o.prepare, &err);
     if (st == MST_OK)

@@ -26,7 +26,7 @@ sys.path[:0] = [str(EXAMPLES), str(EXAMPLES.parent / "python")]
 import fused  # noqa: E402
 import loop  # noqa: E402
 from data import DESCRIPTION, RECORDED, DataSet, add_options, check_folder, first_line, refuse  # noqa: E402
-from mst.torch import export, layers, simulate, thinning, timesteps, zoo  # noqa: E402
+from mst.torch import export, layers, qcfs, simulate, thinning, timesteps, zoo  # noqa: E402
 from train import load_checkpoint, mask, read_policy  # noqa: E402
 
 SIDE = {"cifar10": 32, "digits": 28, "moving": 34, "nmnist": 34}
@@ -153,15 +153,17 @@ def first_channels(model):
     return next(m for m in model.modules() if isinstance(m, torch.nn.Conv2d)).in_channels
 
 
-def described(args, policy, channels):
-    """What is said of a network that takes so many channels (export.describe)."""
+def described(args, policy, model):
+    """What is said of a network (export.describe)."""
+    channels = first_channels(model)
     recorded = args.dataset in RECORDED
     wanted = {"cifar10": 3, "digits": 1}.get(args.dataset, 2 if args.present == "steps" else 2 * args.frames)
     if channels != wanted:
         refuse("%s takes %d channels: not a network for --dataset %s%s" % (
             args.network, channels, args.dataset,
             " with --frames %d --present %s" % (args.frames, args.present) if recorded else ""))
-    found = dict(DESCRIPTION[args.dataset], policy=policy)
+    found = dict(DESCRIPTION[args.dataset], policy=policy,
+                 levels=[m.levels for m in model.modules() if isinstance(m, qcfs.QCFS)])
     return dict(found, frames=args.frames, split=args.split, present=args.present) if recorded else found
 
 
@@ -176,7 +178,7 @@ def main():
     else:
         model, checkpoint = load_checkpoint(args.network)
         side, policy, channels = SIDE[args.dataset], trained_policy(checkpoint, args), first_channels(model)
-        description = described(args, policy, channels)
+        description = described(args, policy, model)
         print(checkpoint["note"])
     if not args.keep_bn:
         layers.fold_batchnorm(model)

@@ -340,10 +340,10 @@ def test_the_ann_has_the_masks_of_its_training(folder):
         return lasting(r), done.stdout, (folder / "m.html").read_text()
     trained, text, page = run("sa.bin")
     assert trained["ann_masks"] == "trained" and not trained["ann_lacks_masks"]
-    assert "masks that the weights were trained with, by their mean: none are drawn" in text
+    assert "masks that the weights were trained with, by their mean.\n" in text and "with its masks drawn top-1 " in text
     assert "with the masks that the weights were trained with, by their mean (none drawn)" in page
     mean, none = run("sa.bin", "--ann-masks", "mean")[0], run("sa.bin", "--ann-masks", "none")
-    assert dict(trained, ann_masks="mean") == dict(mean, ann_network=trained["ann_network"])
+    assert dict(trained, ann_masks="mean", ann_drawn=False, ann_drawn_top1_percent=None) == dict(mean, ann_network=trained["ann_network"])
     assert none[0]["ann_lacks_masks"] and none[0]["ann_top1_percent"] < trained["ann_top1_percent"] and "has no masks here" in none[1]
     changed = run("sa-other.bin")[0]
     assert changed["ann_masks"] == "trained" and changed["ann_top1_percent"] == trained["ann_top1_percent"]

@@ -142,6 +142,18 @@ def test_the_shape_tells_it_with_a_warning(tmp_path):
         assert graph.tensors[graph.input].shape == shape and graph.channels_last == (layout == "nhwc")
 
 
+@pytest.mark.parametrize("said, options, last", [("nhwc", (), True), ("nchw", (), False), ("nhwc", ("--input-layout", "nchw"), False)])
+def test_the_metadata_tell_it(said, options, last, tmp_path):
+    """Whatever the shape says, unless the command line does, and without a warning."""
+    for shape in ([SIDE, SIDE, 2], [SIDE, SIDE, 3]):
+        model = flattened(shape)
+        model.metadata_props.add(key="mst.layout", value=said)
+        done = tool("mstconv", saved(model, tmp_path), "-o", tmp_path / "model.bin", "--report", tmp_path / "r.json", "--force", *options)
+        info = json.loads(tool("mstrun", "--info", tmp_path / "model.bin", "--json", "-").stdout)
+        assert info["input_layout"] == ("nhwc" if last else "nchw") and info["input"] == ([shape[2], SIDE, SIDE] if last else shape)
+        assert json.loads((tmp_path / "r.json").read_text())["metadata"] == ("" if options else "layout") and not done.stderr
+
+
 def test_what_nothing_tells_is_channels_first(tmp_path):
     model = flattened([SIDE, SIDE, 2])
     _, graph = convert(model, tmp_path)

@@ -72,7 +72,21 @@ def test_options_go_first(tmp_path):
     assert info["mean"] == [0, 0, 0] and info["std"] == [1, 1, 1]
 
 
+def test_levels_are_checked(tmp_path):
+    for said, warned in (("16", False), ("8,16,32", False), ("8", True), ("15,32", True)):
+        done = convert(saying(tmp_path, levels=said), tmp_path, "--force")[2]
+        expected = "its metadata says L = %s, node '/" % said
+        assert (expected in done.stderr and "' has L = " in done.stderr) == warned and ("warning" in done.stderr) == warned, done.stderr
+
+
 @pytest.mark.parametrize("said, expected", [
+    ({"layout": "hwc"}, "metadata mst.layout: expected nchw or nhwc, found 'hwc'"),
+    ({"layout": "auto"}, "metadata mst.layout: expected nchw or nhwc, found 'auto'"),
+    ({"theta_unit": "level"}, "metadata mst.theta_unit: expected activation .* found 'level'"),
+    ({"levels": ""}, "metadata mst.levels: expected whole numbers with commas between, found ''"),
+    ({"levels": "4,"}, "metadata mst.levels: expected whole numbers with commas between, found '4,'"),
+    ({"levels": "4;8"}, "metadata mst.levels: expected whole numbers"),
+    ({"levels": "-4"}, "metadata mst.levels: expected whole numbers"),
     ({"mean": "0.5,0.25,x", "std": "1,1,1"}, "metadata mst.mean: expected numbers .* found '0.5,0.25,x': give --mean"),
     ({"mean": "0.5,0.25,0.1"}, "metadata mst.std: expected numbers .* found ''"),
     ({"mean": "0,0,0", "std": "1,1,0"}, "metadata: --std: expected numbers above 0"),

@@ -104,6 +104,8 @@ typedef struct mst_import_opts {
      * is lent for the call */
     void (*metadata)(void *metadata_ctx, const char *key, const char *value);
     void *metadata_ctx;
+    /* NULL, or what metadata() found the layout to be: taken where `layout` is MST_LAYOUT_FOUND */
+    const mst_layout *layout_said;
 } mst_import_opts;
 
 /* Read an ONNX file (opset 9 to 28), fold its constants and shape arithmetic

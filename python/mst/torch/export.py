@@ -68,10 +68,11 @@ def export(model: torch.nn.Module, example: torch.Tensor, way: str = "tsdyn", op
 
 
 def describe(proto: Any, mean: Iterable[float] = (), std: Iterable[float] = (), classes: Iterable[str] = (),
-             policy: str = "", frames: int = 0, split: str = "", present: str = "") -> None:
-    """Write into the model's metadata what mstconv would otherwise have to be told (docs/ONNX.md). policy: text (YAML);
-    frames, split, present: of event recordings."""
-    said = {"frames": str(frames or ""), "split": split, "present": present, "mean": ",".join(str(v) for v in mean),
+             policy: str = "", frames: int = 0, split: str = "", present: str = "", levels: Iterable[int] = ()) -> None:
+    """Write into the model's metadata what mstconv would otherwise have to be told (docs/ONNX.md), and that the input is
+    [B, C, H, W] and theta the activation of all L levels. policy: text (YAML); frames, split, present: of event
+    recordings; levels: every L that its activations have."""
+    said = {"layout": "nchw", "theta_unit": "activation", "levels": ",".join(str(v) for v in sorted(set(levels))), "frames": str(frames or ""), "split": split, "present": present, "mean": ",".join(str(v) for v in mean),
             "std": ",".join(str(v) for v in std), "classes": ",".join(classes),
             "policy": "".join(line + "\n" for line in policy.splitlines() if not line.startswith("#"))}
     for key, value in said.items():
