@@ -5,7 +5,18 @@ import sys
 
 import pytest
 
-from built import BUILD, ROOT
+from built import BUILD, ROOT, tool
+
+sys.path.insert(0, str(ROOT / "bench"))
+import readers  # noqa: E402
+
+
+def test_every_reader_has_a_row():
+    """And each packing, layout and kind of picture."""
+    formats = [line.split()[0] for line in tool("mstrun", "--list", "formats").stdout.splitlines()[1:]]
+    assert len(formats) > 20 and set(formats) == {kind for _, kind, *_ in readers.CASES}
+    files = {path for _, _, path, *_ in readers.CASES}
+    assert {"i.gz", "c10.bin", "c10.pickle", "png", "jpeg", "webp", "tiff", "bmp", "ppm", "plain.aedat4", "LZ4.aedat4", "zstd.aedat4"} <= files
 
 
 def test_bench_runs(tmp_path):
