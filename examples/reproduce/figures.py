@@ -40,6 +40,7 @@ def over_time(plt, out, curves, dots, paper_curve, others):
         axes.annotate(name, (t, accuracy), fontsize=6, color="0.35", xytext=(4, away), textcoords="offset points")
     axes.set_xscale("log", base=2)
     axes.set(xlabel="time steps till the answer", ylabel="CIFAR-10 accuracy, %", ylim=(10, 100))
+    axes.set_xlim(right=2 * max([t for *_, t in others], default=axes.get_xlim()[1] / 2))  # a name stands behind the last
     axes.xaxis.set_major_formatter(plt.FuncFormatter(lambda t, _: "%g" % t))
     axes.grid(alpha=0.3)
     axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.01, 0.5))
