@@ -197,11 +197,16 @@ class Model:
         how = run.settle(self, mode=mode, T=T, levels=levels, bits=bits, at=at, readout_from=readout_from,
                          thinning=thinning, seed=seed, threads=threads, latency=latency, isa=isa,
                          energy_set=energy_set)
-        self._warn()
+        self._warn(how.mode)
         return run.run(self, how, x, labels=labels, samples=samples, index=index, over_time=over_time, taps=taps,
                        counts=counts, potentials=potentials)
 
-    def _warn(self) -> None:
+    def _warn(self, mode: str) -> None:
+        misfit = {("step", "levels"): "levels, which count and radix draw; step draws others",
+                  ("count", "steps"): "time steps, which step draws; count draws others",
+                  ("radix", "steps"): "time steps, which step draws; radix draws others"}.get((mode, self.trained_on))
+        if misfit is not None and any(layer.ratio for layer in self.layers):
+            warnings.warn("the weights were trained with masks of " + misfit, Warning, stacklevel=3)
         differ = [(layer.name, layer.ratio, layer.trained) for layer in self.layers if layer.ratio is not None
                   and layer.trained is not None and abs(layer.ratio - layer.trained) > SAME_RATIO]
         if differ:

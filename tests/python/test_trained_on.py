@@ -1,5 +1,6 @@
 """What the masks of the training dropped: stored, drawn in the ANN, and told where a mode drops something else."""
 import json
+import warnings
 
 import numpy as np
 import pytest
@@ -94,6 +95,16 @@ def test_notes(made, mode):
         if mode != "ann":
             said = tool("mstcalib", MODEL, made / (kind + ".bin"), DIGITS, "-n", 2, "--mode", mode, *(("-T", 4) if mode == "step" else ())).stderr
             assert ("note: the weights were %s\n" % expected in said if expected else "note" not in said), (mode, kind, said)
+
+
+@pytest.mark.parametrize("mode", ["step", "count", "radix", "ann"])
+def test_warnings(made, mode):
+    for kind in (*KINDS, "none"):
+        expected, model = NOTES.get((mode, kind)), mst.load(made / (kind + ".bin"))
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            model.run(np.zeros((1, 1, 28, 28), np.float32), mode=mode, **({"T": 2} if mode == "step" else {}))
+        assert [str(w.message) for w in said] == (["the weights were " + expected] if expected else []), (mode, kind)
 
 
 def calib(made, kind, *args, n=40, code=0):
