@@ -44,10 +44,9 @@ def main(out):
     model = mst.convert(out / "network.onnx", out / "network.bin", mean=[0], std=[1])
     for mode in ("ann", "step", "count", "radix"):
         result = model.run(images, labels=labels, mode=mode)
-        print("%-5s top-1 %.1f %%, %.0f spikes, energy %.2f times the ANN's" % (
-            mode, 100 * result.accuracy, result.mean("spikes"), result.energy.ratio))
+        print("%-5s top-1 %.1f %%, %s" % (mode, 100 * result.accuracy, result))
     report = mst.calibrate(out / "network.onnx", model, (images, labels), T=[8, 16, 64], html=out / "report.html")
-    print("the ANN: top-1 %.1f %%; largest error in %s: %s" % (report.ann_top1_percent, report.worst.name, report.worst.parts))
+    print("the ANN: top-1 %.1f %%; largest error in %s" % (report.ann_top1_percent, report.worst.name))
 
 
 if __name__ == "__main__":

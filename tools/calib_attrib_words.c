@@ -249,6 +249,25 @@ static void say_quantization(const mst_words_of *of, mst_words *w, mst_finding *
                      : mst_arena_printf(a, "Run it with --levels %d, or retrain with L = %d.", levels, run);
 }
 
+/* " In block 2 it is 0.9, trained with 0.75.", of what was given another ratio than in the training, whatever that
+ * costs; "" where all are as trained, or `told` is of it already. */
+static const char *other_ratio(mst_arena *a, const mst_attrib_report *r, const mst_attrib_layer *told)
+{
+    const mst_attrib_layer *l = NULL;
+    for (size_t k = 0; k < r->n_layers; k++) {
+        const mst_attrib_layer *x = &r->layers[k];
+        double off = x->trained >= 0 ? fabs(x->ratio - x->trained) : 0;
+        if (off > 1e-6 && (l == NULL || off > fabs(l->ratio - l->trained)))
+            l = x;
+    }
+    if (l == NULL || (told != NULL && told->trained >= 0 && fabs(told->ratio - told->trained) > 1e-6))
+        return "";
+    const char *where = l->block >= 0 ? mst_arena_printf(a, "In block %d", l->block)
+                                      : mst_arena_printf(a, "Of layer '%s'", l->name);
+    return where == NULL ? NULL
+                         : mst_arena_printf(a, " %s it is %.3g, trained with %.3g.", where, l->ratio, l->trained);
+}
+
 static void say_masks(const mst_words_of *of, mst_words *w, mst_finding *f)
 {
     mst_arena *a = &w->arena;
@@ -260,10 +279,12 @@ static void say_masks(const mst_words_of *of, mst_words *w, mst_finding *f)
             l = x;
     }
     double ratio = l != NULL ? l->ratio : 0, trained = l != NULL ? l->trained : -1;
-    f->text = mst_arena_printf(a, "Masks cost %s%s (ratio %.3g, %s).",
-                               mst_cost_text(a, &f->effect), where(a, of->report, f), ratio,
-                               trained < 0 ? "not known to be trained with"
-                                           : mst_arena_printf(a, "trained with %.3g", trained));
+    const char *as = trained < 0 ? "not known to be trained with" : mst_arena_printf(a, "trained with %.3g", trained);
+    const char *other = other_ratio(a, of->report, l);
+    f->text = as != NULL && other != NULL
+                  ? mst_arena_printf(a, "Masks cost %s%s (ratio %.3g, %s).%s", mst_cost_text(a, &f->effect),
+                                     where(a, of->report, f), ratio, as, other)
+                  : NULL;
     f->advice = trained >= 0 && fabs(ratio - trained) > 1e-6
                     ? mst_arena_printf(a, "The ratio of the training, %.3g, or fine-tune with %.3g.", trained, ratio)
                 : trained < 0

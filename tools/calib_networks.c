@@ -8,6 +8,7 @@
 #include "tools/calib_masks.h"
 #include "tools/calib_relus.h"
 #include "tools/calib_weights.h"
+#include "tools/conv_metadata.h"
 #include "tools/conv_pairs.h"
 #include "tools/tool_mode.h"
 #include "tools/tool_paths.h"
@@ -35,14 +36,16 @@ static void warn(const mst_networks *n, const mst_networks_said *said, const mst
 
 /* As it is; where that fails, with its symbolic dimensions bound to those that the .bin was made with. Its ReLUs are
  * then what the .bin made of them; *relus: how many. */
-static mst_status import(const char *path, const mst_graph *snn, const char *qdq, mst_graph **out, size_t *relus,
-                         mst_err *err)
+static mst_status import(const char *path, const mst_graph *snn, const char *qdq, mst_metadata *says, mst_graph **out,
+                         size_t *relus, mst_err *err)
 {
     const mst_tensor *x = &snn->tensors[snn->input];
     mst_import_opts plain = {.size = sizeof plain,
                              .also_read = mst_paths_also,
                              .allow_analog = true,
-                             .drop_analog_pairs = mst_qdq_drops(qdq)};
+                             .drop_analog_pairs = mst_qdq_drops(qdq),
+                             .metadata = says != NULL ? mst_metadata_note : NULL,
+                             .metadata_ctx = says};
     mst_import_opts bound = plain;
     const bool last = snn->meta.channels_last;
     plain.layout = bound.layout = last ? MST_LAYOUT_NHWC : MST_LAYOUT_NCHW;
@@ -87,7 +90,7 @@ static mst_status load_stored(mst_networks *n, const char *path, const mst_netwo
     if (strcmp(type, "f32") == 0 || strcmp(type, "none") == 0)
         return MST_OK;
     size_t relus;
-    MST_TRY(import(path, n->snn_graph, said->qdq, &n->stored_graph, &relus, err));
+    MST_TRY(import(path, n->snn_graph, said->qdq, NULL, &n->stored_graph, &relus, err));
     MST_TRY(mst_weights_take(n->stored_graph, n->snn_graph, err));
     MST_TRY(give_masks(n, n->stored_graph, err));
     return mst_program_create(n->stored_graph, ann, &n->stored, err);
@@ -107,8 +110,14 @@ static mst_status draw(mst_networks *n, mst_run_opts ann, mst_err *err)
 static mst_status import_ann(mst_networks *n, const char *onnx, const mst_networks_said *said, mst_run_opts *run,
                              size_t *relus, mst_err *err)
 {
-    MST_TRY(import(onnx, n->snn_graph, said->qdq, &n->ann_graph, relus, err));
-    warn(n, said, run);
+    mst_metadata says = {.file = onnx, .quiet = true};
+    mst_status st = import(onnx, n->snn_graph, said->qdq, &says, &n->ann_graph, relus, err);
+    if (st == MST_OK) {
+        mst_metadata_warn_norm(&says, "mstcalib", n->snn_graph);
+        warn(n, said, run);
+    }
+    mst_metadata_free(&says);
+    MST_TRY(st);
     run->isa = said->common->isa;
     run->frames = mst_graph_frames(n->snn_graph);
     run->seed = said->common->seed.set ? said->common->seed.value : n->snn_graph->meta.seed;

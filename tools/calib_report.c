@@ -30,7 +30,7 @@ void mst_calib_facts_free(mst_calib_facts *c)
 /* Mean and standard deviation of a few. */
 static void print_drawn(const mst_calib_report *r, FILE *f)
 {
-    fprintf(f, "with its masks drawn top-1 %.2f %% +- %.2f (mean and standard deviation of %d seeds)\n",
+    fprintf(f, "with its masks drawn top-1 %.2f %% +- %.2f (standard deviation of %d seeds)\n",
             100 * gsl_stats_mean(r->drawn_top1, 1, MST_CALIB_DRAWS),
             100 * gsl_stats_sd(r->drawn_top1, 1, MST_CALIB_DRAWS), MST_CALIB_DRAWS);
 }

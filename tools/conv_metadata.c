@@ -1,6 +1,7 @@
 /* See conv_metadata.h. */
 #include "tools/conv_metadata.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,7 +53,8 @@ void mst_metadata_note(void *ctx, const char *key, const char *value)
                 note_layout(m, value);
             return;
         }
-    mst_term_warn("mstconv", "%s: metadata '%.64s' is not known: is this an older mstconv?\n", m->file, key);
+    if (!m->quiet)
+        mst_term_warn("mstconv", "%s: metadata '%.64s' is not known: is this an older mstconv?\n", m->file, key);
 }
 
 static mst_status check_memory(const mst_metadata *m, mst_err *err)
@@ -115,6 +117,31 @@ void mst_metadata_warn_levels(const mst_metadata *m, const mst_graph *g)
                       (int)n->ip[MST_NEURON_LEVELS]);
         return;
     }
+}
+
+static bool same_as_said(const char *said, const float *values, uint32_t n, float otherwise)
+{
+    mst_opt_reals reals = {0};
+    if (said == NULL || !mst_parse_reals(said, &reals))
+        return true; /* not for comparing */
+    for (size_t c = 0; c < reals.n; c++) {
+        float v = n == 0 ? otherwise : values[c < n ? c : n - 1];
+        if (fabsf((float)reals.values[c] - v) > 1e-6f * fabsf(v))
+            return false;
+    }
+    return true;
+}
+
+void mst_metadata_warn_norm(const mst_metadata *m, const char *tool, const mst_graph *g)
+{
+    const mst_meta *has = &g->meta;
+    const char *mean = m->value[MST_META_MEAN], *std = m->value[MST_META_STD];
+    if (same_as_said(mean, has->mean, has->n_norm, 0) && same_as_said(std, has->std, has->n_norm, 1))
+        return;
+    mst_term_warn(tool,
+                  "%s: its metadata says mean %.100s and std %.100s, and the network has others: it sees other inputs "
+                  "than in its training\n",
+                  m->file, mean != NULL ? mean : "0", std != NULL ? std : "1");
 }
 
 static mst_status read_reals(const mst_metadata *m, mst_metadata_key k, mst_opt_reals *out, mst_err *err)

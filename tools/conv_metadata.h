@@ -30,6 +30,7 @@ typedef struct mst_metadata {
     const char *value[MST_N_META]; /* NULL: not there */
     bool taken[MST_N_META];        /* what became part of the network */
     mst_layout layout;             /* of the input; MST_LAYOUT_FOUND: not said */
+    bool quiet;                    /* no warning of keys that are not known */
     bool no_memory;
     mst_policy policy; /* that the weights were trained with; its strings are lent to the policy in use */
 } mst_metadata;
@@ -40,6 +41,8 @@ void mst_metadata_note(void *ctx, const char *key, const char *value);
 
 /* Can all be read that says what the input and thresholds are? EFORMAT. */
 mst_status mst_metadata_check(const mst_metadata *m, mst_err *err);
+/* Warn on stderr where g normalizes its input by another mean and std than those that are said. */
+void mst_metadata_warn_norm(const mst_metadata *m, const char *tool, const mst_graph *g);
 /* Warn where a neuron of g has another L than those that are said. */
 void mst_metadata_warn_levels(const mst_metadata *m, const mst_graph *g);
 

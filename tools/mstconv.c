@@ -186,6 +186,7 @@ static mst_status set_meta(mst_metadata *said, mst_graph *g, mst_err *err)
     if (o.seed.set)
         g->meta.seed = o.seed.value;
     MST_TRY(mst_prepare_apply(&o.prepare, g, err));
+    mst_metadata_warn_norm(said, "mstconv", g);
     char misfit[160];
     mst_prepare_misfit(g, misfit, sizeof misfit);
     if (misfit[0] != '\0')

@@ -170,6 +170,7 @@ bool mst_masks_differ(const mst_graph *g, char *text, size_t n)
 {
     size_t layers[MST_SITE_COUNT] = {0}, used = 0;
     double ratio[MST_SITE_COUNT] = {0}, trained[MST_SITE_COUNT] = {0};
+    int block[MST_SITE_COUNT] = {0};
     for (uint32_t i = 0; i < g->n_nodes; i++) {
         const mst_node *node = &g->nodes[i];
         if (node->op != MST_OP_MASK || node->fp[MST_MASK_TRAINED] < 0)
@@ -181,14 +182,18 @@ bool mst_masks_differ(const mst_graph *g, char *text, size_t n)
         if (layers[site]++ == 0) { /* the first layer of a site stands for it in the message */
             ratio[site] = r;
             trained[site] = t;
+            block[site] = node->ip[MST_MASK_BLOCK];
         }
     }
     text[0] = '\0';
     for (int s = 0; s < MST_SITE_COUNT && used < n; s++)
-        if (layers[s] != 0)
-            used += (size_t)snprintf(text + used, n - used, "%s%s %g (trained with %g, %zu layers)",
-                                     used != 0 ? ", " : "", mst_site_name(s), ratio[s], trained[s],
-                                     layers[s]);
+        if (layers[s] != 0) {
+            char place[32];
+            bool one = layers[s] == 1 && block[s] >= 0;
+            snprintf(place, sizeof place, one ? "in block %zu" : "%zu layers", one ? (size_t)block[s] : layers[s]);
+            used += (size_t)snprintf(text + used, n - used, "%s%s %g (trained with %g, %s)", used != 0 ? ", " : "",
+                                     mst_site_name(s), ratio[s], trained[s], place);
+        }
     return used != 0;
 }
 

@@ -295,6 +295,18 @@ def test_usage(folder, args, message):
     assert message in done.stderr
 
 
+def test_another_ratio_is_said_whatever_it_costs(folder):
+    """In the words, with its block, and in the warning."""
+    onnx, policy = SWIN.with_name("digits-swin-sa50.onnx"), folder / "block.yaml"
+    policy.write_text("version: 1\nmasks:\n  sites: {q: 0.5, k: 0.5, attn: 0.5}\n  overrides:\n    - {block: 1, site: q, ratio: 0.55}\n")
+    tool("mstconv", onnx, "-o", folder / "block.bin", "--policy", policy, "-q", "--force")
+    found = attribute(folder, folder / "block.bin", "-n", 40, "--mode", "count", "--attribute-layers", 0, onnx=onnx, data=DIGITS)["attribution"]
+    masks = [f["text"] for f in found["findings"] if f["kind"] == "masks"]
+    assert len(masks) == 1 and ("In block 1 it is 0.55, trained with 0.5." in masks[0] or "(ratio 0.55, trained with 0.5)" in masks[0])
+    said = tool("mstcalib", onnx, folder / "block.bin", DIGITS, "-n", 2, "--mode", "count").stderr
+    assert "q 0.55 (trained with 0.5, in block 1)" in said
+
+
 def test_stopped_it_gives_what_is_there(folder, tmp_path):
     np.save(tmp_path / "x.npy", np.tile(np.load(folder / "x.npy"), (80, 1, 1, 1)))
     asked = []

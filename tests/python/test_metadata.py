@@ -2,6 +2,7 @@
 import json
 import re
 
+import numpy as np
 import pytest
 
 from built import ROOT, tool
@@ -70,6 +71,21 @@ def test_options_go_first(tmp_path):
     assert report["metadata"] == "classes, policy" and report["seed"] != 7
     info = json.loads(tool("mstrun", "--info", tmp_path / "m.bin", "--json", "-").stdout)
     assert info["mean"] == [0, 0, 0] and info["std"] == [1, 1, 1]
+
+
+def test_other_mean_or_std_is_warned_of(tmp_path):
+    """By mstconv, and by mstcalib, whose ANN gets the same wrong inputs; not where they are the same, however written."""
+    model = saying(tmp_path, **NORM)
+    np.save(tmp_path / "x.npy", np.zeros((2, 3, 16, 16), np.float32))
+    for options, warned in (((), False), (("--mean", ".5,.25,.125", "--std", ".5,1.0,2"), False), (("--mean", "0,0,0", "--std", "1,1,1"), True),
+                            (("--mean", "0.5,0.25,0.125", "--std", "0.5,1,1"), True), (("--mean", "0.5,0.25,0.1", "--std", "0.5,1,2"), True)):
+        done = convert(model, tmp_path, "--force", *options)[2]
+        said = "its metadata says mean 0.5,0.25,0.125 and std 0.5,1,2, and the network has others"
+        assert (said in done.stderr) == warned, (options, done.stderr)
+        done = tool("mstcalib", model, tmp_path / "m.bin", tmp_path / "x.npy", "-T", 2)
+        assert (said in done.stderr) == warned, (options, done.stderr)
+    convert(MODEL, tmp_path, "--force")
+    assert "metadata says" not in tool("mstcalib", MODEL, tmp_path / "m.bin", tmp_path / "x.npy", "-T", 2).stderr
 
 
 def test_levels_are_checked(tmp_path):
