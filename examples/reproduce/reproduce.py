@@ -40,8 +40,8 @@ def parse():
     p.add_argument("--out", type=pathlib.Path, default=pathlib.Path("results/reproduce"))
     p.add_argument("--count", type=positive, default=10000, help="test images of the tables and of all in count and radix "
                    "(default: all 10000)")
-    p.add_argument("--figure-count", type=positive, default=300, help="test images of Fig. 5 and 6 in step mode (default "
-                   "300); in count and radix they have those of the tables")
+    p.add_argument("--figure-count", type=positive, default=100, help="test images of Fig. 5 and 6 in step mode (default "
+                   "100); in count and radix they have those of the tables")
     p.add_argument("--probe-count", type=positive, default=20, help="test images of Fig. 3 (default 20)")
     p.add_argument("--map-count", type=positive, default=100, help="test images of Fig. 7 (default 100)")
     p.add_argument("--seeds", type=positive, default=10, help="mask seeds of Fig. 5 and 6 (default 10)")
