@@ -25,6 +25,7 @@ EXAMPLES = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(EXAMPLES), str(EXAMPLES.parent / "python")]
 import fused  # noqa: E402
 import loop  # noqa: E402
+import masks  # noqa: E402
 from data import DESCRIPTION, RECORDED, DataSet, add_options, check_folder, first_line, refuse  # noqa: E402
 from mst.torch import export, layers, qcfs, simulate, thinning, timesteps, zoo  # noqa: E402
 from train import load_checkpoint, mask, read_policy  # noqa: E402

@@ -62,8 +62,9 @@ def test_convert_is_what_mstconv_writes(path, tmp_path):
 
 
 def test_options_of_a_conversion(tmp_path):
-    model = mst.convert(SWIN, masks={"q": .25}, mode="radix", bits=3, weights="int8", timesteps=9, seed=5,
-                        classes=["c%d" % k for k in range(10)], mean=[.5], std=[np.float32(.25)])
+    with pytest.warns(mst.Warning, match="its metadata says mean 0.1307 and std 0.3081, and the network has others"):
+        model = mst.convert(SWIN, masks={"q": .25}, mode="radix", bits=3, weights="int8", timesteps=9, seed=5,
+                            classes=["c%d" % k for k in range(10)], mean=[.5], std=[np.float32(.25)])
     assert (model.mode, model.T, model.seed, model.class_names[3]) == ("radix", 9, 5, "c3")
     assert (model.mean, model.std) == (.5, .25) and model.report["weights"]["type"] == "int8"
     assert {layer.ratio for layer in model.layers if layer.site == "q"} == {.25}
