@@ -412,9 +412,10 @@ def test_a_bundled_model_learns_to_be_thinned(folder, tmp_path):
     assert torch.load(out)["options"]["levels"] == 15
     result = run(out, "--out", tmp_path / "x.onnx", "--accuracy", folder, "--thinning", program="export.py")
     assert result.returncode == 0 and "test accuracy, 13 masked sites" in result.stdout
-    assert policy_of(tmp_path / "x.onnx") == masks.parse((POLICIES / "conv75.yaml").read_text())
+    assert policy_of(tmp_path / "x.onnx") == dict(masks.parse((POLICIES / "conv75.yaml").read_text()), trained_on="levels")
     result = run(out, "--out", tmp_path / "x.onnx", "--policy", POLICIES / "conv50.yaml", program="export.py")
     assert result.returncode == 0 and policy_of(tmp_path / "x.onnx")["masks"] == {"sites": {"conv": .5}}
+    assert "trained_on" not in policy_of(tmp_path / "x.onnx")  # nobody says it
     older = torch.load(out)
     del older["policy"]
     torch.save(older, out)
