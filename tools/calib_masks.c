@@ -6,14 +6,6 @@
 
 #include "mst/calibrate.h"
 
-bool mst_masks_drop(const mst_graph *g)
-{
-    for (uint32_t i = 0; i < g->n_nodes; i++)
-        if (g->nodes[i].op == MST_OP_MASK && g->nodes[i].fp[MST_MASK_RATIO] > 0)
-            return true;
-    return false;
-}
-
 bool mst_masks_trained(const mst_graph *g)
 {
     for (uint32_t i = 0; i < g->n_nodes; i++)

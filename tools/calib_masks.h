@@ -4,9 +4,6 @@
 
 #include "mst/graph.h"
 
-/* Does a MASK of g drop anything? */
-bool mst_masks_drop(const mst_graph *g);
-
 /* The first MASK of each NEURON's spikes, moved by nothing but RESHAPE: node -> node, MST_NONE: has none. In the arena;
  * NULL: out of memory. */
 uint32_t *mst_masks_behind(const mst_graph *g, mst_arena *arena);

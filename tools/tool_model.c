@@ -197,11 +197,17 @@ bool mst_masks_differ(const mst_graph *g, char *text, size_t n)
     return used != 0;
 }
 
+bool mst_masks_drop(const mst_graph *g)
+{
+    for (uint32_t i = 0; i < g->n_nodes; i++)
+        if (g->nodes[i].op == MST_OP_MASK && g->nodes[i].fp[MST_MASK_RATIO] > 0)
+            return true;
+    return false;
+}
+
 bool mst_masks_misfit(const mst_graph *g, mst_run_mode mode, char *text, size_t n)
 {
-    bool counts = mode == MST_RUN_COUNT || mode == MST_RUN_RADIX, drops = false;
-    for (uint32_t i = 0; i < g->n_nodes && !drops; i++)
-        drops = g->nodes[i].op == MST_OP_MASK && g->nodes[i].fp[MST_MASK_RATIO] > 0;
+    bool counts = mode == MST_RUN_COUNT || mode == MST_RUN_RADIX, drops = mst_masks_drop(g);
     if (drops && mode == MST_RUN_SPIKING && g->meta.trained_on == MST_TRAINED_ON_LEVELS)
         snprintf(text, n,
                  "the weights were trained with masks of levels, which count and radix draw; step draws others");

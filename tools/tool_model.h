@@ -67,6 +67,8 @@ mst_status mst_model_write(const mst_graph *g, const char *path, uint64_t *bytes
 mst_status mst_model_hash(const mst_graph *g, uint64_t *hash, mst_err *err);
 /* One line in text, if ratios differ from those the weights were trained with; false if none does. */
 bool mst_masks_differ(const mst_graph *g, char *text, size_t n);
+/* Does a MASK of g drop anything? */
+bool mst_masks_drop(const mst_graph *g);
 /* One line in text, if masks draw other spikes in this mode than those of the training did; false otherwise. */
 bool mst_masks_misfit(const mst_graph *g, mst_run_mode mode, char *text, size_t n);
 

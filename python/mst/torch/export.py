@@ -72,7 +72,8 @@ def describe(proto: Any, mean: Iterable[float] = (), std: Iterable[float] = (), 
     """Write into the model's metadata what mstconv would otherwise have to be told (docs/ONNX.md), and that the input is
     [B, C, H, W] and theta the activation of all L levels. policy: text (YAML); frames, split, present: of event
     recordings; levels: every L that its activations have."""
-    said = {"layout": "nchw", "theta_unit": "activation", "levels": ",".join(str(v) for v in sorted(set(levels))), "frames": str(frames or ""), "split": split, "present": present, "mean": ",".join(str(v) for v in mean),
+    said = {"layout": "nchw", "theta_unit": "activation", "levels": ",".join(str(v) for v in sorted(set(levels))),
+            "frames": str(frames or ""), "split": split, "present": present, "mean": ",".join(str(v) for v in mean),
             "std": ",".join(str(v) for v in std), "classes": ",".join(classes),
             "policy": "".join(line + "\n" for line in policy.splitlines() if not line.startswith("#"))}
     for key, value in said.items():

@@ -6,6 +6,7 @@
 #include "tests/support/run_tests.h"
 #include "tests/support/test_alloc.h"
 #include "tools/calib_masks.h"
+#include "tools/tool_model.h"
 
 static const float theta[] = {1};
 static const uint32_t shape[] = {1, 1, 2, 2}, flat[] = {1, 4}, one[] = {1};
